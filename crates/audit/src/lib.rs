@@ -1,0 +1,1 @@
+//! The hash-chained, signed record: append, read and verify.

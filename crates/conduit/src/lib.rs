@@ -1,0 +1,1 @@
+//! One binary for the inside of an on-premises network: names, certificates, routes, health, record.

@@ -1,0 +1,184 @@
+//! The registry's immutable view: every active service at one generation.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use crate::name::{Host, ServiceName};
+use crate::service::Service;
+
+/// Counts the catalogs that were committed; never reused, never going back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Generation(pub u64);
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a published table was compiled from: the catalog's generation, and how often it was
+/// published at that generation (a renewed leaf is a new revision of the same generation).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Version {
+    /// Of the catalog.
+    pub generation: Generation,
+    /// Publications at this generation, from 0.
+    pub revision: u64,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.generation, self.revision)
+    }
+}
+
+/// Every active service, by name and by host.
+///
+/// **Invariant:** every host of every service maps to exactly that service.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    generation: Generation,
+    services: HashMap<ServiceName, Arc<Service>, RandomState>,
+    hosts: HashMap<Host, ServiceName, RandomState>,
+}
+
+impl Catalog {
+    /// The catalog at this generation.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// A service by name.
+    pub fn get(&self, name: &ServiceName) -> Option<&Arc<Service>> {
+        self.services.get(name)
+    }
+
+    /// The service that has this host.
+    pub fn by_host(&self, host: &Host) -> Option<&Arc<Service>> {
+        self.hosts
+            .get(host)
+            .and_then(|name| self.services.get(name))
+    }
+
+    /// Every service, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.values()
+    }
+
+    /// Every service, by name.
+    pub fn sorted(&self) -> Vec<&Arc<Service>> {
+        let mut all: Vec<_> = self.services.values().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// How many services there are.
+    pub fn len(&self) -> usize {
+        self.services.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// The catalog after a change, at `generation`; the caller has checked the change.
+    ///
+    /// Each change is a service as it is to be, or the name of one to drop. Cost is one copy of the
+    /// maps (pointers only) plus the size of the change.
+    #[must_use]
+    pub fn with(&self, generation: Generation, changes: Vec<Change>) -> Self {
+        let mut next = Self {
+            generation,
+            ..self.clone()
+        };
+        for change in &changes {
+            if let Some(old) = next.services.remove(change.name()) {
+                for host in &old.hosts {
+                    next.hosts.remove(host);
+                }
+            }
+        }
+        for change in changes {
+            if let Change::Put(service) = change {
+                for host in &service.hosts {
+                    let taken = next.hosts.insert(host.clone(), service.name.clone());
+                    assert!(taken.is_none(), "two services with host {host}");
+                }
+                next.services.insert(service.name.clone(), service);
+            }
+        }
+        next
+    }
+}
+
+/// One step from a catalog to the next.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// This service is no longer active.
+    Drop(ServiceName),
+    /// This service is new, or replaces the one of the same name.
+    Put(Arc<Service>),
+}
+
+impl Change {
+    /// The service it is about.
+    pub fn name(&self) -> &ServiceName {
+        match self {
+            Self::Drop(name) => name,
+            Self::Put(service) => &service.name,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::service::{DnsMode, Monitoring, ProbeSpec, Protocol, TlsMode, WhenAllEjected};
+    use crate::upstream::UpstreamAddr;
+
+    fn service(name: &str, hosts: &[&str]) -> Arc<Service> {
+        Arc::new(Service {
+            name: ServiceName::parse(name).expect("valid"),
+            hosts: hosts
+                .iter()
+                .map(|h| Host::parse(h).expect("valid"))
+                .collect(),
+            upstreams: vec![UpstreamAddr::parse("10.0.0.1:80").expect("valid")],
+            protocol: Protocol::Http,
+            tls: TlsMode::Issued,
+            dns: DnsMode::Gateway,
+            probe: ProbeSpec::Default,
+            when_all_ejected: WhenAllEjected::Fail,
+            monitoring: Monitoring::default(),
+            registered_at: Timestamp::from_seconds(0),
+        })
+    }
+
+    #[test]
+    fn a_host_may_move_from_one_service_to_another_in_one_change() {
+        let a = service("a", &["a.internal", "shared.internal"]);
+        let b = service("b", &["b.internal"]);
+        let first = Catalog::default().with(Generation(1), vec![Change::Put(a), Change::Put(b)]);
+        let next = first.with(
+            Generation(2),
+            vec![
+                Change::Put(service("b", &["b.internal", "shared.internal"])),
+                Change::Put(service("a", &["a.internal"])),
+            ],
+        );
+        let shared = Host::parse("shared.internal").expect("valid");
+        assert_eq!(first.by_host(&shared).map(|s| s.name.as_str()), Some("a"));
+        assert_eq!(next.by_host(&shared).map(|s| s.name.as_str()), Some("b"));
+        let dropped = next.with(
+            Generation(3),
+            vec![Change::Drop(ServiceName::parse("b").expect("valid"))],
+        );
+        assert!(dropped.by_host(&shared).is_none());
+        assert_eq!(dropped.len(), 1);
+    }
+}

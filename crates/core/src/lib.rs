@@ -1,0 +1,23 @@
+//! The vocabulary of Conduit, and three small primitives: the live value, the task set and the
+//! event sink.
+//!
+//! A type belongs here when two rooms need the word and it can be written without I/O. Nothing
+//! here reads a socket, a file or (apart from [`clock::Timestamp::now`]) a clock, and nothing here
+//! knows how it is stored or sent: domain types are not serializable by design.
+//!
+//! **Invariant:** a value that exists is legal. Names, hosts and addresses are parsed once, at the
+//! door, and cannot be built in any other way.
+
+pub mod actor;
+pub mod catalog;
+pub mod clock;
+pub mod domains;
+pub mod error;
+pub mod event;
+pub mod health;
+pub mod leaf;
+pub mod live;
+pub mod name;
+pub mod service;
+pub mod tasks;
+pub mod upstream;

@@ -1,0 +1,205 @@
+//! Addresses that a service's traffic is forwarded to.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use crate::name::{Host, InvalidHost};
+
+/// One address behind a route: an IP address or a host name, and a port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UpstreamAddr {
+    host: UpstreamHost,
+    port: u16,
+}
+
+/// The host part of an [`UpstreamAddr`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UpstreamHost {
+    /// A literal address.
+    Ip(IpAddr),
+    /// A name, resolved outside the request path.
+    Name(Arc<str>),
+}
+
+impl UpstreamAddr {
+    /// Parses `10.0.1.50:3000`, `[fd00::1]:3000`, `gpu-box:11434`, with an optional `http://` in
+    /// front and an optional `/` behind, as people paste it.
+    ///
+    /// # Errors
+    /// Says what is missing or wrong, with an example.
+    pub fn parse(text: &str) -> Result<Self, InvalidUpstream> {
+        let invalid = |reason| InvalidUpstream {
+            upstream: text.chars().take(80).collect(),
+            reason,
+        };
+        let bare = text.strip_prefix("http://").unwrap_or(text);
+        let bare = bare.strip_suffix('/').unwrap_or(bare);
+        if bare.contains('/') {
+            return Err(invalid(UpstreamRule::Path));
+        }
+        if bare.starts_with('[') || bare.bytes().filter(|b| *b == b':').count() <= 1 {
+            let (host, port) = bare
+                .rsplit_once(':')
+                .ok_or_else(|| invalid(UpstreamRule::NoPort))?;
+            if bare.starts_with('[') && !host.ends_with(']') {
+                return Err(invalid(UpstreamRule::NoPort));
+            }
+            let port = parse_port(port).ok_or_else(|| invalid(UpstreamRule::Port))?;
+            let host = parse_host(host).map_err(invalid)?;
+            return Ok(Self { host, port });
+        }
+        Err(invalid(UpstreamRule::Brackets))
+    }
+
+    /// An upstream at a literal address.
+    pub fn from_socket(address: SocketAddr) -> Self {
+        Self {
+            host: UpstreamHost::Ip(address.ip()),
+            port: address.port(),
+        }
+    }
+
+    /// The host part.
+    pub fn host(&self) -> &UpstreamHost {
+        &self.host
+    }
+
+    /// The port, never 0.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address, when the host is a literal one.
+    pub fn socket(&self) -> Option<SocketAddr> {
+        match self.host {
+            UpstreamHost::Ip(ip) => Some(SocketAddr::new(ip, self.port)),
+            UpstreamHost::Name(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for UpstreamAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            UpstreamHost::Ip(ip) => write!(f, "{}", SocketAddr::new(*ip, self.port)),
+            UpstreamHost::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+/// A text that cannot be an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{upstream:?} is not an upstream: {reason}")]
+pub struct InvalidUpstream {
+    /// What was given, shortened when it is long.
+    pub upstream: String,
+    /// What is wrong with it.
+    pub reason: UpstreamRule,
+}
+
+/// The rules of [`UpstreamAddr`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpstreamRule {
+    /// An IPv6 address without brackets.
+    #[error("put an IPv6 address in brackets, as in [fd00::1]:3000")]
+    Brackets,
+    /// Neither an address nor a host name.
+    #[error("the host is neither an IP address nor a name ({0})")]
+    Host(InvalidHost),
+    /// No `:PORT`.
+    #[error("the port is missing; write HOST:PORT, as in 10.0.1.50:3000")]
+    NoPort,
+    /// A path behind the port.
+    #[error("give HOST:PORT only, without a path or a scheme other than http")]
+    Path,
+    /// Not a number from 1 to 65535.
+    #[error("the port must be a number from 1 to 65535")]
+    Port,
+    /// `0.0.0.0`, `::`, multicast or broadcast.
+    #[error("this address cannot be connected to")]
+    Unroutable,
+    /// An IPv6 zone, which means something on one machine only.
+    #[error("an address with a zone (%) cannot be used")]
+    Zone,
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port != 0)
+}
+
+fn parse_host(text: &str) -> Result<UpstreamHost, UpstreamRule> {
+    if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+        if inner.contains('%') {
+            return Err(UpstreamRule::Zone);
+        }
+        let ip: Ipv6Addr = inner.parse().map_err(|_| UpstreamRule::Brackets)?;
+        return routable(IpAddr::V6(ip));
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return routable(ip);
+    }
+    // Container names such as `qp_core` resolve on Docker networks, so `_` is let through here.
+    Host::parse(&text.replace('_', "-")).map_err(UpstreamRule::Host)?;
+    Ok(UpstreamHost::Name(
+        text.trim_end_matches('.').to_ascii_lowercase().into(),
+    ))
+}
+
+fn routable(ip: IpAddr) -> Result<UpstreamHost, UpstreamRule> {
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    if ip.is_unspecified() || ip.is_multicast() || broadcast {
+        return Err(UpstreamRule::Unroutable);
+    }
+    // `::ffff:10.0.0.1` and `10.0.0.1` are one upstream.
+    Ok(UpstreamHost::Ip(ip.to_canonical()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upstreams_are_parsed_as_people_write_them() {
+        for (text, expected) in [
+            ("10.0.1.50:3000", Some("10.0.1.50:3000")),
+            ("http://10.0.1.50:3000/", Some("10.0.1.50:3000")),
+            ("127.0.0.1:9000", Some("127.0.0.1:9000")),
+            ("[::1]:80", Some("[::1]:80")),
+            ("[::ffff:10.0.0.1]:80", Some("10.0.0.1:80")),
+            ("GPU-box:11434", Some("gpu-box:11434")),
+            ("qp_core:8000", Some("qp_core:8000")),
+            ("localhost:8000", Some("localhost:8000")),
+            ("10.0.1.50", None),
+            ("10.0.1.50:", None),
+            ("10.0.1.50:0", None),
+            ("10.0.1.50:+80", None),
+            ("10.0.1.50:65536", None),
+            ("10.0.1.500:80", None),
+            ("999.1.1.1:80", None),
+            ("::1:80", None),
+            ("[::1]", None),
+            ("[fe80::1%eth0]:80", None),
+            ("0.0.0.0:80", None),
+            ("255.255.255.255:80", None),
+            ("a b:80", None),
+            ("10.0.1.50:80/path", None),
+            ("https://10.0.1.50:80", None),
+            ("", None),
+        ] {
+            let parsed = UpstreamAddr::parse(text).ok().map(|u| u.to_string());
+            assert_eq!(parsed.as_deref(), expected, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_parsed_upstream_parses_to_itself(text in "[a-z0-9:.\\[\\]_-]{0,40}") {
+            if let Ok(upstream) = UpstreamAddr::parse(&text) {
+                assert_eq!(UpstreamAddr::parse(&upstream.to_string()), Ok(upstream));
+            }
+        }
+    }
+}

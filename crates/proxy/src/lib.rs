@@ -1,0 +1,1 @@
+//! The hot path: TLS listener, routes, pools, probes and forwarding.

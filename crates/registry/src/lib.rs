@@ -1,0 +1,1 @@
+//! The truth: services and tokens, one writer, one transaction with the record.

@@ -1,0 +1,1 @@
+//! The certificate authority: two roots, their intermediates, leaves and the trust bundle.
