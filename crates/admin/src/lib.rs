@@ -1,1 +1,30 @@
 //! The control plane over HTTP, on the Unix socket and on the admin listener.
+//!
+//! One router for both; the Unix socket knows its callers by the kernel, the listener by their
+//! tokens. This room asks the registry for every change and reads everything else from what the
+//! planes publish; what only the whole gateway can do is behind [`control::Control`].
+//!
+//! **Invariant:** without credentials there is `/`, `/health` and `/ready`, and they tell nothing
+//! that is secret.
+//! **Invariant:** wire and domain types meet in [`convert`](self) and nowhere else.
+
+pub mod control;
+pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+pub mod limits;
+pub mod server;
+pub mod settings;
+pub mod state;
+
+mod auth;
+mod body;
+mod convert;
+mod hosts;
+mod page;
+mod params;
+mod peer;
+mod record;
+mod router;
+mod routes;
+mod throttle;

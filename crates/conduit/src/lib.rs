@@ -1,1 +1,41 @@
 //! One binary for the inside of an on-premises network: names, certificates, routes, health, record.
+//!
+//! This crate wires the rooms together and is the command line. It decides nothing that a room
+//! could decide: it parses the configuration and the flags, builds, runs, and turns the outcome
+//! into an exit code.
+//!
+//! **Invariant:** the composition is one straight line, [`app`]; nothing below this crate knows more
+//! than one plane.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+pub mod privilege;
+pub mod readiness;
+pub mod reload;
+pub mod run;
+pub mod serve;
+pub mod signals;
+pub mod telemetry;
+
+mod builtin;
+mod control;
+mod leaves;
+mod metrics;
+mod publish;
+mod record;
+mod renew;
+mod selfcheck;
+mod sockets;
+mod state;
+mod views;
+
+use std::process::ExitCode;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    cli::main()
+}

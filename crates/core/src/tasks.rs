@@ -112,7 +112,6 @@ impl Tasks {
         self.tracker.wait().await;
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tracker.spawn(task);
     }

@@ -1,1 +1,29 @@
 //! Authoritative answers for our names, over UDP and TCP, and nobody else's names unless told.
+//!
+//! A [`zone::Zone`] is compiled from the catalog and published through a live reader; a query is
+//! one load, one lookup and one encoding ([`handler::respond`], which both transports share and
+//! fuzzing drives). What is not ours goes to a [`forward::Forwarder`], when there is one and the
+//! client may ask.
+//!
+//! **Invariant:** a name under a configured domain is answered here and never forwarded.
+//! **Invariant:** no query, however broken, ends a serving loop; it gets one reply or none.
+
+pub mod access;
+pub mod answer;
+pub mod bind;
+pub mod client;
+mod compile;
+pub mod error;
+pub mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+pub mod handler;
+pub mod holder;
+pub mod interfaces;
+mod key;
+pub mod listen;
+pub mod metrics;
+pub mod reply;
+mod reverse;
+mod server;
+pub mod zone;

@@ -1,0 +1,223 @@
+//! Who asks, and what they may do.
+//!
+//! On the Unix socket the kernel says who asks: root and the user that the gateway runs as are
+//! *admin*; whoever else the socket's mode lets in (its group, with 0660) is *operator*. Over TCP
+//! an API token says it, as `Authorization: Bearer …` or `X-API-Key`; the token carries its role.
+//! Nothing is taken from cookies, so a page in a browser cannot borrow anybody's rights.
+//!
+//! **Invariant:** a request that reaches a handler under `/api/v1` or `/metrics` has a [`Caller`]
+//! whose role suffices: reads need *viewer*, everything else *operator*, and some routes *admin*.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use conduit_core::actor::{Actor, Role};
+use conduit_core::clock::Timestamp;
+use conduit_core::event::Event;
+use http::{HeaderMap, Method, StatusCode, header};
+
+use crate::error::ApiError;
+use crate::limits::SECRET_BYTES_MAX;
+use crate::peer::Peer;
+use crate::state::AdminState;
+
+/// Somebody whose credentials were good.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// Who, for the record.
+    pub(crate) actor: Actor,
+    role: Role,
+}
+
+/// What was asked for, as the record shows it: method and path, without the query, which may hold
+/// what its sender thought secret.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked(pub(crate) String);
+
+impl Asked {
+    pub(crate) fn of(request: &Request) -> Self {
+        let path: String = request.uri().path().chars().take(PATH_CHARS_MAX).collect();
+        Self(format!("{} {path}", request.method()))
+    }
+}
+
+/// Lets a request pass when its caller may make it; the handler finds the [`Caller`].
+pub(crate) async fn authorize(
+    State(state): State<Arc<AdminState>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let caller = match recognise(&state, &request) {
+        Ok(caller) => caller,
+        Err(error) => return error.into_response(),
+    };
+    if let Err(error) = caller.require(needed_for(request.method())) {
+        return error.into_response();
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+/// Lets only admins pass; stands behind [`authorize`].
+pub(crate) async fn admins_only(request: Request, next: Next) -> Response {
+    match request.extensions().get::<Caller>() {
+        Some(caller) => match caller.require(Role::Admin) {
+            Ok(()) => next.run(request).await,
+            Err(error) => error.into_response(),
+        },
+        None => unauthorized().into_response(),
+    }
+}
+
+impl Caller {
+    fn require(&self, role: Role) -> Result<(), ApiError> {
+        if self.role >= role {
+            return Ok(());
+        }
+        let message = format!(
+            "this needs the role {role}, and {} has {}",
+            self.actor, self.role
+        );
+        Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+            .hint("`conduit token create --role ROLE` makes a token; run it as root or as the gateway's user"))
+    }
+}
+
+fn needed_for(method: &Method) -> Role {
+    match *method {
+        Method::GET | Method::HEAD => Role::Viewer,
+        _ => Role::Operator,
+    }
+}
+
+fn recognise(state: &AdminState, request: &Request) -> Result<Caller, ApiError> {
+    let Some(peer) = request.extensions().get::<Peer>() else {
+        return Err(unauthorized());
+    };
+    if let Peer::Local { uid, user } = peer {
+        return Ok(local(*uid, user.clone()));
+    }
+    let now = Timestamp::now();
+    if let Some(secret) = secret_of(request.headers())
+        && let Some((actor, role)) = state.registry.authenticate(secret, now)
+    {
+        return Ok(Caller { actor, role });
+    }
+    if !state.throttle.admit(tokio::time::Instant::now()) {
+        return Err(too_many());
+    }
+    let asked = request.extensions().get::<Asked>();
+    state.events.send(Event::AuthFailed {
+        at: now,
+        peer: peer.to_string(),
+        request: asked.map(|asked| asked.0.clone()).unwrap_or_default(),
+    });
+    Err(unauthorized())
+}
+
+fn local(uid: u32, user: Option<String>) -> Caller {
+    let ours = rustix::process::geteuid().as_raw();
+    let role = if uid == 0 || uid == ours {
+        Role::Admin
+    } else {
+        Role::Operator
+    };
+    Caller {
+        actor: Actor::Local { uid, user },
+        role,
+    }
+}
+
+/// The secret that a request shows; `None` when it shows none, two, or one that is too long.
+fn secret_of(headers: &HeaderMap) -> Option<&str> {
+    let bearer = single(headers, header::AUTHORIZATION.as_str()).map(|value| {
+        let (scheme, secret) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+    });
+    let key = single(headers, "x-api-key");
+    let secret = match (bearer, key) {
+        (Some(secret), None) => secret?,
+        (None, Some(secret)) => secret,
+        _ => return None,
+    };
+    (!secret.is_empty() && secret.len() <= SECRET_BYTES_MAX).then_some(secret)
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+fn unauthorized() -> ApiError {
+    ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "this needs a valid API token",
+    )
+    .hint("`conduit token create` makes one; send it as Authorization: Bearer TOKEN")
+}
+
+fn too_many() -> ApiError {
+    ApiError::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too_many_failures",
+        "too many requests without a valid API token",
+    )
+    .retry_after(60)
+}
+
+/// Of a path in the record.
+const PATH_CHARS_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, value.parse().expect("a header"));
+        }
+        map
+    }
+
+    #[test]
+    fn one_secret_is_taken_from_either_header() {
+        let long = format!("Bearer {}", "x".repeat(SECRET_BYTES_MAX + 1));
+        for (pairs, expected) in [
+            (&[("authorization", "Bearer abc")][..], Some("abc")),
+            (&[("authorization", "bearer  abc ")], Some("abc")),
+            (&[("x-api-key", "abc")], Some("abc")),
+            (&[("authorization", "Basic abc")], None),
+            (&[("authorization", "Bearer ")], None),
+            (&[("authorization", "abc")], None),
+            (&[("authorization", &long)], None),
+            (&[("authorization", "Bearer a"), ("x-api-key", "b")], None),
+            (&[("x-api-key", "a"), ("x-api-key", "b")], None),
+            (&[], None),
+        ] {
+            assert_eq!(secret_of(&headers(pairs)), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn reads_need_less_than_changes() {
+        assert_eq!(needed_for(&Method::GET), Role::Viewer);
+        for method in [Method::POST, Method::DELETE, Method::PUT, Method::PATCH] {
+            assert_eq!(needed_for(&method), Role::Operator);
+        }
+    }
+
+    #[test]
+    fn root_and_our_own_user_are_admins_and_others_operators() {
+        let ours = rustix::process::geteuid().as_raw();
+        assert_eq!(local(0, None).role, Role::Admin);
+        assert_eq!(local(ours, None).role, Role::Admin);
+        assert_eq!(local(ours + 4_000, None).role, Role::Operator);
+    }
+}

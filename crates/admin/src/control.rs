@@ -1,0 +1,161 @@
+//! What the control plane asks of the whole, and cannot do itself.
+//!
+//! The composition implements [`Control`]; this room sees neither listeners nor configuration.
+//!
+//! **Invariant:** nothing here changes the truth. Whoever wants that goes through the registry.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use conduit_core::clock::Timestamp;
+use conduit_core::leaf::LeafPair;
+use conduit_core::name::ServiceName;
+use conduit_tls::authority::Authority;
+
+/// A future that an object-safe trait can return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The gateway as a whole.
+pub trait Control: Send + Sync + 'static {
+    /// Whether every part is up and the gateway is not stopping.
+    fn is_ready(&self) -> bool;
+
+    /// Whether the gateway takes no decisions any more.
+    fn is_stopping(&self) -> bool;
+
+    /// How the gateway runs.
+    fn gateway(&self) -> GatewayInfo;
+
+    /// What was found when a service was last tried through our own listeners; cheap.
+    fn last_checks(&self, name: &ServiceName) -> Checks;
+
+    /// Tries a service through our own listeners now.
+    fn self_check<'a>(&'a self, name: &'a ServiceName) -> BoxFuture<'a, Checks>;
+
+    /// The certificate authority; `None` when TLS is off.
+    fn authority(&self) -> Option<Arc<Authority>>;
+
+    /// The leaves of a service, as they are served; `None` when it has none.
+    fn leaves(&self, name: &ServiceName) -> Option<LeafPair>;
+
+    /// Asks our own DNS server.
+    fn resolve<'a>(
+        &'a self,
+        name: &'a str,
+        record_type: &'a str,
+    ) -> BoxFuture<'a, Result<Resolution, ControlError>>;
+
+    /// Drops the answers of others that are cached, and says how many there were.
+    fn flush_dns(&self) -> BoxFuture<'_, u64>;
+
+    /// Reads the configuration again and applies what may change while running.
+    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>>;
+
+    /// What the gateway runs with, secrets left out.
+    fn config(&self) -> EffectiveConfig;
+
+    /// All metrics as Prometheus text.
+    fn metrics(&self) -> String;
+}
+
+/// How the gateway runs.
+#[derive(Debug, Clone, Default)]
+pub struct GatewayInfo {
+    /// Of the program.
+    pub version: String,
+    /// Since the start.
+    pub uptime: Duration,
+    /// Parts that are not up, and why.
+    pub not_ready: Vec<String>,
+    /// The configured suffixes; the first is the default.
+    pub domains: Vec<String>,
+    /// What names answer with; empty means the address on which the query arrives.
+    pub addresses: Vec<String>,
+    /// Where DNS listens.
+    pub dns: Vec<SocketAddr>,
+    /// Where the proxy listens with TLS.
+    pub https: Vec<SocketAddr>,
+    /// Where the proxy listens in the clear.
+    pub http: Vec<SocketAddr>,
+}
+
+/// What was tried through our own listeners; `None` is not tried, or does not apply.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Checks {
+    /// A real query for the host.
+    pub dns: Option<CheckOutcome>,
+    /// A real handshake for the host, verified against our roots.
+    pub tls: Option<CheckOutcome>,
+}
+
+/// The result of trying one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckOutcome {
+    /// When.
+    pub at: Timestamp,
+    /// Why it did not work; `None` when it did.
+    pub failure: Option<String>,
+}
+
+/// What our own DNS server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// The response code, such as `NXDOMAIN`.
+    pub status: String,
+    /// Whether it is from our own zone.
+    pub authoritative: bool,
+    /// The records of the answer.
+    pub answers: Vec<ResolvedRecord>,
+    /// The listener that was asked.
+    pub server: SocketAddr,
+    /// From question to answer.
+    pub elapsed: Duration,
+}
+
+/// One record of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedRecord {
+    /// Its owner.
+    pub name: String,
+    /// Such as `A`.
+    pub record_type: String,
+    /// Seconds it may be kept.
+    pub ttl: u32,
+    /// Its data in presentation form.
+    pub value: String,
+}
+
+/// What became of a reload.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reloaded {
+    /// Keys that changed and hold from now on.
+    pub applied: Vec<String>,
+    /// Keys that changed in the file and need a restart.
+    pub needs_restart: Vec<String>,
+}
+
+/// What the gateway runs with, secrets left out.
+#[derive(Debug, Clone, Default)]
+pub struct EffectiveConfig {
+    /// The file it was read from.
+    pub file: Option<PathBuf>,
+    /// As TOML.
+    pub toml: String,
+    /// As JSON.
+    pub json: serde_json::Value,
+}
+
+/// Why the whole did not do as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// It was asked for something that cannot be; the message says what and how to mend it.
+    #[error("{0}")]
+    Invalid(String),
+    /// The part that would do it is off, or does not answer.
+    #[error("{0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,10 @@
+//! Where wire and domain types meet.
+//!
+//! **Invariant:** pure. What comes in is parsed into the vocabulary or refused here, once; what
+//! goes out is written here, and nothing else knows both sides.
+
+pub(crate) mod certificate;
+pub(crate) mod entry;
+pub(crate) mod health;
+pub(crate) mod register;
+pub(crate) mod service;

@@ -1,0 +1,173 @@
+//! Wishes to register, as they come in.
+
+use conduit_api::v1::services as wire;
+use conduit_core::name::ServiceName;
+use conduit_core::service::{DnsMode, Monitoring, ProbePath, Protocol, TlsMode, WhenAllEjected};
+use conduit_core::upstream::UpstreamAddr;
+use conduit_registry::Registration;
+
+use crate::error::ApiError;
+
+/// One service, parsed; the fields that say how to register are the caller's to read.
+pub(crate) fn registration(wish: &wire::RegisterService) -> Result<Registration, ApiError> {
+    let name = ServiceName::parse(&wish.name)
+        .map_err(|error| ApiError::unparsed("invalid_name", &error))?;
+    let protocol = word(wish.protocol.as_deref(), "invalid_protocol")?.unwrap_or(Protocol::Http);
+    let mut registration = Registration::new(name, upstreams(wish)?);
+    registration.domain.clone_from(&wish.domain);
+    registration.aliases.clone_from(&wish.aliases);
+    registration.protocol = protocol;
+    registration.tls = tls(wish, protocol)?;
+    registration.dns = word::<DnsMode>(wish.dns.as_deref(), "invalid_dns")?;
+    registration.probe = wish
+        .health
+        .as_deref()
+        .map(ProbePath::parse)
+        .transpose()
+        .map_err(|error| ApiError::unparsed("invalid_probe", &error))?;
+    registration.when_all_ejected =
+        word(wish.when_all_ejected.as_deref(), "invalid_when_all_ejected")?
+            .unwrap_or(WhenAllEjected::Fail);
+    registration.monitoring = monitoring(wish.monitoring.as_ref());
+    Ok(registration)
+}
+
+/// Many services; options of a single registration are refused, and an error names its service.
+pub(crate) fn registrations(bulk: &wire::RegisterBulk) -> Result<Vec<Registration>, ApiError> {
+    let mut registrations = Vec::with_capacity(bulk.services.len());
+    for (index, wish) in bulk.services.iter().enumerate() {
+        if wish.replace || wish.dry_run || wish.wait_healthy.is_some() {
+            let message = "replace and dry_run belong beside the list, and wait_healthy nowhere";
+            return Err(ApiError::invalid(message).at_service(index, &wish.name));
+        }
+        let parsed = registration(wish).map_err(|e| e.at_service(index, &wish.name))?;
+        registrations.push(parsed);
+    }
+    Ok(registrations)
+}
+
+fn upstreams(wish: &wire::RegisterService) -> Result<Vec<UpstreamAddr>, ApiError> {
+    let given = wish
+        .host
+        .iter()
+        .chain(&wish.upstream)
+        .chain(&wish.upstreams);
+    let upstreams = given
+        .map(|text| UpstreamAddr::parse(text))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| ApiError::unparsed("invalid_upstream", &error))?;
+    if upstreams.is_empty() {
+        return Err(ApiError::invalid("a service needs an upstream")
+            .hint("give upstream (or host) as HOST:PORT, as in 10.0.1.50:3000"));
+    }
+    Ok(upstreams)
+}
+
+fn tls(wish: &wire::RegisterService, protocol: Protocol) -> Result<TlsMode, ApiError> {
+    let asked = match (wish.tls, wish.no_tls) {
+        (Some(tls), Some(no_tls)) if tls == no_tls => {
+            return Err(ApiError::invalid("tls and no_tls contradict each other"));
+        }
+        (Some(tls), _) => Some(tls),
+        (None, no_tls) => no_tls.map(|no| !no),
+    };
+    match (asked, protocol) {
+        (Some(true), Protocol::Tcp) => Err(ApiError::invalid("a tcp service has no certificate")
+            .hint("leave tls out, or use the protocol http")),
+        (Some(false), _) | (None, Protocol::Tcp) => Ok(TlsMode::Off),
+        (Some(true) | None, Protocol::Http) => Ok(TlsMode::Issued),
+    }
+}
+
+fn monitoring(monitoring: Option<&wire::Monitoring>) -> Monitoring {
+    let Some(monitoring) = monitoring else {
+        return Monitoring::default();
+    };
+    Monitoring {
+        kind: monitoring.kind.clone(),
+        container_name: monitoring.container_name.clone(),
+        ssh_host: monitoring.ssh_host.clone(),
+    }
+}
+
+fn word<T>(text: Option<&str>, code: &'static str) -> Result<Option<T>, ApiError>
+where
+    T: std::str::FromStr<Err: std::error::Error + 'static>,
+{
+    text.map(str::parse)
+        .transpose()
+        .map_err(|error| ApiError::unparsed(code, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(json: &str) -> Result<Registration, ApiError> {
+        crate::body::parse(json.as_bytes()).and_then(|wish| registration(&wish))
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let plain = wish(r#"{"name":"Grafana","host":"10.0.1.50:3000"}"#).expect("taken");
+        let upstream = UpstreamAddr::parse("10.0.1.50:3000").expect("valid");
+        let name = ServiceName::parse("grafana").expect("valid");
+        assert_eq!(plain, Registration::new(name, vec![upstream]));
+        let tcp = wish(r#"{"name":"db","upstream":"10.0.1.9:5432","protocol":"tcp"}"#);
+        let tcp = tcp.expect("taken");
+        assert_eq!((tcp.protocol, tcp.tls), (Protocol::Tcp, TlsMode::Off));
+        let all =
+            wish(r#"{"name":"a","host":"h:1","upstream":"u:2","upstreams":["v:3"],"no_tls":true}"#)
+                .expect("taken");
+        assert_eq!((all.upstreams.len(), all.tls), (3, TlsMode::Off));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_code() {
+        for (json, code) in [
+            (r#"{"name":"-a","host":"h:1"}"#, "invalid_name"),
+            (r#"{"name":"conduit","host":"h:1"}"#, "invalid_name"),
+            (r#"{"name":"a","host":"h"}"#, "invalid_upstream"),
+            (r#"{"name":"a"}"#, "invalid"),
+            (
+                r#"{"name":"a","host":"h:1","protocol":"udp"}"#,
+                "invalid_protocol",
+            ),
+            (r#"{"name":"a","host":"h:1","dns":"no"}"#, "invalid_dns"),
+            (r#"{"name":"a","host":"h:1","health":"x"}"#, "invalid_probe"),
+            (
+                r#"{"name":"a","host":"h:1","tls":true,"no_tls":true}"#,
+                "invalid",
+            ),
+            (
+                r#"{"name":"a","host":"h:1","tls":true,"protocol":"tcp"}"#,
+                "invalid",
+            ),
+            (
+                r#"{"name":"a","host":"h:1","when_all_ejected":"x"}"#,
+                "invalid_when_all_ejected",
+            ),
+            (r#"{"name":"a","hots":"h:1"}"#, "invalid_body"),
+            (r#"{"name":"a","host":1}"#, "invalid_body"),
+            (r#"{"name":"a""#, "invalid_body"),
+        ] {
+            let error = wish(json).expect_err(json);
+            assert_eq!(error.code(), code, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_a_bulk_names_its_service() {
+        let json = r#"{"services":[{"name":"a","host":"h:1"},{"name":"b","host":"h"}]}"#;
+        let bulk = crate::body::parse(json.as_bytes()).expect("parsed");
+        let error = registrations(&bulk).expect_err("refused");
+        assert!(
+            error.message().starts_with("services[1] (\"b\"): "),
+            "{}",
+            error.message()
+        );
+        let json = r#"{"services":[{"name":"a","host":"h:1","replace":true}]}"#;
+        let bulk = crate::body::parse(json.as_bytes()).expect("parsed");
+        assert!(registrations(&bulk).is_err());
+    }
+}

@@ -1,0 +1,43 @@
+//! Every bound of the admin room, in one place.
+//!
+//! **Invariant:** nothing here waits, grows or repeats without one of these.
+
+use std::time::Duration;
+
+/// Connections at a time on each listener; further ones wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 512;
+/// Requests in progress at a time, on both listeners together; further ones get 429.
+pub const REQUESTS_MAX: usize = 256;
+/// How long a client may take to send the head of a request, and to stay idle between two.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send the body of a request.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a request may take once it was read, unless it says itself how long it waits.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same for requests that may have much to do: bulk registration, verification, backup.
+pub const BULK_TIMEOUT: Duration = Duration::from_secs(300);
+/// The largest head of a request.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// The largest body of a request.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The largest body of a bulk registration.
+pub const BULK_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bodies of bulk registrations that are read at a time.
+pub const BULKS_MAX: usize = 2;
+/// How long a registration waits for the first outcome of its probe.
+pub const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);
+/// The longest `wait_healthy`.
+pub const WAIT_HEALTHY_SECONDS_MAX: u64 = 60;
+/// How long the checks of one service through our own listeners may take.
+pub const SELF_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Entries of the record in one answer.
+pub const AUDIT_LIMIT_MAX: u32 = 500;
+/// Entries of the record in an answer when no number is given, as in the original.
+pub const AUDIT_LIMIT_DEFAULT: u32 = 50;
+/// Failed authentications that are answered with 401 and reported, per minute; further ones get
+/// 429 and are only counted.
+pub const AUTH_FAILURES_PER_MINUTE_MAX: u32 = 60;
+/// How long open requests may go on once the room is to close.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest secret that is looked at.
+pub const SECRET_BYTES_MAX: usize = 512;

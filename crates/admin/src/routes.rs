@@ -1,0 +1,29 @@
+//! The handlers, one module for each noun of the API.
+//!
+//! **Invariant:** a handler parses, asks the registry or reads what is published, and converts. It
+//! decides nothing about services.
+
+pub(crate) mod audit;
+pub(crate) mod config;
+pub(crate) mod dns;
+pub(crate) mod health;
+pub(crate) mod metrics;
+pub(crate) mod routing;
+pub(crate) mod services;
+pub(crate) mod status;
+pub(crate) mod tls;
+pub(crate) mod tokens;
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::Json;
+use axum::extract::State;
+
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::state::AdminState;
+
+type Admin = State<Arc<AdminState>>;
+type By = Extension<Caller>;
+type Answer<T> = Result<Json<T>, ApiError>;

@@ -1,0 +1,53 @@
+//! The record: its newest entries, and whether it still verifies.
+
+use axum::Json;
+use axum::extract::State;
+use conduit_api::v1::audit::{AuditList, AuditReport};
+use conduit_audit::verify::verify_file;
+use serde::Deserialize;
+
+use super::{Admin, Answer};
+use crate::convert::entry::{entry, report};
+use crate::error::ApiError;
+use crate::limits::{AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX};
+use crate::params::Options;
+
+/// The options of [`list`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    limit: Option<u32>,
+    before: Option<u64>,
+}
+
+/// `GET /api/v1/audit?limit=&before=`, newest first.
+pub(crate) async fn list(State(state): Admin, Options(page): Options<Page>) -> Answer<AuditList> {
+    let limit = page.limit.unwrap_or(AUDIT_LIMIT_DEFAULT);
+    if !(1..=AUDIT_LIMIT_MAX).contains(&limit) {
+        let message = format!("limit must be from 1 to {AUDIT_LIMIT_MAX}");
+        return Err(ApiError::invalid(message));
+    }
+    let found = state.registry.entries(limit, page.before).await?;
+    let full = found.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+    let last = found.last().map(|entry| entry.sequence);
+    Ok(Json(AuditList {
+        next_before: last.filter(|sequence| full && *sequence > 0),
+        entries: found.into_iter().map(entry).collect(),
+    }))
+}
+
+/// `GET /api/v1/audit/verify`.
+pub(crate) async fn verify(State(state): Admin) -> Answer<AuditReport> {
+    let database = state.state_dir.join(DATABASE);
+    let seal = state.state_dir.join(SEAL);
+    let verifying = tokio::task::spawn_blocking(move || verify_file(&database, &seal));
+    match verifying.await {
+        Ok(Ok(found)) => Ok(Json(report(&found))),
+        Ok(Err(error)) => Err(ApiError::internal("verifying the record", &error)),
+        Err(error) => Err(ApiError::internal("verifying the record", &error)),
+    }
+}
+
+/// In the state directory.
+const DATABASE: &str = "conduit.db";
+const SEAL: &str = "seal";

@@ -1,0 +1,102 @@
+//! DNS: what we answer, a real query, and the cache of others' answers.
+
+use axum::Json;
+use axum::extract::State;
+use conduit_api::v1::dns as wire;
+use conduit_audit::action::Action;
+use conduit_core::service::{DnsMode, Service};
+use serde::Deserialize;
+
+use super::{Admin, Answer, By};
+use crate::params::Options;
+use crate::record::decision;
+
+/// The options of [`resolve`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Question {
+    name: String,
+    #[serde(rename = "type", default = "address")]
+    record_type: String,
+}
+
+/// `GET /api/v1/dns`.
+pub(crate) async fn list(State(state): Admin) -> Json<wire::DnsList> {
+    let gateway = state.control.gateway();
+    let catalog = state.registry.catalog().load_full();
+    let mut entries: Vec<wire::DnsEntry> = catalog
+        .iter()
+        .flat_map(|service| entries_of(service, &gateway.addresses))
+        .collect();
+    entries.sort_by(|a, b| a.domain.cmp(&b.domain));
+    Json(wire::DnsList {
+        version: state.zone.load().version().to_string(),
+        domains: gateway.domains,
+        listen: gateway.dns.iter().map(ToString::to_string).collect(),
+        entries,
+    })
+}
+
+/// `GET /api/v1/dns/resolve?name=&type=`.
+pub(crate) async fn resolve(
+    State(state): Admin,
+    Options(question): Options<Question>,
+) -> Answer<wire::ResolveReply> {
+    let Question { name, record_type } = question;
+    let found = state.control.resolve(&name, &record_type).await?;
+    let answers = found
+        .answers
+        .into_iter()
+        .map(|record| wire::ResolvedRecord {
+            name: record.name,
+            record_type: record.record_type,
+            ttl: record.ttl,
+            value: record.value,
+        });
+    Ok(Json(wire::ResolveReply {
+        answers: answers.collect(),
+        name,
+        record_type,
+        status: found.status,
+        authoritative: found.authoritative,
+        server: found.server.to_string(),
+        elapsed_ms: found.elapsed.as_secs_f64() * 1_000.0,
+    }))
+}
+
+/// `POST /api/v1/dns/flush`.
+pub(crate) async fn flush(State(state): Admin, caller: By) -> Answer<wire::FlushReply> {
+    let message = "Flushed the DNS cache";
+    decision(&state, caller.0.actor, Action::DnsFlush, message).await?;
+    let flushed = state.control.flush_dns().await;
+    Ok(Json(wire::FlushReply { flushed }))
+}
+
+fn entries_of(service: &Service, gateway: &[String]) -> Vec<wire::DnsEntry> {
+    let addresses = match service.dns {
+        DnsMode::Gateway => gateway.to_vec(),
+        DnsMode::Direct => own_addresses(service),
+    };
+    let entry = |host: &conduit_core::name::Host| wire::DnsEntry {
+        name: service.name.to_string(),
+        domain: host.to_string(),
+        ip: addresses.first().cloned(),
+        addresses: addresses.clone(),
+        mode: service.dns.to_string(),
+        source: "conduit".into(),
+        created_at: service.registered_at.to_string(),
+    };
+    service.hosts.iter().map(entry).collect()
+}
+
+fn own_addresses(service: &Service) -> Vec<String> {
+    let sockets = service.upstreams.iter().filter_map(|u| u.socket());
+    let mut addresses: Vec<String> = sockets.map(|socket| socket.ip().to_string()).collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses
+}
+
+fn address() -> String {
+    "A".into()
+}

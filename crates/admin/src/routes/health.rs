@@ -1,0 +1,46 @@
+//! Health of services, as the prober sees it.
+
+use axum::Json;
+use axum::extract::State;
+use conduit_api::v1::health::{HealthCounts, HealthList, ServiceHealth};
+use conduit_core::clock::Timestamp;
+
+use super::{Admin, Answer};
+use crate::convert::health::{service, status};
+use crate::params::Name;
+use crate::state::AdminState;
+
+/// `GET /api/v1/health`.
+pub(crate) async fn list(State(state): Admin) -> Json<HealthList> {
+    let catalog = state.registry.catalog().load_full();
+    let now = Timestamp::now();
+    let mut counts = HealthCounts::default();
+    let services = catalog.sorted().into_iter().map(|known| {
+        let health = state.health.service(&known.name, now);
+        let shown = service(&known.name, health.as_ref());
+        counts.add(shown.status);
+        shown
+    });
+    let services = services.collect();
+    Json(HealthList { counts, services })
+}
+
+/// `GET /api/v1/services/{name}/health`.
+pub(crate) async fn one(State(state): Admin, Name(name): Name) -> Answer<ServiceHealth> {
+    let (_, found) = state.active(&name)?;
+    let health = state.health.service(&found.name, Timestamp::now());
+    Ok(Json(service(&found.name, health.as_ref())))
+}
+
+impl AdminState {
+    /// How many active services are in which state.
+    pub(crate) fn health_counts(&self, now: Timestamp) -> HealthCounts {
+        let catalog = self.registry.catalog().load_full();
+        let mut counts = HealthCounts::default();
+        for known in catalog.iter() {
+            let health = self.health.service(&known.name, now);
+            counts.add(health.map_or_else(Default::default, |h| status(h.health)));
+        }
+        counts
+    }
+}

@@ -1,0 +1,41 @@
+//! Routes: what the proxy serves now, the built-in ones included.
+
+use axum::Json;
+use axum::extract::State;
+use conduit_api::v1::routes as wire;
+use conduit_core::clock::Timestamp;
+use conduit_proxy::health::board::ServiceHealth;
+
+use super::Admin;
+use crate::convert::health::{status, upstreams};
+
+/// `GET /api/v1/routing`.
+pub(crate) async fn list(State(state): Admin) -> Json<wire::RouteList> {
+    let table = state.table.load_full();
+    let now = Timestamp::now();
+    let mut routes: Vec<wire::Route> = table
+        .iter()
+        .map(|(host, route)| {
+            let health = ServiceHealth::of(&route.pool, route.leaves.as_deref(), now);
+            let upstreams = upstreams(&health.upstreams);
+            wire::Route {
+                name: route.service.to_string(),
+                domain: host.to_string(),
+                upstream: upstreams
+                    .first()
+                    .map(|u| u.upstream.clone())
+                    .unwrap_or_default(),
+                upstreams,
+                tls: route.leaves.is_some(),
+                health_status: status(health.health),
+                response_time_ms: health.response_time_ms,
+                last_checked: health.last_probe_at.map(|at| at.to_string()),
+            }
+        })
+        .collect();
+    routes.sort_by(|a, b| a.domain.cmp(&b.domain));
+    Json(wire::RouteList {
+        version: table.version().to_string(),
+        routes,
+    })
+}

@@ -1,0 +1,284 @@
+//! Services: list, register, deregister.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use conduit_api::v1::services as wire;
+use conduit_core::clock::Timestamp;
+use conduit_core::health::Health;
+use conduit_core::name::ServiceName;
+use conduit_core::service::Service;
+use conduit_proxy::health::board::ServiceHealth;
+use conduit_registry::{Committed, Mutation, OutcomeKind, RegisterOptions, RowStatus};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::{Admin, Answer, By};
+use crate::body::{BulkBody, JsonBody};
+use crate::control::Checks;
+use crate::convert::register::{registration, registrations};
+use crate::convert::service::{Known, Ports, outcome, service};
+use crate::error::ApiError;
+use crate::limits::{FIRST_PROBE_WAIT, SELF_CHECK_TIMEOUT, WAIT_HEALTHY_SECONDS_MAX};
+use crate::params::{Name, Options};
+use crate::state::AdminState;
+
+/// The options of [`list`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListOptions {
+    /// Inactive rows too.
+    #[serde(default)]
+    all: bool,
+}
+
+/// The options of [`one`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OneOptions {
+    /// Try it through our own listeners now.
+    #[serde(default)]
+    check: bool,
+}
+
+/// `GET /api/v1/services`.
+pub(crate) async fn list(
+    State(state): Admin,
+    Options(options): Options<ListOptions>,
+) -> Answer<wire::ServiceList> {
+    let (catalog, ports, now) = (state.registry.catalog(), state.ports(), Timestamp::now());
+    let catalog = catalog.load_full();
+    let mut services: Vec<wire::Service> = catalog
+        .sorted()
+        .into_iter()
+        .map(|s| service(s, state.known(s, now), ports))
+        .collect();
+    if options.all {
+        for row in state.registry.rows(true).await? {
+            if let RowStatus::Inactive { deregistered_at } = row.status {
+                let known = Known {
+                    deregistered_at: Some(deregistered_at),
+                    ..Known::default()
+                };
+                services.push(service(&row.service, known, ports));
+            }
+        }
+    }
+    Ok(Json(wire::ServiceList {
+        generation: catalog.generation().0,
+        services,
+    }))
+}
+
+/// `GET /api/v1/services/{name}`.
+pub(crate) async fn one(
+    State(state): Admin,
+    Name(name): Name,
+    Options(options): Options<OneOptions>,
+) -> Answer<wire::ServiceReply> {
+    let (generation, found) = state.active(&name)?;
+    let checks = if options.check {
+        let checking = state.control.self_check(&name);
+        let checked = tokio::time::timeout(SELF_CHECK_TIMEOUT, checking).await;
+        checked.map_err(|_| {
+            let message = format!(
+                "the checks took longer than {} s",
+                SELF_CHECK_TIMEOUT.as_secs()
+            );
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", message)
+        })?
+    } else {
+        state.control.last_checks(&name)
+    };
+    let known = Known {
+        checks,
+        ..state.known(&found, Timestamp::now())
+    };
+    Ok(Json(wire::ServiceReply {
+        generation,
+        service: service(&found, known, state.ports()),
+    }))
+}
+
+/// `POST /api/v1/services`: 201 for a new service, else 200.
+pub(crate) async fn register(
+    State(state): Admin,
+    caller: By,
+    JsonBody(wish): JsonBody<wire::RegisterService>,
+) -> Result<Response, ApiError> {
+    let wait_healthy = wait_healthy(&wish)?;
+    let asked = registration(&wish)?;
+    let name = asked.name.clone();
+    let mutation = Mutation::Register {
+        services: vec![asked],
+        options: RegisterOptions {
+            dry_run: wish.dry_run,
+            prune: false,
+            replace: wish.replace,
+        },
+    };
+    let committed = state.registry.apply(caller.0.actor, mutation).await?;
+    let kind = match committed.outcomes.first() {
+        Some(outcome) => outcome.kind,
+        None => OutcomeKind::Unchanged,
+    };
+    let health = if wish.dry_run {
+        None
+    } else {
+        settled(&state, &name, wait_healthy).await
+    };
+    let probed = health.as_ref().is_some_and(|h| h.last_probe_at.is_some());
+    let reply = wire::RegisterReply {
+        generation: committed.generation.0,
+        changed: committed.changed && !wish.dry_run,
+        dry_run: wish.dry_run,
+        outcome: outcome(kind),
+        service: shown(&state, &name, health),
+        probed,
+    };
+    let created = kind == OutcomeKind::Created && !wish.dry_run;
+    let status = if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, Json(reply)).into_response())
+}
+
+/// `POST /api/v1/services:bulk`: all of them, or none.
+pub(crate) async fn register_bulk(
+    State(state): Admin,
+    caller: By,
+    request: axum::extract::Request,
+) -> Answer<wire::BulkReply> {
+    // A body may be large, so few are in memory at a time.
+    let Ok(_permit) = state.bulks.try_acquire() else {
+        return Err(ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "busy",
+            "other bulk registrations are in progress",
+        )
+        .retry_after(1));
+    };
+    let BulkBody(bulk) = BulkBody::<wire::RegisterBulk>::read(request).await?;
+    let mutation = Mutation::Register {
+        services: registrations(&bulk)?,
+        options: RegisterOptions {
+            dry_run: bulk.dry_run,
+            prune: bulk.prune,
+            replace: bulk.replace,
+        },
+    };
+    let committed = state.registry.apply(caller.0.actor, mutation).await?;
+    Ok(Json(bulk_reply(&committed, bulk.dry_run)))
+}
+
+/// `DELETE /api/v1/services/{name}`.
+pub(crate) async fn deregister(
+    State(state): Admin,
+    caller: By,
+    Name(name): Name,
+) -> Answer<wire::DeregisterReply> {
+    let mutation = Mutation::Deregister { name: name.clone() };
+    let committed = state.registry.apply(caller.0.actor, mutation).await?;
+    Ok(Json(wire::DeregisterReply {
+        generation: committed.generation.0,
+        name: name.to_string(),
+    }))
+}
+
+impl AdminState {
+    /// An active service, and the generation it was found in.
+    pub(crate) fn active(&self, name: &ServiceName) -> Result<(u64, Arc<Service>), ApiError> {
+        let catalog = self.registry.catalog();
+        let catalog = catalog.load();
+        match catalog.get(name) {
+            Some(service) => Ok((catalog.generation().0, Arc::clone(service))),
+            None => Err(ApiError::no_service(name.as_str())),
+        }
+    }
+
+    /// What is known about a service without trying anything.
+    pub(crate) fn known(&self, service: &Service, now: Timestamp) -> Known {
+        Known {
+            deregistered_at: None,
+            leaves: self.control.leaves(&service.name),
+            health: self.health.service(&service.name, now),
+            checks: self.control.last_checks(&service.name),
+        }
+    }
+
+    /// The ports under which services are reached.
+    pub(crate) fn ports(&self) -> Ports {
+        let gateway = self.control.gateway();
+        Ports::of(&gateway.https, &gateway.http)
+    }
+}
+
+fn wait_healthy(wish: &wire::RegisterService) -> Result<Option<Duration>, ApiError> {
+    match wish.wait_healthy {
+        Some(seconds) if seconds > WAIT_HEALTHY_SECONDS_MAX => {
+            let message = format!("wait_healthy can be at most {WAIT_HEALTHY_SECONDS_MAX} seconds");
+            Err(ApiError::invalid(message))
+        }
+        seconds => Ok(seconds.map(Duration::from_secs)),
+    }
+}
+
+/// Waits for the first outcome of the probes, or for health when that was asked for.
+async fn settled(
+    state: &AdminState,
+    name: &ServiceName,
+    wait_healthy: Option<Duration>,
+) -> Option<ServiceHealth> {
+    let first = state.health.first_outcome(name, FIRST_PROBE_WAIT).await;
+    let Some(within) = wait_healthy else {
+        return first;
+    };
+    let mut board = state.health.clone();
+    let healthy = async {
+        loop {
+            match board.service(name, Timestamp::now()) {
+                // Degraded by another upstream or by its leaf: it answers, but it is not healthy.
+                Some(health) if health.health != Health::Healthy => board.changed().await,
+                // Healthy, or deregistered in the meantime.
+                _ => return,
+            }
+        }
+    };
+    // In time or not, what is known then is the answer.
+    let _in_time = tokio::time::timeout(within, healthy).await.is_ok();
+    state.health.service(name, Timestamp::now())
+}
+
+/// The service after a registration; absent when a dry run speaks of one that is not there.
+fn shown(
+    state: &AdminState,
+    name: &ServiceName,
+    health: Option<ServiceHealth>,
+) -> Option<wire::Service> {
+    let (_, found) = state.active(name).ok()?;
+    let known = Known {
+        deregistered_at: None,
+        leaves: state.control.leaves(name),
+        health: health.or_else(|| state.health.service(name, Timestamp::now())),
+        checks: Checks::default(),
+    };
+    Some(service(&found, known, state.ports()))
+}
+
+fn bulk_reply(committed: &Committed, dry_run: bool) -> wire::BulkReply {
+    let outcomes = committed.outcomes.iter().map(|done| wire::Outcome {
+        name: done.name.to_string(),
+        outcome: outcome(done.kind),
+    });
+    wire::BulkReply {
+        generation: committed.generation.0,
+        changed: committed.changed && !dry_run,
+        dry_run,
+        outcomes: outcomes.collect(),
+    }
+}

@@ -1,0 +1,87 @@
+//! API tokens: list, make, revoke. For admins only.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use conduit_api::v1::tokens as wire;
+use conduit_core::actor::Role;
+use conduit_core::clock::Timestamp;
+use conduit_registry::{Mutation, TokenRow};
+use http::StatusCode;
+
+use super::{Admin, Answer, By};
+use crate::body::JsonBody;
+use crate::error::ApiError;
+use crate::params::Id;
+
+/// `GET /api/v1/tokens`.
+pub(crate) async fn list(State(state): Admin) -> Answer<wire::TokenList> {
+    let rows = state.registry.tokens().await?;
+    let tokens = rows.into_iter().map(token).collect();
+    Ok(Json(wire::TokenList { tokens }))
+}
+
+/// `POST /api/v1/tokens`.
+pub(crate) async fn create(
+    State(state): Admin,
+    caller: By,
+    JsonBody(wish): JsonBody<wire::CreateToken>,
+) -> Result<Response, ApiError> {
+    let lasts = wish.expires_in_seconds.map(Duration::from_secs);
+    let expires_at = lasts.map(|lasts| Timestamp::now().plus(lasts));
+    let mutation = Mutation::CreateToken {
+        name: wish.name.clone(),
+        role: domain(wish.role),
+        expires_at,
+    };
+    let committed = state.registry.apply(caller.0.actor, mutation).await?;
+    let Some(made) = committed.token else {
+        let message = "the registry made no token";
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        return Err(ApiError::new(status, "internal", message));
+    };
+    let reply = wire::NewToken {
+        id: made.id,
+        name: wish.name,
+        role: wish.role,
+        expires_at: expires_at.map(|at| at.to_string()),
+        secret: made.secret,
+    };
+    Ok((StatusCode::CREATED, Json(reply)).into_response())
+}
+
+/// `DELETE /api/v1/tokens/{id}`.
+pub(crate) async fn revoke(
+    State(state): Admin,
+    caller: By,
+    Id(id): Id,
+) -> Answer<wire::RevokeReply> {
+    let mutation = Mutation::RevokeToken { id: id.clone() };
+    state.registry.apply(caller.0.actor, mutation).await?;
+    Ok(Json(wire::RevokeReply { id }))
+}
+
+fn token(row: TokenRow) -> wire::Token {
+    wire::Token {
+        id: row.id,
+        name: row.name,
+        role: match row.role {
+            Role::Viewer => wire::Role::Viewer,
+            Role::Operator => wire::Role::Operator,
+            Role::Admin => wire::Role::Admin,
+        },
+        created_at: row.created_at.to_string(),
+        expires_at: row.expires_at.map(|at| at.to_string()),
+        revoked_at: row.revoked_at.map(|at| at.to_string()),
+    }
+}
+
+fn domain(role: wire::Role) -> Role {
+    match role {
+        wire::Role::Viewer => Role::Viewer,
+        wire::Role::Operator => Role::Operator,
+        wire::Role::Admin => Role::Admin,
+    }
+}

@@ -1,0 +1,141 @@
+//! Binding the two listeners, and serving one router on both.
+//!
+//! **Invariant:** binding finds out everything that can go wrong; serving cannot fail. Both
+//! listeners serve the same router: only how a caller is recognised differs.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use conduit_core::tasks::Tasks;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::error::AdminError;
+use crate::hosts::AllowedHosts;
+use crate::router;
+use crate::settings::AdminSettings;
+use crate::state::AdminState;
+
+mod accept;
+mod connection;
+mod socket;
+
+use socket::SocketFile;
+
+/// The control plane over HTTP.
+#[derive(Debug)]
+pub struct Admin;
+
+impl Admin {
+    /// Binds what the settings ask for; nothing is accepted yet.
+    ///
+    /// # Errors
+    /// Names the address or path, and who holds it when that is known.
+    pub fn bind(settings: &AdminSettings) -> Result<Bound, AdminError> {
+        let tcp = settings.listen.map(bind_tcp).transpose()?;
+        let unix = match &settings.socket {
+            Some(path) => Some(socket::bind(
+                path,
+                settings.socket_mode,
+                settings.socket_gid,
+            )?),
+            None => None,
+        };
+        Ok(Bound { unix, tcp })
+    }
+}
+
+/// Listeners that are bound and do not accept yet.
+#[derive(Debug)]
+pub struct Bound {
+    unix: Option<(UnixListener, SocketFile)>,
+    tcp: Option<(TcpListener, SocketAddr)>,
+}
+
+impl Bound {
+    /// Both listeners of two bindings: what is missing here is taken from `other`.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            unix: self.unix.or(other.unix),
+            tcp: self.tcp.or(other.tcp),
+        }
+    }
+
+    /// The real addresses.
+    pub fn addresses(&self) -> Addresses {
+        Addresses {
+            socket: self.unix.as_ref().map(|(_, file)| file.path().to_owned()),
+            tcp: self.tcp.as_ref().map(|(_, address)| *address),
+        }
+    }
+
+    /// Starts to serve; each listener is a service of `tasks`, each connection a job.
+    ///
+    /// Must be called inside the runtime that is to serve.
+    ///
+    /// # Errors
+    /// When the runtime does not take the sockets.
+    pub fn serve(self, mut state: AdminState, tasks: &Tasks) -> Result<(), AdminError> {
+        state.listening = self.addresses();
+        let domains = state.control.gateway().domains;
+        let hosts = AllowedHosts::new(&domains, state.listening.tcp);
+        let state = Arc::new(state);
+        let router = router::build(Arc::clone(&state));
+        if let Some((listener, file)) = self.unix {
+            let path = file.path().to_owned();
+            let listener = tokio::net::UnixListener::from_std(listener)
+                .map_err(|source| AdminError::BindUnix { path, source })?;
+            let accepting = accept::unix(listener, file, router.clone(), tasks.clone());
+            tasks.service("admin socket", accepting);
+        }
+        if let Some((listener, address)) = self.tcp {
+            let listener = tokio::net::TcpListener::from_std(listener)
+                .map_err(|source| AdminError::BindTcp { address, source })?;
+            let accepting = accept::tcp(listener, Arc::new(hosts), router, tasks.clone());
+            tasks.service("admin listener", accepting);
+        }
+        Ok(())
+    }
+}
+
+/// Where the control plane really listens.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Addresses {
+    /// The Unix socket.
+    pub socket: Option<PathBuf>,
+    /// The TCP address, with the port that port 0 became.
+    pub tcp: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// The socket's path.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), AdminError> {
+    let bind = || {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        // A restart must not wait for the connections of the one before it.
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        let listener = TcpListener::from(socket);
+        let real = listener.local_addr()?;
+        Ok((listener, real))
+    };
+    bind().map_err(|source| AdminError::BindTcp { address, source })
+}
+
+const BACKLOG: i32 = 128;

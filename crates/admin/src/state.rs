@@ -1,0 +1,70 @@
+//! What every handler has at hand.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use conduit_core::event::EventSink;
+use conduit_core::live;
+use conduit_dns::zone::Zone;
+use conduit_proxy::health::board::HealthBoard;
+use conduit_proxy::table::RouteTable;
+use conduit_registry::Registry;
+use tokio::sync::Semaphore;
+
+use crate::control::Control;
+use crate::limits::{AUTH_FAILURES_PER_MINUTE_MAX, BULKS_MAX, REQUESTS_MAX};
+use crate::server::Addresses;
+use crate::throttle::Throttle;
+
+/// The parts of the gateway that the control plane reads, and the one door through which it
+/// changes anything: the registry.
+pub struct AdminState {
+    pub(crate) registry: Registry,
+    pub(crate) table: live::Reader<RouteTable>,
+    pub(crate) zone: live::Reader<Zone>,
+    pub(crate) health: HealthBoard,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) control: Arc<dyn Control>,
+    pub(crate) events: EventSink,
+    pub(crate) throttle: Throttle,
+    pub(crate) requests: Semaphore,
+    pub(crate) bulks: Semaphore,
+    pub(crate) listening: Addresses,
+}
+
+/// What the composition hands to [`AdminState::new`].
+pub struct Parts {
+    /// The truth.
+    pub registry: Registry,
+    /// What the proxy serves.
+    pub table: live::Reader<RouteTable>,
+    /// What DNS answers.
+    pub zone: live::Reader<Zone>,
+    /// What the prober found.
+    pub health: HealthBoard,
+    /// Where the database and the seal are, for verification.
+    pub state_dir: PathBuf,
+    /// The gateway as a whole.
+    pub control: Arc<dyn Control>,
+    /// Where failed authentications are reported.
+    pub events: EventSink,
+}
+
+impl AdminState {
+    /// Takes the parts.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            registry: parts.registry,
+            table: parts.table,
+            zone: parts.zone,
+            health: parts.health,
+            state_dir: parts.state_dir,
+            control: parts.control,
+            events: parts.events,
+            throttle: Throttle::per_minute(AUTH_FAILURES_PER_MINUTE_MAX),
+            requests: Semaphore::new(REQUESTS_MAX),
+            bulks: Semaphore::new(BULKS_MAX),
+            listening: Addresses::default(),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The control plane against a real registry, a real authority and real probes, on real sockets;
+//! only what the composition does is stood in for.
+
+mod auth;
+mod gateway;
+mod limits;
+mod services;

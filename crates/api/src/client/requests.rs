@@ -1,0 +1,290 @@
+//! One method for each request of the API.
+//!
+//! **Invariant:** a name goes into a path through [`segment`], so that none leaves its place.
+
+use std::time::Duration;
+
+use http::Method;
+
+use super::target::{Query, segment};
+use super::{BULK_TIMEOUT, Client, Reply};
+use crate::error::ClientError;
+use crate::v1::ROOT;
+use crate::v1::audit::{AuditList, AuditReport};
+use crate::v1::config::{BackupReply, BackupRequest, ConfigReply, ReloadReply};
+use crate::v1::dns::{DnsList, FlushReply, ResolveReply};
+use crate::v1::health::{HealthList, ServiceHealth};
+use crate::v1::routes::RouteList;
+use crate::v1::services::{
+    BulkReply, DeregisterReply, RegisterBulk, RegisterReply, RegisterService, ServiceList,
+    ServiceReply,
+};
+use crate::v1::status::{GatewayStatus, Liveness};
+use crate::v1::tls::{Authority, CertificateList, CertificateReply, RotateReply};
+use crate::v1::tokens::{CreateToken, NewToken, RevokeReply, TokenList};
+
+impl Client {
+    /// `GET /api/v1/status`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn status(&self) -> Result<Reply<GatewayStatus>, ClientError> {
+        self.get(&format!("{ROOT}/status")).await
+    }
+
+    /// `GET /api/v1/services`; `all` asks for inactive ones too.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn services(&self, all: bool) -> Result<Reply<ServiceList>, ClientError> {
+        let query = if all { "?all=true" } else { "" };
+        self.get(&format!("{ROOT}/services{query}")).await
+    }
+
+    /// `GET /api/v1/services/{name}`; `check` tries the service through the gateway's listeners now.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn service(
+        &self,
+        name: &str,
+        check: bool,
+    ) -> Result<Reply<ServiceReply>, ClientError> {
+        let query = if check { "?check=true" } else { "" };
+        self.get(&format!("{ROOT}/services/{}{query}", segment(name)))
+            .await
+    }
+
+    /// `GET /api/v1/services/{name}/health`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn service_health(&self, name: &str) -> Result<Reply<ServiceHealth>, ClientError> {
+        self.get(&format!("{ROOT}/services/{}/health", segment(name)))
+            .await
+    }
+
+    /// `GET /api/v1/health`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn health(&self) -> Result<Reply<HealthList>, ClientError> {
+        self.get(&format!("{ROOT}/health")).await
+    }
+
+    /// `POST /api/v1/services`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn register(
+        &self,
+        service: &RegisterService,
+    ) -> Result<Reply<RegisterReply>, ClientError> {
+        let waits = Duration::from_secs(service.wait_healthy.unwrap_or(0));
+        let client = self.clone().with_timeout(self.timeout + waits);
+        let mend = format!("run `conduit status {}`", service.name);
+        client
+            .change(Method::POST, &format!("{ROOT}/services"), service, mend)
+            .await
+    }
+
+    /// `POST /api/v1/services:bulk`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn register_bulk(
+        &self,
+        bulk: &RegisterBulk,
+    ) -> Result<Reply<BulkReply>, ClientError> {
+        let client = self.clone().with_timeout(self.timeout.max(BULK_TIMEOUT));
+        let path = format!("{ROOT}/services:bulk");
+        client
+            .change(Method::POST, &path, bulk, "run `conduit status`".into())
+            .await
+    }
+
+    /// `DELETE /api/v1/services/{name}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn deregister(&self, name: &str) -> Result<Reply<DeregisterReply>, ClientError> {
+        let path = format!("{ROOT}/services/{}", segment(name));
+        let mend = format!("run `conduit status {name}`");
+        self.change_bare(Method::DELETE, &path, mend).await
+    }
+
+    /// `GET /api/v1/dns`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn dns(&self) -> Result<Reply<DnsList>, ClientError> {
+        self.get(&format!("{ROOT}/dns")).await
+    }
+
+    /// `GET /api/v1/dns/resolve`: a real query against the running server.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn resolve(
+        &self,
+        name: &str,
+        record_type: &str,
+    ) -> Result<Reply<ResolveReply>, ClientError> {
+        let query = Query::new().with("name", name).with("type", record_type);
+        self.get(&format!("{ROOT}/dns/resolve{query}")).await
+    }
+
+    /// `POST /api/v1/dns/flush`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn flush_dns(&self) -> Result<Reply<FlushReply>, ClientError> {
+        let path = format!("{ROOT}/dns/flush");
+        self.change_bare(Method::POST, &path, "run `conduit dns flush` again".into())
+            .await
+    }
+
+    /// `GET /api/v1/tls`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn certificates(&self) -> Result<Reply<CertificateList>, ClientError> {
+        self.get(&format!("{ROOT}/tls")).await
+    }
+
+    /// `GET /api/v1/tls/{name}/inspect`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn certificate(&self, name: &str) -> Result<Reply<CertificateReply>, ClientError> {
+        self.get(&format!("{ROOT}/tls/{}/inspect", segment(name)))
+            .await
+    }
+
+    /// `POST /api/v1/tls/{name}/rotate`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn rotate(&self, name: &str) -> Result<Reply<RotateReply>, ClientError> {
+        let path = format!("{ROOT}/tls/{}/rotate", segment(name));
+        let mend = format!("run `conduit certs inspect {name}`");
+        self.change_bare(Method::POST, &path, mend).await
+    }
+
+    /// `GET /api/v1/tls/ca`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn authority(&self) -> Result<Reply<Authority>, ClientError> {
+        self.get(&format!("{ROOT}/tls/ca")).await
+    }
+
+    /// `GET /api/v1/routing`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn routes(&self) -> Result<Reply<RouteList>, ClientError> {
+        self.get(&format!("{ROOT}/routing")).await
+    }
+
+    /// `GET /api/v1/audit`, newest first.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn audit(
+        &self,
+        limit: u32,
+        before: Option<u64>,
+    ) -> Result<Reply<AuditList>, ClientError> {
+        let mut query = Query::new().with("limit", &limit.to_string());
+        if let Some(before) = before {
+            query = query.with("before", &before.to_string());
+        }
+        self.get(&format!("{ROOT}/audit{query}")).await
+    }
+
+    /// `GET /api/v1/audit/verify`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn verify_audit(&self) -> Result<Reply<AuditReport>, ClientError> {
+        let client = self.clone().with_timeout(self.timeout.max(BULK_TIMEOUT));
+        client.get(&format!("{ROOT}/audit/verify")).await
+    }
+
+    /// `GET /api/v1/tokens`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn tokens(&self) -> Result<Reply<TokenList>, ClientError> {
+        self.get(&format!("{ROOT}/tokens")).await
+    }
+
+    /// `POST /api/v1/tokens`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn create_token(&self, token: &CreateToken) -> Result<Reply<NewToken>, ClientError> {
+        let mend = "run `conduit token list`, and revoke what you cannot use".into();
+        self.change(Method::POST, &format!("{ROOT}/tokens"), token, mend)
+            .await
+    }
+
+    /// `DELETE /api/v1/tokens/{id}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn revoke_token(&self, id: &str) -> Result<Reply<RevokeReply>, ClientError> {
+        let path = format!("{ROOT}/tokens/{}", segment(id));
+        self.change_bare(Method::DELETE, &path, "run `conduit token list`".into())
+            .await
+    }
+
+    /// `GET /api/v1/config`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn config(&self) -> Result<Reply<ConfigReply>, ClientError> {
+        self.get(&format!("{ROOT}/config")).await
+    }
+
+    /// `POST /api/v1/config/reload`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn reload(&self) -> Result<Reply<ReloadReply>, ClientError> {
+        let path = format!("{ROOT}/config/reload");
+        self.change_bare(Method::POST, &path, "run `conduit config show`".into())
+            .await
+    }
+
+    /// `POST /api/v1/backup`: the gateway writes its state to a path on its own machine.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn backup(&self, path: &str) -> Result<Reply<BackupReply>, ClientError> {
+        let client = self.clone().with_timeout(self.timeout.max(BULK_TIMEOUT));
+        let wish = BackupRequest { path: path.into() };
+        let mend = format!("look whether {path} is there");
+        client
+            .change(Method::POST, &format!("{ROOT}/backup"), &wish, mend)
+            .await
+    }
+
+    /// `GET /metrics`, the Prometheus text.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let answer = self.ask("/metrics").await?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
+    /// `GET /ready`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn ready(&self) -> Result<Reply<Liveness>, ClientError> {
+        self.get("/ready").await
+    }
+}

@@ -1,0 +1,43 @@
+//! Version 1 of the admin API: what travels under [`ROOT`].
+//!
+//! **Invariant:** a field is never renamed or given another meaning within a version; new fields
+//! may be added to answers, and unknown fields in requests are refused.
+
+pub mod audit;
+pub mod config;
+pub mod dns;
+pub mod error;
+pub mod health;
+pub mod routes;
+pub mod services;
+pub mod status;
+pub mod tls;
+pub mod tokens;
+
+/// Where version 1 is served.
+pub const ROOT: &str = "/api/v1";
+
+/// Gives a wire enum its words, as they travel in JSON and as people read them.
+macro_rules! wire_words {
+    ($(#[$meta:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum $type {
+            $($(#[$doc])* #[serde(rename = $word)] $variant),+
+        }
+
+        impl $type {
+            /// The word that travels.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use wire_words;

@@ -1,0 +1,65 @@
+//! The record: entries, and whether they still verify.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// `GET /api/v1/audit?limit=&before=`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditList {
+    /// Newest first.
+    pub entries: Vec<AuditEntry>,
+    /// What to give as `before` for the next page; absent on the last.
+    #[serde(default)]
+    pub next_before: Option<u64>,
+}
+
+/// One entry of the record: the seeds' six fields, and its place in the chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    pub timestamp: String,
+    /// What was decided or seen.
+    pub action: String,
+    /// `success` or `failure`.
+    pub status: String,
+    /// A sentence.
+    pub message: String,
+    /// Who.
+    pub user: String,
+    /// The particulars.
+    #[serde(default)]
+    pub details: Map<String, Value>,
+    /// Its place in the chain, from 0.
+    pub sequence: u64,
+    /// Of the capsule.
+    pub id: String,
+    /// Of the capsule, in hexadecimal.
+    pub hash: String,
+    /// Of the capsule before it.
+    #[serde(default)]
+    pub previous_hash: Option<String>,
+}
+
+/// `GET /api/v1/audit/verify`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditReport {
+    /// Whether nothing was found.
+    pub valid: bool,
+    /// How many entries there are.
+    pub entries: u64,
+    /// The hash of the newest.
+    #[serde(default)]
+    pub head: Option<String>,
+    /// What was found.
+    pub failures: Vec<AuditFailure>,
+}
+
+/// One thing that does not verify.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditFailure {
+    /// The entry, when it is about one.
+    #[serde(default)]
+    pub sequence: Option<u64>,
+    /// What is wrong.
+    pub message: String,
+}

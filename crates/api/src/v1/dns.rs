@@ -1,0 +1,78 @@
+//! DNS: what we answer, and a real query against the running server.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/v1/dns`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsList {
+    /// Of the zone that answers now.
+    pub version: String,
+    /// The configured suffixes; the first is the default.
+    pub domains: Vec<String>,
+    /// Where the server listens; empty when DNS is off.
+    pub listen: Vec<String>,
+    /// One entry for each host of each service, by host.
+    pub entries: Vec<DnsEntry>,
+}
+
+/// What one host resolves to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsEntry {
+    /// The service it belongs to.
+    pub name: String,
+    /// The host.
+    pub domain: String,
+    /// The first of `addresses`, as in the original; `null` when it is the address asked on.
+    #[serde(default)]
+    pub ip: Option<String>,
+    /// What it resolves to; empty means the address on which the query arrives.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// `gateway` or `direct`.
+    pub mode: String,
+    /// Where it comes from: `conduit`.
+    pub source: String,
+    /// When its service was registered.
+    pub created_at: String,
+}
+
+/// `GET /api/v1/dns/resolve?name=&type=`: what our own server answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResolveReply {
+    /// What was asked.
+    pub name: String,
+    /// Of the question, such as `A`.
+    #[serde(rename = "type")]
+    pub record_type: String,
+    /// The response code, such as `NOERROR` or `NXDOMAIN`.
+    pub status: String,
+    /// Whether the answer is from our own zone.
+    pub authoritative: bool,
+    /// The records of the answer.
+    pub answers: Vec<ResolvedRecord>,
+    /// The listener that was asked.
+    pub server: String,
+    /// From question to answer.
+    pub elapsed_ms: f64,
+}
+
+/// One record of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedRecord {
+    /// Its owner.
+    pub name: String,
+    /// Such as `A`.
+    #[serde(rename = "type")]
+    pub record_type: String,
+    /// Seconds it may be kept.
+    pub ttl: u32,
+    /// Its data in presentation form.
+    pub value: String,
+}
+
+/// `POST /api/v1/dns/flush`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlushReply {
+    /// How many cached answers were dropped.
+    pub flushed: u64,
+}

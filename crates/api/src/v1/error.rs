@@ -1,0 +1,35 @@
+//! How a refusal or a failure travels.
+
+use serde::{Deserialize, Serialize};
+
+/// The body of every answer that is not a success: `{"error": {"code", "message", "hint"}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong, for programs (`code`) and for people (`message`, `hint`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    /// A stable word, such as `name_taken`.
+    pub code: String,
+    /// A sentence that names the thing.
+    pub message: String,
+    /// The mend, when there is one.
+    #[serde(default)]
+    pub hint: Option<String>,
+}
+
+impl ErrorBody {
+    /// A body with these parts.
+    pub fn new(code: impl Into<String>, message: impl Into<String>, hint: Option<String>) -> Self {
+        Self {
+            error: ErrorDetail {
+                code: code.into(),
+                message: message.into(),
+                hint,
+            },
+        }
+    }
+}

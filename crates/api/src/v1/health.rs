@@ -1,0 +1,137 @@
+//! Health: what the prober sees, and what was tried through our own listeners.
+
+use serde::{Deserialize, Serialize};
+
+use crate::v1::wire_words;
+
+wire_words! {
+    /// How a service is doing.
+    #[derive(Default)]
+    HealthStatus {
+        /// Some upstream is ejected, or a leaf is past its renewal.
+        Degraded => "degraded",
+        /// No upstream is admitted.
+        Down => "down",
+        /// Every upstream is admitted.
+        Healthy => "healthy",
+        /// Nothing was probed yet.
+        #[default]
+        Unknown => "unknown",
+    }
+}
+
+wire_words! {
+    /// What the prober thinks of one upstream.
+    UpstreamState {
+        /// It receives traffic.
+        Admitted => "admitted",
+        /// It receives none until a probe succeeds.
+        Ejected => "ejected",
+        /// It receives traffic, but no probe has answered yet.
+        Unproven => "unproven",
+    }
+}
+
+/// One upstream, as the prober sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpstreamHealth {
+    /// `HOST:PORT`.
+    pub upstream: String,
+    /// Whether it receives traffic.
+    pub state: UpstreamState,
+    /// When it was last probed.
+    #[serde(default)]
+    pub last_probe_at: Option<String>,
+    /// How long the last successful probe took.
+    #[serde(default)]
+    pub response_time_ms: Option<u64>,
+    /// Why the last probe failed.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// How many requests to it are under way.
+    #[serde(default)]
+    pub in_flight: u64,
+}
+
+/// `GET /api/v1/services/{name}/health`, and an element of [`HealthList`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceHealth {
+    /// Which service.
+    pub name: String,
+    /// How it is doing.
+    pub status: HealthStatus,
+    /// Why it is not healthy.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When an upstream was last probed.
+    #[serde(default)]
+    pub last_probe_at: Option<String>,
+    /// How long the last successful probe took.
+    #[serde(default)]
+    pub response_time_ms: Option<u64>,
+    /// Each upstream.
+    #[serde(default)]
+    pub upstreams: Vec<UpstreamHealth>,
+}
+
+/// `GET /api/v1/health`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HealthList {
+    /// How many services are in which state.
+    pub counts: HealthCounts,
+    /// Every active service, by name.
+    pub services: Vec<ServiceHealth>,
+}
+
+/// How many active services are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HealthCounts {
+    /// Every upstream admitted.
+    pub healthy: u64,
+    /// Some upstream ejected, or a leaf past its renewal.
+    pub degraded: u64,
+    /// No upstream admitted.
+    pub down: u64,
+    /// Nothing probed yet.
+    pub unknown: u64,
+    /// All of them.
+    pub total: u64,
+}
+
+impl HealthCounts {
+    /// Counts one more service.
+    pub fn add(&mut self, status: HealthStatus) {
+        let counter = match status {
+            HealthStatus::Degraded => &mut self.degraded,
+            HealthStatus::Down => &mut self.down,
+            HealthStatus::Healthy => &mut self.healthy,
+            HealthStatus::Unknown => &mut self.unknown,
+        };
+        *counter += 1;
+        self.total += 1;
+    }
+}
+
+/// What was tried through our own listeners; `None` is not tried, or does not apply.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CheckSet {
+    /// A real query for the host.
+    #[serde(default)]
+    pub dns: Option<Check>,
+    /// A real handshake for the host, verified against our roots.
+    #[serde(default)]
+    pub tls: Option<Check>,
+}
+
+/// The result of trying one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Whether it worked.
+    pub ok: bool,
+    /// Why it did not.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// When it was tried.
+    #[serde(default)]
+    pub at: Option<String>,
+}

@@ -1,0 +1,37 @@
+//! Routes: what the proxy serves now.
+
+use serde::{Deserialize, Serialize};
+
+use crate::v1::health::{HealthStatus, UpstreamHealth};
+
+/// `GET /api/v1/routing`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteList {
+    /// Of the table that routes now.
+    pub version: String,
+    /// Every route, by host.
+    pub routes: Vec<Route>,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// The service it belongs to.
+    pub name: String,
+    /// The host.
+    pub domain: String,
+    /// The first of its upstreams.
+    pub upstream: String,
+    /// Its pool.
+    pub upstreams: Vec<UpstreamHealth>,
+    /// Whether it is served with a leaf of ours.
+    pub tls: bool,
+    /// How its service is doing.
+    pub health_status: HealthStatus,
+    /// How long the last successful probe took.
+    #[serde(default)]
+    pub response_time_ms: Option<u64>,
+    /// When an upstream was last probed.
+    #[serde(default)]
+    pub last_checked: Option<String>,
+}

@@ -1,0 +1,269 @@
+//! The recipe: from a configuration to a gateway that is bound and ready to run.
+//!
+//! **Invariant:** nothing answers before [`Bound::run`]; whatever can be refused is refused in
+//! [`App::build`], with the state untouched when it is about ports.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use conduit_admin::server::{Admin, Bound as AdminBound};
+use conduit_admin::settings::{AdminSettings, SOCKET_MODE_GROUP, SOCKET_MODE_PRIVATE};
+use conduit_core::actor::Actor;
+use conduit_core::catalog::{Catalog, Change};
+use conduit_core::clock::Timestamp;
+use conduit_core::domains::Domains;
+use conduit_core::event::{EventSink, EventStream};
+use conduit_core::live;
+use conduit_core::name::ServiceName;
+use conduit_dns::bind::Listeners as DnsListeners;
+use conduit_dns::zone::{Zone, ZoneSettings};
+use conduit_proxy::compile::{Compiler, CompilerSettings};
+use conduit_proxy::listener::Listeners as ProxyListeners;
+use conduit_proxy::table::RouteTable;
+use conduit_proxy::upstream::{ReportQueue, reports};
+use conduit_registry::{
+    Mutation, Preparation, PublishError, Registry, RegistryError, Settings, StateLock, UpstreamPolicy,
+    Work,
+};
+use conduit_tls::authority::Authority;
+
+use crate::builtin;
+use crate::config::Config;
+use crate::error::AppError;
+use crate::privilege;
+use crate::run::setup_draft;
+use crate::publish::{FirstTables, Publisher, TableSettings};
+use crate::sockets::Sockets;
+use crate::state::State;
+
+/// Builds gateways.
+#[derive(Debug)]
+pub struct App;
+
+/// A gateway that is built and bound, and does not accept yet.
+#[derive(Debug)]
+pub struct Bound {
+    pub(crate) config: Config,
+    pub(crate) addresses: Addresses,
+    pub(crate) lock: StateLock,
+    pub(crate) proxy: Option<ProxyListeners>,
+    pub(crate) dns: Option<DnsListeners>,
+    pub(crate) admin: AdminBound,
+    pub(crate) authority: Option<Arc<Authority>>,
+    pub(crate) registry: Registry,
+    pub(crate) writer: JoinHandle<()>,
+    pub(crate) routes: live::Reader<RouteTable>,
+    pub(crate) zone: live::Reader<Zone>,
+    pub(crate) reports: ReportQueue,
+    pub(crate) events: (EventSink, EventStream),
+    pub(crate) reissue: Vec<ServiceName>,
+    pub(crate) is_new: bool,
+}
+
+/// Where a gateway really listens.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    /// DNS, over UDP and TCP.
+    pub dns: Vec<SocketAddr>,
+    /// The proxy with TLS.
+    pub https: Vec<SocketAddr>,
+    /// The proxy in the clear.
+    pub http: Vec<SocketAddr>,
+    /// The admin API over TCP.
+    pub admin: Option<SocketAddr>,
+    /// The admin API for this machine.
+    pub socket: PathBuf,
+}
+
+impl App {
+    /// Binds every socket, gives up root when asked to, opens the state and compiles the first
+    /// tables.
+    ///
+    /// # Errors
+    /// Names what is in the way and the mend.
+    pub fn build(config: Config) -> Result<Bound, AppError> {
+        let now = Timestamp::now();
+        let sockets = Sockets::bind(&config)?;
+        if let Some(user) = &config.gateway.user {
+            // Only what is ours alone: a socket somewhere else is its owner's affair.
+            let run = config.admin.socket.parent().filter(|dir| *dir == Path::new(RUN_DIR));
+            let places = [Some(config.gateway.state_dir.as_path()), run].into_iter().flatten();
+            privilege::hand_over(user, places).map_err(AppError::Privilege)?;
+            privilege::drop_to(user).map_err(AppError::Privilege)?;
+        }
+        let state = State::open(&config, now)?;
+        let admin = sockets.admin.and(bind_socket(&config)?);
+        let admin_address = admin.addresses().tcp;
+        let (upstream_reports, queue) = reports();
+        let compiler = Compiler::new(
+            CompilerSettings { tls: config.tls.enabled, proxy: config.proxy.enabled },
+            upstream_reports,
+        );
+        let ours = admin_address.map(|at| builtin::service(&config.gateway.domains, at, now));
+        let catalog = with_builtin(state.store.catalog(), ours.as_ref());
+        let first = Publisher::start(
+            table_settings(&config),
+            state.authority.clone(),
+            compiler,
+            ours,
+            &catalog,
+            &state.leaves,
+            now,
+        )
+        .map_err(AppError::Publish)?;
+        let FirstTables { publisher, routes, zone, reissue } = first;
+        let (registry, writer) =
+            conduit_registry::start(state.store, registry_settings(&config), publisher)
+                .map_err(AppError::Registry)?;
+        Ok(Bound {
+            addresses: Addresses {
+                dns: sockets.dns.as_ref().map(DnsListeners::addresses).unwrap_or_default(),
+                https: listening(sockets.proxy.as_ref(), ProxyListeners::https_addresses),
+                http: listening(sockets.proxy.as_ref(), ProxyListeners::http_addresses),
+                admin: admin_address,
+                socket: config.admin.socket.clone(),
+            },
+            lock: state.lock,
+            proxy: sockets.proxy,
+            dns: sockets.dns,
+            admin,
+            authority: state.authority,
+            registry,
+            writer,
+            routes,
+            zone,
+            reports: queue,
+            events: conduit_core::event::channel(EVENTS_MAX),
+            reissue,
+            is_new: state.is_new,
+            config,
+        })
+    }
+}
+
+/// Creates what a first start would create, and puts the setup on record; what is there stays.
+///
+/// A state that a running gateway holds is there already.
+///
+/// # Errors
+/// When something in the way is damaged, missing or newer than we are.
+pub fn initialize(config: &Config) -> Result<(), AppError> {
+    let now = Timestamp::now();
+    let state = match State::open(config, now) {
+        Err(AppError::Registry(RegistryError::Locked { .. })) => return Ok(()),
+        other => other?,
+    };
+    if !state.is_new {
+        return Ok(());
+    }
+    let (registry, writer) =
+        conduit_registry::start(state.store, registry_settings(config), NoTables)
+            .map_err(AppError::Registry)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| AppError::Runtime { what: "the setup", source })?;
+    let recorded = runtime.block_on(async {
+        let draft = Mutation::Record(Box::new(setup_draft(config)));
+        let recorded = registry.apply(Actor::System("setup"), draft).await;
+        registry.close().await;
+        recorded
+    });
+    // The writer has ended by now; a panic in it would have failed the record.
+    let _ended = writer.join();
+    recorded.map(drop).map_err(|source| AppError::Record { what: "the setup", source })
+}
+
+/// Publishes nothing: for a state that no gateway serves yet.
+struct NoTables;
+
+impl conduit_registry::Publisher for NoTables {
+    type Prepared = ();
+
+    fn prepare(&mut self, _: &Work<'_>) -> Result<Preparation<()>, PublishError> {
+        Ok(Preparation { prepared: (), leaves: Vec::new() })
+    }
+
+    fn publish(&mut self, (): ()) {}
+}
+
+impl Bound {
+    /// Where the gateway listens; real ports, also when 0 was asked for.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+}
+
+fn bind_socket(config: &Config) -> Result<AdminBound, AppError> {
+    // The well-known socket is for the group `conduit`, when the system has one; a socket in the
+    // state directory is for its owner.
+    let group = config
+        .admin
+        .socket
+        .starts_with(RUN_DIR)
+        .then(|| privilege::group_id(SOCKET_GROUP))
+        .flatten();
+    let settings = AdminSettings {
+        socket: Some(config.admin.socket.clone()),
+        socket_mode: if group.is_some() { SOCKET_MODE_GROUP } else { SOCKET_MODE_PRIVATE },
+        socket_gid: group,
+        listen: None,
+    };
+    Admin::bind(&settings).map_err(AppError::Admin)
+}
+
+fn with_builtin(
+    catalog: &Arc<Catalog>,
+    ours: Option<&Arc<conduit_core::service::Service>>,
+) -> Arc<Catalog> {
+    match ours {
+        Some(service) => {
+            let change = vec![Change::Put(Arc::clone(service))];
+            Arc::new(catalog.with(catalog.generation(), change))
+        }
+        None => Arc::clone(catalog),
+    }
+}
+
+fn listening(
+    proxy: Option<&ProxyListeners>,
+    which: fn(&ProxyListeners) -> &[SocketAddr],
+) -> Vec<SocketAddr> {
+    proxy.map(|listeners| which(listeners).to_vec()).unwrap_or_default()
+}
+
+fn table_settings(config: &Config) -> TableSettings {
+    TableSettings {
+        zone: ZoneSettings {
+            domains: config.gateway.domains.clone(),
+            addresses: config.gateway.addresses.clone(),
+            proxied: config.proxy.enabled,
+            ttl_s: u32::try_from(config.dns.ttl.as_secs()).unwrap_or(u32::MAX),
+        },
+        leaf_validity: config.tls.leaf_validity,
+    }
+}
+
+pub(crate) fn registry_settings(config: &Config) -> Settings {
+    Settings {
+        upstreams: UpstreamPolicy {
+            allow_link_local: config.upstreams.allow_link_local,
+            allowed: config.upstreams.allow.clone(),
+        },
+        ..Settings::new(config.gateway.domains.clone())
+    }
+}
+
+/// The configured domains as texts.
+pub(crate) fn domain_texts(domains: &Domains) -> Vec<String> {
+    domains.iter().map(ToString::to_string).collect()
+}
+
+/// How many events wait for the recorder.
+const EVENTS_MAX: usize = 8192;
+/// Where the well-known socket is.
+const RUN_DIR: &str = "/run/conduit";
+/// Who may use the well-known socket.
+const SOCKET_GROUP: &str = "conduit";

@@ -1,0 +1,33 @@
+//! The service that Conduit itself is: `conduit.<domain>` leads to the admin listener.
+//!
+//! It is no row of the registry: it comes and goes with the process, and nobody can register or
+//! deregister it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use conduit_core::clock::Timestamp;
+use conduit_core::domains::Domains;
+use conduit_core::name::{Host, ServiceName};
+use conduit_core::service::{
+    DnsMode, Monitoring, ProbePath, ProbeSpec, Protocol, Service, TlsMode, WhenAllEjected,
+};
+use conduit_core::upstream::UpstreamAddr;
+
+/// The built-in service for an admin listener.
+pub(crate) fn service(domains: &Domains, admin: SocketAddr, now: Timestamp) -> Arc<Service> {
+    let name = ServiceName::conduit();
+    let hosts = domains.iter().filter_map(|d| Host::parse(&format!("{name}.{d}")).ok());
+    Arc::new(Service {
+        hosts: hosts.collect(),
+        upstreams: vec![UpstreamAddr::from_socket(admin)],
+        protocol: Protocol::Http,
+        tls: TlsMode::Issued,
+        dns: DnsMode::Gateway,
+        probe: ProbePath::parse("/health").map_or(ProbeSpec::Default, ProbeSpec::Path),
+        when_all_ejected: WhenAllEjected::Try,
+        monitoring: Monitoring::default(),
+        registered_at: now,
+        name,
+    })
+}

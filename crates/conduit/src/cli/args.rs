@@ -1,0 +1,296 @@
+//! What can be typed. Help, completions and the man page come from here.
+//!
+//! **Invariant:** only verbs and flags that work are listed; what they mean is decided by the
+//! file of each verb.
+
+mod authority;
+mod record;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+pub(crate) use self::authority::{CaAction, CaArgs, CertsAction, CertsArgs, Named};
+pub(crate) use self::record::{
+    AuditAction, AuditArgs, CreateTokenArgs, RoleArg, TokenAction, TokenArgs,
+};
+
+/// Names, certificates, routes, health and record for the inside of a network.
+#[derive(Debug, Parser)]
+#[command(
+    name = "conduit",
+    version,
+    about,
+    propagate_version = false,
+    max_term_width = 100
+)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 success, 1 failed, 2 wrong usage, 3 something is down (status --check)."
+)]
+pub(crate) struct Cli {
+    /// Read this configuration file
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Talk to the gateway on this Unix socket
+    #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) socket: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run the gateway; a first start sets itself up
+    Serve,
+    /// Write a configuration, create state and authority, and say what comes next
+    Setup(SetupArgs),
+    /// Register a service: name, certificate, route, probe and record in one step
+    Register(RegisterArgs),
+    /// Take a service out again; its row in the registry stays
+    Deregister(DeregisterArgs),
+    /// Show services with health, TLS and DNS
+    Status(StatusArgs),
+    /// List, inspect or rotate certificates
+    Certs(CertsArgs),
+    /// Export the trust bundle, show its fingerprints, or how to trust it
+    Ca(CaArgs),
+    /// List names, resolve one through the running gateway, or flush the cache
+    Dns(DnsArgs),
+    /// Read, verify or export the record
+    Audit(AuditArgs),
+    /// Make, list or revoke API tokens
+    Token(TokenArgs),
+    /// Check, show or reload the configuration
+    Config(ConfigArgs),
+    /// Write the whole state to a file while the gateway runs
+    Backup(BackupArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// Whether the API's body is printed instead of a table.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Json {
+    /// Print the API's answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `conduit setup`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SetupArgs {
+    /// The default suffix of new services, such as internal
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// Answer DNS on this port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) dns_port: Option<u16>,
+    /// Serve HTTPS on this port
+    #[arg(long, value_name = "PORT")]
+    pub(crate) https_port: Option<u16>,
+    /// Send other people's names to this DNS server; "system" takes this machine's, "none" nobody
+    #[arg(long, value_name = "IP")]
+    pub(crate) upstream_dns: Vec<String>,
+    /// Do not answer DNS
+    #[arg(long)]
+    pub(crate) skip_dns: bool,
+    /// Do not issue certificates
+    #[arg(long)]
+    pub(crate) skip_tls: bool,
+}
+
+/// `conduit register`.
+#[derive(Debug, Default, Args)]
+#[command(
+    override_usage = "conduit register [OPTIONS] NAME HOST:PORT...\n       \
+    conduit register [OPTIONS] --name NAME --host HOST:PORT...\n       \
+    conduit register --file FILE [--replace] [--prune] [--dry-run]"
+)]
+pub(crate) struct RegisterArgs {
+    /// Name and upstreams, without flags
+    #[arg(value_name = "NAME HOST:PORT", conflicts_with = "file")]
+    pub(crate) bare: Vec<String>,
+    /// The service's name
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub(crate) name: Option<String>,
+    /// Where the service is, HOST:PORT; repeat it for several
+    #[arg(
+        long,
+        visible_alias = "upstream",
+        value_name = "HOST:PORT",
+        conflicts_with = "file"
+    )]
+    pub(crate) host: Vec<String>,
+    /// A configured domain, or a whole host under one
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "file")]
+    pub(crate) domain: Option<String>,
+    /// One more host; repeat it for several
+    #[arg(long, value_name = "HOST", conflicts_with = "file")]
+    pub(crate) alias: Vec<String>,
+    /// Probe this path; 2xx and 3xx count as healthy
+    #[arg(long, value_name = "PATH", conflicts_with = "file")]
+    pub(crate) health: Option<String>,
+    /// What the service speaks: http or tcp
+    #[arg(long, value_name = "PROTOCOL", conflicts_with = "file")]
+    pub(crate) protocol: Option<String>,
+    /// Issue no certificate; DNS answers with the service's own address
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) no_tls: bool,
+    /// What the name answers with: gateway or direct
+    #[arg(long, value_name = "MODE", conflicts_with = "file")]
+    pub(crate) dns: Option<String>,
+    /// When every upstream is ejected: fail or try
+    #[arg(long, value_name = "CHOICE", conflicts_with = "file")]
+    pub(crate) when_all_ejected: Option<String>,
+    /// Wait up to 60 seconds until the service is healthy, and fail if it is not
+    #[arg(long, conflicts_with_all = ["file", "dry_run"])]
+    pub(crate) wait_healthy: bool,
+    /// Register everything in this file, or nothing of it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    /// Replace services that are registered already
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Deregister what the file lacks
+    #[arg(long, requires = "file")]
+    pub(crate) prune: bool,
+    /// Say what would happen and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit deregister`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct DeregisterArgs {
+    /// The service's name
+    #[arg(value_name = "NAME", required_unless_present = "name")]
+    pub(crate) bare: Option<String>,
+    /// The service's name
+    #[arg(long, value_name = "NAME", conflicts_with = "bare")]
+    pub(crate) name: Option<String>,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit status`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct StatusArgs {
+    /// One service, tried through the gateway's own listeners now
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Show it again every two seconds
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Exit with 3 when anything is down
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) check: bool,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit dns`.
+#[derive(Debug, Default, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct DnsArgs {
+    /// What to do; without it, list
+    #[command(subcommand)]
+    pub(crate) action: Option<DnsAction>,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// What to do with names.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DnsAction {
+    /// List names and what they answer with
+    List(Json),
+    /// Ask the running gateway's own listener
+    Resolve(ResolveArgs),
+    /// Drop cached answers of forwarders
+    Flush(Json),
+}
+
+/// `conduit dns resolve`.
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    /// The name to ask for
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The type of record
+    #[arg(long = "type", value_name = "TYPE", default_value = "A")]
+    pub(crate) record_type: String,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit config`.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) action: ConfigAction,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Read it as `serve` does, and stop
+    Check,
+    /// Print what is effective
+    Show,
+    /// Make the running gateway read it again
+    Reload(Json),
+}
+
+/// `conduit backup`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The file to write; it must not exist
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(crate) shell: ShellArg,
+}
+
+/// Shells there are completions for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShellArg {
+    /// Bash
+    Bash,
+    /// Zsh
+    Zsh,
+    /// Fish
+    Fish,
+}
+
+impl From<ShellArg> for Shell {
+    fn from(shell: ShellArg) -> Self {
+        match shell {
+            ShellArg::Bash => Self::Bash,
+            ShellArg::Zsh => Self::Zsh,
+            ShellArg::Fish => Self::Fish,
+        }
+    }
+}

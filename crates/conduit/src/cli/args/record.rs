@@ -1,0 +1,94 @@
+//! What can be typed about the record and about tokens.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Json;
+
+/// `conduit audit`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) action: AuditAction,
+}
+
+/// What to do with the record.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditAction {
+    /// Show the newest entries
+    Tail(TailArgs),
+    /// Verify hashes, signatures and the chain, from the files; the gateway need not run
+    Verify(Json),
+    /// Print every entry, oldest first, one JSON object per line
+    Export,
+}
+
+/// `conduit audit tail`.
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    /// How many entries
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) lines: u32,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit token`.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) action: TokenAction,
+}
+
+/// What to do with tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenAction {
+    /// Make a token; its secret is shown once
+    Create(CreateTokenArgs),
+    /// List tokens
+    List(Json),
+    /// Revoke a token
+    Revoke(RevokeArgs),
+}
+
+/// `conduit token create`.
+#[derive(Debug, Args)]
+pub(crate) struct CreateTokenArgs {
+    /// What the token is called
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// What its holder may do
+    #[arg(long, value_name = "ROLE", value_enum, default_value_t = RoleArg::Viewer)]
+    pub(crate) role: RoleArg,
+    /// How long it is good, such as 90d; without it, until revoked
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) expires: Option<String>,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// What the holder of a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArg {
+    /// Read everything that is not secret
+    Viewer,
+    /// Also register, deregister, rotate and flush
+    Operator,
+    /// Also make and revoke tokens, and take backups
+    Admin,
+}
+
+/// `conduit token revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArgs {
+    /// The token's id, from `conduit token list`
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}

@@ -1,0 +1,258 @@
+//! `conduit register`: one service, or a file of them.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+use conduit_api::client::Client;
+use conduit_api::v1::health::HealthStatus;
+use conduit_api::v1::services::{
+    BulkReply, OutcomeKind, RegisterBulk, RegisterReply, RegisterService, Service,
+};
+
+use super::args::RegisterArgs;
+use super::exit::Failure;
+use super::import;
+use super::output::{Paint, counted, notice};
+use super::session::Session;
+use super::status_lines::services;
+
+/// Registers, waits a moment for the first probe, and prints what became of it.
+pub(crate) async fn run(session: &Session, args: RegisterArgs) -> Result<(), Failure> {
+    if let Some(file) = &args.file {
+        return many(session, &args, file).await;
+    }
+    let service = wish(&args)?;
+    let client = session.client().await?;
+    let mut reply = client.register(&service).await?;
+    if !reply.value.probed && !args.dry_run {
+        await_first_probe(&client, &mut reply.value).await;
+    }
+    let paint = session.printer.paint;
+    session.print(args.output.json, &reply, |reply| {
+        registered(&service.name, reply, paint)
+    })?;
+    let health = reply
+        .value
+        .service
+        .as_ref()
+        .map(|service| service.health_status);
+    if args.wait_healthy && health != Some(HealthStatus::Healthy) {
+        let word = health.unwrap_or_default();
+        return Err(Failure::new(format!(
+            "{} is registered and still {word} after {WAIT_HEALTHY_SECONDS} seconds",
+            service.name
+        ))
+        .hint(format!("run `conduit status {}` to see why", service.name)));
+    }
+    Ok(())
+}
+
+/// The request that the flags and the bare words make.
+fn wish(args: &RegisterArgs) -> Result<RegisterService, Failure> {
+    if args.prune {
+        // Clap drops `requires` when what is required conflicts with something given.
+        return Err(Failure::usage("--prune works with --file only"));
+    }
+    let mut bare = args.bare.iter();
+    let name = match &args.name {
+        Some(name) => name,
+        None => bare.next().ok_or_else(|| {
+            Failure::usage("the service's name is missing").hint(
+                "conduit register NAME HOST:PORT, as in: conduit register grafana 10.0.1.50:3000",
+            )
+        })?,
+    };
+    let upstreams: Vec<String> = args.host.iter().chain(bare).cloned().collect();
+    if upstreams.is_empty() {
+        return Err(Failure::usage(format!("no upstream is given for {name}"))
+            .hint("give HOST:PORT, as in --host 10.0.1.50:3000"));
+    }
+    Ok(RegisterService {
+        name: name.clone(),
+        upstreams,
+        domain: args.domain.clone(),
+        aliases: args.alias.clone(),
+        protocol: args.protocol.clone(),
+        tls: args.no_tls.then_some(false),
+        dns: args.dns.clone(),
+        health: args.health.clone(),
+        when_all_ejected: args.when_all_ejected.clone(),
+        wait_healthy: args.wait_healthy.then_some(WAIT_HEALTHY_SECONDS),
+        replace: args.replace,
+        dry_run: args.dry_run,
+        ..RegisterService::default()
+    })
+}
+
+/// The reply tells what was committed; this tells how the service is doing a moment later.
+async fn await_first_probe(client: &Client, reply: &mut RegisterReply) {
+    let Some(service) = &mut reply.service else {
+        return;
+    };
+    let deadline = tokio::time::Instant::now() + FIRST_PROBE_WAIT;
+    while service.health_status == HealthStatus::Unknown {
+        if tokio::time::Instant::now() >= deadline {
+            return;
+        }
+        tokio::time::sleep(FIRST_PROBE_STEP).await;
+        // The registration stands, whatever becomes of asking about it.
+        let Ok(now) = client.service(&service.name, false).await else {
+            return;
+        };
+        *service = now.value.service;
+    }
+}
+
+async fn many(session: &Session, args: &RegisterArgs, file: &Path) -> Result<(), Failure> {
+    let services = import::read(file)?;
+    let count = services.len() as u64;
+    if std::io::stderr().is_terminal() {
+        notice(&format!("registering {} …", counted(count, "service")));
+    }
+    let bulk = RegisterBulk {
+        services,
+        replace: args.replace,
+        prune: args.prune,
+        dry_run: args.dry_run,
+    };
+    let client = session.client().await?;
+    let reply = client.register_bulk(&bulk).await?;
+    session.print(args.output.json, &reply, registered_many)
+}
+
+fn registered(name: &str, reply: &RegisterReply, paint: Paint) -> String {
+    if reply.dry_run {
+        return format!("{name} would be {}; nothing was changed\n", reply.outcome);
+    }
+    let mut text = format!(
+        "{name} {}, generation {}\n",
+        reply.outcome, reply.generation
+    );
+    if let Some(service) = &reply.service {
+        text.push_str(&shown(service, paint));
+    }
+    text
+}
+
+fn shown(service: &Service, paint: Paint) -> String {
+    let url = service
+        .url
+        .as_ref()
+        .map_or_else(String::new, |url| format!("{url}\n"));
+    format!("{}{url}", services(&[service], paint))
+}
+
+fn registered_many(reply: &BulkReply) -> String {
+    let mut text = String::new();
+    for kind in [
+        OutcomeKind::Created,
+        OutcomeKind::Replaced,
+        OutcomeKind::Unchanged,
+        OutcomeKind::Deregistered,
+    ] {
+        let count = reply
+            .outcomes
+            .iter()
+            .filter(|outcome| outcome.outcome == kind)
+            .count();
+        if count > 0 {
+            text.push_str(&format!("{kind}: {count}\n"));
+        }
+    }
+    if reply.dry_run {
+        text.push_str("nothing was changed (dry run)\n");
+    } else {
+        text.push_str(&format!("generation {}\n", reply.generation));
+    }
+    text
+}
+
+/// The most that the API waits.
+const WAIT_HEALTHY_SECONDS: u64 = 60;
+const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);
+const FIRST_PROBE_STEP: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Cli, Verb};
+    use clap::Parser;
+    use conduit_api::v1::services::Outcome;
+
+    fn wished(line: &str) -> Result<RegisterService, Failure> {
+        let words = std::iter::once("conduit").chain(line.split_whitespace());
+        match Cli::try_parse_from(words).expect("parses").verb {
+            Verb::Register(args) => wish(&args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_spelling_makes_the_same_request() {
+        for line in [
+            "register grafana 10.0.1.50:3000",
+            "register --name grafana --host 10.0.1.50:3000",
+            "register --name=grafana --host=10.0.1.50:3000",
+            "register --name grafana --upstream 10.0.1.50:3000",
+            "register --name grafana 10.0.1.50:3000",
+            "register grafana --upstream=10.0.1.50:3000",
+        ] {
+            let service = wished(line).expect(line);
+            assert_eq!(service.name, "grafana", "{line}");
+            assert_eq!(service.upstreams, ["10.0.1.50:3000"], "{line}");
+        }
+        let two = wished("register g --host a:1 --upstream b:2").expect("two");
+        assert_eq!(two.upstreams, ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_wrong_usage() {
+        for line in ["register", "register grafana", "register --host a:1"] {
+            let failure = wished(line).expect_err(line);
+            assert_eq!(failure.exit, crate::cli::Exit::Usage, "{line}");
+            assert!(failure.hint.is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn flags_travel() {
+        let service = wished(
+            "register db 10.0.0.9:5432 --protocol tcp --no-tls --dns direct --domain local \
+             --alias pg.internal --health /up --when-all-ejected try --replace --dry-run",
+        )
+        .expect("parses");
+        assert_eq!(service.protocol.as_deref(), Some("tcp"));
+        assert_eq!(
+            (service.tls, service.dns.as_deref()),
+            (Some(false), Some("direct"))
+        );
+        assert_eq!(service.domain.as_deref(), Some("local"));
+        assert_eq!(service.aliases, ["pg.internal"]);
+        assert_eq!(service.health.as_deref(), Some("/up"));
+        assert_eq!(service.when_all_ejected.as_deref(), Some("try"));
+        assert!(service.replace && service.dry_run);
+    }
+
+    #[test]
+    fn a_bulk_is_told_in_counts() {
+        let outcome = |name: &str, outcome| Outcome {
+            name: name.into(),
+            outcome,
+        };
+        let reply = BulkReply {
+            generation: 7,
+            changed: true,
+            dry_run: false,
+            outcomes: vec![
+                outcome("a", OutcomeKind::Created),
+                outcome("b", OutcomeKind::Unchanged),
+                outcome("c", OutcomeKind::Created),
+            ],
+        };
+        assert_eq!(
+            registered_many(&reply),
+            "created: 2\nunchanged: 1\ngeneration 7\n"
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! Every form that can be typed, and how wrong ones end.
+
+use clap::{CommandFactory, Parser};
+
+use super::args::Cli;
+use super::{Exit, run};
+
+fn typed(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("conduit").chain(line.split_whitespace()))
+}
+
+fn exit(line: &str) -> Exit {
+    run(std::iter::once("conduit")
+        .chain(line.split_whitespace())
+        .map(Into::into))
+}
+
+#[test]
+fn the_grammar_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_documented_form_parses() {
+    for line in [
+        "serve",
+        "serve --config conduit.toml",
+        "--config=conduit.toml serve",
+        "setup",
+        "setup --domain D --dns-port 1053 --https-port=8443 --upstream-dns 10.0.0.1 --skip-dns --skip-tls",
+        "register N HOST:1",
+        "register --name N --host H:1 --host=H:2 --json",
+        "register --name=N --upstream H:1 --wait-healthy",
+        "register --file services.json --replace --prune --dry-run",
+        "deregister N",
+        "deregister --name N",
+        "deregister --name=N --json",
+        "status",
+        "status N",
+        "status --watch",
+        "status --check --json",
+        "certs",
+        "certs --json",
+        "certs list",
+        "certs list --json",
+        "certs rotate N",
+        "certs --rotate N",
+        "certs --rotate=N",
+        "certs inspect N --json",
+        "certs --inspect N",
+        "ca export",
+        "ca fingerprint --json",
+        "ca trust",
+        "dns",
+        "dns list",
+        "dns resolve a.internal",
+        "dns resolve a.internal --type AAAA",
+        "dns flush",
+        "audit tail",
+        "audit tail -n 5",
+        "audit tail --json",
+        "audit verify",
+        "audit verify --json",
+        "audit export",
+        "token create --name ci --role operator --expires 90d",
+        "token list",
+        "token revoke T",
+        "config check",
+        "config show",
+        "config reload",
+        "backup state.tar",
+        "completions bash",
+        "completions zsh",
+        "completions fish",
+        "man",
+        "status --socket /run/conduit/conduit.sock",
+        "--socket=/run/x status",
+    ] {
+        if let Err(error) = typed(line) {
+            panic!("{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for line in [
+        "",
+        "fly",
+        "serve now",
+        "register",
+        "register grafana",
+        "register --name grafana --host",
+        "register --file a.json grafana h:1",
+        "register grafana h:1 --prune",
+        "register grafana h:1 --preset ollama",
+        "deregister",
+        "deregister a --name b",
+        "status --watch --check",
+        "status a b",
+        "certs rotate",
+        "certs --rotate a --inspect b",
+        "certs --rotate a list",
+        "ca",
+        "dns resolve",
+        "audit",
+        "audit tail -n 0",
+        "audit tail -n many",
+        "token create",
+        "token create --name a --role king",
+        "token revoke",
+        "config",
+        "backup",
+        "completions cmd",
+        "setup --dns-port 70000",
+        "--config",
+    ] {
+        assert_eq!(exit(line), Exit::Usage, "{line:?}");
+    }
+}
+
+#[test]
+fn help_and_version_succeed() {
+    for line in [
+        "--help",
+        "--version",
+        "help",
+        "register --help",
+        "certs -h",
+        "token create --help",
+    ] {
+        assert_eq!(exit(line), Exit::Success, "{line}");
+    }
+}
+
+#[test]
+fn a_gateway_that_does_not_answer_is_a_failure() {
+    let directory = tempfile::tempdir().expect("directory");
+    let socket = directory.path().join("none.sock");
+    assert_eq!(
+        exit(&format!("status --socket {}", socket.display())),
+        Exit::Failed
+    );
+    assert_eq!(
+        exit(&format!("deregister a --socket {}", socket.display())),
+        Exit::Failed
+    );
+}
+
+#[test]
+fn the_configuration_is_checked_without_a_gateway() {
+    let directory = tempfile::tempdir().expect("directory");
+    let file = directory.path().join("conduit.toml");
+    let line = format!("config check --config {}", file.display());
+    assert_eq!(exit(&line), Exit::Failed, "missing");
+    std::fs::write(&file, "[dns]\nlisen = []\n").expect("written");
+    assert_eq!(exit(&line), Exit::Failed, "wrong");
+    std::fs::write(&file, "[log]\nlevel = \"debug\"\n").expect("written");
+    assert_eq!(exit(&line), Exit::Success);
+}
+
+#[test]
+fn only_verbs_that_work_are_listed() {
+    let verbs: Vec<String> = Cli::command()
+        .get_subcommands()
+        .map(|verb| verb.get_name().to_owned())
+        .collect();
+    assert_eq!(
+        verbs,
+        [
+            "serve",
+            "setup",
+            "register",
+            "deregister",
+            "status",
+            "certs",
+            "ca",
+            "dns",
+            "audit",
+            "token",
+            "config",
+            "backup",
+            "completions",
+            "man"
+        ]
+    );
+}

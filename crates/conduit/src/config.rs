@@ -1,0 +1,251 @@
+//! The configuration: read once, judged once, then a value that cannot be wrong.
+//!
+//! Precedence: defaults < file < environment file < `CONDUIT_*` < flags. [`Source::load`] does the
+//! whole; `conduit config check` does the same and stops.
+//!
+//! **Invariant:** a [`Config`] holds parsed values within their limits, absolute paths, and no two
+//! listeners on the same address.
+
+mod check;
+mod duration;
+pub(crate) mod edit;
+mod env;
+mod error;
+mod file;
+mod keys;
+mod lookup;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use conduit_core::domains::Domains;
+use conduit_core::service::ProbePath;
+use ipnet::IpNet;
+
+pub(crate) use self::duration::parse as parse_duration;
+pub use self::error::ConfigError;
+pub use self::keys::Changes;
+pub use self::lookup::{Loaded, Source, Surroundings};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The gateway as a whole.
+    pub gateway: Gateway,
+    /// Names.
+    pub dns: Dns,
+    /// Certificates.
+    pub tls: Tls,
+    /// The reverse proxy.
+    pub proxy: Proxy,
+    /// Where services may be.
+    pub upstreams: Upstreams,
+    /// Defaults of the probes.
+    pub health: Health,
+    /// The hardware view.
+    pub monitor: Monitor,
+    /// The control plane.
+    pub admin: Admin,
+    /// The daemon's log.
+    pub log: Log,
+}
+
+impl Config {
+    /// Parses a file's text, without the environment.
+    ///
+    /// # Errors
+    /// Names the place, the key and the reason of everything that is wrong.
+    pub fn parse(text: &str, surroundings: &Surroundings) -> Result<Self, ConfigError> {
+        lookup::parse(text, surroundings)
+    }
+
+    /// Takes over the keys that may change while running.
+    pub fn adopt_dynamic(&mut self, next: &Self) {
+        self.dns.forwarders.clone_from(&next.dns.forwarders);
+        self.dns.allow.clone_from(&next.dns.allow);
+        self.health.clone_from(&next.health);
+        self.log.level.clone_from(&next.log.level);
+    }
+
+    /// What holds when nothing is configured.
+    pub fn defaults(surroundings: &Surroundings) -> Self {
+        check::defaults(surroundings)
+    }
+}
+
+/// The gateway as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// Where everything is kept; absolute.
+    pub state_dir: PathBuf,
+    /// The internal domains.
+    pub domains: Domains,
+    /// What names answer with; empty means the address on which the query arrived.
+    pub addresses: Vec<IpAddr>,
+    /// The user to become after binding.
+    pub user: Option<String>,
+    /// How long a stop waits for what is open.
+    pub drain: Duration,
+}
+
+/// Names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dns {
+    /// Whether names are answered at all.
+    pub enabled: bool,
+    /// Where, over UDP and TCP.
+    pub listen: Vec<DnsListen>,
+    /// Who gets other people's names; empty means nobody.
+    pub forwarders: Vec<SocketAddr>,
+    /// Who may ask for other people's names.
+    pub allow: Vec<IpNet>,
+    /// How long clients may keep a positive answer.
+    pub ttl: Duration,
+}
+
+/// An address to answer DNS on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DnsListen {
+    /// This one.
+    At(SocketAddr),
+    /// This port on every loopback and private address that is free.
+    Auto(u16),
+}
+
+impl std::fmt::Display for DnsListen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::At(address) => address.fmt(f),
+            Self::Auto(port) => write!(f, "auto:{port}"),
+        }
+    }
+}
+
+/// Certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Whether services get certificates of ours.
+    pub enabled: bool,
+    /// How long a leaf is valid.
+    pub leaf_validity: Duration,
+    /// The organization the roots name.
+    pub organization: String,
+}
+
+/// The reverse proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Where HTTPS is served.
+    pub https_listen: Vec<SocketAddr>,
+    /// Where plain HTTP is redirected (or served, without `tls`).
+    pub http_listen: Vec<SocketAddr>,
+    /// Worker threads; 0 means one per core.
+    pub workers: usize,
+    /// Whether each request is logged.
+    pub access_log: bool,
+}
+
+/// Where services may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstreams {
+    /// Networks an upstream's address must be in; empty means any.
+    pub allow: Vec<IpNet>,
+    /// Whether link-local addresses, cloud metadata among them, are allowed.
+    pub allow_link_local: bool,
+}
+
+/// Defaults of the probes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Between two probes of an upstream.
+    pub interval: Duration,
+    /// How long one probe may take.
+    pub timeout: Duration,
+    /// What is asked for when a service names no path.
+    pub path: ProbePath,
+    /// Consecutive failures that eject.
+    pub unhealthy_after: u32,
+    /// Consecutive successes that readmit.
+    pub healthy_after: u32,
+}
+
+/// The hardware view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Monitor {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Between two samples.
+    pub interval: Duration,
+    /// The container engine's socket.
+    pub docker_socket: PathBuf,
+    /// Other machines to look at.
+    pub servers: Vec<MonitoredServer>,
+}
+
+/// A machine to look at over SSH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitoredServer {
+    /// Its address or name.
+    pub host: String,
+    /// What it is called on screen.
+    pub label: Option<String>,
+    /// The user to log in as.
+    pub user: Option<String>,
+    /// The SSH port.
+    pub port: Option<u16>,
+    /// The private key's file.
+    pub key: Option<PathBuf>,
+    /// A machine to go through.
+    pub jump: Option<String>,
+    /// The file with known host keys.
+    pub known_hosts: Option<PathBuf>,
+    /// Words to group it by.
+    pub tags: Vec<String>,
+}
+
+/// The control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// The Unix socket; absolute.
+    pub socket: PathBuf,
+    /// Dashboard, REST and metrics over TCP.
+    pub listen: SocketAddr,
+}
+
+/// The daemon's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A level, or directives such as `info,conduit_dns=debug`.
+    pub level: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How the lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// One JSON object per line.
+    Json,
+    /// Lines for people.
+    Text,
+}
+
+impl LogFormat {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Json => "json",
+            Self::Text => "text",
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The hardware view: how often, and which machines.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::file;
+use super::super::value::Text;
+use super::super::{Monitor, MonitoredServer, Surroundings};
+use super::gateway::{optional_path, path};
+use super::judge::Judge;
+use super::parse;
+
+pub(super) fn monitor(
+    judge: &mut Judge,
+    given: &file::Monitor,
+    surroundings: &Surroundings,
+) -> Monitor {
+    Monitor {
+        enabled: judge.switch(&given.enabled, true),
+        interval: judge.take("monitor.interval", &given.interval, INTERVAL, |text| {
+            parse::duration(text, INTERVAL_MIN, INTERVAL_MAX)
+        }),
+        docker_socket: judge.take(
+            "monitor.docker_socket",
+            &given.docker_socket,
+            PathBuf::from(DOCKER_SOCKET),
+            |text| path(text.strip_prefix("unix://").unwrap_or(text), surroundings),
+        ),
+        servers: servers(judge, given, surroundings),
+    }
+}
+
+fn servers(
+    judge: &mut Judge,
+    given: &file::Monitor,
+    surroundings: &Surroundings,
+) -> Vec<MonitoredServer> {
+    let Some(given) = &given.servers else {
+        return Vec::new();
+    };
+    if given.value.len() > SERVERS_MAX {
+        let reason = format!("{} are too many; at most {SERVERS_MAX}", given.value.len());
+        judge.refuse("monitor.servers", &given.origin, reason);
+        return Vec::new();
+    }
+    let mut servers: Vec<MonitoredServer> = Vec::with_capacity(given.value.len());
+    for element in &given.value {
+        match server(&element.value, surroundings) {
+            Ok(server) => servers.push(server),
+            Err(reason) => judge.refuse("monitor.servers", &element.origin, reason),
+        }
+    }
+    servers
+}
+
+fn server(
+    given: &file::MonitoredServer,
+    surroundings: &Surroundings,
+) -> Result<MonitoredServer, String> {
+    let word = |text: &Option<Text>, what: &str| {
+        text.as_ref()
+            .map(|text| ssh_word(&text.0, what))
+            .transpose()
+    };
+    let label = given.label.as_ref();
+    Ok(MonitoredServer {
+        host: ssh_word(&given.host.0, "host")?,
+        label: label
+            .map(|label| parse::text(&label.0, WORD_CHARS_MAX, "label"))
+            .transpose()?,
+        user: word(&given.user, "user")?,
+        port: given.port.as_ref().map(|p| parse::port(&p.0)).transpose()?,
+        key: optional_path(given.key.as_ref(), surroundings)?,
+        jump: word(&given.jump, "jump")?,
+        known_hosts: optional_path(given.known_hosts.as_ref(), surroundings)?,
+        tags: tags(&given.tags)?,
+    })
+}
+
+fn tags(given: &[Text]) -> Result<Vec<String>, String> {
+    if given.len() > TAGS_MAX {
+        return Err(format!(
+            "{} tags are too many; at most {TAGS_MAX}",
+            given.len()
+        ));
+    }
+    given
+        .iter()
+        .map(|tag| parse::text(&tag.0, WORD_CHARS_MAX, "a tag"))
+        .collect()
+}
+
+/// A word of an SSH destination; one that starts with `-` would be taken for an option.
+fn ssh_word(text: &str, what: &str) -> Result<String, String> {
+    let word = parse::text(text, HOST_CHARS_MAX, what)?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || "@._:[]-".contains(c);
+    if word.starts_with('-') || !word.chars().all(legal) {
+        return Err(format!("{:?} is not a {what} for SSH", parse::short(text)));
+    }
+    Ok(word)
+}
+
+const INTERVAL: Duration = Duration::from_secs(30);
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+const DOCKER_SOCKET: &str = "/var/run/docker.sock";
+const SERVERS_MAX: usize = 1_000;
+const TAGS_MAX: usize = 32;
+const WORD_CHARS_MAX: usize = 64;
+const HOST_CHARS_MAX: usize = 255;

@@ -1,0 +1,168 @@
+//! What is wrong only in combination: two listeners on one address, a plane with nothing to do,
+//! a forwarder that is ourselves.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::super::file::File;
+use super::super::value::{GivenList, Origin};
+use super::super::{Config, DnsListen};
+use super::judge::Judge;
+
+/// Judges the whole.
+pub(super) fn check(judge: &mut Judge, file: &File, config: &Config) {
+    let claims = claims(file, config);
+    for (index, claim) in claims.iter().enumerate() {
+        let earlier = claims[..index].iter().find(|other| other.collides(claim));
+        if let Some(earlier) = earlier {
+            let reason = format!(
+                "{} is taken by {} ({}); give one of them another port",
+                claim.shown, earlier.key, earlier.shown
+            );
+            judge.refuse(claim.key, &claim.origin, reason);
+        }
+    }
+    forwarders(judge, file, config);
+    if config.dns.enabled && config.dns.listen.is_empty() {
+        let reason = "is empty; give an address, or set dns.enabled = false".to_owned();
+        judge.refuse("dns.listen", &origin(&file.dns.listen), reason);
+    }
+    let proxy = &config.proxy;
+    if proxy.enabled && proxy.https_listen.is_empty() && proxy.http_listen.is_empty() {
+        let reason = "is empty, and http_listen too; give an address, or set proxy.enabled = false";
+        judge.refuse(
+            "proxy.https_listen",
+            &origin(&file.proxy.https_listen),
+            reason.to_owned(),
+        );
+    }
+}
+
+/// One address that one key wants.
+struct Claim {
+    key: &'static str,
+    origin: Origin,
+    shown: String,
+    /// `None` for every loopback and private address (`auto`).
+    ip: Option<IpAddr>,
+    port: u16,
+}
+
+impl Claim {
+    fn collides(&self, other: &Self) -> bool {
+        if self.port != other.port || self.port == 0 {
+            return false;
+        }
+        match (self.ip, other.ip) {
+            // `auto` leaves out what is listed beside it, but not what another plane wants.
+            (None, None) => true,
+            (None, Some(_)) | (Some(_), None) => self.key != other.key,
+            (Some(a), Some(b)) => {
+                a == b || (a.is_ipv4() == b.is_ipv4() && (a.is_unspecified() || b.is_unspecified()))
+            }
+        }
+    }
+}
+
+fn claims(file: &File, config: &Config) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    let mut claim = |key, given: &GivenList, index: usize, address: SocketAddr| {
+        claims.push(Claim {
+            key,
+            origin: element_origin(given, index),
+            shown: address.to_string(),
+            ip: Some(address.ip()),
+            port: address.port(),
+        });
+    };
+    if config.proxy.enabled {
+        if config.tls.enabled {
+            for (index, address) in config.proxy.https_listen.iter().enumerate() {
+                claim(
+                    "proxy.https_listen",
+                    &file.proxy.https_listen,
+                    index,
+                    *address,
+                );
+            }
+        }
+        for (index, address) in config.proxy.http_listen.iter().enumerate() {
+            claim(
+                "proxy.http_listen",
+                &file.proxy.http_listen,
+                index,
+                *address,
+            );
+        }
+    }
+    if config.dns.enabled {
+        for (index, listen) in config.dns.listen.iter().enumerate() {
+            if let DnsListen::At(address) = listen {
+                claim("dns.listen", &file.dns.listen, index, *address);
+            }
+        }
+    }
+    let admin = config.admin.listen;
+    claims.push(Claim {
+        key: "admin.listen",
+        origin: file
+            .admin
+            .listen
+            .as_ref()
+            .map_or(Origin::Default, |given| given.origin.clone()),
+        shown: admin.to_string(),
+        ip: Some(admin.ip()),
+        port: admin.port(),
+    });
+    if config.dns.enabled {
+        for (index, listen) in config.dns.listen.iter().enumerate() {
+            if let DnsListen::Auto(port) = listen {
+                claims.push(Claim {
+                    key: "dns.listen",
+                    origin: element_origin(&file.dns.listen, index),
+                    shown: listen.to_string(),
+                    ip: None,
+                    port: *port,
+                });
+            }
+        }
+    }
+    claims
+}
+
+/// An address of ours is never a forwarder: every unknown name would go round in a circle.
+fn forwarders(judge: &mut Judge, file: &File, config: &Config) {
+    for (index, forwarder) in config.dns.forwarders.iter().enumerate() {
+        let ours = config.dns.listen.iter().any(|listen| match listen {
+            DnsListen::At(at) => {
+                at == forwarder
+                    || (at.port() == forwarder.port()
+                        && at.ip().is_unspecified()
+                        && forwarder.ip().is_loopback())
+            }
+            DnsListen::Auto(port) => {
+                *port == forwarder.port()
+                    && RESOLVED != forwarder.ip()
+                    && forwarder.ip().is_loopback()
+            }
+        });
+        if ours || config.gateway.addresses.contains(&forwarder.ip()) {
+            let reason = format!("{forwarder} is this gateway itself; name another DNS server");
+            let origin = element_origin(&file.dns.forwarders, index);
+            judge.refuse("dns.forwarders", &origin, reason);
+        }
+    }
+}
+
+fn origin(given: &GivenList) -> Origin {
+    given
+        .as_ref()
+        .map_or(Origin::Default, |given| given.origin.clone())
+}
+
+fn element_origin(given: &GivenList, index: usize) -> Origin {
+    let element = given.as_ref().and_then(|given| given.value.get(index));
+    element.map_or_else(|| origin(given), |element| element.origin.clone())
+}
+
+/// Where systemd-resolved listens; `auto` leaves it alone.
+const RESOLVED: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 53));

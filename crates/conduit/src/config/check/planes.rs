@@ -1,0 +1,224 @@
+//! Names, certificates, routes, upstreams and probes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use conduit_core::service::ProbePath;
+use ipnet::IpNet;
+
+use super::super::file;
+use super::super::value::{Given, GivenList, Text};
+use super::super::{Dns, DnsListen, Health, Proxy, Tls, Upstreams};
+use super::judge::Judge;
+use super::parse;
+
+pub(super) fn dns(judge: &mut Judge, given: &file::Dns) -> Dns {
+    let mut listen = judge.list(
+        "dns.listen",
+        &given.listen,
+        vec![DnsListen::Auto(DNS_PORT)],
+        LISTEN_MAX,
+        parse::dns_listen,
+    );
+    if let Some(port) = judge.take("dns.listen", &given.port, None, |t| {
+        parse::port(t).map(Some)
+    }) {
+        for address in &mut listen {
+            match address {
+                DnsListen::At(at) => at.set_port(port),
+                DnsListen::Auto(auto) => *auto = port,
+            }
+        }
+    }
+    Dns {
+        enabled: judge.switch(&given.enabled, true),
+        listen,
+        forwarders: judge.list(
+            "dns.forwarders",
+            &given.forwarders,
+            Vec::new(),
+            FORWARDERS_MAX,
+            parse::forwarder,
+        ),
+        allow: judge.list(
+            "dns.allow",
+            &given.allow,
+            private(),
+            NETWORKS_MAX,
+            parse::network,
+        ),
+        ttl: judge.take("dns.ttl", &given.ttl, TTL, |text| {
+            whole_seconds(parse::duration(text, Duration::ZERO, DAY)?)
+        }),
+    }
+}
+
+pub(super) fn tls(judge: &mut Judge, given: &file::Tls) -> Tls {
+    judge.take(
+        "tls.min_version",
+        &given.min_version,
+        (),
+        |text| match text {
+            "1.3" => Ok(()),
+            "1.2" => Err("TLS 1.2 is not offered by this build; use \"1.3\"".to_owned()),
+            _ => Err(format!(
+                "{:?} is not a TLS version; use \"1.3\"",
+                parse::short(text)
+            )),
+        },
+    );
+    Tls {
+        enabled: judge.switch(&given.enabled, true),
+        leaf_validity: judge.take(
+            "tls.leaf_validity",
+            &given.leaf_validity,
+            365 * DAY,
+            |text| whole_seconds(parse::duration(text, HOUR, LEAF_VALIDITY_MAX)?),
+        ),
+        organization: judge.take(
+            "tls.organization",
+            &given.organization,
+            "Conduit".to_owned(),
+            |text| parse::text(text, ORGANIZATION_CHARS_MAX, "the organization"),
+        ),
+    }
+}
+
+pub(super) fn proxy(judge: &mut Judge, given: &file::Proxy) -> Proxy {
+    Proxy {
+        enabled: judge.switch(&given.enabled, true),
+        https_listen: web(
+            judge,
+            "proxy.https_listen",
+            &given.https_listen,
+            &given.https_port,
+            443,
+        ),
+        http_listen: web(
+            judge,
+            "proxy.http_listen",
+            &given.http_listen,
+            &given.http_port,
+            80,
+        ),
+        workers: judge.take("proxy.workers", &given.workers, 0, |text| {
+            parse::number(text, 0, WORKERS_MAX).map(|n| n as usize)
+        }),
+        access_log: judge.switch(&given.access_log, false),
+    }
+}
+
+pub(super) fn upstreams(judge: &mut Judge, given: &file::Upstreams) -> Upstreams {
+    Upstreams {
+        allow: judge.list(
+            "upstreams.allow",
+            &given.allow,
+            Vec::new(),
+            NETWORKS_MAX,
+            parse::network,
+        ),
+        allow_link_local: judge.switch(&given.allow_link_local, false),
+    }
+}
+
+pub(super) fn health(judge: &mut Judge, given: &file::Health) -> Health {
+    let interval = judge.take("health.interval", &given.interval, PROBE_INTERVAL, |text| {
+        parse::duration(text, SECOND, HOUR)
+    });
+    // Nobody who shortens the interval should have to shorten the timeout as well.
+    let timeout_default = PROBE_TIMEOUT.min(interval);
+    let timeout = judge.take("health.timeout", &given.timeout, timeout_default, |text| {
+        let timeout = parse::duration(text, TIMEOUT_MIN, 60 * SECOND)?;
+        if timeout > interval {
+            return Err("is longer than health.interval; probes would overlap".to_owned());
+        }
+        Ok(timeout)
+    });
+    let times = |judge: &mut Judge, key, given: &Given<Text>, default| {
+        judge.take(key, given, default, |text| {
+            parse::number(text, 1, TIMES_MAX)
+        })
+    };
+    Health {
+        interval,
+        timeout,
+        path: judge.take("health.path", &given.path, default_path(), |text| {
+            ProbePath::parse(text).map_err(|error| error.to_string())
+        }),
+        unhealthy_after: times(judge, "health.unhealthy_after", &given.unhealthy_after, 2),
+        healthy_after: times(judge, "health.healthy_after", &given.healthy_after, 1),
+    }
+}
+
+fn web(
+    judge: &mut Judge,
+    key: &'static str,
+    given: &GivenList,
+    port: &Given<Text>,
+    default_port: u16,
+) -> Vec<SocketAddr> {
+    let both = [
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    ];
+    let defaults = both.map(|ip| SocketAddr::new(ip, default_port)).to_vec();
+    let mut listen = judge.list(key, given, defaults, LISTEN_MAX, parse::listen);
+    if let Some(port) = judge.take(key, port, None, |text| parse::port(text).map(Some)) {
+        for address in &mut listen {
+            address.set_port(port);
+        }
+    }
+    listen
+}
+
+fn default_path() -> ProbePath {
+    // Invariant: the constant is a legal path; a test resolves the defaults.
+    ProbePath::parse(PROBE_PATH).unwrap_or_else(|_| unreachable!("{PROBE_PATH} is a path"))
+}
+
+/// Networks whose members may ask for other people's names.
+fn private() -> Vec<IpNet> {
+    PRIVATE
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect()
+}
+
+fn whole_seconds(duration: Duration) -> Result<Duration, String> {
+    if duration.subsec_nanos() == 0 {
+        Ok(duration)
+    } else {
+        Err("must be whole seconds".to_owned())
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+const DNS_PORT: u16 = 53;
+const TTL: Duration = Duration::from_secs(30);
+/// What Apple's clients accept at most.
+const LEAF_VALIDITY_MAX: Duration = Duration::from_secs(825 * 86_400);
+const PROBE_INTERVAL: Duration = Duration::from_secs(30);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT_MIN: Duration = Duration::from_millis(100);
+const PROBE_PATH: &str = "/health";
+const LISTEN_MAX: usize = 32;
+const FORWARDERS_MAX: usize = 8;
+const NETWORKS_MAX: usize = 256;
+const WORKERS_MAX: u32 = 1_024;
+const TIMES_MAX: u32 = 100;
+/// X.520's upper bound for an organization's name.
+const ORGANIZATION_CHARS_MAX: usize = 64;
+/// Loopback, RFC 1918, shared address space (WireGuard meshes use it), link-local, unique local.
+const PRIVATE: [&str; 9] = [
+    "127.0.0.0/8",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "169.254.0.0/16",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+];

@@ -1,0 +1,134 @@
+//! The configuration as it was written: sections and keys, values not judged yet.
+//!
+//! **Invariant:** an unknown section or key is an error with its place, and never ignored.
+
+use serde::Deserialize;
+
+use super::value::{Given, GivenList, Text};
+
+/// Every section, each key given or not. The environment is laid over it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct File {
+    pub(crate) gateway: Gateway,
+    pub(crate) dns: Dns,
+    pub(crate) tls: Tls,
+    pub(crate) proxy: Proxy,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) health: Health,
+    pub(crate) monitor: Monitor,
+    pub(crate) admin: Admin,
+    pub(crate) log: Log,
+    /// Not a key of the file: the directory under `~/.config`, from `CONDUIT_APP_NAME`.
+    #[serde(skip)]
+    pub(crate) app_name: Given<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Gateway {
+    pub(crate) state_dir: Given<Text>,
+    pub(crate) domains: GivenList,
+    pub(crate) addresses: GivenList,
+    pub(crate) user: Given<Text>,
+    pub(crate) drain: Given<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Dns {
+    pub(crate) enabled: Given<bool>,
+    pub(crate) listen: GivenList,
+    pub(crate) forwarders: GivenList,
+    pub(crate) allow: GivenList,
+    pub(crate) ttl: Given<Text>,
+    /// Not a key of the file: a port that replaces the one in each address of `listen`.
+    #[serde(skip)]
+    pub(crate) port: Given<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tls {
+    pub(crate) enabled: Given<bool>,
+    pub(crate) min_version: Given<Text>,
+    pub(crate) leaf_validity: Given<Text>,
+    pub(crate) organization: Given<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Proxy {
+    pub(crate) enabled: Given<bool>,
+    pub(crate) https_listen: GivenList,
+    pub(crate) http_listen: GivenList,
+    pub(crate) workers: Given<Text>,
+    pub(crate) access_log: Given<bool>,
+    /// Not a key of the file: a port that replaces the one in each address of `https_listen`.
+    #[serde(skip)]
+    pub(crate) https_port: Given<Text>,
+    /// The same for `http_listen`.
+    #[serde(skip)]
+    pub(crate) http_port: Given<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Upstreams {
+    pub(crate) allow: GivenList,
+    pub(crate) allow_link_local: Given<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Health {
+    pub(crate) interval: Given<Text>,
+    pub(crate) timeout: Given<Text>,
+    pub(crate) path: Given<Text>,
+    pub(crate) unhealthy_after: Given<Text>,
+    pub(crate) healthy_after: Given<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Monitor {
+    pub(crate) enabled: Given<bool>,
+    pub(crate) interval: Given<Text>,
+    pub(crate) docker_socket: Given<Text>,
+    pub(crate) servers: Given<Vec<super::value::Sourced<MonitoredServer>>>,
+}
+
+/// One machine to look at, as a table of `monitor.servers`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MonitoredServer {
+    pub(crate) host: Text,
+    #[serde(default)]
+    pub(crate) label: Option<Text>,
+    #[serde(default)]
+    pub(crate) user: Option<Text>,
+    #[serde(default)]
+    pub(crate) port: Option<Text>,
+    #[serde(default)]
+    pub(crate) key: Option<Text>,
+    #[serde(default)]
+    pub(crate) jump: Option<Text>,
+    #[serde(default)]
+    pub(crate) known_hosts: Option<Text>,
+    #[serde(default)]
+    pub(crate) tags: Vec<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Admin {
+    pub(crate) socket: Given<Text>,
+    pub(crate) listen: Given<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    pub(crate) level: Given<Text>,
+    pub(crate) format: Given<Text>,
+}

@@ -1,0 +1,242 @@
+//! The keys as data: their values in words, and what a change of each one takes.
+//!
+//! `conduit config show`, reloading and the tests of the shipped file all read this one list.
+//!
+//! **Invariant:** every key of the file is listed, and what is shown parses to the same
+//! configuration.
+
+use toml::Value;
+
+use super::check::defaults;
+use super::duration::print;
+use super::{Config, MonitoredServer, Surroundings};
+
+/// What differs between two configurations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Keys that apply at once.
+    pub dynamic: Vec<&'static str>,
+    /// Keys that are read once, at start.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Changes {
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.dynamic.is_empty() && self.needs_restart.is_empty()
+    }
+}
+
+/// What a change of a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Applied by a reload.
+    Dynamic,
+    /// Read once, at start.
+    Static,
+}
+
+/// One key with its effective value.
+#[derive(Debug)]
+struct Entry {
+    key: &'static str,
+    kind: Kind,
+    value: Value,
+}
+
+impl Config {
+    /// The effective configuration as a file; it holds no secrets, since none are configured.
+    pub fn show(&self) -> String {
+        let mut text = String::new();
+        let mut section = "";
+        for entry in self.entries() {
+            let (head, name) = split(entry.key);
+            if head != section {
+                if !section.is_empty() {
+                    text.push('\n');
+                }
+                text.push_str(&format!("[{head}]\n"));
+                section = head;
+            }
+            text.push_str(&format!("{name} = {}\n", entry.value));
+        }
+        text
+    }
+
+    /// What differs in `next`, by what it takes to apply it.
+    pub fn diff(&self, next: &Self) -> Changes {
+        let mut changes = Changes::default();
+        for (old, new) in self.entries().iter().zip(next.entries()) {
+            if old.value != new.value {
+                match new.kind {
+                    Kind::Dynamic => changes.dynamic.push(new.key),
+                    Kind::Static => changes.needs_restart.push(new.key),
+                }
+            }
+        }
+        changes
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let mut all = self.head_entries();
+        all.extend(self.plane_entries());
+        all.extend(self.tail_entries());
+        all
+    }
+
+    fn head_entries(&self) -> Vec<Entry> {
+        let gateway = &self.gateway;
+        let dns = &self.dns;
+        vec![
+            fixed("gateway.state_dir", path(&gateway.state_dir)),
+            fixed("gateway.domains", list(gateway.domains.iter())),
+            fixed("gateway.addresses", list(&gateway.addresses)),
+            fixed("gateway.user", text(gateway.user.as_deref().unwrap_or(""))),
+            fixed("gateway.drain", text(print(gateway.drain))),
+            fixed("dns.enabled", dns.enabled.into()),
+            fixed("dns.listen", list(&dns.listen)),
+            dynamic("dns.forwarders", list(&dns.forwarders)),
+            dynamic("dns.allow", list(&dns.allow)),
+            fixed("dns.ttl", text(print(dns.ttl))),
+        ]
+    }
+
+    fn plane_entries(&self) -> Vec<Entry> {
+        let Self {
+            tls,
+            proxy,
+            upstreams,
+            health,
+            ..
+        } = self;
+        vec![
+            fixed("tls.enabled", tls.enabled.into()),
+            fixed("tls.min_version", text("1.3")),
+            fixed("tls.leaf_validity", text(print(tls.leaf_validity))),
+            fixed("tls.organization", text(&tls.organization)),
+            fixed("proxy.enabled", proxy.enabled.into()),
+            fixed("proxy.https_listen", list(&proxy.https_listen)),
+            fixed("proxy.http_listen", list(&proxy.http_listen)),
+            fixed("proxy.workers", number(proxy.workers)),
+            fixed("proxy.access_log", proxy.access_log.into()),
+            fixed("upstreams.allow", list(&upstreams.allow)),
+            fixed(
+                "upstreams.allow_link_local",
+                upstreams.allow_link_local.into(),
+            ),
+            dynamic("health.interval", text(print(health.interval))),
+            dynamic("health.timeout", text(print(health.timeout))),
+            dynamic("health.path", text(health.path.as_str())),
+            dynamic(
+                "health.unhealthy_after",
+                i64::from(health.unhealthy_after).into(),
+            ),
+            dynamic(
+                "health.healthy_after",
+                i64::from(health.healthy_after).into(),
+            ),
+        ]
+    }
+
+    fn tail_entries(&self) -> Vec<Entry> {
+        let monitor = &self.monitor;
+        let servers = monitor.servers.iter().map(server).collect();
+        vec![
+            fixed("monitor.enabled", monitor.enabled.into()),
+            fixed("monitor.interval", text(print(monitor.interval))),
+            fixed("monitor.docker_socket", path(&monitor.docker_socket)),
+            fixed("monitor.servers", Value::Array(servers)),
+            fixed("admin.socket", path(&self.admin.socket)),
+            fixed("admin.listen", text(self.admin.listen)),
+            dynamic("log.level", text(&self.log.level)),
+            fixed("log.format", text(self.log.format.as_str())),
+        ]
+    }
+}
+
+/// The sections that have a key of this name.
+pub(crate) fn sections_with(name: &str) -> Vec<&'static str> {
+    let nowhere = Surroundings {
+        root: true,
+        home: None,
+        working_dir: "/".into(),
+        variables: std::collections::BTreeMap::new(),
+    };
+    let all = defaults(&nowhere).entries();
+    let keys = all.iter().map(|entry| split(entry.key));
+    keys.filter(|(_, key)| *key == name)
+        .map(|(section, _)| section)
+        .collect()
+}
+
+fn split(key: &'static str) -> (&'static str, &'static str) {
+    key.split_once('.').unwrap_or(("", key))
+}
+
+fn fixed(key: &'static str, value: Value) -> Entry {
+    Entry {
+        key,
+        kind: Kind::Static,
+        value,
+    }
+}
+
+fn dynamic(key: &'static str, value: Value) -> Entry {
+    Entry {
+        key,
+        kind: Kind::Dynamic,
+        value,
+    }
+}
+
+fn text(value: impl ToString) -> Value {
+    Value::String(value.to_string())
+}
+
+fn path(value: &std::path::Path) -> Value {
+    Value::String(value.to_string_lossy().into_owned())
+}
+
+fn number(value: usize) -> Value {
+    Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> Value {
+    Value::Array(values.into_iter().map(text).collect())
+}
+
+fn server(server: &MonitoredServer) -> Value {
+    let mut table = toml::Table::new();
+    table.insert("host".into(), text(&server.host));
+    let words = [
+        ("label", server.label.clone()),
+        ("user", server.user.clone()),
+        ("jump", server.jump.clone()),
+        (
+            "key",
+            server
+                .key
+                .as_ref()
+                .map(|p| p.to_string_lossy().into_owned()),
+        ),
+        (
+            "known_hosts",
+            server
+                .known_hosts
+                .as_ref()
+                .map(|p| p.to_string_lossy().into_owned()),
+        ),
+    ];
+    for (key, value) in words {
+        if let Some(value) = value {
+            table.insert(key.into(), Value::String(value));
+        }
+    }
+    if let Some(port) = server.port {
+        table.insert("port".into(), i64::from(port).into());
+    }
+    if !server.tags.is_empty() {
+        table.insert("tags".into(), list(&server.tags));
+    }
+    Value::Table(table)
+}

@@ -1,0 +1,188 @@
+//! What the admin API asks of the whole gateway.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use conduit_admin::control::{
+    BoxFuture, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded, Resolution,
+    ResolvedRecord,
+};
+use conduit_core::error::Chain;
+use conduit_core::leaf::LeafPair;
+use conduit_core::live;
+use conduit_core::name::ServiceName;
+use conduit_proxy::health::board::HealthBoard;
+use conduit_proxy::table::RouteTable;
+use conduit_tls::authority::Authority;
+use tokio::time::Instant;
+
+use crate::app::Addresses;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::reload::Attached;
+use crate::selfcheck::SelfCheck;
+
+/// What the control plane is made of.
+#[derive(Debug)]
+pub(crate) struct ControlParts {
+    pub(crate) config: Config,
+    pub(crate) addresses: Addresses,
+    pub(crate) domains: Vec<String>,
+    pub(crate) readiness: Readiness,
+    pub(crate) stopping: Arc<AtomicBool>,
+    pub(crate) authority: Option<Arc<Authority>>,
+    pub(crate) routes: live::Reader<RouteTable>,
+    pub(crate) board: HealthBoard,
+    pub(crate) check: Arc<SelfCheck>,
+    pub(crate) reloader: Option<Arc<Attached>>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// The gateway as the admin API sees it.
+#[derive(Debug)]
+pub(crate) struct GatewayControl {
+    parts: ControlParts,
+    started: Instant,
+}
+
+impl GatewayControl {
+    /// Starts counting the uptime.
+    pub(crate) fn new(parts: ControlParts) -> Self {
+        Self { parts, started: Instant::now() }
+    }
+}
+
+impl Control for GatewayControl {
+    fn is_ready(&self) -> bool {
+        self.parts.readiness.is_ready() && !self.is_stopping()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.parts.stopping.load(Ordering::Acquire)
+    }
+
+    fn gateway(&self) -> GatewayInfo {
+        let parts = &self.parts;
+        let waiting = parts.readiness.waiting_for().into_iter().map(str::to_owned);
+        let stopping = self.is_stopping().then(|| "stopping".to_owned());
+        GatewayInfo {
+            version: env!("CARGO_PKG_VERSION").into(),
+            uptime: self.started.elapsed(),
+            not_ready: waiting.chain(stopping).collect(),
+            domains: parts.domains.clone(),
+            addresses: parts.config.gateway.addresses.iter().map(ToString::to_string).collect(),
+            dns: parts.addresses.dns.clone(),
+            https: parts.addresses.https.clone(),
+            http: parts.addresses.http.clone(),
+        }
+    }
+
+    fn last_checks(&self, name: &ServiceName) -> Checks {
+        self.parts.check.last(name)
+    }
+
+    fn self_check<'a>(&'a self, name: &'a ServiceName) -> BoxFuture<'a, Checks> {
+        Box::pin(self.parts.check.run(name))
+    }
+
+    fn authority(&self) -> Option<Arc<Authority>> {
+        self.parts.authority.clone()
+    }
+
+    fn leaves(&self, name: &ServiceName) -> Option<LeafPair> {
+        let routes = self.parts.routes.load();
+        routes.route(name)?.leaves.as_ref().map(|leaves| leaves.pair())
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        name: &'a str,
+        record_type: &'a str,
+    ) -> BoxFuture<'a, Result<Resolution, ControlError>> {
+        Box::pin(async move {
+            let server = self.parts.addresses.dns.first().copied().ok_or_else(|| {
+                ControlError::Unavailable("DNS is off (dns.enabled = false)".into())
+            })?;
+            resolve(crate::selfcheck::reachable(server), name, record_type).await
+        })
+    }
+
+    fn flush_dns(&self) -> BoxFuture<'_, u64> {
+        Box::pin(async {
+            if let Some(reloader) = &self.parts.reloader {
+                reloader.flush_dns();
+            }
+            0
+        })
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>> {
+        Box::pin(async {
+            match &self.parts.reloader {
+                Some(reloader) => reloader.reload(),
+                None => Err(ControlError::Unavailable(
+                    "this gateway was started without a configuration to read again".into(),
+                )),
+            }
+        })
+    }
+
+    fn config(&self) -> EffectiveConfig {
+        let reloader = self.parts.reloader.as_ref();
+        let config = reloader.map_or_else(|| self.parts.config.clone(), |r| r.config());
+        let toml = config.show();
+        let json = toml.parse::<toml::Table>().ok().and_then(|t| serde_json::to_value(t).ok());
+        EffectiveConfig {
+            file: reloader.and_then(|r| r.path()),
+            json: json.unwrap_or_default(),
+            toml,
+        }
+    }
+
+    fn metrics(&self) -> String {
+        let services = self.parts.board.services();
+        let upstreams = self.parts.board.upstreams();
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.parts.metrics.text(&[
+            ("services_healthy", "Services with every upstream admitted", count(services.healthy)),
+            ("services_degraded", "Services with some upstream ejected", count(services.degraded)),
+            ("services_down", "Services with no upstream admitted", count(services.down)),
+            ("services_unknown", "Services not probed yet", count(services.unknown)),
+            ("upstreams_admitted", "Upstreams that receive traffic", count(upstreams.admitted)),
+            ("upstreams_ejected", "Upstreams that receive none", count(upstreams.ejected)),
+            ("upstreams_unproven", "Upstreams not probed yet", count(upstreams.unproven)),
+        ])
+    }
+}
+
+async fn resolve(
+    server: SocketAddr,
+    name: &str,
+    record_type: &str,
+) -> Result<Resolution, ControlError> {
+    use conduit_dns::client::{AskError, ask};
+    let asked = ask(server, name, record_type, PATIENCE).await;
+    let reply = asked.map_err(|error| match error {
+        AskError::Name(_) | AskError::RecordType(_) => ControlError::Invalid(error.to_string()),
+        _ => ControlError::Unavailable(Chain(&error).to_string()),
+    })?;
+    let answers = reply.records.into_iter().map(|record| ResolvedRecord {
+        name: record.name,
+        record_type: record.record_type,
+        ttl: record.ttl_s,
+        value: record.value,
+    });
+    Ok(Resolution {
+        status: reply.status,
+        authoritative: reply.authoritative,
+        answers: answers.collect(),
+        server,
+        elapsed: reply.elapsed,
+    })
+}
+
+/// How long our own server may take, forwarding included.
+const PATIENCE: Duration = Duration::from_secs(10);

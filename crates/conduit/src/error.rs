@@ -1,0 +1,76 @@
+//! Why a gateway cannot be built, or ended badly.
+
+use std::path::PathBuf;
+
+use conduit_admin::error::AdminError;
+use conduit_audit::AuditError;
+use conduit_dns::error::DnsError;
+use conduit_proxy::error::ProxyError;
+use conduit_registry::{ApplyError, PublishError, RegistryError};
+use conduit_tls::error::TlsError;
+
+use crate::privilege::PrivilegeError;
+use crate::telemetry::TelemetryError;
+
+/// Why a gateway cannot be built, or ended badly.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// The control plane cannot listen.
+    #[error("the admin API cannot start")]
+    Admin(#[source] AdminError),
+    /// The seal or the record.
+    #[error("the record cannot be opened")]
+    Audit(#[source] AuditError),
+    /// A task or thread that must live has ended.
+    #[error("{0} ended, which must not happen; see the log above")]
+    Died(&'static str),
+    /// DNS cannot start.
+    #[error("DNS cannot start")]
+    Dns(#[source] DnsError),
+    /// The log cannot be started.
+    #[error("the log cannot start")]
+    Log(#[source] TelemetryError),
+    /// Root cannot be dropped.
+    #[error("root cannot be dropped")]
+    Privilege(#[source] PrivilegeError),
+    /// The proxy cannot start.
+    #[error("the proxy cannot start")]
+    Proxy(#[source] ProxyError),
+    /// The first tables cannot be compiled.
+    #[error("the first tables cannot be compiled")]
+    Publish(#[source] PublishError),
+    /// A decision of the start cannot be recorded.
+    #[error("{what} cannot be recorded")]
+    Record {
+        /// Which decision.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: ApplyError,
+    },
+    /// The state directory or the registry.
+    #[error("the state cannot be opened")]
+    Registry(#[source] RegistryError),
+    /// A runtime or thread cannot be started.
+    #[error("{what} cannot be started")]
+    Runtime {
+        /// Which.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is a record, but not the key that sealed it.
+    #[error(
+        "{} is missing, but there is a record sealed with it; restore it from a backup",
+        path.display()
+    )]
+    SealLost {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The authority.
+    #[error("the certificate authority cannot be opened")]
+    Tls(#[source] TlsError),
+}

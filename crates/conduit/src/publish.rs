@@ -1,0 +1,206 @@
+//! The only hand that publishes: it issues missing leaves, compiles the next tables from the
+//! published ones and a change, and swaps them.
+//!
+//! **Invariant:** [`Publisher::prepare`] changes nothing that anybody can see, and
+//! [`Publisher::publish`] cannot fail. Routes are swapped before the zone, so a name never
+//! resolves before it can be served.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use conduit_core::catalog::{Catalog, Change, Version};
+use conduit_core::clock::Timestamp;
+use conduit_core::leaf::LeafPair;
+use conduit_core::live;
+use conduit_core::name::ServiceName;
+use conduit_core::service::{Service, TlsMode};
+use conduit_dns::zone::{Zone, ZoneSettings};
+use conduit_proxy::compile::Compiler;
+use conduit_proxy::table::RouteTable;
+use conduit_registry::{Preparation, PublishError, Work};
+use conduit_tls::authority::Authority;
+
+use crate::leaves::{Issued, LeafSet, Overlay};
+
+/// What tables are compiled with, besides the catalog.
+#[derive(Debug, Clone)]
+pub(crate) struct TableSettings {
+    /// Of the zone.
+    pub(crate) zone: ZoneSettings,
+    /// How long a new leaf is valid.
+    pub(crate) leaf_validity: Duration,
+}
+
+/// Issues, compiles and swaps.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    settings: TableSettings,
+    authority: Option<Arc<Authority>>,
+    compiler: Compiler,
+    builtin: Option<Arc<Service>>,
+    leaves: LeafSet,
+    routes: live::Writer<RouteTable>,
+    zone: live::Writer<Zone>,
+}
+
+/// The tables that are published first.
+#[derive(Debug)]
+pub(crate) struct FirstTables {
+    /// Publishes what follows.
+    pub(crate) publisher: Publisher,
+    /// Reads routes.
+    pub(crate) routes: live::Reader<RouteTable>,
+    /// Reads the zone.
+    pub(crate) zone: live::Reader<Zone>,
+    /// Registered services whose leaves were missing, expired or of an unknown issuer: they are
+    /// served with leaves made in memory just now, and are to be issued durably.
+    pub(crate) reissue: Vec<ServiceName>,
+}
+
+/// Tables that are ready to go live.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    issued: Issued,
+    gone: Vec<ServiceName>,
+    routes: Arc<RouteTable>,
+    zone: Arc<Zone>,
+}
+
+impl Publisher {
+    /// Compiles the first tables from a catalog and the stored leaves. The catalog holds the
+    /// built-in service as well.
+    ///
+    /// # Errors
+    /// When a missing leaf cannot be issued.
+    pub(crate) fn start(
+        settings: TableSettings,
+        authority: Option<Arc<Authority>>,
+        compiler: Compiler,
+        builtin: Option<Arc<Service>>,
+        catalog: &Catalog,
+        stored: &[(ServiceName, LeafPair)],
+        now: Timestamp,
+    ) -> Result<FirstTables, PublishError> {
+        let mut leaves = LeafSet::default();
+        let mut missing: Vec<&Arc<Service>> = Vec::new();
+        if let Some(authority) = &authority {
+            let usable = stored.iter().filter(|(_, pair)| pair.not_after() > now);
+            leaves.absorb(Issued::new(authority, usable.map(|(name, pair)| (name, pair))));
+            missing.extend(catalog.iter().filter(|service| {
+                service.tls == TlsMode::Issued && leaves.get(&service.name).is_none()
+            }));
+            let pairs = issue(authority, &missing, settings.leaf_validity, now)?;
+            leaves.absorb(Issued::new(authority, pairs.iter().map(|(name, pair)| (name, pair))));
+        }
+        let ours = |name: &ServiceName| *name == ServiceName::conduit();
+        let reissue = missing.iter().map(|s| s.name.clone()).filter(|name| !ours(name)).collect();
+
+        let version = Version { generation: catalog.generation(), revision: 0 };
+        let source = Overlay { issued: &Issued::default(), committed: &leaves };
+        let table =
+            compiler.compile(catalog, &source, version, None).map_err(PublishError::new)?;
+        let (routes, routes_reader) = live::channel(Arc::new(table));
+        let (zone, zone_reader) =
+            live::channel(Arc::new(Zone::compile(catalog, version, &settings.zone)));
+        let publisher = Self { settings, authority, compiler, builtin, leaves, routes, zone };
+        Ok(FirstTables { publisher, routes: routes_reader, zone: zone_reader, reissue })
+    }
+
+    /// The services of this work whose leaves must be issued.
+    fn to_issue<'a>(&'a self, work: &'a Work<'_>) -> Vec<&'a Arc<Service>> {
+        let changed = work.changes.iter().filter_map(|change| match change {
+            Change::Put(service) => Some(service).filter(|s| !self.has_leaves_for(s, work)),
+            Change::Drop(_) => None,
+        });
+        let again = work.reissue.iter().filter_map(|name| {
+            let ours = self.builtin.as_ref().filter(|service| service.name == *name);
+            work.next.get(name).or(ours)
+        });
+        changed.chain(again).filter(|service| service.tls == TlsMode::Issued).collect()
+    }
+
+    /// Whether the published leaves already name exactly the hosts of this service.
+    fn has_leaves_for(&self, service: &Service, work: &Work<'_>) -> bool {
+        let same_hosts =
+            work.previous.get(&service.name).is_some_and(|before| before.hosts == service.hosts);
+        let fresh = self.leaves.get(&service.name).is_some_and(|l| l.renew_at() > work.now);
+        same_hosts && fresh
+    }
+}
+
+impl conduit_registry::Publisher for Publisher {
+    type Prepared = Prepared;
+
+    fn prepare(&mut self, work: &Work<'_>) -> Result<Preparation<Prepared>, PublishError> {
+        let mut pairs = Vec::new();
+        let mut issued = Issued::default();
+        if let Some(authority) = &self.authority {
+            let needed = self.to_issue(work);
+            pairs = issue(authority, &needed, self.settings.leaf_validity, work.now)?;
+            issued = Issued::new(authority, pairs.iter().map(|(name, pair)| (name, pair)));
+        }
+        // The built-in service is no row, and gets new leaves at every start.
+        pairs.retain(|(name, _)| *name != ServiceName::conduit());
+        let source = Overlay { issued: &issued, committed: &self.leaves };
+        let routes = self
+            .compiler
+            .with_changes(&self.routes.current(), work.changes, work.reissue, &source, work.version)
+            .map_err(PublishError::new)?;
+        let zone = self.zone.current().with(work.changes, work.version);
+        let gone = work.changes.iter().filter_map(|change| match change {
+            Change::Drop(name) => Some(name.clone()),
+            Change::Put(_) => None,
+        });
+        let prepared = Prepared {
+            gone: gone.collect(),
+            routes: Arc::new(routes),
+            zone: Arc::new(zone),
+            issued,
+        };
+        Ok(Preparation { prepared, leaves: pairs })
+    }
+
+    fn publish(&mut self, prepared: Prepared) {
+        self.leaves.absorb(prepared.issued);
+        for name in &prepared.gone {
+            self.leaves.forget(name);
+        }
+        self.routes.publish(prepared.routes);
+        self.zone.publish(prepared.zone);
+    }
+}
+
+/// Issues both leaves for each service, on every core when there are many.
+fn issue(
+    authority: &Authority,
+    services: &[&Arc<Service>],
+    validity: Duration,
+    now: Timestamp,
+) -> Result<Vec<(ServiceName, LeafPair)>, PublishError> {
+    let issue_some = |some: &[&Arc<Service>]| {
+        let each = some.iter().map(|service| {
+            let pair = authority.issue(&service.hosts, validity, now).map_err(PublishError::new)?;
+            Ok((service.name.clone(), pair))
+        });
+        each.collect::<Result<Vec<_>, PublishError>>()
+    };
+    if services.len() < PARALLEL_FROM {
+        return issue_some(services);
+    }
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let share = services.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            services.chunks(share).map(|chunk| scope.spawn(move || issue_some(chunk))).collect();
+        let mut pairs = Vec::with_capacity(services.len());
+        for worker in workers {
+            let issued = worker.join().map_err(|_| PublishError::new("issuing leaves panicked"))?;
+            pairs.extend(issued?);
+        }
+        Ok(pairs)
+    })
+}
+
+/// From how many services on their leaves are issued on several threads.
+const PARALLEL_FROM: usize = 16;

@@ -1,0 +1,180 @@
+//! Reading the configuration again while running.
+//!
+//! **Invariant:** a reload applies every dynamic key that changed or none of them, and names the
+//! static ones that need a restart. A bad file changes nothing.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use conduit_admin::control::{ControlError, Reloaded};
+use conduit_audit::{Action, Draft, Status};
+use conduit_core::actor::Actor;
+use conduit_core::clock::Timestamp;
+use conduit_core::error::Chain;
+use conduit_core::live;
+use conduit_dns::access::Policy;
+use conduit_proxy::health::plan::ProbeSettings;
+use conduit_registry::{Mutation, Registry};
+use serde_json::{Map, json};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Source};
+use crate::run::{policy_of, probes_of};
+use crate::telemetry::LogHandle;
+
+/// What a reload may change.
+#[derive(Debug)]
+pub(crate) struct Tunables {
+    pub(crate) policy: live::Writer<Policy>,
+    pub(crate) policy_reader: live::Reader<Policy>,
+    pub(crate) probes: live::Writer<ProbeSettings>,
+    pub(crate) probes_reader: live::Reader<ProbeSettings>,
+    /// Where DNS listens: never a forwarder.
+    pub(crate) listening: Vec<SocketAddr>,
+}
+
+/// Knows where the configuration comes from.
+#[derive(Debug)]
+pub struct Reloader {
+    source: Source,
+    config: Config,
+    log: Option<LogHandle>,
+}
+
+impl Reloader {
+    /// A reloader for a configuration that was loaded from `source`.
+    pub fn new(source: Source, config: Config, log: Option<LogHandle>) -> Self {
+        Self { source, config, log }
+    }
+
+    pub(crate) fn attach(self, tunables: Tunables, registry: Registry) -> Attached {
+        Attached {
+            source: self.source,
+            log: self.log,
+            registry,
+            state: Mutex::new(State { config: self.config, tunables }),
+        }
+    }
+}
+
+/// A reloader with something to change.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    source: Source,
+    log: Option<LogHandle>,
+    registry: Registry,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    config: Config,
+    tunables: Tunables,
+}
+
+impl Attached {
+    /// Reloads at every notice (SIGHUP).
+    pub(crate) async fn serve(&self, notice: &Notify, stop: &CancellationToken) {
+        while stop.run_until_cancelled(notice.notified()).await.is_some() {
+            match self.recorded_reload().await {
+                Ok(done) => tracing::info!(
+                    applied = ?done.applied,
+                    needs_restart = ?done.needs_restart,
+                    "configuration reloaded"
+                ),
+                Err(error) => tracing::error!(error = %Chain(&error), "configuration not reloaded"),
+            }
+        }
+    }
+
+    /// Reads the configuration again and applies what may change; the caller has recorded the
+    /// decision.
+    pub(crate) fn reload(&self) -> Result<Reloaded, ControlError> {
+        self.judge().map(|next| self.apply(next))
+    }
+
+    async fn recorded_reload(&self) -> Result<Reloaded, ControlError> {
+        let next = self.judge()?;
+        let mut details = Map::new();
+        details.insert("applied".into(), json!(next.reloaded.applied));
+        details.insert("needs_restart".into(), json!(next.reloaded.needs_restart));
+        let actor = Actor::System("signal");
+        let draft = Draft {
+            at: Timestamp::now(),
+            actor: actor.clone(),
+            action: Action::ConfigReload,
+            status: Status::Success,
+            message: format!("Reloading the configuration: {} keys", next.reloaded.applied.len()),
+            details,
+        };
+        let recorded = self.registry.apply(actor, Mutation::Record(Box::new(draft))).await;
+        recorded.map_err(|error| ControlError::Unavailable(Chain(&error).to_string()))?;
+        Ok(self.apply(next))
+    }
+
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> Config {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).config.clone()
+    }
+
+    /// Where the configuration is read from.
+    pub(crate) fn path(&self) -> Option<std::path::PathBuf> {
+        self.source.path()
+    }
+
+    /// Forgets other people's answers.
+    pub(crate) fn flush_dns(&self) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(forwarder) = &state.tunables.policy_reader.load().forwarder {
+            forwarder.flush();
+        }
+    }
+
+    /// Everything that can be refused.
+    fn judge(&self) -> Result<Next, ControlError> {
+        let invalid = |error: &(dyn std::error::Error + 'static)| {
+            ControlError::Invalid(Chain(error).to_string())
+        };
+        let loaded = self.source.load().map_err(|error| invalid(&error))?;
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = state.config.diff(&loaded.config);
+        let policy = policy_of(&loaded.config, &state.tunables.listening);
+        Ok(Next {
+            policy: policy.map_err(|error| invalid(&error))?,
+            reloaded: Reloaded {
+                applied: changes.dynamic.iter().map(ToString::to_string).collect(),
+                needs_restart: changes.needs_restart.iter().map(ToString::to_string).collect(),
+            },
+            config: loaded.config,
+        })
+    }
+
+    /// What cannot be refused any more.
+    fn apply(&self, next: Next) -> Reloaded {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = |section: &str| next.reloaded.applied.iter().any(|k| k.starts_with(section));
+        if changed("dns.") {
+            state.tunables.policy.publish(Arc::new(next.policy));
+        }
+        if changed("health.") {
+            state.tunables.probes.publish(Arc::new(probes_of(&next.config)));
+        }
+        if changed("log.")
+            && let Some(log) = &self.log
+            && let Err(error) = log.set_level(&next.config.log.level)
+        {
+            tracing::error!(error = %Chain(&error), "the log level stays as it was");
+        }
+        state.config.adopt_dynamic(&next.config);
+        next.reloaded
+    }
+}
+
+/// A configuration that was judged.
+#[derive(Debug)]
+struct Next {
+    config: Config,
+    policy: Policy,
+    reloaded: Reloaded,
+}

@@ -1,0 +1,158 @@
+//! Trying a service through our own listeners: a real query, a real handshake.
+//!
+//! A tick in `conduit status` means tried, not configured. A sweep tries the services in turn, so
+//! that looking at a list does not shake hands ten thousand times.
+//!
+//! **Invariant:** at most [`TRIES_MAX`] tries run at once, each within [`PATIENCE`].
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use conduit_admin::control::{CheckOutcome, Checks};
+use conduit_core::catalog::Catalog;
+use conduit_core::clock::Timestamp;
+use conduit_core::error::Chain;
+use conduit_core::live;
+use conduit_core::name::{Host, ServiceName};
+use conduit_proxy::table::RouteTable;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_rustls::TlsConnector;
+
+/// Tries services and remembers what it found.
+#[derive(Debug)]
+pub(crate) struct SelfCheck {
+    dns: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    connector: Option<Connector>,
+    catalog: live::Reader<Catalog>,
+    routes: live::Reader<RouteTable>,
+    permits: Semaphore,
+    found: Mutex<HashMap<ServiceName, Checks>>,
+}
+
+struct Connector(TlsConnector);
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connector")
+    }
+}
+
+impl SelfCheck {
+    /// Tries against these listeners; `None` for a plane that is off.
+    pub(crate) fn new(
+        dns: Option<SocketAddr>,
+        https: Option<(SocketAddr, Arc<rustls::ClientConfig>)>,
+        catalog: live::Reader<Catalog>,
+        routes: live::Reader<RouteTable>,
+    ) -> Self {
+        Self {
+            dns: dns.map(reachable),
+            https: https.as_ref().map(|(address, _)| reachable(*address)),
+            connector: https.map(|(_, config)| Connector(TlsConnector::from(config))),
+            catalog,
+            routes,
+            permits: Semaphore::new(TRIES_MAX),
+            found: Mutex::default(),
+        }
+    }
+
+    /// What was found last.
+    pub(crate) fn last(&self, service: &ServiceName) -> Checks {
+        self.found().get(service).cloned().unwrap_or_default()
+    }
+
+    /// Tries a service now.
+    pub(crate) async fn run(&self, service: &ServiceName) -> Checks {
+        let Ok(_permit) = self.permits.acquire().await else { return Checks::default() };
+        let route = self.routes.load().route(service).cloned();
+        let listed = || self.catalog.load().get(service).map(|s| s.host().clone());
+        let Some(host) = route.as_ref().map(|r| r.host.clone()).or_else(listed) else {
+            return Checks::default();
+        };
+        let encrypted = route.is_some_and(|route| route.leaves.is_some());
+        let (dns, tls) = tokio::join!(self.try_dns(&host), self.try_tls(&host, encrypted));
+        let checks = Checks { dns, tls };
+        self.found().insert(service.clone(), checks.clone());
+        checks
+    }
+
+    /// Tries the services in turn for ever, at most [`SWEEP_MAX`] of them per interval, so that
+    /// what [`SelfCheck::last`] says is about one interval old.
+    pub(crate) async fn sweep(&self, every: Duration) {
+        let mut tick = interval(every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next = 0;
+        loop {
+            tick.tick().await;
+            let catalog = self.catalog.load_full();
+            self.found().retain(|name, _| catalog.get(name).is_some());
+            let services = catalog.sorted();
+            if services.is_empty() {
+                continue;
+            }
+            for offset in 0..services.len().min(SWEEP_MAX) {
+                self.run(&services[(next + offset) % services.len()].name).await;
+            }
+            next = (next + SWEEP_MAX) % services.len();
+        }
+    }
+
+    fn found(&self) -> MutexGuard<'_, HashMap<ServiceName, Checks>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn try_dns(&self, host: &Host) -> Option<CheckOutcome> {
+        let server = self.dns?;
+        let kind = |ip: IpAddr| if ip.is_ipv4() { "A" } else { "AAAA" };
+        let asked = conduit_dns::client::ask(server, host.as_str(), kind(server.ip()), PATIENCE);
+        let failure = match asked.await {
+            Ok(reply) if reply.status != "NOERROR" => Some(format!("answered {}", reply.status)),
+            Ok(reply) if reply.records.is_empty() => Some("answered without an address".into()),
+            Ok(_) => None,
+            Err(error) => Some(Chain(&error).to_string()),
+        };
+        Some(CheckOutcome { at: Timestamp::now(), failure })
+    }
+
+    async fn try_tls(&self, host: &Host, encrypted: bool) -> Option<CheckOutcome> {
+        let (address, connector) = (self.https?, self.connector.as_ref()?);
+        if !encrypted {
+            return None;
+        }
+        let handshake = async {
+            let name = ServerName::try_from(host.as_str().to_owned()).map_err(|e| e.to_string())?;
+            let stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
+            connector.0.connect(name, stream).await.map_err(|e| e.to_string())?;
+            Ok::<(), String>(())
+        };
+        let failure = match timeout(PATIENCE, handshake).await {
+            Ok(Ok(())) => None,
+            Ok(Err(reason)) => Some(reason),
+            Err(_) => Some(format!("no handshake within {PATIENCE:?}")),
+        };
+        Some(CheckOutcome { at: Timestamp::now(), failure })
+    }
+}
+
+/// A wildcard listener is reached over loopback.
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// How long one try may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many tries run at once.
+const TRIES_MAX: usize = 32;
+/// How many services one sweep tries; with more, a tick is older than one interval.
+const SWEEP_MAX: usize = 300;

@@ -1,0 +1,90 @@
+//! `conduit serve`: one gateway as a process.
+//!
+//! **Invariant:** privileged ports are bound and root is dropped before any other thread exists.
+
+use std::sync::Arc;
+
+use sd_notify::NotifyState;
+
+use crate::app::{Addresses, App, Bound};
+use crate::config::Loaded;
+use crate::error::AppError;
+use crate::reload::Reloader;
+use crate::run::Orders;
+use crate::signals::Signals;
+use crate::telemetry::{self, Output};
+
+/// Runs a gateway until it is told to stop.
+///
+/// # Errors
+/// When it cannot start, or a part of it has died.
+pub fn run(loaded: Loaded) -> Result<(), AppError> {
+    let mut log = loaded.config.log.clone();
+    if !loaded.config.proxy.access_log {
+        log.level.push_str(",access=off");
+    }
+    let handle = telemetry::start(&log, Output::of_this_process()).map_err(AppError::Log)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::debug!("a crypto provider is installed already");
+    }
+    let reloader = Reloader::new(loaded.source, loaded.config.clone(), Some(handle));
+    serve(App::build(loaded.config)?, reloader)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn serve(bound: Bound, reloader: Reloader) -> Result<(), AppError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(|source| AppError::Runtime { what: "the control runtime", source })?;
+    runtime.block_on(async move {
+        let orders = Orders::default();
+        let signals = Signals::listen()
+            .map_err(|source| AppError::Runtime { what: "signal handling", source })?;
+        let reload = Arc::clone(&orders.reload);
+        let listening = signals.serve(orders.drain.clone(), orders.now.clone(), move || {
+            reload.notify_one();
+        });
+        let addresses = bound.addresses().clone();
+        let draining = orders.drain.clone();
+        let running = bound.run(orders, Some(reloader), move || announce(&addresses));
+        tokio::pin!(running);
+        let tell = async {
+            draining.cancelled().await;
+            tell_supervisor(&[NotifyState::Stopping]);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            ended = &mut running => ended,
+            () = listening => Ok(()),
+            () = tell => Ok(()),
+        }
+    })
+}
+
+fn announce(addresses: &Addresses) {
+    tracing::info!(
+        dns = ?addresses.dns,
+        https = ?addresses.https,
+        http = ?addresses.http,
+        admin = ?addresses.admin,
+        socket = %addresses.socket.display(),
+        "ready"
+    );
+    tell_supervisor(&[NotifyState::Ready]);
+}
+
+fn tell_supervisor(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "the supervisor was not told");
+    }
+}
+
+/// Threads of the control runtime: the planes have their own.
+const CONTROL_THREADS: usize = 2;

@@ -1,0 +1,66 @@
+//! Every listener of the process, bound before anything else happens.
+//!
+//! **Invariant:** a port that is taken fails the start before any state is touched, and names its
+//! holder. Nothing accepts yet.
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+
+use conduit_admin::server::{Admin, Bound as AdminBound};
+use conduit_admin::settings::AdminSettings;
+use conduit_dns::bind::Listeners as DnsListeners;
+use conduit_dns::listen::ListenAddr;
+use conduit_proxy::listener::{BindSettings, Listeners as ProxyListeners};
+
+use crate::config::{Config, DnsListen};
+use crate::error::AppError;
+
+/// Bound listeners; `None` for a plane that is off.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) proxy: Option<ProxyListeners>,
+    pub(crate) dns: Option<DnsListeners>,
+    pub(crate) admin: AdminBound,
+}
+
+impl Sockets {
+    /// Binds what the configuration asks for, except the Unix socket, which lives in the state.
+    ///
+    /// # Errors
+    /// Names the address, who holds it, and the mend.
+    pub(crate) fn bind(config: &Config) -> Result<Self, AppError> {
+        let proxy = config.proxy.enabled.then(|| ProxyListeners::bind(&proxy_settings(config)));
+        let dns = config.dns.enabled.then(|| {
+            let addresses: Vec<ListenAddr> = config.dns.listen.iter().map(listen_addr).collect();
+            DnsListeners::bind(&addresses)
+        });
+        let admin = AdminSettings {
+            socket: None,
+            socket_mode: 0,
+            socket_gid: None,
+            listen: Some(config.admin.listen),
+        };
+        Ok(Self {
+            proxy: proxy.transpose().map_err(AppError::Proxy)?,
+            dns: dns.transpose().map_err(AppError::Dns)?,
+            admin: Admin::bind(&admin).map_err(AppError::Admin)?,
+        })
+    }
+}
+
+fn proxy_settings(config: &Config) -> BindSettings {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let https: &[SocketAddr] = if config.tls.enabled { &config.proxy.https_listen } else { &[] };
+    BindSettings {
+        https: https.to_vec(),
+        http: config.proxy.http_listen.clone(),
+        workers: if config.proxy.workers == 0 { cores() } else { config.proxy.workers },
+    }
+}
+
+fn listen_addr(listen: &DnsListen) -> ListenAddr {
+    match listen {
+        DnsListen::At(address) => ListenAddr::At(*address),
+        DnsListen::Auto(port) => ListenAddr::Auto { port: *port },
+    }
+}

@@ -1,0 +1,95 @@
+//! The state directory, opened: lock, seal, registry, authority.
+//!
+//! **Invariant:** a state directory that exists is taken as it is or refused with the mend; what
+//! is missing in it is never silently made anew, except on the very first start.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use conduit_audit::SealKey;
+use conduit_core::clock::Timestamp;
+use conduit_core::leaf::LeafPair;
+use conduit_core::name::ServiceName;
+use conduit_registry::{StateLock, Store};
+use conduit_tls::authority::{Authority, AuthoritySettings};
+
+use crate::config::Config;
+use crate::error::AppError;
+
+/// Everything that is kept between two starts.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// Held as long as the process lives.
+    pub(crate) lock: StateLock,
+    /// The registry and the record.
+    pub(crate) store: Store,
+    /// The authority, when TLS is on.
+    pub(crate) authority: Option<Arc<Authority>>,
+    /// The stored leaves.
+    pub(crate) leaves: Vec<(ServiceName, LeafPair)>,
+    /// Whether this start made the state.
+    pub(crate) is_new: bool,
+}
+
+impl State {
+    /// Opens the state directory, or sets one up when it is empty.
+    ///
+    /// # Errors
+    /// When another process uses it, or something in it is damaged, missing or newer than we are.
+    pub(crate) fn open(config: &Config, now: Timestamp) -> Result<Self, AppError> {
+        let directory = &config.gateway.state_dir;
+        let lock = StateLock::acquire(directory).map_err(AppError::Registry)?;
+        let seal = directory.join(SEAL_DIR);
+        let had_database = directory.join(DATABASE).exists();
+        if had_database && !seal.join("key").exists() {
+            return Err(AppError::SealLost { path: seal.join("key") });
+        }
+        let (key, _created) = SealKey::open_or_create(&seal).map_err(AppError::Audit)?;
+        let store = Store::open(directory, key).map_err(AppError::Registry)?;
+        let leaves = store.leaves().map_err(AppError::Registry)?;
+        let authority = match config.tls.enabled {
+            true => Some(Arc::new(open_authority(config, directory, !leaves.is_empty(), now)?)),
+            false => None,
+        };
+        if !store.holds_its_anchor().map_err(AppError::Registry)? {
+            tracing::error!(
+                "the record is shorter than it once was, or was rewritten; \
+                 run `conduit audit verify` and compare with a backup"
+            );
+        }
+        Ok(Self { is_new: store.is_new(), lock, store, authority, leaves })
+    }
+}
+
+fn open_authority(
+    config: &Config,
+    directory: &Path,
+    has_leaves: bool,
+    now: Timestamp,
+) -> Result<Authority, AppError> {
+    let settings = AuthoritySettings {
+        domains: config.gateway.domains.clone(),
+        organization: config.tls.organization.clone(),
+    };
+    let path = directory.join(AUTHORITY_DIR);
+    if has_leaves {
+        // Leaves are in use, so there must be an authority: a new one would make every client
+        // distrust every service.
+        return Authority::open(&path, &settings, now).map_err(AppError::Tls);
+    }
+    let (authority, created) =
+        Authority::open_or_create(&path, &settings, now).map_err(AppError::Tls)?;
+    if created {
+        for root in authority.roots() {
+            tracing::info!(algorithm = %root.algorithm, fingerprint = %root.fingerprint, "made a root");
+        }
+    }
+    Ok(authority)
+}
+
+/// The registry and the record.
+const DATABASE: &str = "conduit.db";
+/// The seal's key and keyring.
+pub(crate) const SEAL_DIR: &str = "seal";
+/// Roots, intermediates and the trust bundle.
+pub(crate) const AUTHORITY_DIR: &str = "tls";

@@ -1,0 +1,264 @@
+//! Sockets, bound before anything else starts.
+//!
+//! **Invariant:** each address has both transports at the same port. Sockets are plain ones of the
+//! standard library, non-blocking, until a running loop adopts them.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+
+use conduit_core::error::Chain;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::error::DnsError;
+use crate::handler::Transport;
+use crate::holder::Holder;
+use crate::interfaces::Interfaces;
+use crate::listen::ListenAddr;
+
+/// Every socket DNS is served on.
+#[derive(Debug)]
+pub struct Listeners {
+    pub(crate) sockets: Vec<Bound>,
+    skipped: Vec<DnsError>,
+}
+
+/// One address with both transports.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) address: SocketAddr,
+    pub(crate) udp: UdpSocket,
+    pub(crate) tcp: TcpListener,
+}
+
+impl Listeners {
+    /// Binds every address, UDP and TCP.
+    ///
+    /// An address that `auto` found and that is taken is skipped with a warning, and so is an IPv6
+    /// wildcard where there is no IPv6.
+    ///
+    /// # Errors
+    /// When an address that was named cannot be had (the message names who has it), or when
+    /// nothing is left to listen on.
+    pub fn bind(addresses: &[ListenAddr]) -> Result<Self, DnsError> {
+        let mut listeners = Self {
+            sockets: Vec::new(),
+            skipped: Vec::new(),
+        };
+        for address in addresses {
+            match address {
+                ListenAddr::At(address) => listeners.bind_named(*address)?,
+                ListenAddr::Auto { port } => listeners.bind_automatic(*port)?,
+            }
+        }
+        if listeners.sockets.is_empty() {
+            // With one address there is one reason, which says more.
+            return Err(match listeners.skipped.pop() {
+                Some(only) if listeners.skipped.is_empty() => only,
+                _ => DnsError::NothingToListenOn,
+            });
+        }
+        Ok(listeners)
+    }
+
+    /// The addresses that are listened on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().map(|bound| bound.address).collect()
+    }
+
+    /// What was left out, and why.
+    pub fn skipped(&self) -> &[DnsError] {
+        &self.skipped
+    }
+
+    fn bind_named(&mut self, address: SocketAddr) -> Result<(), DnsError> {
+        match bind_both(address) {
+            Ok(bound) => self.sockets.push(bound),
+            Err(error) if is_without_ipv6(&error) => self.skip(error),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn bind_automatic(&mut self, port: u16) -> Result<(), DnsError> {
+        let mut port = port;
+        for ip in Interfaces::read()?.automatic() {
+            let address = SocketAddr::new(ip, port);
+            if self.sockets.iter().any(|bound| bound.address == address) {
+                continue;
+            }
+            match bind_both(address) {
+                Ok(bound) => {
+                    // Port 0 stands for any port, but for the same one everywhere.
+                    port = bound.address.port();
+                    self.sockets.push(bound);
+                }
+                Err(error) => self.skip(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, error: DnsError) {
+        tracing::warn!(error = %Chain(&error), "not listening for DNS on one address");
+        self.skipped.push(error);
+    }
+}
+
+/// Binds UDP and then TCP at the same port; a port that the system chose may be taken for TCP, and
+/// then another one is tried.
+fn bind_both(address: SocketAddr) -> Result<Bound, DnsError> {
+    let mut tries = if address.port() == 0 {
+        PORT_TRIES_MAX
+    } else {
+        1
+    };
+    loop {
+        tries -= 1;
+        match try_both(address) {
+            Err(DnsError::Bind { source, .. })
+                if tries > 0 && source.kind() == io::ErrorKind::AddrInUse => {}
+            result => return result,
+        }
+    }
+}
+
+fn try_both(address: SocketAddr) -> Result<Bound, DnsError> {
+    let failed = |address, transport| {
+        move |source: io::Error| {
+            let taken = source.kind() == io::ErrorKind::AddrInUse;
+            DnsError::Bind {
+                address,
+                transport,
+                holder: taken.then(|| Holder::find(address, transport)).flatten(),
+                source,
+            }
+        }
+    };
+    let udp = bind_udp(address).map_err(failed(address, Transport::Udp))?;
+    let address = udp.local_addr().map_err(failed(address, Transport::Udp))?;
+    let tcp = bind_tcp(address).map_err(failed(address, Transport::Tcp))?;
+    Ok(Bound { address, udp, tcp })
+}
+
+fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    prepare(&socket, address)?;
+    // Bursts wait here while a batch is answered; the system may grant less.
+    if let Err(error) = socket.set_recv_buffer_size(UDP_RECEIVE_BUFFER_BYTES) {
+        tracing::debug!(%error, "the receive buffer keeps its size");
+    }
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    prepare(&socket, address)?;
+    // Connections of a former run that still wait for their end do not hold the port.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(TCP_BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn prepare(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)
+}
+
+/// Whether an IPv6 wildcard could not be bound because the system has no IPv6.
+fn is_without_ipv6(error: &DnsError) -> bool {
+    let DnsError::Bind {
+        address, source, ..
+    } = error
+    else {
+        return false;
+    };
+    let missing = matches!(
+        source.kind(),
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
+    ) || source.raw_os_error() == Some(EAFNOSUPPORT);
+    missing && matches!(address.ip(), IpAddr::V6(v6) if v6.is_unspecified())
+}
+
+/// How often another port is tried when the system chose one that TCP cannot have.
+const PORT_TRIES_MAX: u32 = 16;
+/// Room for about 4,000 waiting queries.
+const UDP_RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+/// Connections that wait to be accepted.
+const TCP_BACKLOG: i32 = 256;
+/// "Address family not supported", which has no `ErrorKind`.
+const EAFNOSUPPORT: i32 = 97;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> ListenAddr {
+        text.parse().expect("valid")
+    }
+
+    #[test]
+    fn both_transports_get_the_same_port() {
+        let listeners = Listeners::bind(&[at("127.0.0.1:0")]).expect("binds");
+        let bound = &listeners.sockets[0];
+        assert_eq!(bound.udp.local_addr().ok(), bound.tcp.local_addr().ok());
+        assert_eq!(listeners.addresses(), [bound.address]);
+        assert_ne!(bound.address.port(), 0);
+    }
+
+    #[test]
+    fn a_taken_port_names_its_holder_and_the_mend() {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let udp = UdpSocket::bind("127.0.0.1:0").expect("binds");
+            let tcp = TcpListener::bind("127.0.0.1:0").expect("binds");
+            let taken = match transport {
+                Transport::Udp => udp.local_addr().expect("bound"),
+                Transport::Tcp => tcp.local_addr().expect("bound"),
+            };
+            let error = Listeners::bind(&[ListenAddr::At(taken)]).expect_err("taken");
+            let text = error.to_string();
+            assert!(text.contains(&taken.to_string()), "{text}");
+            assert!(
+                text.contains(&format!("pid {}", std::process::id())),
+                "{text}"
+            );
+            assert!(text.contains("[dns] listen"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_refused() {
+        let error = Listeners::bind(&[at("192.0.2.1:0")]).expect_err("not ours");
+        assert!(error.to_string().contains("no interface"), "{error}");
+    }
+
+    #[test]
+    fn auto_takes_what_is_free() {
+        let listeners = Listeners::bind(&[at("auto:0")]).expect("binds");
+        let loopback = |a: &SocketAddr| a.ip() == IpAddr::from([127, 0, 0, 1]);
+        assert!(listeners.addresses().iter().any(loopback));
+        let port = listeners.addresses()[0].port();
+        assert!(listeners.addresses().iter().all(|a| a.port() == port));
+        let second = Listeners::bind(&[ListenAddr::Auto { port }]).expect_err("all taken");
+        assert!(second.to_string().contains("DNS"), "{second}");
+    }
+
+    #[test]
+    fn nothing_configured_is_an_error() {
+        assert!(matches!(
+            Listeners::bind(&[]),
+            Err(DnsError::NothingToListenOn)
+        ));
+    }
+}

@@ -1,0 +1,236 @@
+//! From the catalog to the zone, whole or by one change.
+//!
+//! Compiling is pure and total: a host that is not under a configured domain (because the domains
+//! were changed after it was registered) is left out rather than refused.
+//!
+//! **Invariant:** a name's count of names below it is right after every change, so that an empty
+//! name between a domain and a host exists exactly as long as the host does.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use conduit_core::catalog::{Catalog, Change, Version};
+use conduit_core::name::{Host, ServiceName};
+use conduit_core::service::{DnsMode, Protocol, Service};
+use foldhash::fast::RandomState;
+use hickory_proto::rr::Name;
+
+use crate::key::{NameKey, ancestry};
+use crate::zone::{Apex, Frame, Node, Pointer, Published, RrSets, Start, Zone, ZoneSettings, both};
+
+impl Zone {
+    /// Compiles the zone of a catalog, in which the built-in service is one of the services.
+    pub fn compile(catalog: &Catalog, version: Version, settings: &ZoneSettings) -> Self {
+        let services = catalog.len();
+        let hasher = RandomState::default;
+        let mut zone = Self {
+            version,
+            frame: Arc::new(Frame::new(settings)),
+            nodes: HashMap::with_capacity_and_hasher(services, hasher()),
+            published: HashMap::with_capacity_and_hasher(services, hasher()),
+            pointers: HashMap::with_hasher(hasher()),
+        };
+        let frame = Arc::clone(&zone.frame);
+        for apex in &frame.apexes {
+            zone.count_above(&apex.key, &frame, 1);
+        }
+        for service in catalog.iter() {
+            zone.put(service);
+        }
+        zone
+    }
+
+    /// The zone after these changes, with the same settings.
+    #[must_use]
+    pub fn with(&self, changes: &[Change], version: Version) -> Self {
+        let mut next = Self {
+            version,
+            ..self.clone()
+        };
+        // All of them go before any comes, since a host may move from one service to another.
+        for change in changes {
+            next.take(change.name());
+        }
+        for change in changes {
+            if let Change::Put(service) = change {
+                next.put(service);
+            }
+        }
+        next
+    }
+
+    fn put(&mut self, service: &Service) {
+        self.take(&service.name);
+        let frame = Arc::clone(&self.frame);
+        let rrsets = frame.rrsets_of(service);
+        let mut hosts = Vec::with_capacity(service.hosts.len());
+        for host in &service.hosts {
+            let key = NameKey::of(host);
+            if frame.apex_of(key.as_slice()).is_none() {
+                continue;
+            }
+            self.count_above(&key, &frame, 1);
+            let node = self.nodes.entry(key.clone()).or_default();
+            node.rrsets = Some(Arc::clone(&rrsets));
+            hosts.push((host.clone(), key));
+        }
+        if let Some((host, _)) = hosts.first() {
+            for address in addresses_of(&rrsets) {
+                self.point(address, &service.name, &name_of(host));
+            }
+        }
+        let published = Published { hosts, rrsets };
+        self.published
+            .insert(service.name.clone(), Arc::new(published));
+    }
+
+    fn take(&mut self, name: &ServiceName) {
+        let Some(published) = self.published.remove(name) else {
+            return;
+        };
+        let frame = Arc::clone(&self.frame);
+        for (_, key) in &published.hosts {
+            if let Some(node) = self.nodes.get_mut(key.as_slice()) {
+                node.rrsets = None;
+            }
+            self.prune(key.as_slice());
+            self.count_above(key, &frame, -1);
+        }
+        for address in addresses_of(&published.rrsets) {
+            self.unpoint(address, name);
+        }
+    }
+
+    /// Adds to the count of every name strictly between the key and its domain.
+    fn count_above(&mut self, key: &NameKey, frame: &Frame, step: isize) {
+        for name in ancestry(key.as_slice()).skip(1) {
+            if frame.apexes.iter().any(|a| a.key.as_slice() == name) {
+                return;
+            }
+            // Above the outermost domain nothing is ours.
+            if frame.apex_of(name).is_none() {
+                return;
+            }
+            if let Some(node) = self.nodes.get_mut(name) {
+                node.below = node.below.saturating_add_signed(step);
+            } else if step > 0 {
+                let node = Node {
+                    below: 1,
+                    ..Node::default()
+                };
+                self.nodes.insert(NameKey::from(name), node);
+            }
+            self.prune(name);
+        }
+    }
+
+    /// Forgets a name that neither has anything nor has anything below it.
+    fn prune(&mut self, key: &[u8]) {
+        let empty = |node: &Node| node.rrsets.is_none() && node.below == 0;
+        if self.nodes.get(key).is_some_and(empty) {
+            self.nodes.remove(key);
+        }
+    }
+
+    fn point(&mut self, address: IpAddr, service: &ServiceName, target: &Name) {
+        let mut pointers = self.pointers_at(address);
+        let at = pointers.partition_point(|p| p.service < *service);
+        let pointer = Pointer {
+            service: service.clone(),
+            target: target.clone(),
+        };
+        pointers.insert(at, pointer);
+        self.pointers.insert(address, pointers.into());
+    }
+
+    fn unpoint(&mut self, address: IpAddr, service: &ServiceName) {
+        let mut pointers = self.pointers_at(address);
+        pointers.retain(|p| p.service != *service);
+        if pointers.is_empty() {
+            self.pointers.remove(&address);
+        } else {
+            self.pointers.insert(address, pointers.into());
+        }
+    }
+
+    fn pointers_at(&self, address: IpAddr) -> Vec<Pointer> {
+        self.pointers
+            .get(&address)
+            .map(|p| p.to_vec())
+            .unwrap_or_default()
+    }
+}
+
+impl Frame {
+    fn new(settings: &ZoneSettings) -> Self {
+        let apexes = settings.domains.iter().map(Apex::new).collect();
+        let addresses = settings.addresses.iter().map(IpAddr::to_canonical);
+        let (v4, v6) = split(addresses);
+        Self {
+            apexes,
+            v4,
+            v6,
+            proxied: settings.proxied,
+            ttl_s: settings.ttl_s,
+            gateway: Arc::new(RrSets::Gateway),
+        }
+    }
+
+    /// The built-in service always answers with the gateway's address: it is the name server.
+    fn rrsets_of(&self, service: &Service) -> Arc<RrSets> {
+        let direct = service.dns == DnsMode::Direct || service.protocol == Protocol::Tcp;
+        if service.name == ServiceName::conduit() || (self.proxied && !direct) {
+            return Arc::clone(&self.gateway);
+        }
+        let sockets = service.upstreams.iter().filter_map(|u| u.socket());
+        let (v4, v6) = split(sockets.map(|s| s.ip()));
+        Arc::new(RrSets::Direct { v4, v6 })
+    }
+}
+
+impl Apex {
+    fn new(domain: &Host) -> Self {
+        let name = name_of(domain);
+        // Only a domain of nearly 255 octets has no room for another label.
+        let below = |label: &str| name.prepend_label(label).unwrap_or_else(|_| name.clone());
+        Self {
+            key: NameKey::of(domain),
+            start: Start {
+                nameserver: below(ServiceName::conduit().as_str()),
+                contact: below(CONTACT),
+            },
+        }
+    }
+}
+
+fn name_of(host: &Host) -> Name {
+    let labels = host.as_str().split('.').map(str::as_bytes);
+    // Invariant: a host is a legal name.
+    Name::from_labels(labels).unwrap_or_else(|_| Name::root())
+}
+
+fn split(addresses: impl Iterator<Item = IpAddr>) -> (Box<[Ipv4Addr]>, Box<[Ipv6Addr]>) {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for address in addresses.take(ADDRESSES_PER_NAME_MAX) {
+        match address {
+            IpAddr::V4(a) if !v4.contains(&a) => v4.push(a),
+            IpAddr::V6(a) if !v6.contains(&a) => v6.push(a),
+            // Several ports of one machine are one address.
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        }
+    }
+    (v4.into(), v6.into())
+}
+
+fn addresses_of(rrsets: &RrSets) -> Vec<IpAddr> {
+    match rrsets {
+        RrSets::Gateway => Vec::new(),
+        RrSets::Direct { v4, v6 } => both(v4, v6),
+    }
+}
+
+/// The most addresses one name answers with.
+const ADDRESSES_PER_NAME_MAX: usize = 256;
+/// The mailbox in SOA records, as its first label (RFC 2142 §7).
+const CONTACT: &str = "hostmaster";

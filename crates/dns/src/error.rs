@@ -1,0 +1,109 @@
+//! What can go wrong outside a query; a query itself never fails, it gets a reply or none.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use hickory_resolver::net::NetError;
+
+use crate::handler::Transport;
+use crate::holder::Holder;
+
+/// Why DNS cannot be served as configured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DnsError {
+    /// A socket could not be adopted by the running loop.
+    #[error("cannot serve DNS on {address} ({transport})")]
+    Adopt {
+        /// The socket's address.
+        address: SocketAddr,
+        /// Its transport.
+        transport: Transport,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// An address could not be listened on.
+    #[error("cannot listen for DNS on {address} ({transport}): {}", Mend(source, holder.as_ref()))]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The transport.
+        transport: Transport,
+        /// Who has the port, when that can be found out.
+        holder: Option<Holder>,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The forwarder could not be set up.
+    #[error("cannot set up forwarding to {forwarders}")]
+    Forward {
+        /// The configured forwarders.
+        forwarders: String,
+        /// The resolver's reason.
+        #[source]
+        source: NetError,
+    },
+    /// A forwarder is this gateway itself.
+    #[error(
+        "{forwarder} cannot be a forwarder: it is an address of this gateway, and queries would go round in a loop; name another DNS server in [dns] forwarders"
+    )]
+    ForwarderLoop {
+        /// The address.
+        forwarder: SocketAddr,
+    },
+    /// Forwarding was asked for without saying to whom, or to too many.
+    #[error("between 1 and {most} forwarders can be used, not {given}")]
+    ForwarderCount {
+        /// How many were given.
+        given: usize,
+        /// How many are possible.
+        most: usize,
+    },
+    /// Every address was taken.
+    #[error(
+        "cannot listen for DNS anywhere: none of the configured addresses is free; free one, or change [dns] listen"
+    )]
+    NothingToListenOn,
+    /// Not a place to listen.
+    #[error(
+        "{text:?} is not a place to listen; write ADDRESS:PORT, as in 127.0.0.1:1053 or [::1]:53, or auto:53"
+    )]
+    ParseListen {
+        /// What was given, shortened when it is long.
+        text: String,
+    },
+    /// The system did not tell the addresses of this machine.
+    #[error("cannot read the addresses of this machine's interfaces")]
+    ReadInterfaces {
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Says what to do about a socket that could not be bound.
+struct Mend<'a>(&'a io::Error, Option<&'a Holder>);
+
+impl fmt::Display for Mend<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.kind(), self.1) {
+            (io::ErrorKind::AddrInUse, Some(holder)) => write!(
+                f,
+                "the port is taken by {holder}; stop that, or change [dns] listen (CONDUIT_DNS_PORT)"
+            ),
+            (io::ErrorKind::AddrInUse, None) => f.write_str(
+                "the port is taken by another program; stop that, or change [dns] listen (CONDUIT_DNS_PORT)",
+            ),
+            (io::ErrorKind::PermissionDenied, _) => f.write_str(
+                "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE; or use a port such as 1053",
+            ),
+            (io::ErrorKind::AddrNotAvailable, _) => {
+                f.write_str("no interface of this machine has that address; change [dns] listen")
+            }
+            _ => f.write_str("the system refused; change [dns] listen"),
+        }
+    }
+}

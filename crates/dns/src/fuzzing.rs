@@ -1,0 +1,160 @@
+//! Bodies of the fuzz targets for what outsiders send, and their replay on stable.
+
+use std::sync::{Arc, OnceLock};
+
+use conduit_core::catalog::{Catalog, Change, Generation, Version};
+use conduit_core::clock::Timestamp;
+use conduit_core::domains::Domains;
+use conduit_core::name::{Host, ServiceName};
+use conduit_core::service::{
+    DnsMode, Monitoring, ProbeSpec, Protocol, Service, TlsMode, WhenAllEjected,
+};
+use conduit_core::upstream::UpstreamAddr;
+use hickory_proto::op::{Message, MessageType};
+
+use crate::access::{AccessList, Policy};
+use crate::handler::{Asker, Transport, respond};
+use crate::interfaces::Local;
+use crate::reply::{Encoded, Reply, Resolution};
+use crate::zone::{Zone, ZoneSettings};
+
+/// What decodes also encodes, and then decodes to the same questions.
+pub fn dns_message(data: &[u8]) {
+    // The handler checks the count before it decodes; the decoder trusts it.
+    if data.get(4..6) > Some(&[0, 8]) {
+        return;
+    }
+    let Ok(message) = Message::from_vec(data) else {
+        return;
+    };
+    let Ok(encoded) = message.to_vec() else {
+        return;
+    };
+    let again = Message::from_vec(&encoded).expect("what we encode decodes");
+    assert_eq!(again.queries, message.queries);
+    assert_eq!(again.metadata.id, message.metadata.id);
+}
+
+/// The whole handler: the first octet chooses transport, client and policy, the rest is the request.
+pub fn dns_handler(data: &[u8]) {
+    let Some((choice, request)) = data.split_first() else {
+        return;
+    };
+    let transport = if choice & 1 == 0 {
+        Transport::Udp
+    } else {
+        Transport::Tcp
+    };
+    let peer = if choice & 2 == 0 {
+        "10.0.0.9:4000"
+    } else {
+        "203.0.113.9:4000"
+    };
+    let asker = Asker {
+        peer: peer.parse().expect("valid"),
+        local: Local::of([10, 0, 0, 1].into()),
+        transport,
+    };
+    let policy = Policy {
+        access: AccessList::private(),
+        forwarder: None,
+    };
+    match respond(request, &asker, sample_zone(), &policy) {
+        Reply::Silence(_) => {}
+        Reply::Send(encoded) => check(request, &encoded, transport),
+        Reply::Forward(pending) => {
+            let encoded = pending.resolved(Resolution::Failed);
+            check(request, &encoded, transport);
+        }
+    }
+}
+
+fn check(request: &[u8], reply: &Encoded, transport: Transport) {
+    let limit = match transport {
+        Transport::Udp => 1232,
+        Transport::Tcp => 65_535,
+    };
+    assert!(reply.bytes.len() <= limit, "too long");
+    assert_eq!(reply.bytes[..2], request[..2], "the request's id");
+    assert_eq!(request[2] & 0x80, 0, "a response got a reply");
+    let message = Message::from_vec(&reply.bytes).expect("a reply can be parsed");
+    assert_eq!(message.metadata.message_type, MessageType::Response);
+}
+
+/// A zone with something of everything: routed, direct, many addresses, names below names.
+pub fn sample_zone() -> &'static Zone {
+    static ZONE: OnceLock<Zone> = OnceLock::new();
+    ZONE.get_or_init(|| {
+        let domains = ["internal", "local", "lab.internal"].map(host).to_vec();
+        let settings = ZoneSettings::new(Domains::new(domains).expect("some"));
+        let catalog = Catalog::default().with(Generation(7), sample_services());
+        Zone::compile(&catalog, version(7), &settings)
+    })
+}
+
+fn sample_services() -> Vec<Change> {
+    let many: Vec<String> = (1..=64).map(|n| format!("10.0.2.{n}:80")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    [
+        Service {
+            name: ServiceName::conduit(),
+            ..service(
+                "x",
+                &["conduit.internal", "conduit.local", "conduit.lab.internal"],
+                &["127.0.0.1:9999"],
+                DnsMode::Gateway,
+            )
+        },
+        service(
+            "grafana",
+            &["grafana.internal"],
+            &["10.0.1.50:3000"],
+            DnsMode::Gateway,
+        ),
+        service(
+            "deep",
+            &["a.b.c.internal"],
+            &["10.0.1.51:80"],
+            DnsMode::Gateway,
+        ),
+        service(
+            "db",
+            &["db.internal"],
+            &["10.0.1.52:5432", "[fd00::52]:5432"],
+            DnsMode::Direct,
+        ),
+        service("many", &["many.internal"], &many, DnsMode::Direct),
+    ]
+    .map(|service| Change::Put(Arc::new(service)))
+    .to_vec()
+}
+
+/// A service for tests.
+pub(crate) fn service(name: &str, hosts: &[&str], upstreams: &[&str], dns: DnsMode) -> Service {
+    let upstream = |text: &&str| UpstreamAddr::parse(text).expect("valid");
+    Service {
+        name: ServiceName::parse(name).expect("valid"),
+        hosts: hosts.iter().map(|text| host(text)).collect(),
+        upstreams: upstreams.iter().map(upstream).collect(),
+        protocol: Protocol::Http,
+        tls: TlsMode::Issued,
+        dns,
+        probe: ProbeSpec::Default,
+        when_all_ejected: WhenAllEjected::Fail,
+        monitoring: Monitoring::default(),
+        registered_at: Timestamp::from_seconds(0),
+    }
+}
+
+/// A host for tests.
+pub(crate) fn host(text: &str) -> Host {
+    Host::parse(text).expect("valid")
+}
+
+/// A version for tests.
+pub(crate) fn version(generation: u64) -> Version {
+    Version {
+        generation: Generation(generation),
+        revision: 0,
+    }
+}

@@ -1,0 +1,153 @@
+//! One request in, one reply or none out.
+//!
+//! **Invariant:** pure and total: any bytes are accepted, nothing here waits or panics, and both
+//! transports come through [`respond`].
+
+use std::net::SocketAddr;
+
+use hickory_proto::op::{Message, Metadata};
+use hickory_proto::rr::{DNSClass, RecordType};
+
+use crate::access::Policy;
+use crate::answer::Answer;
+use crate::interfaces::Local;
+use crate::reply::{DnssecOk, Drop, HEADER_BYTES, Outcome, Pending, Reply, bare, limit_of};
+use crate::zone::Zone;
+
+/// How a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// One datagram each way.
+    Udp,
+    /// A stream of messages.
+    Tcp,
+}
+
+impl Transport {
+    /// The word for it in metrics and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// Who asked, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker {
+    /// The client.
+    pub peer: SocketAddr,
+    /// The interface at which the request arrived.
+    pub local: Local,
+    /// How it came.
+    pub transport: Transport,
+}
+
+/// Answers one request.
+pub fn respond(request: &[u8], asker: &Asker, zone: &Zone, policy: &Policy) -> Reply {
+    let head = match Head::read(request) {
+        Ok(head) => head,
+        Err(reason) => return Reply::Silence(reason),
+    };
+    if asker.peer.port() == 0 {
+        return Reply::Silence(Drop::Source);
+    }
+    if head.opcode != OPCODE_QUERY {
+        return Reply::Send(bare(head.id, head.bits, Outcome::NotImp));
+    }
+    let Some(pending) = head.question(request, asker.transport) else {
+        return Reply::Send(bare(head.id, head.bits, Outcome::FormErr));
+    };
+    match pending {
+        Asked::Plain(pending) => answer(pending, asker, zone, policy),
+        Asked::BadVersion(pending) => Reply::Send(pending.plain(Outcome::BadVersion)),
+    }
+}
+
+fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> Reply {
+    let allowed = policy.access.allows(asker.peer.ip());
+    pending.metadata.recursion_available = allowed && policy.forwarder.is_some();
+    let question = &pending.question;
+    let rtype = question.query_type();
+    let is_transfer = matches!(rtype, RecordType::AXFR | RecordType::IXFR);
+    if question.query_class() != DNSClass::IN || is_transfer {
+        return Reply::Send(pending.plain(Outcome::Refused));
+    }
+    let name = question.name().clone();
+    Reply::Send(match zone.answer(&name, rtype, &asker.local) {
+        Answer::Records(set) => pending.records(&set, zone.ttl_s()),
+        Answer::NoData(authority) => pending.nothing(Outcome::NoData, &authority),
+        Answer::NxDomain(authority) => pending.nothing(Outcome::NxDomain, &authority),
+        Answer::NotOurs if !allowed => pending.plain(Outcome::Refused),
+        Answer::NotOurs if policy.forwarder.is_none() => pending.plain(Outcome::NxDomain),
+        // Who does not want us to ask others only wants to know what we know: nothing.
+        Answer::NotOurs if !pending.metadata.recursion_desired => pending.plain(Outcome::Refused),
+        Answer::NotOurs => return Reply::Forward(pending),
+    })
+}
+
+/// A question that could be read.
+enum Asked {
+    Plain(Pending),
+    BadVersion(Pending),
+}
+
+/// What is read before anything is decoded.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    id: u16,
+    /// The third octet: opcode and RD among others.
+    bits: u8,
+    opcode: u8,
+    questions: u16,
+}
+
+impl Head {
+    fn read(request: &[u8]) -> Result<Self, Drop> {
+        let Some(&[id0, id1, bits, _, qd0, qd1]) = request.first_chunk() else {
+            return Err(Drop::Short);
+        };
+        if request.len() < HEADER_BYTES {
+            return Err(Drop::Short);
+        }
+        if bits & 0x80 != 0 {
+            return Err(Drop::Response);
+        }
+        Ok(Self {
+            id: u16::from_be_bytes([id0, id1]),
+            bits,
+            opcode: (bits >> 3) & 0x0f,
+            questions: u16::from_be_bytes([qd0, qd1]),
+        })
+    }
+
+    /// Decodes a request that has exactly one question (RFC 9619); the count is checked first,
+    /// since the decoder reserves memory by it.
+    fn question(self, request: &[u8], transport: Transport) -> Option<Asked> {
+        if self.questions != 1 {
+            return None;
+        }
+        let message = Message::from_vec(request).ok()?;
+        let edns = message.edns.as_ref();
+        let pending = Pending {
+            metadata: Metadata::response_from_request(&message.metadata),
+            question: message.queries.first()?.clone(),
+            edns: edns.map(|edns| DnssecOk(edns.flags().dnssec_ok)),
+            limit: limit_of(transport, edns.map(|edns| edns.max_payload())),
+        };
+        if edns.is_some_and(|edns| edns.version() != EDNS_VERSION) {
+            Some(Asked::BadVersion(pending))
+        } else {
+            Some(Asked::Plain(pending))
+        }
+    }
+}
+
+/// The only opcode we serve.
+const OPCODE_QUERY: u8 = 0;
+/// The only version of EDNS there is (RFC 6891 §6.1.3).
+const EDNS_VERSION: u8 = 0;
+
+#[cfg(test)]
+mod tests;

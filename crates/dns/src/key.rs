@@ -1,0 +1,118 @@
+//! Names as keys of the zone's table: wire form without the root, in lower case.
+//!
+//! **Invariant:** two names that DNS calls equal (RFC 4343) have the same key, and the key of a
+//! name's parent is a suffix of the name's key.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+
+use conduit_core::name::Host;
+use hickory_proto::rr::Name;
+
+/// An owned key; cheap to clone, so that a table can be copied for each change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct NameKey(Arc<[u8]>);
+
+impl NameKey {
+    /// The key of a host.
+    pub(crate) fn of(host: &Host) -> Self {
+        let mut bytes = Vec::with_capacity(host.as_str().len() + 1);
+        for label in host.as_str().split('.') {
+            // Invariant: a host's labels are at most 63 octets.
+            bytes.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+            bytes.extend_from_slice(label.as_bytes());
+        }
+        Self(bytes.into())
+    }
+
+    /// The key's bytes.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&[u8]> for NameKey {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl Borrow<[u8]> for NameKey {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The key of a name that was asked for, on the stack.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AskedKey {
+    bytes: [u8; NAME_BYTES_MAX],
+    len: usize,
+}
+
+impl AskedKey {
+    /// Folds the name; one that is too long to be a name gets the root's key, which is nobody's.
+    pub(crate) fn of(name: &Name) -> Self {
+        let mut key = Self {
+            bytes: [0; NAME_BYTES_MAX],
+            len: 0,
+        };
+        for label in name.iter() {
+            let end = key.len + 1 + label.len();
+            let Some(room) = key.bytes.get_mut(key.len..end) else {
+                key.len = 0;
+                return key;
+            };
+            room[0] = u8::try_from(label.len()).unwrap_or(u8::MAX);
+            room[1..].copy_from_slice(label);
+            room[1..].make_ascii_lowercase();
+            key.len = end;
+        }
+        key
+    }
+
+    /// The key's bytes.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// A key and then the keys of its ancestors, without the root.
+pub(crate) fn ancestry(key: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = key;
+    std::iter::from_fn(move || {
+        let length = usize::from(*rest.first()?);
+        let this = rest;
+        rest = rest.get(length + 1..).unwrap_or(&[]);
+        Some(this)
+    })
+}
+
+/// The labels of a key, the leftmost first.
+pub(crate) fn labels(key: &[u8]) -> impl Iterator<Item = &[u8]> {
+    ancestry(key).filter_map(|name| {
+        let (length, rest) = name.split_first()?;
+        rest.get(..usize::from(*length))
+    })
+}
+
+/// Names have at most 255 octets on the wire (RFC 1035 §2.3.4).
+const NAME_BYTES_MAX: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asked_names_fold_to_the_hosts_key() {
+        let host = NameKey::of(&Host::parse("a.lab.internal").expect("valid"));
+        let asked = AskedKey::of(&Name::from_ascii("A.LaB.internal.").expect("valid"));
+        assert_eq!(host.as_slice(), asked.as_slice());
+        let ancestors: Vec<&[u8]> = ancestry(asked.as_slice()).collect();
+        assert_eq!(ancestors.len(), 3);
+        assert_eq!(ancestors[2], b"\x08internal");
+        let labels: Vec<&[u8]> = labels(asked.as_slice()).collect();
+        assert_eq!(labels, [b"a".as_slice(), b"lab", b"internal"]);
+        assert_eq!(ancestry(AskedKey::of(&Name::root()).as_slice()).count(), 0);
+    }
+}

@@ -1,0 +1,163 @@
+//! What DNS counts.
+//!
+//! **Invariant:** every counter exists from the start, so that counting is one atomic addition and
+//! takes no lock.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use crate::handler::Transport;
+use crate::reply::{Drop, Outcome};
+
+/// The counters of this crate; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Counters>);
+
+impl Metrics {
+    /// Makes the counters and registers them under `conduit_dns_`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let counters = Counters::default();
+        registry.register(
+            "conduit_dns_queries",
+            "Queries answered, by transport and outcome",
+            counters.queries_family.clone(),
+        );
+        registry.register(
+            "conduit_dns_forwarded",
+            "Queries sent to a forwarder, by outcome",
+            counters.forwarded_family.clone(),
+        );
+        registry.register(
+            "conduit_dns_dropped",
+            "Messages and connections that got no reply, by reason",
+            counters.dropped_family.clone(),
+        );
+        Self(Arc::new(counters))
+    }
+
+    /// How many queries of this transport had this outcome.
+    pub fn queries(&self, transport: Transport, outcome: Outcome) -> u64 {
+        self.0.queries[transport as usize][outcome as usize].get()
+    }
+
+    /// How many messages or connections got no reply for this reason.
+    pub fn dropped(&self, reason: Drop) -> u64 {
+        self.0.dropped[reason as usize].get()
+    }
+
+    pub(crate) fn count(&self, transport: Transport, outcome: Outcome) {
+        self.0.queries[transport as usize][outcome as usize].inc();
+    }
+
+    pub(crate) fn count_forwarded(&self, outcome: Outcome) {
+        self.0.forwarded[outcome as usize].inc();
+    }
+
+    pub(crate) fn count_dropped(&self, reason: Drop) {
+        self.0.dropped[reason as usize].inc();
+    }
+}
+
+impl Default for Metrics {
+    /// Counters that are exposed nowhere.
+    fn default() -> Self {
+        Self(Arc::new(Counters::default()))
+    }
+}
+
+#[derive(Debug)]
+struct Counters {
+    queries: [[Counter; Outcome::ALL.len()]; 2],
+    forwarded: [Counter; Outcome::ALL.len()],
+    dropped: [Counter; Drop::ALL.len()],
+    queries_family: Family<QueryLabels, Counter>,
+    forwarded_family: Family<OutcomeLabels, Counter>,
+    dropped_family: Family<DropLabels, Counter>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let queries_family = Family::<QueryLabels, Counter>::default();
+        let forwarded_family = Family::<OutcomeLabels, Counter>::default();
+        let dropped_family = Family::<DropLabels, Counter>::default();
+        let queries = [Transport::Udp, Transport::Tcp].map(|transport| {
+            Outcome::ALL.map(|outcome| {
+                let labels = QueryLabels {
+                    transport: transport.as_str(),
+                    outcome: outcome.as_str(),
+                };
+                queries_family.get_or_create(&labels).clone()
+            })
+        });
+        let forwarded = Outcome::ALL.map(|outcome| {
+            let outcome = outcome.as_str();
+            let counter = forwarded_family.get_or_create(&OutcomeLabels { outcome });
+            counter.clone()
+        });
+        let dropped = Drop::ALL.map(|reason| {
+            let reason = reason.as_str();
+            dropped_family.get_or_create(&DropLabels { reason }).clone()
+        });
+        Self {
+            queries,
+            forwarded,
+            dropped,
+            queries_family,
+            forwarded_family,
+            dropped_family,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueryLabels {
+    transport: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DropLabels {
+    reason: &'static str,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_exposed() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics.count(Transport::Tcp, Outcome::NxDomain);
+        metrics.count_dropped(Drop::Short);
+        metrics.count_forwarded(Outcome::Failed);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("encodes");
+        for line in [
+            "conduit_dns_queries_total{transport=\"tcp\",outcome=\"nxdomain\"} 1",
+            "conduit_dns_queries_total{transport=\"udp\",outcome=\"records\"} 0",
+            "conduit_dns_dropped_total{reason=\"short\"} 1",
+            "conduit_dns_forwarded_total{outcome=\"servfail\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        assert_eq!(metrics.queries(Transport::Tcp, Outcome::NxDomain), 1);
+        assert_eq!(metrics.dropped(Drop::Short), 1);
+    }
+}

@@ -1,0 +1,259 @@
+//! Replies: how they are put into bytes, and the words for what they say.
+//!
+//! **Invariant:** a reply has the request's id and QR set, is never longer than its transport's
+//! limit, and repeats the question in the case it was asked.
+
+use hickory_proto::op::{Edns, Message, MessageType, Metadata, Query, ResponseCode};
+use hickory_proto::rr::rdata::{A, AAAA, NS, PTR};
+use hickory_proto::rr::{Name, RData, Record};
+
+use crate::answer::{Authority, NEGATIVE_TTL_S, RrSet};
+use crate::handler::Transport;
+
+/// What became of one request.
+#[derive(Debug)]
+pub enum Reply {
+    /// Nothing may be said.
+    Silence(Drop),
+    /// These bytes go back.
+    Send(Encoded),
+    /// Somebody else has to be asked first.
+    Forward(Pending),
+}
+
+/// A reply in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// What goes on the wire, without TCP's length.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub outcome: Outcome,
+}
+
+/// Defines an enum whose variants are counted under a word.
+macro_rules! counted {
+    ($(#[$doc:meta])* $type:ident { $($(#[$about:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $type { $($(#[$about])* $variant),+ }
+
+        impl $type {
+            /// All of them, in the order of their numbers.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
+
+            /// The word for it in metrics and logs.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+    };
+}
+
+counted! {
+    /// What a reply says.
+    Outcome {
+        /// It has records.
+        Records = "records",
+        /// The name exists without records of that type.
+        NoData = "nodata",
+        /// The name does not exist.
+        NxDomain = "nxdomain",
+        /// The client may not ask that.
+        Refused = "refused",
+        /// The request could not be understood.
+        FormErr = "formerr",
+        /// The request was of a kind we do not serve.
+        NotImp = "notimp",
+        /// The request spoke an EDNS version we do not know.
+        BadVersion = "badvers",
+        /// It did not fit, and the client should come back over TCP.
+        Truncated = "truncated",
+        /// Nobody could be asked in time.
+        Failed = "servfail",
+    }
+}
+
+counted! {
+    /// Why there is no reply.
+    Drop {
+        /// Too short to be a message.
+        Short = "short",
+        /// A response rather than a query: answering those is how two servers loop.
+        Response = "response",
+        /// It came from port 0, where nothing can be sent.
+        Source = "source",
+        /// It could not be sent.
+        Unsent = "unsent",
+        /// There were too many TCP connections.
+        Connections = "connections",
+        /// A TCP client sent too much or too slowly.
+        Abuse = "abuse",
+        /// Reading from the socket failed.
+        Receive = "receive",
+    }
+}
+
+/// A question with what its reply must respect.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    pub(crate) metadata: Metadata,
+    pub(crate) question: Query,
+    pub(crate) edns: Option<DnssecOk>,
+    pub(crate) limit: usize,
+}
+
+/// The DO bit, which is copied from the request's OPT record to the reply's (RFC 3225 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DnssecOk(pub(crate) bool);
+
+/// What a forwarder found out.
+#[derive(Debug, Clone)]
+pub enum Resolution {
+    /// Records, aliases included.
+    Records(Vec<Record>),
+    /// The name exists without such records; the zone's SOA, when it came along.
+    NoData(Option<Box<Record>>),
+    /// The name does not exist; the zone's SOA, when it came along.
+    NxDomain(Option<Box<Record>>),
+    /// Nothing.
+    Failed,
+}
+
+impl Pending {
+    /// What was asked.
+    pub fn question(&self) -> &Query {
+        &self.question
+    }
+
+    /// The reply to a question that was forwarded.
+    pub fn resolved(mut self, resolution: Resolution) -> Encoded {
+        self.metadata.recursion_available = true;
+        let (outcome, answers, soa) = match resolution {
+            Resolution::Records(records) => (Outcome::Records, records, None),
+            Resolution::NoData(soa) => (Outcome::NoData, Vec::new(), soa),
+            Resolution::NxDomain(soa) => (Outcome::NxDomain, Vec::new(), soa),
+            Resolution::Failed => (Outcome::Failed, Vec::new(), None),
+        };
+        let mut message = self.message(outcome);
+        message.add_answers(answers);
+        message.add_authorities(soa.map(|soa| *soa));
+        self.encode(&message, outcome)
+    }
+
+    /// A reply with records of ours.
+    pub(crate) fn records(mut self, set: &RrSet<'_>, ttl_s: u32) -> Encoded {
+        self.metadata.authoritative = true;
+        let mut message = self.message(Outcome::Records);
+        message.answers = records_of(self.question.name(), set, ttl_s);
+        self.encode(&message, Outcome::Records)
+    }
+
+    /// A reply that says that there is nothing, with the SOA that says for how long.
+    pub(crate) fn nothing(mut self, outcome: Outcome, authority: &Authority<'_>) -> Encoded {
+        self.metadata.authoritative = true;
+        let mut message = self.message(outcome);
+        let soa = RData::SOA(authority.soa());
+        let owner = authority.owner().clone();
+        message.add_authority(Record::from_rdata(owner, NEGATIVE_TTL_S, soa));
+        self.encode(&message, outcome)
+    }
+
+    /// A reply without records.
+    pub(crate) fn plain(self, outcome: Outcome) -> Encoded {
+        let message = self.message(outcome);
+        self.encode(&message, outcome)
+    }
+
+    fn message(&self, outcome: Outcome) -> Message {
+        let (id, op_code) = (self.metadata.id, self.metadata.op_code);
+        let mut message = Message::new(id, MessageType::Response, op_code);
+        message.metadata = self.metadata;
+        message.metadata.response_code = outcome.code();
+        message.add_query(self.question.clone());
+        if let Some(DnssecOk(dnssec_ok)) = self.edns {
+            let mut edns = Edns::new();
+            edns.set_max_payload(UDP_REPLY_BYTES_MAX);
+            edns.set_dnssec_ok(dnssec_ok);
+            edns.set_version(0);
+            message.set_edns(edns);
+        }
+        message
+    }
+
+    fn encode(&self, message: &Message, outcome: Outcome) -> Encoded {
+        match message.to_vec() {
+            Ok(bytes) if bytes.len() <= self.limit => Encoded { bytes, outcome },
+            // Too long, or too long even for the encoder: the question alone, with TC.
+            Ok(_) | Err(_) => match message.truncate().to_vec() {
+                Ok(bytes) if bytes.len() <= self.limit => Encoded {
+                    bytes,
+                    outcome: Outcome::Truncated,
+                },
+                Ok(_) | Err(_) => {
+                    let bits = u8::from(self.metadata.recursion_desired);
+                    bare(self.metadata.id, bits, Outcome::Failed)
+                }
+            },
+        }
+    }
+}
+
+impl Outcome {
+    fn code(self) -> ResponseCode {
+        match self {
+            Self::Records | Self::NoData | Self::Truncated => ResponseCode::NoError,
+            Self::NxDomain => ResponseCode::NXDomain,
+            Self::Refused => ResponseCode::Refused,
+            Self::FormErr => ResponseCode::FormErr,
+            Self::NotImp => ResponseCode::NotImp,
+            Self::BadVersion => ResponseCode::BADVERS,
+            Self::Failed => ResponseCode::ServFail,
+        }
+    }
+}
+
+/// A reply of a header alone, for requests whose question cannot be repeated.
+///
+/// `bits` are the request's opcode and RD in their places in the third octet.
+pub(crate) fn bare(id: u16, bits: u8, outcome: Outcome) -> Encoded {
+    let [high, low] = id.to_be_bytes();
+    let mut bytes = vec![0; HEADER_BYTES];
+    bytes[0] = high;
+    bytes[1] = low;
+    bytes[2] = QR | (bits & OPCODE_AND_RD);
+    bytes[3] = outcome.code().low();
+    Encoded { bytes, outcome }
+}
+
+/// The longest reply to a request that allows `payload` octets (`None` without EDNS).
+pub(crate) fn limit_of(transport: Transport, payload: Option<u16>) -> usize {
+    match (transport, payload) {
+        (Transport::Tcp, _) => usize::from(u16::MAX),
+        (Transport::Udp, None) => PLAIN_REPLY_BYTES_MAX,
+        (Transport::Udp, Some(payload)) => {
+            usize::from(payload.min(UDP_REPLY_BYTES_MAX)).max(PLAIN_REPLY_BYTES_MAX)
+        }
+    }
+}
+
+fn records_of(owner: &Name, set: &RrSet<'_>, ttl_s: u32) -> Vec<Record> {
+    let record = |data| Record::from_rdata(owner.clone(), ttl_s, data);
+    match set {
+        RrSet::A(all) => all.iter().map(|a| record(RData::A(A(*a)))).collect(),
+        RrSet::Aaaa(all) => all.iter().map(|a| record(RData::AAAA(AAAA(*a)))).collect(),
+        RrSet::Soa(authority) => vec![record(RData::SOA(authority.soa()))],
+        RrSet::Ns(name) => vec![record(RData::NS(NS((*name).clone())))],
+        RrSet::Ptr(name) => vec![record(RData::PTR(PTR((*name).clone())))],
+    }
+}
+
+/// The fixed part of every message (RFC 1035 §4.1.1).
+pub(crate) const HEADER_BYTES: usize = 12;
+/// What a UDP client without EDNS accepts (RFC 1035 §4.2.1).
+const PLAIN_REPLY_BYTES_MAX: usize = 512;
+/// What never needs fragments on any path that matters (RFC 9715).
+const UDP_REPLY_BYTES_MAX: u16 = 1232;
+/// The bit that marks a response.
+const QR: u8 = 0x80;
+/// What a reply repeats of the third octet.
+const OPCODE_AND_RD: u8 = 0x79;

@@ -1,0 +1,162 @@
+//! The loops that move bytes between sockets and the handler.
+//!
+//! **Invariant:** a loop ends only when the process stops. Whatever a client sends, and whatever
+//! the system says about one packet or connection, the next one is read.
+
+mod tcp;
+mod udp;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use conduit_core::error::Chain;
+use conduit_core::live;
+use conduit_core::tasks::Tasks;
+use tokio::time::MissedTickBehavior;
+
+use crate::access::Policy;
+use crate::bind::{Bound, Listeners};
+use crate::error::DnsError;
+use crate::forward::Forwarder;
+use crate::handler::{Asker, Transport, respond};
+use crate::interfaces::{Interfaces, Local};
+use crate::metrics::Metrics;
+use crate::reply::{Drop, Encoded, Outcome, Pending, Reply, Resolution};
+use crate::zone::Zone;
+
+impl Listeners {
+    /// Starts answering on every socket; call it on the runtime that is to do the work.
+    ///
+    /// # Errors
+    /// When a socket cannot be adopted by the runtime, or the interfaces cannot be read.
+    pub fn serve(
+        self,
+        zone: live::Reader<Zone>,
+        policy: live::Reader<Policy>,
+        metrics: Metrics,
+        tasks: &Tasks,
+    ) -> Result<(), DnsError> {
+        let (writer, interfaces) = live::channel(Arc::new(Interfaces::read()?));
+        let responder = Responder {
+            zone,
+            policy,
+            interfaces,
+            metrics,
+        };
+        let stop = tasks.stop().clone();
+        tasks.service("dns-interfaces", async move {
+            stop.run_until_cancelled(follow_interfaces(writer)).await;
+        });
+        for Bound { address, udp, tcp } in self.sockets {
+            let adopt = |transport| {
+                move |source| DnsError::Adopt {
+                    address,
+                    transport,
+                    source,
+                }
+            };
+            let udp = udp::Server::adopt(udp, responder.clone(), tasks.clone())
+                .map_err(adopt(Transport::Udp))?;
+            let tcp = tcp::Server::adopt(tcp, responder.clone(), tasks.clone())
+                .map_err(adopt(Transport::Tcp))?;
+            tasks.service("dns-udp", udp.run());
+            tasks.service("dns-tcp", tcp.run());
+        }
+        Ok(())
+    }
+}
+
+/// Everything that answering needs; shared by all loops.
+#[derive(Debug, Clone)]
+struct Responder {
+    zone: live::Reader<Zone>,
+    policy: live::Reader<Policy>,
+    interfaces: live::Reader<Interfaces>,
+    metrics: Metrics,
+}
+
+/// What a loop does next with one request.
+enum Next {
+    Send(Vec<u8>),
+    Forward(Pending, Forwarder),
+    Nothing,
+}
+
+impl Responder {
+    /// Answers one request that arrived at `local`; every table is read once.
+    fn respond(
+        &self,
+        request: &[u8],
+        peer: SocketAddr,
+        local: Local,
+        transport: Transport,
+    ) -> Next {
+        let asker = Asker {
+            peer,
+            local,
+            transport,
+        };
+        let policy = self.policy.load();
+        match respond(request, &asker, &self.zone.load(), &policy) {
+            Reply::Silence(reason) => {
+                self.metrics.count_dropped(reason);
+                Next::Nothing
+            }
+            Reply::Send(encoded) => Next::Send(self.counted(encoded, transport)),
+            Reply::Forward(pending) => match &policy.forwarder {
+                Some(forwarder) => Next::Forward(pending, forwarder.clone()),
+                None => Next::Send(self.counted(pending.plain(Outcome::NxDomain), transport)),
+            },
+        }
+    }
+
+    /// Asks the forwarder; what cannot be asked fails at once.
+    async fn forward(
+        &self,
+        pending: Pending,
+        forwarder: Forwarder,
+        transport: Transport,
+    ) -> Vec<u8> {
+        let resolution = match forwarder.admit() {
+            Some(_permit) => forwarder.resolve(pending.question()).await,
+            None => Resolution::Failed,
+        };
+        let encoded = pending.resolved(resolution);
+        self.metrics.count_forwarded(encoded.outcome);
+        self.counted(encoded, transport)
+    }
+
+    fn local(&self, address: IpAddr) -> Local {
+        self.interfaces.load().local(address)
+    }
+
+    fn dropped(&self, reason: Drop) {
+        self.metrics.count_dropped(reason);
+    }
+
+    fn counted(&self, encoded: Encoded, transport: Transport) -> Vec<u8> {
+        self.metrics.count(transport, encoded.outcome);
+        encoded.bytes
+    }
+}
+
+/// Addresses come and go (DHCP, tunnels); answers follow.
+async fn follow_interfaces(mut writer: live::Writer<Interfaces>) {
+    let mut tick = tokio::time::interval(INTERFACES_INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tick.tick().await;
+        match Interfaces::read() {
+            Ok(next) if next != *writer.current() => writer.publish(Arc::new(next)),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = %Chain(&error), "keeping the addresses as known"),
+        }
+    }
+}
+
+/// How often the addresses of this machine are looked at.
+const INTERFACES_INTERVAL: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! The table that queries are answered from.
+//!
+//! **Invariant:** a zone is never changed; a change makes the next one, which shares every RRset
+//! that stayed the same. Every name in the table is under a configured domain.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use conduit_core::catalog::Version;
+use conduit_core::domains::Domains;
+use conduit_core::name::{Host, ServiceName};
+use foldhash::fast::RandomState;
+use hickory_proto::rr::Name;
+
+use crate::key::{NameKey, ancestry};
+
+/// What a zone is compiled with, apart from the catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneSettings {
+    /// The suffixes that are ours.
+    pub domains: Domains,
+    /// What names answer with; empty means the address at which the query arrived.
+    pub addresses: Vec<IpAddr>,
+    /// Whether there is a proxy to pass traffic to; without one, every name answers directly.
+    pub proxied: bool,
+    /// How long a positive answer may be kept, in seconds.
+    pub ttl_s: u32,
+}
+
+impl ZoneSettings {
+    /// The default settings for these domains: a proxy, and the address where the query arrived.
+    pub fn new(domains: Domains) -> Self {
+        Self {
+            domains,
+            addresses: Vec::new(),
+            proxied: true,
+            ttl_s: POSITIVE_TTL_S,
+        }
+    }
+}
+
+/// Every name we answer for, at one version.
+#[derive(Debug, Clone)]
+pub struct Zone {
+    pub(crate) version: Version,
+    pub(crate) frame: Arc<Frame>,
+    pub(crate) nodes: HashMap<NameKey, Node, RandomState>,
+    pub(crate) published: HashMap<ServiceName, Arc<Published>, RandomState>,
+    pub(crate) pointers: HashMap<IpAddr, Arc<[Pointer]>, RandomState>,
+}
+
+impl Zone {
+    /// What this zone was compiled from.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// How many names have addresses.
+    pub fn len(&self) -> usize {
+        self.published.values().map(|p| p.hosts.len()).sum()
+    }
+
+    /// Whether no name has an address.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How long a positive answer may be kept, in seconds.
+    pub fn ttl_s(&self) -> u32 {
+        self.frame.ttl_s
+    }
+
+    /// Every name with what it answers, sorted; for people to look at.
+    pub fn listing(&self) -> Vec<Listed> {
+        let mut all: Vec<Listed> = Vec::with_capacity(self.len());
+        for (service, published) in &self.published {
+            let (target, addresses) = match &*published.rrsets {
+                RrSets::Gateway => (Target::Gateway, self.frame.addresses()),
+                RrSets::Direct { v4, v6 } => (Target::Direct, both(v4, v6)),
+            };
+            all.extend(published.hosts.iter().map(|(host, _)| Listed {
+                host: host.clone(),
+                service: service.clone(),
+                target,
+                addresses: addresses.clone(),
+            }));
+        }
+        all.sort_by(|a, b| a.host.cmp(&b.host));
+        all
+    }
+}
+
+/// One line of [`Zone::listing`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The name.
+    pub host: Host,
+    /// The service it belongs to.
+    pub service: ServiceName,
+    /// Whose addresses it answers with.
+    pub target: Target,
+    /// The addresses; empty for the gateway's when they depend on where the query arrives.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Whose addresses a name answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The gateway's, so that traffic passes the proxy.
+    Gateway,
+    /// The service's own.
+    Direct,
+}
+
+/// What the settings fix for every zone compiled with them.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) apexes: Vec<Apex>,
+    pub(crate) v4: Box<[Ipv4Addr]>,
+    pub(crate) v6: Box<[Ipv6Addr]>,
+    pub(crate) proxied: bool,
+    pub(crate) ttl_s: u32,
+    pub(crate) gateway: Arc<RrSets>,
+}
+
+impl Frame {
+    /// The innermost of our domains that the key is at or below.
+    pub(crate) fn apex_of(&self, key: &[u8]) -> Option<&Apex> {
+        ancestry(key).find_map(|name| self.apexes.iter().find(|a| a.key.as_slice() == name))
+    }
+
+    /// Whether the gateway answers with configured addresses.
+    pub(crate) fn is_configured(&self) -> bool {
+        !(self.v4.is_empty() && self.v6.is_empty())
+    }
+
+    /// The configured addresses of the gateway.
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
+        both(&self.v4, &self.v6)
+    }
+}
+
+/// The top of a domain of ours.
+#[derive(Debug)]
+pub(crate) struct Apex {
+    pub(crate) key: NameKey,
+    pub(crate) start: Start,
+}
+
+/// The names in an SOA record.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// Our own name under the domain, which resolves to us.
+    pub(crate) nameserver: Name,
+    /// The mailbox of whoever is responsible, as a name.
+    pub(crate) contact: Name,
+}
+
+/// One name in the table.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Node {
+    /// Its addresses; `None` for a name that exists only because others are below it.
+    pub(crate) rrsets: Option<Arc<RrSets>>,
+    /// How many published names are below it.
+    pub(crate) below: usize,
+}
+
+/// The addresses of a service, shared by its hosts.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RrSets {
+    Gateway,
+    Direct {
+        v4: Box<[Ipv4Addr]>,
+        v6: Box<[Ipv6Addr]>,
+    },
+}
+
+/// What a service has in the table, to take it out again.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) hosts: Vec<(Host, NameKey)>,
+    pub(crate) rrsets: Arc<RrSets>,
+}
+
+/// One service at an address, for the way back from address to name.
+#[derive(Debug, Clone)]
+pub(crate) struct Pointer {
+    pub(crate) service: ServiceName,
+    pub(crate) target: Name,
+}
+
+/// Addresses of both families, IPv4 first.
+pub(crate) fn both(v4: &[Ipv4Addr], v6: &[Ipv6Addr]) -> Vec<IpAddr> {
+    let v4 = v4.iter().copied().map(IpAddr::V4);
+    v4.chain(v6.iter().copied().map(IpAddr::V6)).collect()
+}
+
+/// How long a positive answer may be kept.
+pub const POSITIVE_TTL_S: u32 = 30;

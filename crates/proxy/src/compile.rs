@@ -1,0 +1,220 @@
+//! Catalog → route table.
+//!
+//! **Invariant:** pure: no I/O, no waiting, and the previous table is not touched. What did not
+//! change is carried over by pointer: each route, each pool, and each upstream with its health and
+//! its load. An error leaves nothing behind.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use conduit_core::catalog::{Catalog, Change, Version};
+use conduit_core::name::ServiceName;
+use conduit_core::service::{Service, TlsMode};
+
+use crate::error::ProxyError;
+use crate::pool::Pool;
+use crate::sni::RouteLeaves;
+use crate::table::{Route, RouteTable, Watched};
+use crate::upstream::{Reports, Upstream};
+
+/// Where the compiler finds the leaves of a service.
+pub trait LeafSource {
+    /// The leaves to serve from now on, when there are any.
+    fn leaves(&self, service: &ServiceName) -> Option<Arc<RouteLeaves>>;
+}
+
+/// Makes route tables.
+#[derive(Debug, Clone)]
+pub struct Compiler {
+    settings: CompilerSettings,
+    reports: Reports,
+}
+
+/// What a table depends on besides the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompilerSettings {
+    /// Whether this gateway serves TLS at all; when not, every route is served in the clear.
+    pub tls: bool,
+    /// Whether this gateway proxies at all; when not, nothing is routed and everything is watched.
+    pub proxy: bool,
+}
+
+impl Default for CompilerSettings {
+    fn default() -> Self {
+        Self {
+            tls: true,
+            proxy: true,
+        }
+    }
+}
+
+impl Compiler {
+    /// A compiler whose upstreams report to `reports`.
+    pub fn new(settings: CompilerSettings, reports: Reports) -> Self {
+        Self { settings, reports }
+    }
+
+    /// Compiles the whole catalog, carrying over what `previous` already has.
+    ///
+    /// # Errors
+    /// When a service that is served with TLS has no leaves.
+    pub fn compile(
+        &self,
+        catalog: &Catalog,
+        leaves: &dyn LeafSource,
+        version: Version,
+        previous: Option<&RouteTable>,
+    ) -> Result<RouteTable, ProxyError> {
+        let mut next = RouteTable {
+            version,
+            ..RouteTable::default()
+        };
+        next.watched.reserve(catalog.len());
+        next.routes.reserve(catalog.len());
+        for service in catalog.iter() {
+            let before = previous.and_then(|table| table.watched.get(&service.name));
+            next.put(self.watch(service, leaves, before)?, &service.name);
+        }
+        Ok(next)
+    }
+
+    /// Compiles the next table from the previous one: these changes, and the leaves of these
+    /// services made anew. Costs one copy of the maps (pointers only) plus the size of the change.
+    ///
+    /// # Errors
+    /// When a service that is served with TLS has no leaves.
+    pub fn with_changes(
+        &self,
+        previous: &RouteTable,
+        changes: &[Change],
+        reissued: &[ServiceName],
+        leaves: &dyn LeafSource,
+        version: Version,
+    ) -> Result<RouteTable, ProxyError> {
+        let mut next = RouteTable {
+            version,
+            ..previous.clone()
+        };
+        // A host may move from one service to another in one step, so all old ones go first.
+        let mut replaced: HashMap<&ServiceName, Watched> = HashMap::new();
+        for change in changes {
+            let old = next.take(change.name());
+            if let (Change::Put(_), Some(old)) = (change, old) {
+                replaced.insert(change.name(), old);
+            }
+        }
+        for change in changes {
+            if let Change::Put(service) = change {
+                let before = replaced.get(&service.name);
+                next.put(self.watch(service, leaves, before)?, &service.name);
+            }
+        }
+        for name in reissued {
+            if let Some(route) = next.route(name).filter(|route| route.leaves.is_some()) {
+                let renewed = Route {
+                    service: route.service.clone(),
+                    host: route.host.clone(),
+                    hosts: Arc::clone(&route.hosts),
+                    leaves: Some(required(leaves, name)?),
+                    pool: Arc::clone(&route.pool),
+                    when_all_ejected: route.when_all_ejected,
+                };
+                next.put(Watched::Routed(Arc::new(renewed)), name);
+            }
+        }
+        Ok(next)
+    }
+
+    fn watch(
+        &self,
+        service: &Service,
+        leaves: &dyn LeafSource,
+        before: Option<&Watched>,
+    ) -> Result<Watched, ProxyError> {
+        let pool = self.pool(service, before.map(Watched::pool));
+        if !(self.settings.proxy && service.is_routed()) {
+            return Ok(Watched::Direct(pool));
+        }
+        let leaves = match service.tls {
+            TlsMode::Issued if self.settings.tls => Some(required(leaves, &service.name)?),
+            _ => None,
+        };
+        let same = before.and_then(Watched::route).filter(|route| {
+            Arc::ptr_eq(&route.pool, &pool)
+                && *route.hosts == *service.hosts
+                && route.when_all_ejected == service.when_all_ejected
+                && route.leaves.as_ref().map(Arc::as_ptr) == leaves.as_ref().map(Arc::as_ptr)
+        });
+        Ok(Watched::Routed(match same {
+            Some(route) => Arc::clone(route),
+            None => Arc::new(Route {
+                service: service.name.clone(),
+                host: service.host().clone(),
+                hosts: service.hosts.as_slice().into(),
+                leaves,
+                pool,
+                when_all_ejected: service.when_all_ejected,
+            }),
+        }))
+    }
+
+    fn pool(&self, service: &Service, before: Option<&Arc<Pool>>) -> Arc<Pool> {
+        let same = before
+            .filter(|pool| pool.is_for(service.host(), &service.probe, service.upstreams.iter()));
+        if let Some(pool) = same {
+            return Arc::clone(pool);
+        }
+        let known = before.map_or(&[][..], |pool| pool.upstreams());
+        let upstreams = service.upstreams.iter().map(|addr| {
+            let kept = known
+                .iter()
+                .find(|upstream| upstream.addr() == addr && *upstream.probe() == service.probe);
+            match kept {
+                Some(upstream) => Arc::clone(upstream),
+                None => Arc::new(Upstream::new(
+                    service.name.clone(),
+                    addr.clone(),
+                    service.probe.clone(),
+                    self.reports.clone(),
+                )),
+            }
+        });
+        Arc::new(Pool::new(
+            service.name.clone(),
+            service.host().clone(),
+            upstreams.collect(),
+        ))
+    }
+}
+
+impl RouteTable {
+    fn put(&mut self, watched: Watched, name: &ServiceName) {
+        if let Watched::Routed(route) = &watched {
+            for host in &*route.hosts {
+                self.routes.insert(host.clone(), Arc::clone(route));
+            }
+        }
+        self.watched.insert(name.clone(), watched);
+    }
+
+    fn take(&mut self, name: &ServiceName) -> Option<Watched> {
+        let old = self.watched.remove(name)?;
+        if let Watched::Routed(route) = &old {
+            for host in &*route.hosts {
+                self.routes.remove(host);
+            }
+        }
+        Some(old)
+    }
+}
+
+fn required(leaves: &dyn LeafSource, name: &ServiceName) -> Result<Arc<RouteLeaves>, ProxyError> {
+    leaves
+        .leaves(name)
+        .ok_or_else(|| ProxyError::MissingLeaves {
+            service: name.clone(),
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! What is open on one worker, and how it is told to end.
+//!
+//! A connection is driven by its own task. Instead of a timer and a cancellation future in each of
+//! them, which would be polled at every wake-up, one sweep of the worker looks at all and wakes those
+//! that must end: the usual poll costs two reads of a `Cell`.
+//!
+//! **Invariant:** an entry is in the book exactly as long as its [`Connection`] lives. A connection
+//! with a request in flight, and a tunnel, is ended by nothing but the deadline.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::limits::{FRESH_GRACE, GOODBYE_TIMEOUT};
+
+/// Everything open on one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    phase: Cell<Phase>,
+    entries: RefCell<HashMap<u64, Rc<Entry>, RandomState>>,
+    next: Cell<u64>,
+}
+
+/// How far the end has come; for the worker, and for single connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Phase {
+    /// Serving.
+    #[default]
+    Open,
+    /// What is in flight may finish; nothing new.
+    Draining,
+    /// At once.
+    Cut,
+}
+
+/// One open connection or tunnel, as the worker sees it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    phase: Cell<Phase>,
+    is_tunnel: bool,
+    active: Cell<u32>,
+    /// Whether a request was ever read from it.
+    used: Cell<bool>,
+    idle_since: Cell<Instant>,
+    told: Cell<Option<Instant>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Connections {
+    /// Enters a connection that was just accepted.
+    pub(crate) fn enter(self: &Rc<Self>, permit: OwnedSemaphorePermit) -> Connection {
+        self.add(Rc::new(permit), false)
+    }
+
+    /// Lets what is in flight finish, and ends the rest.
+    pub(crate) fn drain(&self) {
+        self.phase.set(Phase::Draining);
+        self.wake_all();
+    }
+
+    /// Ends everything; returns how many requests and tunnels were cut.
+    pub(crate) fn cut(&self) -> u64 {
+        self.phase.set(Phase::Cut);
+        self.wake_all();
+        let entries = self.entries.borrow();
+        let count = |entry: &Rc<Entry>| u64::from(entry.active.get().max(entry.is_tunnel.into()));
+        entries.values().map(count).sum()
+    }
+
+    /// Ends connections that have been idle for `idle`, or do not end although they were told to.
+    pub(crate) fn sweep(&self, now: Instant, idle: Duration) {
+        for entry in self.entries.borrow().values() {
+            if entry.is_tunnel || entry.active.get() > 0 {
+                continue;
+            }
+            let since = |at: Instant| now.saturating_duration_since(at);
+            let quiet = since(entry.idle_since.get());
+            let draining = self.phase.get() >= Phase::Draining;
+            let next = match entry.told.get() {
+                Some(at) if since(at) >= GOODBYE_TIMEOUT && quiet >= GOODBYE_TIMEOUT => Phase::Cut,
+                Some(_) => continue,
+                None if quiet >= idle || (draining && quiet >= FRESH_GRACE) => Phase::Draining,
+                None => continue,
+            };
+            entry.phase.set(next);
+            entry.wake();
+        }
+    }
+
+    fn add(self: &Rc<Self>, permit: Rc<OwnedSemaphorePermit>, is_tunnel: bool) -> Connection {
+        let id = self.next.get();
+        self.next.set(id + 1);
+        let entry = Rc::new(Entry {
+            phase: Cell::default(),
+            is_tunnel,
+            active: Cell::new(0),
+            used: Cell::new(false),
+            idle_since: Cell::new(Instant::now()),
+            told: Cell::new(None),
+            waker: RefCell::default(),
+        });
+        self.entries.borrow_mut().insert(id, Rc::clone(&entry));
+        Connection {
+            id,
+            book: Rc::clone(self),
+            entry,
+            permit,
+        }
+    }
+
+    fn wake_all(&self) {
+        for entry in self.entries.borrow().values() {
+            entry.wake();
+        }
+    }
+}
+
+impl Entry {
+    /// A request was read.
+    pub(crate) fn begin(&self) {
+        self.used.set(true);
+        self.active.set(self.active.get() + 1);
+    }
+
+    /// Its response ended.
+    pub(crate) fn end(&self, now: Instant) {
+        self.active.set(self.active.get().saturating_sub(1));
+        self.idle_since.set(now);
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// A place in the book, held by the task that drives the connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    id: u64,
+    book: Rc<Connections>,
+    entry: Rc<Entry>,
+    permit: Rc<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    /// What requests on it count on.
+    pub(crate) fn entry(&self) -> &Rc<Entry> {
+        &self.entry
+    }
+
+    /// A place of its own for a tunnel that this connection becomes; it shares the permit.
+    pub(crate) fn tunnel(&self) -> Self {
+        self.book.add(Rc::clone(&self.permit), true)
+    }
+
+    /// Runs something that only the deadline ends; `None` when it was cut.
+    pub(crate) async fn until_cut<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            if self.phase() == Phase::Cut {
+                return Poll::Ready(None);
+            }
+            self.remember(context);
+            future.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+
+    /// Drives hyper's connection to its end; `None` when it was cut.
+    pub(crate) async fn drive<C: Graceful>(&self, connection: C) -> Option<C::Output> {
+        let mut connection = pin!(connection);
+        poll_fn(|context| {
+            match self.phase() {
+                Phase::Cut => return Poll::Ready(None),
+                Phase::Draining if self.entry.told.get().is_none() && self.may_be_told() => {
+                    self.entry.told.set(Some(Instant::now()));
+                    connection.as_mut().finish();
+                }
+                _ => {}
+            }
+            self.remember(context);
+            connection.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+
+    /// A client that was accepted just before the stop has its first request under way: closing at
+    /// once would lose it.
+    fn may_be_told(&self) -> bool {
+        self.entry.used.get() || self.entry.phase.get() >= Phase::Draining
+    }
+
+    fn phase(&self) -> Phase {
+        self.book.phase.get().max(self.entry.phase.get())
+    }
+
+    fn remember(&self, context: &Context<'_>) {
+        let mut waker = self.entry.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|w| w.will_wake(context.waker())) {
+            *waker = Some(context.waker().clone());
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.book.entries.borrow_mut().remove(&self.id);
+    }
+}
+
+/// A connection of hyper's that can be asked to finish.
+pub(crate) trait Graceful: Future {
+    /// Answers what is in flight and then closes.
+    fn finish(self: Pin<&mut Self>);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    struct Fake(Rc<Cell<bool>>);
+
+    impl Future for Fake {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            if self.0.get() { Poll::Ready(()) } else { Poll::Pending }
+        }
+    }
+
+    impl Graceful for Fake {
+        fn finish(self: Pin<&mut Self>) {
+            self.0.set(true);
+        }
+    }
+
+    fn entered(book: &Rc<Connections>) -> Connection {
+        let semaphore = Arc::new(Semaphore::new(1));
+        book.enter(semaphore.try_acquire_owned().expect("free"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_is_asked_to_finish() {
+        let book = Rc::new(Connections::default());
+        let connection = entered(&book);
+        let asked = Rc::new(Cell::new(false));
+        let drive = connection.drive(Fake(Rc::clone(&asked)));
+        let sweep = async {
+            tokio::task::yield_now().await;
+            book.sweep(Instant::now() + IDLE / 2, IDLE);
+            tokio::task::yield_now().await;
+            assert!(!asked.get());
+            book.sweep(Instant::now() + IDLE, IDLE);
+        };
+        let (done, ()) = tokio::join!(drive, sweep);
+        assert_eq!(done, Some(()));
+        drop(connection);
+        assert!(book.entries.borrow().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_deadline_ends_a_request_in_flight() {
+        let book = Rc::new(Connections::default());
+        let connection = entered(&book);
+        connection.entry().begin();
+        let never = connection.until_cut(std::future::pending::<()>());
+        let stop = async {
+            tokio::task::yield_now().await;
+            book.drain();
+            book.sweep(Instant::now() + IDLE * 10, IDLE);
+            assert_eq!(connection.entry.phase.get(), Phase::Open);
+            tokio::task::yield_now().await;
+            assert_eq!(book.cut(), 1);
+        };
+        let (done, ()) = tokio::join!(never, stop);
+        assert_eq!(done, None);
+    }
+}

@@ -1,0 +1,152 @@
+//! Why a request was not answered by an upstream.
+//!
+//! **Invariant:** nothing here knows a status code: a [`Failure`] becomes a response in one place,
+//! `respond.rs`.
+
+use std::fmt;
+use std::time::Duration;
+
+use conduit_core::name::ServiceName;
+
+/// A request that no upstream answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Whose fault it is.
+    pub(crate) side: Side,
+    /// What happened.
+    pub(crate) kind: FailureKind,
+    /// Whether the same request may be tried on another upstream.
+    pub(crate) retry: Retry,
+}
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The client's.
+    Downstream,
+    /// The upstream's.
+    Upstream,
+}
+
+/// Whether a failed request may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// Bytes may have reached the upstream, or it would fail again.
+    Never,
+    /// Nothing was sent: another upstream may take it.
+    Another,
+}
+
+/// What happened to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// No authority, more than one, contradicting ones, or one that is no host.
+    BadAuthority(&'static str),
+    /// The upstream sent something that is not HTTP.
+    BadResponse(ServiceName),
+    /// The upstream closed the connection before a response began.
+    ClosedEarly(ServiceName),
+    /// Nothing accepted a connection.
+    ConnectFailed {
+        service: ServiceName,
+        /// Such as `connection refused`.
+        reason: String,
+    },
+    /// The TCP handshake took longer than allowed.
+    ConnectTimeout {
+        service: ServiceName,
+        after: Duration,
+    },
+    /// A method that a reverse proxy does not serve.
+    MethodRefused,
+    /// The connection was opened for another service than the request names.
+    Misdirected,
+    /// No upstream may receive traffic.
+    NoUpstream {
+        service: ServiceName,
+        /// Why one was ejected.
+        reason: Option<String>,
+    },
+    /// No route has this host.
+    UnknownHost(String),
+}
+
+impl FailureKind {
+    /// The stable word for it: in the `conduit-error` header, in logs and in documents.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::BadAuthority(_) => "bad_authority",
+            Self::BadResponse(_) => "bad_response",
+            Self::ClosedEarly(_) => "closed_early",
+            Self::ConnectFailed { .. } => "connect_failed",
+            Self::ConnectTimeout { .. } => "connect_timeout",
+            Self::MethodRefused => "method_refused",
+            Self::Misdirected => "misdirected",
+            Self::NoUpstream { .. } => "no_upstream",
+            Self::UnknownHost(_) => "unknown_host",
+        }
+    }
+
+    fn side(&self) -> Side {
+        match self {
+            Self::BadAuthority(_)
+            | Self::MethodRefused
+            | Self::Misdirected
+            | Self::UnknownHost(_) => Side::Downstream,
+            Self::BadResponse(_)
+            | Self::ClosedEarly(_)
+            | Self::ConnectFailed { .. }
+            | Self::ConnectTimeout { .. }
+            | Self::NoUpstream { .. } => Side::Upstream,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::ConnectFailed { .. } | Self::ConnectTimeout { .. } => Retry::Another,
+            _ => Retry::Never,
+        }
+    }
+}
+
+impl From<FailureKind> for Failure {
+    fn from(kind: FailureKind) -> Self {
+        Self {
+            side: kind.side(),
+            retry: kind.retry(),
+            kind,
+        }
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadAuthority(why) => write!(f, "the request's host cannot be used: {why}"),
+            Self::BadResponse(service) => {
+                write!(f, "an upstream of {service} did not answer in HTTP")
+            }
+            Self::ClosedEarly(service) => write!(
+                f,
+                "an upstream of {service} closed the connection before it answered"
+            ),
+            Self::ConnectFailed { service, reason } => {
+                write!(f, "no connection to an upstream of {service}: {reason}")
+            }
+            Self::ConnectTimeout { service, after } => write!(
+                f,
+                "no connection to an upstream of {service} within {} s",
+                after.as_secs()
+            ),
+            Self::MethodRefused => f.write_str("this method is not served here"),
+            Self::Misdirected => {
+                f.write_str("this connection was opened for another service; open a new one")
+            }
+            Self::NoUpstream { service, reason } => {
+                write!(f, "no upstream of {service} is admitted")?;
+                reason.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
+            }
+            Self::UnknownHost(host) => write!(f, "no service has the host {host}"),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What the prober found, for people and for the API: a read model over the published table.
+//!
+//! **Invariant:** holds no state of its own; what it shows is what the request path acts on.
+
+use std::time::Duration;
+
+use conduit_core::clock::Timestamp;
+use conduit_core::health::{Health, UpstreamState};
+use conduit_core::live;
+use conduit_core::name::ServiceName;
+use conduit_core::upstream::UpstreamAddr;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::health::probe::Outcome;
+use crate::pool::{Pool, StateCounts};
+use crate::sni::RouteLeaves;
+use crate::table::RouteTable;
+use crate::upstream::Upstream;
+
+/// Reads the health of services; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HealthBoard {
+    table: live::Reader<RouteTable>,
+    news: watch::Receiver<()>,
+}
+
+/// How one service is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceHealth {
+    /// In one word.
+    pub health: Health,
+    /// Why it is not healthy, when it is not.
+    pub reason: Option<String>,
+    /// When one of its upstreams was probed last.
+    pub last_probe_at: Option<Timestamp>,
+    /// How long the last probe that passed took, rounded up.
+    pub response_time_ms: Option<u64>,
+    /// Its upstreams, in the order of registration.
+    pub upstreams: Vec<UpstreamHealth>,
+}
+
+/// How one upstream is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamHealth {
+    /// Where it is.
+    pub addr: UpstreamAddr,
+    /// What the prober thinks of it.
+    pub state: UpstreamState,
+    /// Why its last probe failed, when it did.
+    pub reason: Option<String>,
+    /// When it was probed last.
+    pub last_probe_at: Option<Timestamp>,
+    /// How long its last probe took, rounded up; `None` when it failed.
+    pub response_time_ms: Option<u64>,
+    /// How many requests to it are under way.
+    pub in_flight: usize,
+}
+
+impl HealthBoard {
+    pub(crate) fn new(table: live::Reader<RouteTable>, news: watch::Receiver<()>) -> Self {
+        Self { table, news }
+    }
+
+    /// How a service is doing; `None` when there is no such service.
+    pub fn service(&self, name: &ServiceName, now: Timestamp) -> Option<ServiceHealth> {
+        let table = self.table.load();
+        let pool = table.pool(name)?;
+        let leaves = table.route(name).and_then(|route| route.leaves.as_deref());
+        Some(ServiceHealth::of(pool, leaves, now))
+    }
+
+    /// How many services are in which health, by their upstreams alone.
+    pub fn services(&self) -> HealthCounts {
+        let mut counts = HealthCounts::default();
+        for pool in self.table.load().pools() {
+            match pool.health() {
+                Health::Degraded => counts.degraded += 1,
+                Health::Down => counts.down += 1,
+                Health::Healthy => counts.healthy += 1,
+                Health::Unknown => counts.unknown += 1,
+            }
+        }
+        counts
+    }
+
+    /// How many upstreams are in which state.
+    pub fn upstreams(&self) -> StateCounts {
+        let mut counts = StateCounts::default();
+        for pool in self.table.load().pools() {
+            for upstream in pool.upstreams() {
+                counts.add(upstream.state());
+            }
+        }
+        counts
+    }
+
+    /// Waits for a change of state, or for the first outcome of an upstream, after the last one
+    /// this board waited for. Never returns once the prober has ended.
+    pub async fn changed(&mut self) {
+        if self.news.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits until every upstream of a service was probed, at most `within`, and says how the
+    /// service is doing then.
+    pub async fn first_outcome(
+        &self,
+        name: &ServiceName,
+        within: Duration,
+    ) -> Option<ServiceHealth> {
+        let mut own = self.clone();
+        let probed = async {
+            loop {
+                own.news.mark_unchanged();
+                if own.is_probed(name) {
+                    return;
+                }
+                own.changed().await;
+            }
+        };
+        // Too late or not, what is known now is the answer.
+        let _in_time = timeout(within, probed).await.is_ok();
+        self.service(name, Timestamp::now())
+    }
+
+    fn is_probed(&self, name: &ServiceName) -> bool {
+        let table = self.table.load();
+        table.pool(name).is_none_or(|pool| {
+            let mut upstreams = pool.upstreams().iter();
+            upstreams.all(|upstream| upstream.last_probe().is_some())
+        })
+    }
+}
+
+impl ServiceHealth {
+    /// Judges a service by its upstreams and its leaves.
+    pub fn of(pool: &Pool, leaves: Option<&RouteLeaves>, now: Timestamp) -> Self {
+        let upstreams: Vec<UpstreamHealth> = pool
+            .upstreams()
+            .iter()
+            .map(|upstream| UpstreamHealth::of(upstream))
+            .collect();
+        let mut health = pool.health();
+        let ejected = |upstream: &&UpstreamHealth| upstream.state == UpstreamState::Ejected;
+        let mut reason = upstreams
+            .iter()
+            .find(ejected)
+            .and_then(|u| u.reason.clone());
+        if let Some(overdue) = leaves.and_then(|leaves| overdue(leaves, now)) {
+            if matches!(health, Health::Healthy | Health::Unknown) {
+                health = Health::Degraded;
+            }
+            reason = reason.or_else(|| Some(overdue.to_owned()));
+        }
+        let last_passed = upstreams
+            .iter()
+            .filter(|upstream| upstream.response_time_ms.is_some())
+            .max_by_key(|upstream| upstream.last_probe_at);
+        Self {
+            health,
+            reason,
+            last_probe_at: upstreams.iter().filter_map(|u| u.last_probe_at).max(),
+            response_time_ms: last_passed.and_then(|upstream| upstream.response_time_ms),
+            upstreams,
+        }
+    }
+}
+
+impl UpstreamHealth {
+    fn of(upstream: &Upstream) -> Self {
+        let last = upstream.last_probe();
+        let last = last.as_deref();
+        Self {
+            addr: upstream.addr().clone(),
+            state: upstream.state(),
+            reason: last.and_then(|probe| probe.outcome.reason()),
+            last_probe_at: last.map(|probe| probe.at),
+            response_time_ms: last
+                .filter(|probe| probe.outcome == Outcome::Passed)
+                .map(|probe| millis_up(probe.latency)),
+            in_flight: upstream.in_flight(),
+        }
+    }
+}
+
+/// How many services are in which health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HealthCounts {
+    /// Some upstream is ejected.
+    pub degraded: usize,
+    /// No upstream is admitted.
+    pub down: usize,
+    /// Every upstream is admitted.
+    pub healthy: usize,
+    /// Nothing was probed yet.
+    pub unknown: usize,
+}
+
+/// A leaf is renewed the moment it is due; one that is still there an eighth of the remaining time
+/// later tells that renewal fails.
+fn overdue(leaves: &RouteLeaves, now: Timestamp) -> Option<&'static str> {
+    let grace = leaves.not_after().since(leaves.renew_at()) / 8;
+    if now > leaves.not_after() {
+        Some("the certificate has expired")
+    } else if now > leaves.renew_at().plus(grace) {
+        Some("the certificate is past its renewal")
+    } else {
+        None
+    }
+}
+
+fn millis_up(latency: Duration) -> u64 {
+    u64::try_from(latency.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
+}

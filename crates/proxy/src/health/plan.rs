@@ -1,0 +1,307 @@
+//! Who is probed, and when next; derived from the route table.
+//!
+//! One schedule holds every upstream, so that 10,000 of them cost one task and one timer.
+//!
+//! **Invariant:** pure, apart from reading the upstreams' atomics: the present is a parameter. An
+//! upstream is probed by at most one probe at a time, and one that stays in the table keeps its
+//! history and its place in the schedule, whatever else is published.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::Duration;
+
+use conduit_core::health::UpstreamState;
+use conduit_core::service::ProbePath;
+use foldhash::fast::RandomState;
+use tokio::time::Instant;
+
+use crate::health::machine::{HealthMachine, Thresholds, Transition, Verdict};
+use crate::health::probe::{Failure, Outcome};
+use crate::pool::Pool;
+use crate::table::RouteTable;
+use crate::upstream::Upstream;
+
+/// How all upstreams are probed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeSettings {
+    /// From one probe of an upstream to the next.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// What is asked when the service names no path.
+    pub path: ProbePath,
+    /// How many outcomes in a row change a state.
+    pub thresholds: Thresholds,
+}
+
+/// Every upstream with its history and its next probe.
+#[derive(Debug, Default)]
+pub struct ProbePlan {
+    entries: HashMap<Key, Entry, RandomState>,
+    due: BTreeSet<(Instant, Key)>,
+    /// Counts reconciliations, to tell who is still in the table.
+    epoch: u64,
+    jitter: Jitter,
+}
+
+/// Which upstream: the address of its `Arc`, which its entry holds, so that it cannot be reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(usize);
+
+impl Key {
+    fn of(upstream: &Arc<Upstream>) -> Self {
+        Self(Arc::as_ptr(upstream).addr())
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    pool: Arc<Pool>,
+    upstream: Arc<Upstream>,
+    machine: HealthMachine,
+    epoch: u64,
+    /// When it is due; `None` while its probe runs.
+    due: Option<Instant>,
+    /// When its last probe ended.
+    ended: Option<Instant>,
+    /// A report came while its probe ran.
+    again: bool,
+    /// Probes since it was ejected.
+    rechecks: u32,
+}
+
+/// One upstream to probe, with its pool.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its key in the plan.
+    pub key: Key,
+    /// The pool it is in.
+    pub pool: Arc<Pool>,
+    /// The upstream.
+    pub upstream: Arc<Upstream>,
+}
+
+impl ProbePlan {
+    /// Takes over a newly published table, and returns the pools it has not seen before.
+    ///
+    /// New upstreams are due at once; when many come together, one after another at a steady pace.
+    pub fn reconcile(&mut self, table: &RouteTable, now: Instant) -> Vec<Arc<Pool>> {
+        self.epoch += 1;
+        let mut new_pools = Vec::new();
+        let mut first_at = now;
+        for pool in table.pools() {
+            let mut known = true;
+            for upstream in pool.upstreams() {
+                let key = Key::of(upstream);
+                if let Some(entry) = self.entries.get_mut(&key) {
+                    entry.epoch = self.epoch;
+                    if !Arc::ptr_eq(&entry.pool, pool) {
+                        entry.pool = Arc::clone(pool);
+                        known = false;
+                    }
+                } else {
+                    known = false;
+                    self.add(key, pool, upstream, first_at);
+                    first_at += FIRST_PACE;
+                }
+            }
+            if !known {
+                new_pools.push(Arc::clone(pool));
+            }
+        }
+        self.forget_missing();
+        new_pools
+    }
+
+    /// When the next probe is due.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Takes an upstream whose probe is due; it is due again after [`ProbePlan::finish`].
+    pub fn take_due(&mut self, now: Instant) -> Option<Target> {
+        loop {
+            let first = *self.due.first().filter(|(at, _)| *at <= now)?;
+            self.due.remove(&first);
+            if let Some(entry) = self.entries.get_mut(&first.1) {
+                entry.due = None;
+                return Some(Target {
+                    key: first.1,
+                    pool: Arc::clone(&entry.pool),
+                    upstream: Arc::clone(&entry.upstream),
+                });
+            }
+        }
+    }
+
+    /// Judges the outcome of a probe and plans the next one.
+    ///
+    /// Returns the upstream as it is in the table now, with its change of state; `None` when it is
+    /// no longer there.
+    pub fn finish(
+        &mut self,
+        key: Key,
+        outcome: &Outcome,
+        settings: &ProbeSettings,
+        now: Instant,
+    ) -> Option<(Target, Option<Transition>)> {
+        let entry = self.entries.get_mut(&key)?;
+        let verdict = match outcome {
+            Outcome::Passed => Verdict::Passed,
+            Outcome::Failed(Failure::TimedOut(_))
+                if entry.upstream.delivered_within(settings.interval, now) =>
+            {
+                Verdict::Unsure
+            }
+            Outcome::Failed(Failure::ProbeBroke) => Verdict::Unsure,
+            Outcome::Failed(_) => Verdict::Failed,
+        };
+        let transition = entry.machine.observe(verdict, settings.thresholds);
+        entry.rechecks = match (entry.machine.state(), transition) {
+            (UpstreamState::Ejected, None) => entry.rechecks.saturating_add(1),
+            _ => 0,
+        };
+        entry.ended = Some(now);
+        let wait = if std::mem::take(&mut entry.again) {
+            REPORTED_GAP
+        } else {
+            self.jitter.shorten(entry.wait(settings.interval))
+        };
+        let target = Target {
+            key,
+            pool: Arc::clone(&entry.pool),
+            upstream: Arc::clone(&entry.upstream),
+        };
+        self.schedule(key, now + wait);
+        Some((target, transition))
+    }
+
+    /// Takes a report of the request path: the upstream is probed at once, or as soon as its
+    /// running probe is done.
+    pub fn suspect(&mut self, upstream: &Arc<Upstream>, thresholds: Thresholds, now: Instant) {
+        let key = Key::of(upstream);
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
+        entry.machine.suspect(thresholds);
+        match entry.due {
+            Some(due) => {
+                let earliest = entry
+                    .ended
+                    .map_or(now, |ended| now.max(ended + REPORTED_GAP));
+                if earliest < due {
+                    self.schedule(key, earliest);
+                }
+            }
+            None => entry.again = true,
+        }
+    }
+
+    /// Draws in what is due later than one interval from now, after the interval became shorter.
+    pub fn draw_in(&mut self, interval: Duration, now: Instant) {
+        let late: Vec<Key> = self
+            .due
+            .range((now + interval, Key(0))..)
+            .map(|(_, key)| *key)
+            .collect();
+        for key in late {
+            let wait = self.jitter.spread(interval);
+            self.schedule(key, now + wait);
+        }
+    }
+
+    /// How many upstreams there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn add(&mut self, key: Key, pool: &Arc<Pool>, upstream: &Arc<Upstream>, at: Instant) {
+        self.entries.insert(
+            key,
+            Entry {
+                pool: Arc::clone(pool),
+                upstream: Arc::clone(upstream),
+                machine: HealthMachine::new(upstream.state()),
+                epoch: self.epoch,
+                due: Some(at),
+                ended: None,
+                again: false,
+                rechecks: 0,
+            },
+        );
+        self.due.insert((at, key));
+    }
+
+    fn schedule(&mut self, key: Key, at: Instant) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            if let Some(old) = entry.due.replace(at) {
+                self.due.remove(&(old, key));
+            }
+            self.due.insert((at, key));
+        }
+    }
+
+    fn forget_missing(&mut self) {
+        let (epoch, due) = (self.epoch, &mut self.due);
+        self.entries.retain(|key, entry| {
+            let stays = entry.epoch == epoch;
+            if let (false, Some(at)) = (stays, entry.due) {
+                due.remove(&(at, *key));
+            }
+            stays
+        });
+    }
+}
+
+impl Entry {
+    /// An ejected upstream is looked at sooner, so that a restart costs seconds; the longer it
+    /// stays away, the rarer, down to the interval.
+    fn wait(&self, interval: Duration) -> Duration {
+        match self.machine.state() {
+            UpstreamState::Ejected => {
+                let factor = 1_u32.checked_shl(self.rechecks).unwrap_or(u32::MAX);
+                RECHECK_FIRST.saturating_mul(factor).min(interval)
+            }
+            UpstreamState::Admitted | UpstreamState::Unproven => interval,
+        }
+    }
+}
+
+/// Keeps probes from marching in step.
+#[derive(Debug, Default)]
+struct Jitter {
+    random: RandomState,
+    count: u64,
+}
+
+impl Jitter {
+    /// From nine tenths of `wait` to all of it: never later than promised.
+    fn shorten(&mut self, wait: Duration) -> Duration {
+        wait - self.spread(wait / 10)
+    }
+
+    /// From nothing to `wait`.
+    fn spread(&mut self, wait: Duration) -> Duration {
+        self.count = self.count.wrapping_add(1);
+        let parts = self.random.hash_one(self.count) % JITTER_PARTS;
+        wait.mul_f64(f64::from(u32::try_from(parts).unwrap_or(0)) / JITTER_PARTS as f64)
+    }
+}
+
+/// Between the first probes of upstreams that come with one table.
+const FIRST_PACE: Duration = Duration::from_millis(1);
+/// To the first look at an ejected upstream; doubles with each look.
+const RECHECK_FIRST: Duration = Duration::from_secs(1);
+/// Between probes that reports ask for.
+const REPORTED_GAP: Duration = Duration::from_millis(200);
+/// How finely jitter is drawn.
+const JITTER_PARTS: u64 = 1 << 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! Who is due when.
+
+use conduit_core::catalog::Change;
+use conduit_core::name::ServiceName;
+
+use super::*;
+use crate::fixture::{self, Leaves, compiler, put, service, version};
+use crate::upstream::Observation;
+
+fn settings() -> ProbeSettings {
+    ProbeSettings {
+        interval: Duration::from_secs(30),
+        timeout: Duration::from_secs(5),
+        path: ProbePath::parse("/health").unwrap(),
+        thresholds: Thresholds {
+            unhealthy_after: 2,
+            healthy_after: 1,
+        },
+    }
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed(Failure::Refused)
+}
+
+/// A plan of one upstream, just reconciled.
+fn single(now: Instant) -> (ProbePlan, Arc<Upstream>) {
+    let table = fixture::table(vec![service("web", &["10.0.0.1:80"])]);
+    let mut plan = ProbePlan::default();
+    plan.reconcile(&table, now);
+    let pool = table.pools().next().unwrap();
+    (plan, Arc::clone(&pool.upstreams()[0]))
+}
+
+/// Runs the due probe and returns how long until the next.
+fn probe(plan: &mut ProbePlan, outcome: &Outcome, now: Instant) -> (Option<Transition>, Duration) {
+    let target = plan.take_due(now).expect("a probe is due");
+    let (_, transition) = plan.finish(target.key, outcome, &settings(), now).unwrap();
+    (transition, plan.next_due().unwrap() - now)
+}
+
+fn assert_about(wait: Duration, seconds: f64) {
+    let range = seconds * 0.9..=seconds;
+    assert!(
+        range.contains(&wait.as_secs_f64()),
+        "{wait:?}, not {seconds}"
+    );
+}
+
+#[test]
+fn a_new_upstream_is_due_at_once_and_then_each_interval() {
+    let mut now = Instant::now();
+    let (mut plan, _) = single(now);
+    for _ in 0..5 {
+        assert_eq!(plan.next_due(), Some(now));
+        let (_, wait) = probe(&mut plan, &Outcome::Passed, now);
+        assert_about(wait, 30.0);
+        assert!(plan.take_due(now).is_none());
+        now += wait;
+    }
+}
+
+#[test]
+fn many_new_upstreams_start_at_a_steady_pace() {
+    let now = Instant::now();
+    let services = (0..50)
+        .map(|n| service(&format!("s{n}"), &["10.0.0.1:80", "10.0.0.2:80"]))
+        .collect();
+    let mut plan = ProbePlan::default();
+    plan.reconcile(&fixture::table(services), now);
+    assert_eq!(plan.len(), 100);
+    let mut due = |at| std::iter::from_fn(|| plan.take_due(at)).count();
+    assert_eq!(due(now), 1);
+    assert_eq!(due(now + FIRST_PACE * 9), 9);
+    assert_eq!(due(now + FIRST_PACE * 99), 90);
+}
+
+#[test]
+fn an_ejected_upstream_is_looked_at_soon_and_then_less_often() {
+    let mut now = Instant::now();
+    let (mut plan, _) = single(now);
+    let (transition, mut wait) = probe(&mut plan, &failed(), now);
+    assert_eq!(transition, Some(Transition::Ejected));
+    for expected in [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0] {
+        assert_about(wait, expected);
+        now += wait;
+        (_, wait) = probe(&mut plan, &failed(), now);
+    }
+    now += wait;
+    let (transition, wait) = probe(&mut plan, &Outcome::Passed, now);
+    assert_eq!(transition, Some(Transition::Admitted));
+    assert_about(wait, 30.0);
+}
+
+#[test]
+fn a_busy_upstream_is_not_ejected_by_timeouts() {
+    let mut now = Instant::now();
+    let (mut plan, upstream) = single(now);
+    probe(&mut plan, &Outcome::Passed, now);
+    let timed_out = Outcome::Failed(Failure::TimedOut(Duration::from_secs(5)));
+    for _ in 0..5 {
+        now = plan.next_due().unwrap();
+        upstream.delivered(now);
+        let (transition, wait) = probe(&mut plan, &timed_out, now);
+        assert_eq!(transition, None);
+        assert_about(wait, 30.0);
+    }
+    now += Duration::from_secs(31);
+    assert_eq!(
+        probe(&mut plan, &timed_out, now).0,
+        None,
+        "the first of two"
+    );
+    now = plan.next_due().unwrap();
+    assert_eq!(
+        probe(&mut plan, &timed_out, now).0,
+        Some(Transition::Ejected)
+    );
+}
+
+#[test]
+fn a_busy_upstream_that_refuses_is_dead() {
+    let now = Instant::now();
+    let (mut plan, upstream) = single(now);
+    upstream.delivered(now);
+    assert_eq!(
+        probe(&mut plan, &failed(), now).0,
+        Some(Transition::Ejected)
+    );
+}
+
+#[test]
+fn a_probe_that_broke_decides_nothing() {
+    let now = Instant::now();
+    let (mut plan, _) = single(now);
+    let broke = Outcome::Failed(Failure::ProbeBroke);
+    assert_eq!(probe(&mut plan, &broke, now).0, None);
+}
+
+#[test]
+fn a_report_brings_the_probe_forward_and_counts() {
+    let now = Instant::now();
+    let (mut plan, upstream) = single(now);
+    probe(&mut plan, &Outcome::Passed, now);
+    upstream.report(Observation::ConnectFailed);
+
+    let later = now + Duration::from_secs(3);
+    plan.suspect(&upstream, settings().thresholds, later);
+    assert_eq!(plan.next_due(), Some(later));
+    let (transition, _) = probe(&mut plan, &failed(), later);
+    assert_eq!(transition, Some(Transition::Ejected));
+}
+
+#[test]
+fn a_flood_of_reports_costs_one_probe_per_gap() {
+    let now = Instant::now();
+    let (mut plan, upstream) = single(now);
+    probe(&mut plan, &Outcome::Passed, now);
+    for _ in 0..1000 {
+        plan.suspect(&upstream, settings().thresholds, now);
+    }
+    assert_eq!(plan.next_due(), Some(now + REPORTED_GAP));
+    let target = plan.take_due(now + REPORTED_GAP).unwrap();
+
+    // While it runs, reports wait for its end, and are one probe together.
+    plan.suspect(&upstream, settings().thresholds, now + REPORTED_GAP);
+    assert!(plan.next_due().is_none());
+    let end = now + REPORTED_GAP * 2;
+    plan.finish(target.key, &Outcome::Passed, &settings(), end);
+    assert_eq!(plan.next_due(), Some(end + REPORTED_GAP));
+    assert_about(
+        probe(&mut plan, &Outcome::Passed, end + REPORTED_GAP).1,
+        30.0,
+    );
+}
+
+#[test]
+fn a_publication_leaves_the_others_alone() {
+    let now = Instant::now();
+    let old = fixture::table(vec![
+        service("kept", &["10.0.0.1:80"]),
+        service("gone", &["10.0.0.2:80"]),
+    ]);
+    let mut plan = ProbePlan::default();
+    assert_eq!(plan.reconcile(&old, now).len(), 2);
+    let later = now + FIRST_PACE;
+    let first = plan.take_due(later).unwrap();
+    let second = plan.take_due(later).unwrap();
+    plan.finish(first.key, &Outcome::Passed, &settings(), later);
+    plan.finish(second.key, &Outcome::Passed, &settings(), later);
+
+    let kept = ServiceName::parse("kept").unwrap();
+    let key = Key::of(&old.pool(&kept).unwrap().upstreams()[0]);
+    let planned = plan.entries[&key].due;
+    let changes = [
+        Change::Drop(ServiceName::parse("gone").unwrap()),
+        put(service("new", &["10.0.0.3:80"])),
+    ];
+    let new = compiler()
+        .with_changes(&old, &changes, &[], &Leaves::default(), version(2))
+        .unwrap();
+    let fresh = plan.reconcile(&new, later);
+
+    assert_eq!(fresh.len(), 1);
+    assert_eq!(fresh[0].service().as_str(), "new");
+    assert_eq!(plan.len(), 2);
+    assert_eq!(plan.entries[&key].due, planned);
+    assert_eq!(plan.entries[&key].machine.state(), UpstreamState::Admitted);
+    assert_eq!(plan.due.len(), 2, "nothing is left of the one that went");
+}
+
+#[test]
+fn an_upstream_that_went_during_its_probe_is_forgotten() {
+    let now = Instant::now();
+    let (mut plan, upstream) = single(now);
+    let target = plan.take_due(now).unwrap();
+    plan.reconcile(&RouteTable::default(), now);
+    assert!(
+        plan.finish(target.key, &failed(), &settings(), now)
+            .is_none()
+    );
+    plan.suspect(&upstream, settings().thresholds, now);
+    assert!(plan.is_empty());
+    assert!(plan.next_due().is_none());
+}
+
+#[test]
+fn a_shorter_interval_draws_probes_in() {
+    let now = Instant::now();
+    let (mut plan, _) = single(now);
+    probe(&mut plan, &Outcome::Passed, now);
+    plan.draw_in(Duration::from_secs(2), now);
+    assert!(plan.next_due().unwrap() <= now + Duration::from_secs(2));
+}

@@ -1,0 +1,305 @@
+//! One check of one upstream: connect, and for HTTP ask for a path.
+//!
+//! Each probe uses a fresh connection, follows no redirect and reads no body.
+//!
+//! **Invariant:** an answer of an upstream costs at most [`PROBE_HEAD_BYTES_MAX`] of memory and the
+//! probe's deadline of time, whatever it sends.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use conduit_core::name::Host;
+use conduit_core::service::ProbeSpec;
+use conduit_core::upstream::UpstreamAddr;
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use crate::resolve::{ResolveError, Resolver};
+
+/// How a probe ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did not get the answer it needs.
+    Failed(Failure),
+    /// It did.
+    Passed,
+}
+
+/// Why a probe failed; its text is the reason that people read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The name has no address.
+    NameUnknown,
+    /// The name has only addresses that the configuration does not allow.
+    NotAllowed,
+    /// The connection ended before the head of an answer.
+    NoAnswer,
+    /// What came back is not HTTP/1.
+    NotHttp,
+    /// Nobody listens there.
+    Refused,
+    /// The answer has a status that does not count as healthy.
+    Status(StatusCode),
+    /// The probe itself broke.
+    ProbeBroke,
+    /// Nothing came in time.
+    TimedOut(Duration),
+    /// The address cannot be reached, for this reason.
+    Unreachable(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameUnknown => f.write_str("name not found"),
+            Self::NotAllowed => f.write_str("name resolves to an address that is not allowed"),
+            Self::NoAnswer => f.write_str("connection closed without an answer"),
+            Self::NotHttp => f.write_str("the answer is not HTTP"),
+            Self::Refused => f.write_str("connection refused"),
+            Self::Status(status) => write!(f, "status {}", status.as_u16()),
+            Self::ProbeBroke => f.write_str("the probe broke; see the log"),
+            Self::TimedOut(after) => write!(f, "timed out after {after:?}"),
+            Self::Unreachable(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(failure) => failure.fmt(f),
+            Self::Passed => f.write_str("the probe passed"),
+        }
+    }
+}
+
+impl Outcome {
+    /// The reason in words; `None` when the probe passed.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Failed(failure) => Some(failure.to_string()),
+            Self::Passed => None,
+        }
+    }
+}
+
+/// One check, ready to run.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// What to connect to.
+    pub addr: UpstreamAddr,
+    /// Where it was reached last, tried first when the name has several addresses.
+    pub last: Option<SocketAddr>,
+    /// What to ask.
+    pub ask: Ask,
+    /// How long all of it may take.
+    pub timeout: Duration,
+}
+
+/// What a probe asks, and what counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Connecting is enough.
+    Connect,
+    /// `GET` of a path.
+    Get {
+        /// The path, with its query.
+        path: Box<str>,
+        /// What the `Host` header says.
+        host: Host,
+        /// Which answers count.
+        counts: Counts,
+    },
+}
+
+/// Which statuses count as healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// Anything below 500: the path is a guess, and a 404 is proof of life.
+    Below500,
+    /// 2xx and 3xx: the operator named the path.
+    Success,
+}
+
+impl Counts {
+    fn judge(self, status: StatusCode) -> Outcome {
+        let healthy = match self {
+            Self::Below500 => status.as_u16() < 500,
+            Self::Success => status.is_success() || status.is_redirection(),
+        };
+        if healthy {
+            Outcome::Passed
+        } else {
+            Outcome::Failed(Failure::Status(status))
+        }
+    }
+}
+
+impl Ask {
+    /// What a service's probe asks, where `default_path` is the configured one.
+    pub fn of(spec: &ProbeSpec, default_path: &str, host: &Host) -> Self {
+        let get = |path: &str, counts| Self::Get {
+            path: path.into(),
+            host: host.clone(),
+            counts,
+        };
+        match spec {
+            ProbeSpec::Connect => Self::Connect,
+            ProbeSpec::Default => get(default_path, Counts::Below500),
+            ProbeSpec::Path(path) => get(path.as_str(), Counts::Success),
+        }
+    }
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The address that took the connection, when one did.
+    pub socket: Option<SocketAddr>,
+    /// How long it took.
+    pub latency: Duration,
+}
+
+impl Probe {
+    /// Runs the check; always ends within the timeout.
+    pub async fn run(&self, resolver: &Resolver) -> Finding {
+        let started = Instant::now();
+        let mut socket = None;
+        let attempt = self.attempt(resolver, &mut socket);
+        let outcome = match timeout_at(started + self.timeout, attempt).await {
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::Failed(Failure::TimedOut(self.timeout)),
+        };
+        Finding {
+            outcome,
+            socket,
+            latency: started.elapsed(),
+        }
+    }
+
+    async fn attempt(&self, resolver: &Resolver, socket: &mut Option<SocketAddr>) -> Outcome {
+        let candidates = match resolver.lookup(&self.addr, self.last).await {
+            Ok(candidates) => candidates,
+            Err(error) => return Outcome::Failed(error.into()),
+        };
+        let mut failure = Failure::NameUnknown;
+        for candidate in candidates {
+            match TcpStream::connect(candidate).await {
+                Ok(stream) => {
+                    *socket = Some(candidate);
+                    return self.ask.put(stream).await;
+                }
+                Err(error) => failure = failure_of(&error),
+            }
+        }
+        Outcome::Failed(failure)
+    }
+}
+
+impl Ask {
+    /// Asks over an open connection; the caller sets the deadline.
+    pub async fn put<S>(&self, stream: S) -> Outcome
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        match self {
+            Self::Connect => Outcome::Passed,
+            Self::Get { path, host, counts } => match status(stream, path, host).await {
+                Ok(status) => counts.judge(status),
+                Err(failure) => Outcome::Failed(failure),
+            },
+        }
+    }
+}
+
+/// Sends one `GET` and reads the head of the answer.
+async fn status<S>(stream: S, path: &str, host: &Host) -> Result<StatusCode, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let request = Request::builder()
+        .method(Method::GET)
+        .uri(path)
+        .header(header::HOST, host.as_str())
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|_| Failure::ProbeBroke)?;
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(PROBE_HEAD_BYTES_MAX)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| failure_of_http(&error))?;
+    let answer = sender.send_request(request);
+    tokio::pin!(connection, answer);
+    let answer = tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        ended = &mut connection => match ended {
+            Ok(()) => answer.await,
+            Err(error) => return Err(failure_of_http(&error)),
+        },
+    };
+    answer
+        .map(|answer| answer.status())
+        .map_err(|error| failure_of_http(&error))
+}
+
+fn failure_of(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Failure::Refused,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Failure::NoAnswer,
+        _ => Failure::Unreachable(short(error)),
+    }
+}
+
+fn failure_of_http(error: &hyper::Error) -> Failure {
+    // A request that went down with its connection carries what took the connection down.
+    let source = error.source();
+    if let Some(cause) = source.and_then(|source| source.downcast_ref()) {
+        return failure_of_http(cause);
+    }
+    let lost = source.is_some_and(|source| source.is::<io::Error>());
+    if lost || error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        Failure::NoAnswer
+    } else {
+        Failure::NotHttp
+    }
+}
+
+/// The system's words without its error number: `no route to host`.
+fn short(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    words.to_lowercase()
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::NotAllowed => Self::NotAllowed,
+            ResolveError::NotFound => Self::NameUnknown,
+        }
+    }
+}
+
+/// How an upstream's log tells a probe from a person.
+const USER_AGENT: &str = concat!("conduit-probe/", env!("CARGO_PKG_VERSION"));
+/// How much of an answer's head a probe reads before it gives up; hyper's least is 8 KiB.
+pub const PROBE_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! Probes against real sockets on loopback, and against answers made of bytes.
+
+use conduit_core::service::ProbePath;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+
+const GENEROUS: Duration = Duration::from_secs(20);
+
+fn host() -> Host {
+    Host::parse("web.internal").unwrap()
+}
+
+fn get(counts: Counts) -> Ask {
+    Ask::Get {
+        path: "/health?full=1".into(),
+        host: host(),
+        counts,
+    }
+}
+
+/// Asks somebody who answers with these bytes; returns the outcome and the request.
+async fn ask(ask: Ask, answer: &[u8]) -> (Outcome, String) {
+    let (client, mut server) = tokio::io::duplex(1 << 20);
+    let serving = async {
+        let mut request = vec![0; 4096];
+        let len = server.read(&mut request).await.unwrap();
+        request.truncate(len);
+        // A probe that has heard enough hangs up in the middle.
+        let _sent = server.write_all(answer).await.is_ok();
+        drop(server);
+        String::from_utf8(request).unwrap()
+    };
+    tokio::join!(ask.put(client), serving)
+}
+
+#[tokio::test]
+async fn statuses_count_as_the_spec_says() {
+    let cases = [
+        (200, true, true),
+        (204, true, true),
+        (302, true, true),
+        (401, true, false),
+        (404, true, false),
+        (500, false, false),
+        (503, false, false),
+    ];
+    for (status, below_500, success) in cases {
+        let answer = format!("HTTP/1.1 {status} Some\r\nContent-Length: 5\r\n\r\nhello");
+        for (counts, expected) in [(Counts::Below500, below_500), (Counts::Success, success)] {
+            let (outcome, _) = ask(get(counts), answer.as_bytes()).await;
+            assert_eq!(outcome == Outcome::Passed, expected, "{status} {counts:?}");
+            if !expected {
+                assert_eq!(outcome.reason().unwrap(), format!("status {status}"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_request_says_who_asks_and_for_what() {
+    let (_, request) = ask(get(Counts::Success), b"HTTP/1.1 200 OK\r\n\r\n").await;
+    let request = request.to_ascii_lowercase();
+    assert!(
+        request.starts_with("get /health?full=1 http/1.1\r\n"),
+        "{request}"
+    );
+    assert!(request.contains("\r\nhost: web.internal\r\n"), "{request}");
+    let agent = concat!(
+        "\r\nuser-agent: conduit-probe/",
+        env!("CARGO_PKG_VERSION"),
+        "\r\n"
+    );
+    assert!(request.contains(agent), "{request}");
+}
+
+#[tokio::test]
+async fn nonsense_is_told_apart() {
+    let huge = format!(
+        "HTTP/1.1 200 OK\r\nX: {}\r\n\r\n",
+        "y".repeat(2 * PROBE_HEAD_BYTES_MAX)
+    );
+    let cases: [(&[u8], Failure); 4] = [
+        (b"", Failure::NoAnswer),
+        (b"HTTP/1.1 200 OK\r\nX", Failure::NoAnswer),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", Failure::NotHttp),
+        (huge.as_bytes(), Failure::NotHttp),
+    ];
+    for (answer, failure) in cases {
+        let (outcome, _) = ask(get(Counts::Below500), answer).await;
+        let start = String::from_utf8_lossy(&answer[..answer.len().min(30)]).into_owned();
+        assert_eq!(outcome, Outcome::Failed(failure), "{start:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_talks_before_being_asked_does_not_speak_http() {
+    let (client, mut server) = tokio::io::duplex(4096);
+    server
+        .write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+        .await
+        .unwrap();
+    let outcome = get(Counts::Below500).put(client).await;
+    assert_eq!(outcome, Outcome::Failed(Failure::NotHttp));
+}
+
+#[test]
+fn what_is_asked_follows_the_spec() {
+    let path = ProbePath::parse("/up").unwrap();
+    assert_eq!(
+        Ask::of(&ProbeSpec::Connect, "/health", &host()),
+        Ask::Connect
+    );
+    let default = Ask::of(&ProbeSpec::Default, "/health?full=1", &host());
+    assert_eq!(default, get(Counts::Below500));
+    let named = Ask::of(&ProbeSpec::Path(path), "/health", &host());
+    assert!(matches!(named, Ask::Get { path, counts: Counts::Success, .. } if &*path == "/up"));
+}
+
+fn probe(addr: &str, ask: Ask, timeout: Duration) -> Probe {
+    Probe {
+        addr: UpstreamAddr::parse(addr).unwrap(),
+        last: None,
+        ask,
+        timeout,
+    }
+}
+
+#[tokio::test]
+async fn an_open_port_takes_a_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let finding = probe(&address.to_string(), Ask::Connect, GENEROUS)
+        .run(&Resolver::new(|_| true))
+        .await;
+    assert_eq!(finding.outcome, Outcome::Passed);
+    assert_eq!(finding.socket, Some(address));
+}
+
+#[tokio::test]
+async fn a_name_is_found_on_whichever_address_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let finding = probe(
+        &format!("localhost:{}", address.port()),
+        Ask::Connect,
+        GENEROUS,
+    )
+    .run(&Resolver::new(|_| true))
+    .await;
+    assert_eq!(finding.outcome, Outcome::Passed);
+    assert_eq!(finding.socket, Some(address));
+}
+
+#[tokio::test]
+async fn a_closed_port_refuses() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let finding = probe(&address, get(Counts::Below500), GENEROUS)
+        .run(&Resolver::new(|_| true))
+        .await;
+    assert_eq!(finding.outcome.reason().unwrap(), "connection refused");
+    assert_eq!(finding.socket, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_times_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let timeout = Duration::from_secs(5);
+    let finding = probe(&address, get(Counts::Below500), timeout)
+        .run(&Resolver::new(|_| true))
+        .await;
+    assert_eq!(finding.outcome.reason().unwrap(), "timed out after 5s");
+    assert_eq!(finding.latency, timeout);
+}
+
+#[tokio::test]
+async fn a_name_that_hides_a_refused_address_is_not_connected_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let finding = probe(&format!("localhost:{port}"), Ask::Connect, GENEROUS)
+        .run(&Resolver::new(|address| !address.is_loopback()))
+        .await;
+    assert_eq!(finding.outcome, Outcome::Failed(Failure::NotAllowed));
+    assert_eq!(finding.socket, None);
+}

@@ -1,0 +1,253 @@
+//! The one task that writes health.
+//!
+//! It follows the published table, runs what the plan says is due, judges, and then, in this order:
+//! stores the state, rebuilds the pool's selection, reports the change.
+//!
+//! **Invariant:** at most [`PROBES_MAX`] probes run at once; a probe that hangs or panics costs its
+//! own timeout and nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use conduit_core::clock::Timestamp;
+use conduit_core::event::{Event, EventSink};
+use conduit_core::health::{Health, UpstreamState};
+use conduit_core::live;
+use conduit_core::tasks::Tasks;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::health::board::HealthBoard;
+use crate::health::machine::Transition;
+use crate::health::plan::{Key, ProbePlan, ProbeSettings, Target};
+use crate::health::probe::{Ask, Failure, Finding, Outcome, Probe};
+use crate::pool::Pool;
+use crate::resolve::Resolver;
+use crate::table::RouteTable;
+use crate::upstream::{LastProbe, Report, ReportQueue};
+
+/// Runs probes; the real one is [`Resolver`], which connects.
+pub trait Check: Clone + Send + Sync + 'static {
+    /// Runs one probe to its end.
+    fn check(&self, probe: Probe) -> impl Future<Output = Finding> + Send;
+}
+
+impl Check for Resolver {
+    async fn check(&self, probe: Probe) -> Finding {
+        probe.run(self).await
+    }
+}
+
+/// Probes every upstream of the published table.
+#[derive(Debug)]
+pub struct Prober<C = Resolver> {
+    table: live::Reader<RouteTable>,
+    settings: live::Reader<ProbeSettings>,
+    check: C,
+    reports: ReportQueue,
+    events: EventSink,
+    news: watch::Sender<()>,
+    plan: ProbePlan,
+    running: usize,
+    ended: mpsc::Sender<Ended>,
+    ends: mpsc::Receiver<Ended>,
+}
+
+impl<C: Check> Prober<C> {
+    /// A prober of what `table` holds, and the board where its findings are read.
+    pub fn new(
+        table: live::Reader<RouteTable>,
+        settings: live::Reader<ProbeSettings>,
+        check: C,
+        reports: ReportQueue,
+        events: EventSink,
+    ) -> (Self, HealthBoard) {
+        let (news, heard) = watch::channel(());
+        let (ended, ends) = mpsc::channel(PROBES_MAX);
+        let board = HealthBoard::new(table.clone(), heard);
+        let prober = Self {
+            table,
+            settings,
+            check,
+            reports,
+            events,
+            news,
+            plan: ProbePlan::default(),
+            running: 0,
+            ended,
+            ends,
+        };
+        (prober, board)
+    }
+
+    /// Starts probing; ends when `tasks` stop.
+    pub fn start(self, tasks: &Tasks) {
+        let own = tasks.clone();
+        tasks.service("prober", async move { self.run(&own).await });
+    }
+
+    async fn run(mut self, tasks: &Tasks) {
+        self.reconcile();
+        loop {
+            self.start_due(tasks);
+            let next = self.plan.next_due().filter(|_| self.running < PROBES_MAX);
+            tokio::select! {
+                biased;
+                () = tasks.stop().cancelled() => return,
+                Some(ended) = self.ends.recv() => self.finish(ended),
+                () = self.table.changed() => self.reconcile(),
+                () = self.settings.changed() => {
+                    let interval = self.settings.load().interval;
+                    self.plan.draw_in(interval, Instant::now());
+                }
+                Some(report) = self.reports.next() => self.suspect(&report),
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            }
+        }
+    }
+
+    fn reconcile(&mut self) {
+        let table = self.table.load_full();
+        for pool in self.plan.reconcile(&table, Instant::now()) {
+            // A flip between compiling the pool and publishing it went to the pool before it.
+            pool.refresh();
+        }
+    }
+
+    fn suspect(&mut self, report: &Report) {
+        let (upstream, observation) = (&report.upstream, report.observation);
+        tracing::debug!(service = %upstream.service(), upstream = %upstream.addr(), ?observation,
+            "the request path reports an upstream");
+        let thresholds = self.settings.load().thresholds;
+        self.plan.suspect(upstream, thresholds, Instant::now());
+    }
+
+    fn start_due(&mut self, tasks: &Tasks) {
+        let settings = self.settings.load_full();
+        while self.running < PROBES_MAX {
+            let Some(target) = self.plan.take_due(Instant::now()) else {
+                return;
+            };
+            self.running += 1;
+            let guard = EndGuard {
+                key: target.key,
+                finding: None,
+                ended: self.ended.clone(),
+            };
+            let probe = probe_of(&target, &settings);
+            let (check, stop) = (self.check.clone(), tasks.stop().clone());
+            tasks.job("probe", async move {
+                let mut guard = guard;
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    finding = check.check(probe) => guard.finding = Some(finding),
+                }
+            });
+        }
+    }
+
+    fn finish(&mut self, ended: Ended) {
+        self.running -= 1;
+        let settings = self.settings.load_full();
+        let Ended { key, finding } = ended;
+        let judged = self
+            .plan
+            .finish(key, &finding.outcome, &settings, Instant::now());
+        let Some((target, transition)) = judged else {
+            return;
+        };
+        let Target { pool, upstream, .. } = &target;
+        let first = upstream.last_probe().is_none();
+        let before = pool.health();
+        if let Some(socket) = finding.socket {
+            upstream.set_resolved(socket);
+        }
+        let reason = finding.outcome.to_string();
+        upstream.set_last_probe(LastProbe {
+            at: Timestamp::now(),
+            latency: finding.latency,
+            outcome: finding.outcome,
+        });
+        if let Some(transition) = transition {
+            upstream.set_state(state_after(transition));
+            pool.refresh();
+            self.tell(&target, before, pool.health(), &reason);
+        }
+        if first || transition.is_some() {
+            self.news.send_replace(());
+        }
+    }
+
+    /// Reports a change of the service's health. That a service which was never probed turned out
+    /// healthy is no change: it had its traffic all along.
+    fn tell(&self, target: &Target, previous: Health, current: Health, reason: &str) {
+        let Target { pool, upstream, .. } = target;
+        tracing::info!(service = %pool.service(), upstream = %upstream.addr(),
+            state = %upstream.state(), health = %current, reason, "an upstream changed state");
+        let learned = previous == Health::Unknown && current == Health::Healthy;
+        if previous != current && !learned {
+            self.events.send(Event::HealthChanged {
+                at: Timestamp::now(),
+                service: pool.service().clone(),
+                previous,
+                current,
+                upstream: upstream.addr().clone(),
+                reason: reason.to_owned(),
+            });
+        }
+    }
+}
+
+fn probe_of(target: &Target, settings: &ProbeSettings) -> Probe {
+    let (pool, upstream): (&Arc<Pool>, _) = (&target.pool, &target.upstream);
+    Probe {
+        addr: upstream.addr().clone(),
+        last: upstream.socket(),
+        ask: Ask::of(upstream.probe(), settings.path.as_str(), pool.host()),
+        timeout: settings.timeout,
+    }
+}
+
+fn state_after(transition: Transition) -> UpstreamState {
+    match transition {
+        Transition::Admitted => UpstreamState::Admitted,
+        Transition::Ejected => UpstreamState::Ejected,
+    }
+}
+
+/// A probe that ended.
+#[derive(Debug)]
+struct Ended {
+    key: Key,
+    finding: Finding,
+}
+
+/// Says that a probe ended, also when it panicked.
+struct EndGuard {
+    key: Key,
+    finding: Option<Finding>,
+    ended: mpsc::Sender<Ended>,
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        let finding = self.finding.take().unwrap_or(Finding {
+            outcome: Outcome::Failed(Failure::ProbeBroke),
+            socket: None,
+            latency: Duration::ZERO,
+        });
+        let ended = Ended {
+            key: self.key,
+            finding,
+        };
+        // Invariant: the queue has a place for each running probe; it only fails once the prober
+        // is gone, and then nobody wants to know.
+        drop(self.ended.try_send(ended));
+    }
+}
+
+/// How many probes run at once.
+pub const PROBES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! Every bound of the request path, with its unit.
+//!
+//! What an operator may want to change is in [`Limits`]; the rest are constants.
+//!
+//! **Invariant:** nothing on the request path waits, grows or repeats without a bound named here,
+//! except the duration of a response and of a tunnel, which streams need to be without one.
+
+use std::time::Duration;
+
+/// The bounds that a configuration can change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections that may be open at once, over all workers; more wait in the listen queue.
+    pub connections_max: usize,
+    /// How long requests in flight may go on after stopping began.
+    pub drain: Duration,
+    /// How long a connection without a request in flight is kept.
+    pub idle: Duration,
+    /// How long connecting to an upstream may take.
+    pub connect: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: CONNECTIONS_MAX,
+            drain: DRAIN_TIMEOUT,
+            idle: IDLE_TIMEOUT,
+            connect: CONNECT_TIMEOUT,
+        }
+    }
+}
+
+/// Connections open at once, over all workers.
+pub const CONNECTIONS_MAX: usize = 20_000;
+/// What requests in flight get after stopping began.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Closes a connection that asks nothing, or takes this long to finish a request's head.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// For connecting to an upstream. The time to its first byte has no bound here: a busy inference
+/// engine may take minutes. Bounds per service come with their own configuration.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// From the accepted connection to the end of the TLS handshake.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often idle connections, downstream and upstream, are looked for.
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// The same while stopping.
+pub(crate) const DRAIN_SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+/// What a connection accepted just before a stop gets to send its first request.
+pub(crate) const FRESH_GRACE: Duration = Duration::from_secs(1);
+/// How long accepting pauses when the process has no file descriptors left.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What a connection that was told to finish gets when nothing is in flight on it.
+pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Clients that wait to be accepted, per listening socket.
+pub(crate) const BACKLOG: i32 = 1_024;
+/// A request's head, over HTTP/1.1; longer ones get 431.
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1_024;
+/// Lines in a head, over HTTP/1.1; more get 431.
+pub(crate) const HEADERS_MAX: usize = 128;
+/// A request's head, over HTTP/2.
+pub(crate) const H2_HEAD_BYTES_MAX: u32 = 64 * 1_024;
+/// What is read or queued per HTTP/1.1 connection at once.
+pub(crate) const BUFFER_BYTES_MAX: usize = 128 * 1_024;
+/// Requests in flight per HTTP/2 connection.
+pub(crate) const H2_STREAMS_MAX: u32 = 256;
+/// Streams that were reset before anything accepted them, per connection (CVE-2023-44487).
+pub(crate) const H2_RESETS_PENDING_MAX: usize = 20;
+/// Resets that a client may provoke from us, per connection (CVE-2025-8671).
+pub(crate) const H2_RESETS_PROVOKED_MAX: usize = 1_024;
+/// What a client may send ahead per stream.
+pub(crate) const H2_STREAM_WINDOW_BYTES: u32 = 256 * 1_024;
+/// What a client may send ahead per connection.
+pub(crate) const H2_CONNECTION_WINDOW_BYTES: u32 = 1_024 * 1_024;
+/// What is queued to be sent per stream.
+pub(crate) const H2_SEND_BYTES_MAX: usize = 128 * 1_024;
+
+/// Idle connections kept per upstream and worker.
+pub(crate) const UPSTREAM_IDLE_MAX: usize = 128;
+/// How long an idle connection to an upstream is kept. Servers often close sooner; see
+/// [`REPLAY_AFTER`].
+pub(crate) const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// From this idle time on, an upstream may be closing the connection at the very moment it is
+/// used again, so requests that can be repeated are kept for one more try.
+pub(crate) const REPLAY_AFTER: Duration = Duration::from_secs(1);
+/// How often a request may be moved to another upstream, when nothing was sent yet.
+pub(crate) const RETRIES_MAX: u32 = 1;
+/// Dead pooled connections that one request may meet before a fresh one is opened.
+pub(crate) const STALE_MAX: u32 = 3;
+/// What a client is told to wait after a 503.
+pub(crate) const RETRY_AFTER_SECONDS: u16 = 5;
+/// Longer request ids of clients are replaced by our own.
+pub(crate) const REQUEST_ID_BYTES_MAX: usize = 64;
+/// What of a path goes into the access log.
+pub(crate) const LOG_PATH_BYTES_MAX: usize = 512;
+/// What a client gets to close its side of a tunnel after the upstream has closed the other.
+pub(crate) const TUNNEL_LINGER: Duration = Duration::from_secs(5);

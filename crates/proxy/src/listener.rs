@@ -1,0 +1,281 @@
+//! Sockets: bound before anything else, listening last.
+//!
+//! Every worker gets sockets of its own on the same addresses (`SO_REUSEPORT`), so that the kernel
+//! spreads connections and workers share nothing. That option also hides a port that is in use,
+//! even by a second Conduit, so each address is tried without it first.
+//!
+//! **Invariant:** a bound socket does not listen: until [`Sockets::listen`] clients are refused by
+//! the kernel instead of waiting for an answer that is not ready yet.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::error::ProxyError;
+use crate::holder;
+use crate::limits::BACKLOG;
+
+/// Where to listen, and for how many workers.
+#[derive(Debug, Clone)]
+pub struct BindSettings {
+    /// With TLS.
+    pub https: Vec<SocketAddr>,
+    /// In the clear: redirects, and services without TLS.
+    pub http: Vec<SocketAddr>,
+    /// How many threads will serve; at least one.
+    pub workers: usize,
+}
+
+/// Bound sockets for every worker.
+#[derive(Debug)]
+pub struct Listeners {
+    https: Vec<SocketAddr>,
+    http: Vec<SocketAddr>,
+    workers: Vec<Sockets>,
+}
+
+impl Listeners {
+    /// Binds every address for every worker. Port 0 chooses one port that all workers share.
+    ///
+    /// `[::]` is left out where the machine has no IPv6.
+    ///
+    /// # Errors
+    /// Names the address, who holds it, and what to do.
+    pub fn bind(settings: &BindSettings) -> Result<Self, ProxyError> {
+        let count = settings.workers.max(1);
+        let mut workers: Vec<Sockets> = (0..count).map(|_| Sockets::default()).collect();
+        let https = bind_all(&settings.https, &mut workers, |w| &mut w.https)?;
+        let http = bind_all(&settings.http, &mut workers, |w| &mut w.http)?;
+        Ok(Self {
+            https,
+            http,
+            workers,
+        })
+    }
+
+    /// Where TLS is served; real ports, also when 0 was asked for.
+    pub fn https_addresses(&self) -> &[SocketAddr] {
+        &self.https
+    }
+
+    /// Where plain HTTP is served.
+    pub fn http_addresses(&self) -> &[SocketAddr] {
+        &self.http
+    }
+
+    /// The sockets, one set per worker.
+    pub(crate) fn into_workers(self) -> Vec<Sockets> {
+        self.workers
+    }
+}
+
+/// The sockets of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    https: Vec<Socket>,
+    http: Vec<Socket>,
+}
+
+impl Sockets {
+    /// Starts listening: from here on the kernel completes connections.
+    pub(crate) fn listen(self) -> Result<Listening, ProxyError> {
+        let all = |sockets: Vec<Socket>| -> Result<Vec<_>, ProxyError> {
+            sockets.into_iter().map(listen).collect()
+        };
+        Ok(Listening {
+            https: all(self.https)?,
+            http: all(self.http)?,
+        })
+    }
+}
+
+/// The listening sockets of one worker.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    pub(crate) https: Vec<std::net::TcpListener>,
+    pub(crate) http: Vec<std::net::TcpListener>,
+}
+
+fn bind_all(
+    addresses: &[SocketAddr],
+    workers: &mut [Sockets],
+    side: impl Fn(&mut Sockets) -> &mut Vec<Socket>,
+) -> Result<Vec<SocketAddr>, ProxyError> {
+    let mut bound = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let Some(first) = bind_first(*address)? else {
+            tracing::warn!(%address, "this machine has no IPv6; not listening there");
+            continue;
+        };
+        let real = first
+            .local_addr()
+            .map_err(|e| failed("read the address", *address, e))?
+            .as_socket()
+            .unwrap_or(*address);
+        bound.push(real);
+        for (index, worker) in workers.iter_mut().enumerate() {
+            let socket = match index {
+                0 => first.try_clone().map_err(|e| failed("bind", real, e))?,
+                _ => bind_shared(real)?,
+            };
+            side(worker).push(socket);
+        }
+    }
+    Ok(bound)
+}
+
+/// Binds the first worker's socket; `None` when it is `[::]` and there is no IPv6.
+fn bind_first(address: SocketAddr) -> Result<Option<Socket>, ProxyError> {
+    let outcome = probe(address).and_then(|()| bind_shared(address));
+    match outcome {
+        Err(ProxyError::AddressMissing { .. } | ProxyError::Socket { .. })
+            if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) =>
+        {
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
+/// Binds without `SO_REUSEPORT` and lets go again: fails when anybody has the port.
+fn probe(address: SocketAddr) -> Result<(), ProxyError> {
+    if address.port() == 0 {
+        return Ok(());
+    }
+    let socket = open(address)?;
+    // Connections of a former process that linger in TIME_WAIT are no holder.
+    socket
+        .set_reuse_address(true)
+        .and_then(|()| socket.bind(&address.into()))
+        .map_err(|e| refused(address, e))
+}
+
+fn bind_shared(address: SocketAddr) -> Result<Socket, ProxyError> {
+    let socket = open(address)?;
+    // Without SO_REUSEADDR at first: a socket that is bound but does not listen yet would not be
+    // seen by another process's probe otherwise.
+    let strict = socket
+        .set_reuse_port(true)
+        .and_then(|()| socket.bind(&address.into()));
+    match strict {
+        Ok(()) => Ok(socket),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => socket
+            .set_reuse_address(true)
+            .and_then(|()| socket.bind(&address.into()))
+            .map(|()| socket)
+            .map_err(|e| refused(address, e)),
+        Err(error) => Err(refused(address, error)),
+    }
+}
+
+fn open(address: SocketAddr) -> Result<Socket, ProxyError> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        Some(Protocol::TCP),
+    )
+    .map_err(|e| failed("open a socket", address, e))?;
+    if address.is_ipv6() {
+        socket
+            .set_only_v6(true)
+            .map_err(|e| failed("restrict to IPv6", address, e))?;
+    }
+    Ok(socket)
+}
+
+fn listen(socket: Socket) -> Result<std::net::TcpListener, ProxyError> {
+    // Inherited by every accepted connection, so that a restart finds no holder in TIME_WAIT.
+    let outcome = socket
+        .set_reuse_address(true)
+        .and_then(|()| socket.listen(BACKLOG));
+    match outcome {
+        Ok(()) => Ok(socket.into()),
+        Err(error) => {
+            let address = socket.local_addr().ok().and_then(|a| a.as_socket());
+            let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+            Err(failed("listen", address.unwrap_or(unknown), error))
+        }
+    }
+}
+
+fn refused(address: SocketAddr, source: io::Error) -> ProxyError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => ProxyError::PortTaken {
+            address,
+            holder: holder::describe(address),
+        },
+        io::ErrorKind::PermissionDenied => ProxyError::PortForbidden { address, source },
+        io::ErrorKind::AddrNotAvailable => ProxyError::AddressMissing { address, source },
+        _ => failed("bind", address, source),
+    }
+}
+
+fn failed(operation: &'static str, address: SocketAddr, source: io::Error) -> ProxyError {
+    ProxyError::Socket {
+        operation,
+        address,
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn settings(https: &str, workers: usize) -> BindSettings {
+        BindSettings {
+            https: vec![https.parse().expect("address")],
+            http: Vec::new(),
+            workers,
+        }
+    }
+
+    #[test]
+    fn workers_share_the_port_that_was_chosen() {
+        let listeners = Listeners::bind(&settings("127.0.0.1:0", 3)).expect("binds");
+        let address = listeners.https_addresses()[0];
+        assert_ne!(address.port(), 0);
+        for worker in listeners.into_workers() {
+            let listening = worker.listen().expect("listens");
+            assert_eq!(listening.https[0].local_addr().expect("bound"), address);
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_named_with_its_holder() {
+        let other = TcpListener::bind("127.0.0.1:0").expect("binds");
+        let address = other.local_addr().expect("bound").to_string();
+        let error = Listeners::bind(&settings(&address, 1)).expect_err("taken");
+        let text = error.to_string();
+        let pid = std::process::id().to_string();
+        assert!(text.contains(&address) && text.contains(&pid), "{text}");
+    }
+
+    #[test]
+    fn a_second_conduit_is_refused_even_before_the_first_listens() {
+        let first = Listeners::bind(&settings("127.0.0.1:0", 2)).expect("binds");
+        let address = first.https_addresses()[0].to_string();
+        let error = Listeners::bind(&settings(&address, 2)).expect_err("taken");
+        assert!(matches!(error, ProxyError::PortTaken { .. }), "{error}");
+        let mut listening = Vec::new();
+        for worker in first.into_workers() {
+            listening.push(worker.listen().expect("listens"));
+        }
+        let error = Listeners::bind(&settings(&address, 2)).expect_err("taken");
+        assert!(matches!(error, ProxyError::PortTaken { .. }), "{error}");
+        drop(listening);
+        Listeners::bind(&settings(&address, 2)).expect("free again");
+    }
+
+    #[test]
+    fn an_address_of_another_machine_says_so() {
+        let error = Listeners::bind(&settings("192.0.2.1:8443", 1)).expect_err("not ours");
+        assert!(
+            matches!(error, ProxyError::AddressMissing { .. }),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,397 @@
+//! What the proxy counts.
+//!
+//! Every worker counts into a shard of its own, so that counting costs no contention; a scrape adds
+//! the shards up.
+//!
+//! **Invariant:** a shard's map is locked once per service and worker, never per request; counting
+//! is a relaxed atomic add.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use conduit_core::name::ServiceName;
+use foldhash::fast::RandomState;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+/// Everything the proxy counts; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct ProxyMetrics(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    shards: Mutex<Vec<Arc<Shard>>>,
+    connections: AtomicU64,
+    connections_open: AtomicU64,
+    handshakes_failed: AtomicU64,
+    tunnels_open: AtomicU64,
+    cut: AtomicU64,
+    refused: AtomicU64,
+}
+
+type Shard = Mutex<HashMap<ServiceName, Arc<ServiceCounters>, RandomState>>;
+
+impl ProxyMetrics {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds what is counted here to what `/metrics` shows, under `proxy_…`.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(Scrape(Arc::clone(&self.0))));
+    }
+
+    /// Drops the counts of services that are gone; `keep` says which are not.
+    pub fn retain(&self, keep: impl Fn(&ServiceName) -> bool) {
+        for shard in lock(&self.0.shards).iter() {
+            lock(shard).retain(|service, _| keep(service));
+        }
+    }
+
+    /// How many connections are open, over all workers.
+    pub fn connections_open(&self) -> u64 {
+        self.0.connections_open.load(Ordering::Relaxed)
+    }
+
+    /// How many requests and tunnels were cut at the deadline of a stop.
+    pub fn cut(&self) -> u64 {
+        self.0.cut.load(Ordering::Relaxed)
+    }
+
+    /// A shard for one worker.
+    pub(crate) fn worker(&self) -> WorkerMetrics {
+        let shard = Arc::<Shard>::default();
+        lock(&self.0.shards).push(Arc::clone(&shard));
+        WorkerMetrics {
+            all: self.clone(),
+            shard,
+            known: RefCell::default(),
+        }
+    }
+}
+
+/// The counters of one worker.
+#[derive(Debug)]
+pub(crate) struct WorkerMetrics {
+    all: ProxyMetrics,
+    shard: Arc<Shard>,
+    known: RefCell<HashMap<ServiceName, Arc<ServiceCounters>, RandomState>>,
+}
+
+impl WorkerMetrics {
+    /// The counters of a service.
+    pub(crate) fn service(&self, service: &ServiceName) -> Arc<ServiceCounters> {
+        if let Some(counters) = self.known.borrow().get(service) {
+            return Arc::clone(counters);
+        }
+        let counters = Arc::clone(lock(&self.shard).entry(service.clone()).or_default());
+        self.known
+            .borrow_mut()
+            .insert(service.clone(), Arc::clone(&counters));
+        counters
+    }
+
+    /// Forgets services that [`ProxyMetrics::retain`] dropped.
+    pub(crate) fn sweep(&self) {
+        let shard = lock(&self.shard);
+        self.known
+            .borrow_mut()
+            .retain(|service, _| shard.contains_key(service));
+    }
+
+    pub(crate) fn connection_opened(&self) {
+        self.all.0.connections.fetch_add(1, Ordering::Relaxed);
+        self.all.0.connections_open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn connection_closed(&self) {
+        self.all.0.connections_open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn tunnel_opened(&self) {
+        self.all.0.tunnels_open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn tunnel_closed(&self) {
+        self.all.0.tunnels_open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn handshake_failed(&self) {
+        self.all.0.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request that reached no service: a bad host, an unknown one, a redirect.
+    pub(crate) fn request_refused(&self) {
+        self.all.0.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn cut(&self, count: u64) {
+        self.all.0.cut.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// What is counted per service.
+#[derive(Debug, Default)]
+pub(crate) struct ServiceCounters {
+    classes: [AtomicU64; CLASSES.len()],
+    buckets: [AtomicU64; BUCKETS_MS.len() + 1],
+    duration_us: AtomicU64,
+    in_flight: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    retries: AtomicU64,
+}
+
+impl ServiceCounters {
+    pub(crate) fn begin(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retried(&self, times: u32) {
+        if times > 0 {
+            self.retries.fetch_add(u64::from(times), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a request that began with [`ServiceCounters::begin`]; status 0 is a client that left
+    /// before there was one.
+    pub(crate) fn end(&self, status: u16, took: Duration, bytes_in: u64, bytes_out: u64) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let class = usize::from(status / 100).min(CLASSES.len() - 1);
+        self.classes[class].fetch_add(1, Ordering::Relaxed);
+        let bucket = BUCKETS_MS.partition_point(|ms| Duration::from_millis(*ms) < took);
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.duration_us.fetch_add(micros, Ordering::Relaxed);
+        self.bytes_in.fetch_add(bytes_in, Ordering::Relaxed);
+        self.bytes_out.fetch_add(bytes_out, Ordering::Relaxed);
+    }
+}
+
+/// The sum of the shards for one service, as plain numbers.
+#[derive(Debug, Default)]
+struct Sum {
+    classes: [u64; CLASSES.len()],
+    buckets: [u64; BUCKETS_MS.len() + 1],
+    duration_us: u64,
+    in_flight: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    retries: u64,
+}
+
+impl Sum {
+    fn add(&mut self, counters: &ServiceCounters) {
+        let read = |value: &AtomicU64| value.load(Ordering::Relaxed);
+        for (sum, value) in self.classes.iter_mut().zip(&counters.classes) {
+            *sum += read(value);
+        }
+        for (sum, value) in self.buckets.iter_mut().zip(&counters.buckets) {
+            *sum += read(value);
+        }
+        self.duration_us += read(&counters.duration_us);
+        self.in_flight += read(&counters.in_flight);
+        self.bytes_in += read(&counters.bytes_in);
+        self.bytes_out += read(&counters.bytes_out);
+        self.retries += read(&counters.retries);
+    }
+}
+
+/// Reads everything for one scrape.
+struct Scrape(Arc<Inner>);
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scrape")
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let inner = &self.0;
+        for (name, help, value) in [
+            ("proxy_connections", "Connections accepted", &inner.connections),
+            (
+                "proxy_handshakes_failed",
+                "TLS handshakes that failed or took too long",
+                &inner.handshakes_failed,
+            ),
+            (
+                "proxy_requests_refused",
+                "Requests that reached no service",
+                &inner.refused,
+            ),
+            (
+                "proxy_cut",
+                "Requests and tunnels cut at the deadline of a stop",
+                &inner.cut,
+            ),
+        ] {
+            let counter = ConstCounter::new(value.load(Ordering::Relaxed));
+            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(metric)?;
+        }
+        for (name, help, value) in [
+            (
+                "proxy_connections_open",
+                "Connections open now",
+                &inner.connections_open,
+            ),
+            ("proxy_tunnels_open", "Tunnels open now", &inner.tunnels_open),
+        ] {
+            let gauge = ConstGauge::new(value.load(Ordering::Relaxed).cast_signed());
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
+        }
+        encode_services(&mut encoder, &sums(inner))
+    }
+}
+
+fn sums(inner: &Inner) -> BTreeMap<ServiceName, Sum> {
+    let mut sums = BTreeMap::<ServiceName, Sum>::new();
+    for shard in lock(&inner.shards).iter() {
+        for (service, counters) in lock(shard).iter() {
+            sums.entry(service.clone()).or_default().add(counters);
+        }
+    }
+    sums
+}
+
+fn encode_services(
+    encoder: &mut DescriptorEncoder<'_>,
+    sums: &BTreeMap<ServiceName, Sum>,
+) -> fmt::Result {
+    let counter = MetricType::Counter;
+    let mut metric =
+        encoder.encode_descriptor("proxy_requests", "Requests by status class", None, counter)?;
+    for (service, sum) in sums {
+        for (class, count) in CLASSES.iter().zip(sum.classes) {
+            let labels = [("service", service.as_str()), ("status", *class)];
+            ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+        }
+    }
+    for (name, help, read) in PER_SERVICE {
+        let mut metric = encoder.encode_descriptor(name, help, None, counter)?;
+        for (service, sum) in sums {
+            let labels = [("service", service.as_str())];
+            ConstCounter::new(read(sum)).encode(metric.encode_family(&labels)?)?;
+        }
+    }
+    let mut metric = encoder.encode_descriptor(
+        "proxy_requests_in_flight",
+        "Requests under way",
+        None,
+        MetricType::Gauge,
+    )?;
+    for (service, sum) in sums {
+        let labels = [("service", service.as_str())];
+        ConstGauge::new(sum.in_flight.cast_signed()).encode(metric.encode_family(&labels)?)?;
+    }
+    let mut metric = encoder.encode_descriptor(
+        "proxy_request_duration_seconds",
+        "From the end of the request's head to the end of the response",
+        None,
+        MetricType::Histogram,
+    )?;
+    for (service, sum) in sums {
+        let labels = [("service", service.as_str())];
+        let mut metric = metric.encode_family(&labels)?;
+        let bounds = BUCKETS_MS.iter().map(|ms| seconds(ms * 1_000));
+        let buckets: Vec<(f64, u64)> = bounds
+            .chain([f64::MAX])
+            .zip(sum.buckets.iter().copied())
+            .collect();
+        let total = sum.buckets.iter().sum();
+        let no_exemplars = None::<&HashMap<usize, _>>;
+        metric.encode_histogram::<[(&str, &str); 0]>(
+            seconds(sum.duration_us),
+            total,
+            &buckets,
+            no_exemplars,
+        )?;
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a sum of durations needs no more than 52 bits of microseconds"
+)]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Counters stay right whatever panicked while it was held.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One counter per service: its name, its help, and where it is.
+type PerService = (&'static str, &'static str, fn(&Sum) -> u64);
+
+const PER_SERVICE: [PerService; 3] = [
+    (
+        "proxy_request_bytes",
+        "Bytes of request bodies",
+        |sum| sum.bytes_in,
+    ),
+    (
+        "proxy_response_bytes",
+        "Bytes of response bodies",
+        |sum| sum.bytes_out,
+    ),
+    (
+        "proxy_retries",
+        "Requests moved to another upstream",
+        |sum| sum.retries,
+    ),
+];
+/// Status classes; the first is for clients that left before there was a status.
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+/// Upper bounds of the duration's buckets.
+const BUCKETS_MS: [u64; 12] = [
+    1, 2, 5, 10, 25, 50, 100, 250, 1_000, 5_000, 30_000, 120_000,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scrape_adds_the_workers_up() {
+        let metrics = ProxyMetrics::new();
+        let mut registry = Registry::with_prefix("conduit");
+        metrics.register(&mut registry);
+        let service = ServiceName::parse("grafana").expect("valid");
+        for worker in [metrics.worker(), metrics.worker()] {
+            let counters = worker.service(&service);
+            counters.begin();
+            counters.end(200, Duration::from_millis(3), 5, 70);
+        }
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("encodes");
+        for line in [
+            "conduit_proxy_requests_total{service=\"grafana\",status=\"2xx\"} 2",
+            "conduit_proxy_requests_in_flight{service=\"grafana\"} 0",
+            "conduit_proxy_response_bytes_total{service=\"grafana\"} 140",
+            "conduit_proxy_request_duration_seconds_bucket{le=\"0.002\",service=\"grafana\"} 0",
+            "conduit_proxy_request_duration_seconds_bucket{le=\"0.005\",service=\"grafana\"} 2",
+            "conduit_proxy_request_duration_seconds_bucket{le=\"+Inf\",service=\"grafana\"} 2",
+        ] {
+            assert!(text.contains(line), "{line}\nin\n{text}");
+        }
+        metrics.retain(|_| false);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("encodes");
+        assert!(!text.contains("grafana"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Host → route: everything a handshake or a request needs to know, published whole.
+//!
+//! **Invariant:** a table is never changed after it was made. All hosts of a service share one
+//! `Arc<Route>`, and every service has exactly one pool in the table, routed or not: the prober's
+//! plan is derived from here.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use conduit_core::catalog::Version;
+use conduit_core::name::{Host, ServiceName};
+use conduit_core::service::WhenAllEjected;
+use foldhash::fast::RandomState;
+
+use crate::pool::Pool;
+use crate::sni::RouteLeaves;
+
+/// All routes at one version.
+#[derive(Debug, Clone, Default)]
+pub struct RouteTable {
+    pub(crate) version: Version,
+    pub(crate) routes: HashMap<Host, Arc<Route>, RandomState>,
+    pub(crate) watched: HashMap<ServiceName, Watched, RandomState>,
+}
+
+impl RouteTable {
+    /// The route of a host, given in lower case and without a trailing dot.
+    pub fn get(&self, host: &str) -> Option<&Arc<Route>> {
+        self.routes.get(host)
+    }
+
+    /// What the table was compiled from.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Every host with its route, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Host, &Arc<Route>)> {
+        self.routes.iter()
+    }
+
+    /// How many hosts there are.
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Whether there is no host.
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    /// The route of a service, when it has one.
+    pub fn route(&self, service: &ServiceName) -> Option<&Arc<Route>> {
+        self.watched.get(service).and_then(Watched::route)
+    }
+
+    /// The upstreams of a service, routed or not.
+    pub fn pool(&self, service: &ServiceName) -> Option<&Arc<Pool>> {
+        self.watched.get(service).map(Watched::pool)
+    }
+
+    /// Every pool, routed or not, in no particular order.
+    pub fn pools(&self) -> impl ExactSizeIterator<Item = &Arc<Pool>> {
+        self.watched.values().map(Watched::pool)
+    }
+}
+
+/// Where requests for the hosts of one service go.
+pub struct Route {
+    /// The service.
+    pub service: ServiceName,
+    /// Its primary host.
+    pub host: Host,
+    /// All its hosts, the primary one first.
+    pub hosts: Arc<[Host]>,
+    /// What the handshake serves; `None` when the route is served in the clear on `http_listen`.
+    pub leaves: Option<Arc<RouteLeaves>>,
+    /// The candidates for its requests.
+    pub pool: Arc<Pool>,
+    /// What to do when none of them is admitted.
+    pub when_all_ejected: WhenAllEjected,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("service", &self.service)
+            .field("hosts", &self.hosts)
+            .field("tls", &self.leaves.is_some())
+            .field("when_all_ejected", &self.when_all_ejected)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One service in the table.
+#[derive(Debug, Clone)]
+pub(crate) enum Watched {
+    /// Answered directly by DNS; only its health concerns us.
+    Direct(Arc<Pool>),
+    /// Reached through us.
+    Routed(Arc<Route>),
+}
+
+impl Watched {
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        match self {
+            Self::Direct(pool) => pool,
+            Self::Routed(route) => &route.pool,
+        }
+    }
+
+    pub(crate) fn route(&self) -> Option<&Arc<Route>> {
+        match self {
+            Self::Direct(_) => None,
+            Self::Routed(route) => Some(route),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The I/O half end to end, over loopback: real sockets in front, fake upstreams behind.
+
+mod forwarding;
+mod harness;
+mod refusals;
+mod stopping;
+mod streaming;
+mod tls;

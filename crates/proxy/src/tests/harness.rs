@@ -1,0 +1,293 @@
+//! A gateway with real workers, fake upstreams that speak raw bytes, and a client that does, too.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use conduit_core::live;
+use conduit_core::service::Service;
+use conduit_core::tasks::Tasks;
+use tokio_util::sync::CancellationToken;
+
+use crate::fixture;
+use crate::limits::Limits;
+use crate::listener::{BindSettings, Listeners};
+use crate::metrics::ProxyMetrics;
+use crate::table::RouteTable;
+use crate::worker::{Drained, Proxy, ProxySettings};
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running proxy with one worker.
+pub(super) struct Gateway {
+    pub(super) http: SocketAddr,
+    pub(super) https: Option<SocketAddr>,
+    pub(super) table: live::Writer<RouteTable>,
+    pub(super) metrics: ProxyMetrics,
+    tasks: Tasks,
+    proxy: Proxy,
+}
+
+impl Gateway {
+    /// Serves these services in the clear.
+    pub(super) fn http(services: Vec<Service>) -> Self {
+        Self::with(fixture::table(services), |_| None, Limits::default())
+    }
+
+    pub(super) fn with(
+        table: RouteTable,
+        tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
+        limits: Limits,
+    ) -> Self {
+        let (writer, reader) = live::channel(Arc::new(table));
+        let tls = tls(&reader).map(Arc::new);
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listeners = Listeners::bind(&BindSettings {
+            https: tls.iter().map(|_| loopback).collect(),
+            http: vec![loopback],
+            workers: 1,
+        })
+        .expect("binds");
+        let tasks = Tasks::new(CancellationToken::new());
+        let metrics = ProxyMetrics::new();
+        let http = listeners.http_addresses()[0];
+        let https = listeners.https_addresses().first().copied();
+        let settings = ProxySettings {
+            tls,
+            https_port: 8443,
+            trust_bundle: Some(Bytes::from_static(b"PEM")),
+            limits,
+        };
+        let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
+        Self {
+            http,
+            https,
+            table: writer,
+            metrics,
+            tasks,
+            proxy,
+        }
+    }
+
+    /// A new connection in the clear.
+    pub(super) fn connect(&self) -> Wire<TcpStream> {
+        Wire::connect(self.http)
+    }
+
+    /// Asks it to stop, without waiting.
+    pub(super) fn begin_stop(&self) {
+        self.tasks.stop().cancel();
+    }
+
+    /// Stops it and waits for the end.
+    pub(super) fn stop(self) -> Drained {
+        self.begin_stop();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let drained = runtime.block_on(self.proxy.finished());
+        assert_eq!((self.tasks.died(), self.tasks.panics()), (None, 0));
+        drained
+    }
+}
+
+/// An upstream that speaks whatever a closure says, one thread per connection.
+pub(super) struct Upstream {
+    pub(super) address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Upstream {
+    /// Calls `serve` with every connection.
+    pub(super) fn raw(serve: impl Fn(Wire<TcpStream>) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+        let address = listener.local_addr().expect("bound");
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        let serve = Arc::new(serve);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let serve = Arc::clone(&serve);
+                std::thread::spawn(move || serve(Wire::new(stream)));
+            }
+        });
+        Self {
+            address,
+            connections,
+        }
+    }
+
+    /// Answers every request on every connection with the text that `answer` makes of its head.
+    pub(super) fn http(answer: impl Fn(&Head) -> String + Send + Sync + 'static) -> Self {
+        Self::raw(move |mut wire| {
+            while let Some(head) = wire.head() {
+                wire.send(&answer(&head));
+            }
+        })
+    }
+
+    /// Answers with the head it got, as the body.
+    pub(super) fn mirror() -> Self {
+        Self::http(|head| ok(&head.0))
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// How many connections it has seen.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// An address where nobody listens.
+pub(super) fn nowhere() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+    listener.local_addr().expect("bound").to_string()
+}
+
+/// A response with this body.
+pub(super) fn ok(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A request without a body.
+pub(super) fn get(host: &str, path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n")
+}
+
+/// One end of a connection, read by lines and lengths.
+pub(super) struct Wire<S> {
+    pub(super) stream: S,
+    buffer: Vec<u8>,
+}
+
+impl Wire<TcpStream> {
+    pub(super) fn connect(address: SocketAddr) -> Self {
+        Self::new(TcpStream::connect(address).expect("connects"))
+    }
+
+    pub(super) fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.set_nodelay(true).expect("a socket");
+        Self::over(stream)
+    }
+}
+
+impl<S: Read + Write> Wire<S> {
+    pub(super) fn over(stream: S) -> Self {
+        Self {
+            stream,
+            buffer: Vec::new(),
+        }
+    }
+
+    pub(super) fn send(&mut self, text: &str) {
+        // The other side may be gone on purpose.
+        self.stream.write_all(text.as_bytes()).ok();
+        self.stream.flush().ok();
+    }
+
+    /// The next head; `None` at the end of the connection.
+    pub(super) fn head(&mut self) -> Option<Head> {
+        loop {
+            if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
+                let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
+                return Some(Head(String::from_utf8(head).expect("text")));
+            }
+            if !self.fill() {
+                return None;
+            }
+        }
+    }
+
+    /// The next `count` bytes.
+    pub(super) fn exactly(&mut self, count: usize) -> String {
+        while self.buffer.len() < count {
+            assert!(self.fill(), "ended after {:?}", self.buffer.len());
+        }
+        let bytes: Vec<u8> = self.buffer.drain(..count).collect();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    /// Reads up to and including `end`.
+    pub(super) fn until(&mut self, end: &str) -> String {
+        loop {
+            if let Some(place) = find(&self.buffer, end.as_bytes()) {
+                return self.exactly(place + end.len());
+            }
+            assert!(self.fill(), "ended without {end:?}");
+        }
+    }
+
+    /// Everything up to the end of the connection.
+    pub(super) fn rest(&mut self) -> String {
+        while self.fill() {}
+        String::from_utf8(std::mem::take(&mut self.buffer)).expect("text")
+    }
+
+    /// A response with a known length or none.
+    pub(super) fn response(&mut self) -> (Head, String) {
+        let head = self.head().expect("a response");
+        let length = head.field("content-length").map_or(0, |text| {
+            text.parse().expect("a number")
+        });
+        let body = self.exactly(length);
+        (head, body)
+    }
+
+    /// Sends a request and reads the response.
+    pub(super) fn ask(&mut self, request: &str) -> (Head, String) {
+        self.send(request);
+        self.response()
+    }
+
+    fn fill(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.buffer.extend_from_slice(&chunk[..count]);
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("nothing came"),
+            Err(_) => false,
+        }
+    }
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}
+
+/// A head, as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Head(pub(super) String);
+
+impl Head {
+    pub(super) fn status(&self) -> u16 {
+        let status = self.0.split(' ').nth(1).expect("a status line");
+        status.parse().expect("a number")
+    }
+
+    /// The only line of a field.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        let mut all = self.0.lines().skip(1).filter_map(|line| {
+            let (field, value) = line.split_once(':')?;
+            field.eq_ignore_ascii_case(name).then_some(value.trim())
+        });
+        let first = all.next();
+        assert!(all.next().is_none(), "{name} twice in {}", self.0);
+        first
+    }
+}

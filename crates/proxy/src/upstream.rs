@@ -1,0 +1,271 @@
+//! One address we forward to, with the atomics that live as long as it does.
+//!
+//! An upstream outlives route tables: `compile` carries it over as long as its service, its address
+//! and its probe stay the same, so its health and its load survive every publication.
+//!
+//! **Invariant:** only the prober writes the state. The request path counts and reports; a report
+//! never decides, never waits, and at most one is on its way at a time.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use conduit_core::clock::Timestamp;
+use conduit_core::health::UpstreamState;
+use conduit_core::name::ServiceName;
+use conduit_core::service::ProbeSpec;
+use conduit_core::upstream::UpstreamAddr;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::health::probe::Outcome;
+
+/// One upstream of one service.
+pub struct Upstream {
+    service: ServiceName,
+    addr: UpstreamAddr,
+    probe: ProbeSpec,
+    reports: Reports,
+    state: AtomicU8,
+    in_flight: AtomicUsize,
+    reported: AtomicBool,
+    /// Milliseconds after the epoch of the reports, plus one; 0 is never.
+    delivered_ms: AtomicU64,
+    resolved: ArcSwapOption<SocketAddr>,
+    last_probe: ArcSwapOption<LastProbe>,
+}
+
+impl Upstream {
+    /// A new, unproven upstream.
+    pub fn new(
+        service: ServiceName,
+        addr: UpstreamAddr,
+        probe: ProbeSpec,
+        reports: Reports,
+    ) -> Self {
+        Self {
+            service,
+            addr,
+            probe,
+            reports,
+            state: AtomicU8::new(UNPROVEN),
+            in_flight: AtomicUsize::new(0),
+            reported: AtomicBool::new(false),
+            delivered_ms: AtomicU64::new(0),
+            resolved: ArcSwapOption::empty(),
+            last_probe: ArcSwapOption::empty(),
+        }
+    }
+
+    /// The service it belongs to.
+    pub fn service(&self) -> &ServiceName {
+        &self.service
+    }
+
+    /// What the operator registered.
+    pub fn addr(&self) -> &UpstreamAddr {
+        &self.addr
+    }
+
+    /// How it is probed.
+    pub fn probe(&self) -> &ProbeSpec {
+        &self.probe
+    }
+
+    /// Where to connect to: the literal address, or the one its name had last; `None` while a name
+    /// has not been resolved yet.
+    pub fn socket(&self) -> Option<SocketAddr> {
+        self.addr
+            .socket()
+            .or_else(|| self.resolved.load().as_deref().copied())
+    }
+
+    /// What the prober thinks of it.
+    pub fn state(&self) -> UpstreamState {
+        match self.state.load(Ordering::Acquire) {
+            ADMITTED => UpstreamState::Admitted,
+            EJECTED => UpstreamState::Ejected,
+            _ => UpstreamState::Unproven,
+        }
+    }
+
+    /// Whether it may be picked.
+    pub fn is_admitted(&self) -> bool {
+        self.state() != UpstreamState::Ejected
+    }
+
+    /// Counts a request to it until the guard is dropped.
+    pub fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    /// How many requests to it are under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it just delivered bytes to a client: it is busy, not dead.
+    pub fn delivered(&self, now: Instant) {
+        let since = now
+            .saturating_duration_since(self.reports.epoch)
+            .as_millis();
+        let since = u64::try_from(since).unwrap_or(u64::MAX - 1) + 1;
+        self.delivered_ms.store(since, Ordering::Relaxed);
+    }
+
+    /// Whether it delivered bytes to a client at most `window` before `now`.
+    pub fn delivered_within(&self, window: Duration, now: Instant) -> bool {
+        match self.delivered_ms.load(Ordering::Relaxed) {
+            0 => false,
+            since => {
+                let at = self.reports.epoch + Duration::from_millis(since - 1);
+                now.saturating_duration_since(at) <= window
+            }
+        }
+    }
+
+    /// Tells the prober what the request path saw, which asks for a probe at once.
+    ///
+    /// A report that follows one not yet looked at, and one that does not fit, is dropped: the
+    /// probe will find out.
+    pub fn report(self: &Arc<Self>, observation: Observation) {
+        if self.reported.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let report = Report {
+            upstream: Arc::clone(self),
+            observation,
+        };
+        if self.reports.sender.try_send(report).is_err() {
+            self.reported.store(false, Ordering::Release);
+        }
+    }
+
+    /// The last probe of it.
+    pub fn last_probe(&self) -> Option<Arc<LastProbe>> {
+        self.last_probe.load_full()
+    }
+
+    pub(crate) fn set_state(&self, state: UpstreamState) {
+        let value = match state {
+            UpstreamState::Admitted => ADMITTED,
+            UpstreamState::Ejected => EJECTED,
+            UpstreamState::Unproven => UNPROVEN,
+        };
+        self.state.store(value, Ordering::Release);
+    }
+
+    pub(crate) fn set_resolved(&self, socket: SocketAddr) {
+        self.resolved.store(Some(Arc::new(socket)));
+    }
+
+    pub(crate) fn set_last_probe(&self, probe: LastProbe) {
+        self.last_probe.store(Some(Arc::new(probe)));
+    }
+
+    /// Lets the next report through.
+    fn hear(&self) {
+        self.reported.store(false, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("service", &self.service)
+            .field("addr", &self.addr)
+            .field("probe", &self.probe)
+            .field("state", &self.state())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One request under way, counted until it is dropped.
+#[derive(Debug)]
+pub struct InFlight(Arc<Upstream>);
+
+impl InFlight {
+    /// The upstream it goes to.
+    pub fn upstream(&self) -> &Arc<Upstream> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the request path saw of an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Observation {
+    /// It did not answer a connection attempt.
+    ConnectFailed,
+    /// It closed a connection, or broke the protocol, before the head of its answer.
+    NoAnswer,
+}
+
+/// The last probe of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastProbe {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How long it took.
+    pub latency: Duration,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Makes the queue between the request path and the prober.
+pub fn reports() -> (Reports, ReportQueue) {
+    let (sender, receiver) = mpsc::channel(REPORTS_MAX);
+    let reports = Reports {
+        sender,
+        epoch: Instant::now(),
+    };
+    (reports, ReportQueue(receiver))
+}
+
+/// Where upstreams report; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reports {
+    sender: mpsc::Sender<Report>,
+    /// Moments are counted from here.
+    epoch: Instant,
+}
+
+/// Where the prober reads.
+#[derive(Debug)]
+pub struct ReportQueue(mpsc::Receiver<Report>);
+
+impl ReportQueue {
+    /// The next report; `None` once no upstream is left to report.
+    pub async fn next(&mut self) -> Option<Report> {
+        let report = self.0.recv().await?;
+        report.upstream.hear();
+        Some(report)
+    }
+}
+
+/// One report of the request path.
+#[derive(Debug)]
+pub struct Report {
+    /// About this upstream.
+    pub upstream: Arc<Upstream>,
+    /// What was seen.
+    pub observation: Observation,
+}
+
+/// How many reports wait for the prober; each upstream has at most one.
+const REPORTS_MAX: usize = 4096;
+/// States as they are stored.
+const UNPROVEN: u8 = 0;
+const ADMITTED: u8 = 1;
+const EJECTED: u8 = 2;

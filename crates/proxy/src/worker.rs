@@ -1,0 +1,379 @@
+//! The threads that serve: one per worker, sharing nothing but the published table.
+//!
+//! **Invariant:** a worker has its own runtime, listeners and pool; it never blocks, and its early
+//! death is the process's. Stopping loses nothing: whoever the kernel has accepted is served, what is
+//! in flight ends, and what the deadline cuts is counted.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use conduit_core::live;
+use conduit_core::tasks::Tasks;
+use http::HeaderValue;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::LocalSet;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_rustls::TlsAcceptor;
+
+use crate::client::Client;
+use crate::conn;
+use crate::connections::Connections;
+use crate::error::ProxyError;
+use crate::limits::{ACCEPT_PAUSE, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
+use crate::listener::{Listeners, Listening};
+use crate::metrics::{ProxyMetrics, WorkerMetrics};
+use crate::table::RouteTable;
+
+/// How the proxy serves.
+#[derive(Debug, Clone)]
+pub struct ProxySettings {
+    /// What handshakes are done with; needed as soon as there is an HTTPS listener.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The port that redirects name.
+    pub https_port: u16,
+    /// The public trust bundle in PEM, offered over plain HTTP under `/ca.crt` on hosts that are no
+    /// service's.
+    pub trust_bundle: Option<Bytes>,
+    /// What an operator can bound.
+    pub limits: Limits,
+}
+
+/// The running workers.
+#[derive(Debug)]
+pub struct Proxy {
+    ends: Vec<oneshot::Receiver<u64>>,
+}
+
+/// What a stop has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drained {
+    /// Requests and tunnels that the deadline cut.
+    pub cut: u64,
+}
+
+impl Proxy {
+    /// Starts to listen and to serve, until `tasks` is stopped.
+    ///
+    /// # Errors
+    /// When a socket cannot listen, a thread or its runtime cannot be made, or TLS is missing.
+    pub fn start(
+        listeners: Listeners,
+        settings: ProxySettings,
+        table: &live::Reader<RouteTable>,
+        metrics: &ProxyMetrics,
+        tasks: &Tasks,
+    ) -> Result<Self, ProxyError> {
+        if settings.tls.is_none() && !listeners.https_addresses().is_empty() {
+            return Err(ProxyError::TlsMissing);
+        }
+        let permits = Arc::new(Semaphore::new(settings.limits.connections_max));
+        let settings = Arc::new(settings);
+        let mut ends = Vec::new();
+        for (index, sockets) in listeners.into_workers().into_iter().enumerate() {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|source| ProxyError::StartWorker { source })?;
+            let plan = Plan {
+                listening: sockets.listen()?,
+                settings: Arc::clone(&settings),
+                table: table.clone(),
+                metrics: metrics.worker(),
+                permits: Arc::clone(&permits),
+                tasks: tasks.child(),
+            };
+            let (ended, end) = oneshot::channel();
+            std::thread::Builder::new()
+                .name(format!("proxy-{index}"))
+                .spawn(move || run(&runtime, plan, ended))
+                .map_err(|source| ProxyError::StartWorker { source })?;
+            ends.push(end);
+        }
+        Ok(Self { ends })
+    }
+
+    /// Waits until every worker has ended, after `tasks` was stopped.
+    pub async fn finished(self) -> Drained {
+        let mut drained = Drained::default();
+        for end in self.ends {
+            // A worker that panicked has reported its death and cut nothing that we know of.
+            drained.cut += end.await.unwrap_or(0);
+        }
+        drained
+    }
+}
+
+/// What a worker's thread is made from.
+struct Plan {
+    listening: Listening,
+    settings: Arc<ProxySettings>,
+    table: live::Reader<RouteTable>,
+    metrics: WorkerMetrics,
+    permits: Arc<Semaphore>,
+    tasks: Tasks,
+}
+
+fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
+    let _guard = DeathGuard(plan.tasks.clone());
+    let local = LocalSet::new();
+    let cut = local.block_on(runtime, async move {
+        let listening = plan.listening;
+        let worker = Rc::new(Worker {
+            client: Rc::new(Client::new(
+                plan.settings.limits.connect,
+                plan.tasks.clone(),
+            )),
+            connections: Rc::default(),
+            settings: plan.settings,
+            table: plan.table,
+            metrics: plan.metrics,
+            permits: plan.permits,
+            tasks: plan.tasks,
+            ids: RequestIds::new(),
+        });
+        worker.run(listening).await
+    });
+    // Nobody may be waiting.
+    ended.send(cut).ok();
+}
+
+/// Reports a worker's thread that ends before it was stopped, panics included.
+struct DeathGuard(Tasks);
+
+impl Drop for DeathGuard {
+    fn drop(&mut self) {
+        self.0.report_death("proxy worker");
+    }
+}
+
+/// Everything the connections of one worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    client: Rc<Client>,
+    connections: Rc<Connections>,
+    settings: Arc<ProxySettings>,
+    table: live::Reader<RouteTable>,
+    metrics: WorkerMetrics,
+    permits: Arc<Semaphore>,
+    tasks: Tasks,
+    ids: RequestIds,
+}
+
+impl Worker {
+    pub(crate) fn client(&self) -> &Rc<Client> {
+        &self.client
+    }
+
+    pub(crate) fn settings(&self) -> &ProxySettings {
+        &self.settings
+    }
+
+    pub(crate) fn table(&self) -> &live::Reader<RouteTable> {
+        &self.table
+    }
+
+    pub(crate) fn metrics(&self) -> &WorkerMetrics {
+        &self.metrics
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// An id for a request that came without one.
+    pub(crate) fn request_id(&self) -> HeaderValue {
+        self.ids.next()
+    }
+
+    /// Serves until stopped; returns how much the deadline cut.
+    async fn run(self: Rc<Self>, listening: Listening) -> u64 {
+        // Of their own, so that their end can be waited for before anything else ends.
+        let accepting = self.tasks.child();
+        let acceptor = self.settings.tls.clone().map(TlsAcceptor::from);
+        for listener in listening.https {
+            let accept = Rc::clone(&self).accept(listener, acceptor.clone());
+            self.keep_accepting(&accepting, accept);
+        }
+        for listener in listening.http {
+            let accept = Rc::clone(&self).accept(listener, None);
+            self.keep_accepting(&accepting, accept);
+        }
+        self.sweep_until(SWEEP_INTERVAL, self.tasks.stop().cancelled())
+            .await;
+        accepting.finish().await;
+        self.connections.drain();
+        self.client.close();
+        let finished = self.sweep_until(DRAIN_SWEEP_INTERVAL, self.tasks.finish());
+        if tokio::time::timeout(self.settings.limits.drain, finished)
+            .await
+            .is_ok()
+        {
+            return 0;
+        }
+        let cut = self.connections.cut();
+        self.metrics.cut(cut);
+        self.tasks.finish().await;
+        cut
+    }
+
+    fn keep_accepting(&self, accepting: &Tasks, accept: impl Future<Output = ()> + 'static) {
+        let tasks = self.tasks.clone();
+        accepting.local_job("proxy accept", async move {
+            tasks.guarded_inline("proxy accept", accept).await;
+        });
+    }
+
+    async fn sweep_until(&self, every: Duration, end: impl Future<Output = ()>) {
+        let mut end = std::pin::pin!(end);
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                () = &mut end => return,
+                _ = ticks.tick() => {
+                    let now = Instant::now();
+                    self.connections.sweep(now, self.settings.limits.idle);
+                    self.client.sweep(now);
+                    self.metrics.sweep();
+                }
+            }
+        }
+    }
+
+    /// Accepts until stopped, and then whoever is already waiting.
+    async fn accept(
+        self: Rc<Self>,
+        listener: std::net::TcpListener,
+        acceptor: Option<TlsAcceptor>,
+    ) {
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(%error, "a listener could not be adopted");
+                return;
+            }
+        };
+        let stop = self.tasks.stop().clone();
+        loop {
+            let permit = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                permit = Arc::clone(&self.permits).acquire_owned() => permit,
+            };
+            let Ok(permit) = permit else { break };
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.serve(stream, peer, permit, acceptor.as_ref()),
+                Err(error) => pause(&error).await,
+            }
+        }
+        // Closing a listener resets clients that wait in its queue.
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
+            && let Ok((stream, peer)) = listener.accept()
+            && stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            self.serve(stream, peer, permit, acceptor.as_ref());
+        }
+    }
+
+    fn serve(
+        self: &Rc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: tokio::sync::OwnedSemaphorePermit,
+        acceptor: Option<&TlsAcceptor>,
+    ) {
+        let connection = self.connections.enter(permit);
+        let worker = Rc::clone(self);
+        let acceptor = acceptor.cloned();
+        self.tasks.local_job("connection", async move {
+            let _open = Open::new(Rc::clone(&worker));
+            prepare(&stream);
+            match acceptor {
+                Some(acceptor) => {
+                    conn::serve_https(worker, connection, stream, peer, acceptor).await;
+                }
+                None => conn::serve_http(worker, connection, stream, peer).await,
+            }
+        });
+    }
+}
+
+/// Counts a connection while it is open, also when its task panics.
+struct Open(Rc<Worker>);
+
+impl Open {
+    fn new(worker: Rc<Worker>) -> Self {
+        worker.metrics.connection_opened();
+        Self(worker)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.metrics.connection_closed();
+    }
+}
+
+/// Sends small writes at once, and notices clients that vanished.
+fn prepare(stream: &TcpStream) {
+    let prepared = stream
+        .set_nodelay(true)
+        .and_then(|()| socket2::SockRef::from(stream).set_keepalive(true));
+    if let Err(error) = prepared {
+        // The client is gone already; reading will say so.
+        tracing::debug!(%error, "a connection's options could not be set");
+    }
+}
+
+/// Waits when accepting failed for want of resources; other failures concern one client only.
+async fn pause(error: &std::io::Error) {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return;
+    }
+    tracing::warn!(%error, "accepting a connection failed");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+/// Makes ids that no other worker or process makes; they tie log lines together and are no secret.
+#[derive(Debug)]
+struct RequestIds {
+    seed: u64,
+    count: Cell<u32>,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        let seed = std::collections::hash_map::RandomState::new()
+            .build_hasher()
+            .finish();
+        Self {
+            seed,
+            count: Cell::new(0),
+        }
+    }
+
+    fn next(&self) -> HeaderValue {
+        let count = self.count.get();
+        self.count.set(count.wrapping_add(1));
+        HeaderValue::try_from(format!("{:016x}{count:08x}", self.seed))
+            // Invariant: hexadecimal digits are visible ASCII.
+            .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+    }
+}

@@ -1,0 +1,177 @@
+//! What is recorded about a plan: one draft for each service, in the seeds' fields.
+
+use std::collections::HashMap;
+
+use conduit_audit::{Action, Draft, Status};
+use conduit_core::actor::Actor;
+use conduit_core::catalog::Generation;
+use conduit_core::clock::Timestamp;
+use conduit_core::leaf::LeafPair;
+use conduit_core::name::ServiceName;
+use conduit_core::service::{ProbeSpec, Service, TlsMode};
+use serde_json::{Map, Value, json};
+
+use crate::mutation::Cause;
+use crate::rules::{Act, Plan, TokenStep};
+use crate::token::Token;
+
+/// What the drafts of one plan have in common.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) actor: &'a Actor,
+    pub(crate) now: Timestamp,
+    pub(crate) previous: Generation,
+    pub(crate) next: Generation,
+    pub(crate) leaves: &'a [(ServiceName, LeafPair)],
+    /// The token that the plan makes.
+    pub(crate) token: Option<&'a Token>,
+}
+
+/// Drafts one entry for each act of a plan.
+pub(crate) fn drafts(plan: &Plan, context: &Context<'_>) -> Vec<Draft> {
+    let leaves: HashMap<&ServiceName, &LeafPair> = context
+        .leaves
+        .iter()
+        .map(|(name, pair)| (name, pair))
+        .collect();
+    let services = plan.steps.iter().filter_map(|step| {
+        let (action, message, details) = of_act(&step.act, leaves.get(&step.name).copied())?;
+        Some(context.draft(action, message, details))
+    });
+    let token = plan.token.iter().map(|step| of_token(step, context));
+    // Who asked is known better here than by whoever wrote the draft.
+    let record = plan.record.iter().map(|draft| Draft {
+        actor: context.actor.clone(),
+        ..(**draft).clone()
+    });
+    services.chain(token).chain(record).collect()
+}
+
+impl Context<'_> {
+    fn draft(&self, action: Action, message: String, mut details: Map<String, Value>) -> Draft {
+        if self.next != self.previous {
+            details.insert("generation".into(), json!(self.next.0));
+            details.insert("previous_generation".into(), json!(self.previous.0));
+        }
+        Draft {
+            at: self.now,
+            actor: self.actor.clone(),
+            action,
+            status: Status::Success,
+            message,
+            details,
+        }
+    }
+}
+
+fn of_act(act: &Act, leaves: Option<&LeafPair>) -> Option<(Action, String, Map<String, Value>)> {
+    Some(match act {
+        Act::Keep => return None,
+        Act::Create { next } => (
+            Action::ServiceRegister,
+            format!("Registered {}", arrow(next)),
+            facts(next, leaves),
+        ),
+        Act::Replace { previous, next } => {
+            let mut details = facts(next, leaves);
+            details.insert("previous".into(), Value::Object(facts(previous, None)));
+            let message = format!("Updated {}", arrow(next));
+            (Action::ServiceUpdate, message, details)
+        }
+        Act::Deregister { previous } => (
+            Action::ServiceDeregister,
+            format!("Deregistered {}", arrow(previous)),
+            facts(previous, None),
+        ),
+        Act::Reissue { service, cause } => {
+            let (action, verb) = match cause {
+                Cause::Renew => (Action::TlsRenew, "Renewed"),
+                Cause::Rotate => (Action::CertRotate, "Rotated"),
+            };
+            let mut details = facts(service, leaves);
+            if let Some(pair) = leaves {
+                let not_after = pair.not_after().to_string();
+                details.insert("not_after".into(), json!(not_after));
+            }
+            let message = format!("{verb} the leaves of {}", service.host());
+            (action, message, details)
+        }
+    })
+}
+
+fn of_token(step: &TokenStep, context: &Context<'_>) -> Draft {
+    let (action, message, id, name) = match step {
+        TokenStep::Create { name, .. } => {
+            let id = context.token.map(|token| token.id.as_str());
+            (
+                Action::TokenCreate,
+                format!("Created token {name}"),
+                id,
+                name,
+            )
+        }
+        TokenStep::Revoke { id, name } => {
+            let message = format!("Revoked token {name}");
+            (Action::TokenRevoke, message, Some(id.as_str()), name)
+        }
+    };
+    let mut details = Map::new();
+    details.insert("id".into(), json!(id));
+    details.insert("name".into(), json!(name));
+    if let TokenStep::Create {
+        role, expires_at, ..
+    } = step
+    {
+        details.insert("role".into(), json!(role.as_str()));
+        let expires_at = expires_at.map(|at| at.to_string());
+        details.insert("expires_at".into(), json!(expires_at));
+    }
+    context.draft(action, message, details)
+}
+
+/// `grafana.internal → 10.0.1.50:3000`, as the seeds print it.
+fn arrow(service: &Service) -> String {
+    let upstreams: Vec<String> = texts(&service.upstreams);
+    format!("{} → {}", service.host(), upstreams.join(", "))
+}
+
+/// The union of the fields that the seeds record about a service.
+fn facts(service: &Service, leaves: Option<&LeafPair>) -> Map<String, Value> {
+    let mut facts = Map::new();
+    let mut put = |key: &str, value: Value| facts.insert(key.to_owned(), value);
+    put("name", json!(service.name.as_str()));
+    put("domain", json!(service.host().as_str()));
+    if service.hosts.len() > 1 {
+        put("aliases", json!(texts(&service.hosts[1..])));
+    }
+    if let Some(upstream) = service.upstreams.first() {
+        put("host", json!(upstream.to_string()));
+        put("port", json!(upstream.port()));
+        put("upstream", json!(upstream.to_string()));
+    }
+    put("upstreams", json!(texts(&service.upstreams)));
+    put("protocol", json!(service.protocol.as_str()));
+    put("tls", json!(service.tls == TlsMode::Issued));
+    put("dns", json!(true));
+    put("dns_mode", json!(service.dns.as_str()));
+    if let ProbeSpec::Path(path) = &service.probe {
+        put("health_path", json!(path.as_str()));
+    }
+    if let Some(pair) = leaves {
+        let fingerprints: Map<String, Value> = pair
+            .iter()
+            .map(|leaf| {
+                (
+                    leaf.algorithm.to_string(),
+                    json!(leaf.fingerprint.to_string()),
+                )
+            })
+            .collect();
+        put("fingerprints", Value::Object(fingerprints));
+    }
+    facts
+}
+
+fn texts<T: ToString>(items: &[T]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,191 @@
+//! What a caller may wish for, and what a granted wish tells them.
+
+use std::fmt;
+
+use conduit_audit::Draft;
+use conduit_core::actor::Role;
+use conduit_core::catalog::{Generation, Version};
+use conduit_core::clock::Timestamp;
+use conduit_core::name::ServiceName;
+use conduit_core::service::{DnsMode, Monitoring, ProbePath, Protocol, TlsMode, WhenAllEjected};
+use conduit_core::upstream::UpstreamAddr;
+
+/// A wish to change the truth or its record.
+#[derive(Debug, Clone)]
+pub enum Mutation {
+    /// Make an API token.
+    CreateToken {
+        /// What it is called.
+        name: String,
+        /// What its holder may do.
+        role: Role,
+        /// From when on it is worthless, if ever.
+        expires_at: Option<Timestamp>,
+    },
+    /// Take a service away; its row stays, inactive.
+    Deregister {
+        /// Which one.
+        name: ServiceName,
+    },
+    /// Put a decision on record that changes nothing else, such as `dns_flush`.
+    Record(Box<Draft>),
+    /// Register services: all of them, or none.
+    Register {
+        /// The services as they are to be.
+        services: Vec<Registration>,
+        /// How to treat those that exist.
+        options: RegisterOptions,
+    },
+    /// Issue new leaves for services.
+    Reissue {
+        /// Which ones.
+        names: Vec<ServiceName>,
+        /// Why.
+        cause: Cause,
+    },
+    /// Make a token worthless; its row stays.
+    RevokeToken {
+        /// The token's id, never its secret.
+        id: String,
+    },
+}
+
+/// A service as somebody asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// What it is to be called.
+    pub name: ServiceName,
+    /// A configured domain to be under, or a whole host under one; the first domain when absent.
+    pub domain: Option<String>,
+    /// More hosts, each in one of the forms of `domain`.
+    pub aliases: Vec<String>,
+    /// Where its traffic goes.
+    pub upstreams: Vec<UpstreamAddr>,
+    /// What the upstreams speak.
+    pub protocol: Protocol,
+    /// Whether it gets certificates; a `tcp` service never does.
+    pub tls: TlsMode,
+    /// What its hosts resolve to; the fitting mode when absent.
+    pub dns: Option<DnsMode>,
+    /// A path to probe; the default probe of the protocol when absent.
+    pub probe: Option<ProbePath>,
+    /// What happens when no upstream is admitted.
+    pub when_all_ejected: WhenAllEjected,
+    /// What the monitor should tie it to.
+    pub monitoring: Monitoring,
+}
+
+impl Registration {
+    /// Asks for a service with defaults for everything but its name and upstreams.
+    pub fn new(name: ServiceName, upstreams: Vec<UpstreamAddr>) -> Self {
+        Self {
+            name,
+            domain: None,
+            aliases: Vec::new(),
+            upstreams,
+            protocol: Protocol::Http,
+            tls: TlsMode::Issued,
+            dns: None,
+            probe: None,
+            when_all_ejected: WhenAllEjected::default(),
+            monitoring: Monitoring::default(),
+        }
+    }
+}
+
+/// How a registration treats what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RegisterOptions {
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// Deregister every active service that is not among the registrations.
+    pub prune: bool,
+    /// Let a registration replace an active service of the same name.
+    pub replace: bool,
+}
+
+/// Why leaves are issued again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Two thirds of their validity are over.
+    Renew,
+    /// Somebody asked for it.
+    Rotate,
+}
+
+/// A wish that was granted; it is durable and live when the caller reads this.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Of the catalog after the mutation.
+    pub generation: Generation,
+    /// Of the tables after the mutation.
+    pub version: Version,
+    /// Whether anything was written.
+    pub changed: bool,
+    /// What became of each service, in the order of the wish; pruned ones last.
+    pub outcomes: Vec<ServiceOutcome>,
+    /// The token that was made: the only time its secret is seen.
+    pub token: Option<NewToken>,
+    /// The sequence number of the last capsule that was written.
+    pub sequence: Option<u64>,
+}
+
+/// What became of one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceOutcome {
+    /// Which service.
+    pub name: ServiceName,
+    /// What became of it.
+    pub kind: OutcomeKind,
+}
+
+/// What a mutation did, or in a dry run would do, to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeKind {
+    /// It was not there.
+    Created,
+    /// It is there no more.
+    Deregistered,
+    /// It has new leaves.
+    Reissued,
+    /// It was there with other content.
+    Replaced,
+    /// It was there with the same content.
+    Unchanged,
+}
+
+impl OutcomeKind {
+    /// The word for it, the same in CLI and API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Deregistered => "deregistered",
+            Self::Reissued => "reissued",
+            Self::Replaced => "replaced",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+impl fmt::Display for OutcomeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A token that was just made.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// How to name it.
+    pub id: String,
+    /// What its holder shows; stored nowhere.
+    pub secret: String,
+}
+
+impl fmt::Debug for NewToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewToken")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,59 @@
+//! Reads beside the writer, on a connection that cannot write.
+//!
+//! **Invariant:** a read never waits for the writer, nor the writer for a read: each sees the last
+//! commit before it began.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::error::RegistryError;
+
+/// The second connection; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    connection: Arc<Mutex<Connection>>,
+    path: Arc<PathBuf>,
+}
+
+impl Reader {
+    pub(crate) fn new(connection: Connection, path: PathBuf) -> Self {
+        Self {
+            connection: Arc::new(Mutex::new(connection)),
+            path: Arc::new(path),
+        }
+    }
+
+    /// Where the database is.
+    pub(crate) fn path(&self) -> Arc<PathBuf> {
+        Arc::clone(&self.path)
+    }
+
+    /// Runs a read on a thread where it may block.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, RegistryError> + Send + 'static,
+    ) -> Result<T, RegistryError> {
+        let connection = Arc::clone(&self.connection);
+        blocking(move || {
+            // A read that panicked changed nothing, so the connection is as good as before.
+            read(&connection.lock().unwrap_or_else(PoisonError::into_inner))
+        })
+        .await
+    }
+}
+
+/// Runs something on a thread where it may block; a panic there panics here.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
+) -> Result<T, RegistryError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, and the caller with it.
+            Err(_) => Err(RegistryError::WriterGone),
+        },
+    }
+}

@@ -1,0 +1,241 @@
+//! What is allowed, and what it would change.
+//!
+//! **Invariant:** pure: the same catalog, wish, settings and time give the same plan, and nothing
+//! else is looked at or touched.
+//! **Invariant:** a plan's changes keep the catalog's invariant: no host has two services.
+
+mod register;
+mod service;
+
+use std::sync::Arc;
+
+use conduit_audit::Draft;
+use conduit_core::actor::Role;
+use conduit_core::catalog::{Catalog, Change};
+use conduit_core::clock::Timestamp;
+use conduit_core::name::ServiceName;
+use conduit_core::service::{Service, TlsMode};
+
+use crate::mutation::{Cause, Mutation, OutcomeKind, ServiceOutcome};
+use crate::rejection::Rejection;
+use crate::settings::Settings;
+use crate::token::TokenTable;
+
+pub use service::build;
+
+/// Judges a wish.
+///
+/// # Errors
+/// Says which rule forbids it.
+pub fn apply(
+    catalog: &Catalog,
+    tokens: &TokenTable,
+    mutation: &Mutation,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Plan, Rejection> {
+    match mutation {
+        Mutation::CreateToken {
+            name,
+            role,
+            expires_at,
+        } => {
+            tokens.may_create(name, *expires_at, settings.limits.tokens_max, now)?;
+            Ok(Plan::of_token(TokenStep::Create {
+                name: name.clone(),
+                role: *role,
+                expires_at: *expires_at,
+            }))
+        }
+        Mutation::Deregister { name } => deregister(catalog, name),
+        Mutation::Record(draft) => Ok(Plan {
+            record: Some(draft.clone()),
+            ..Plan::default()
+        }),
+        Mutation::Register { services, options } => {
+            register::apply(catalog, services, *options, settings, now)
+        }
+        Mutation::Reissue { names, cause } => reissue(catalog, names, *cause),
+        Mutation::RevokeToken { id } => {
+            let name = tokens.may_revoke(id)?;
+            Ok(Plan::of_token(TokenStep::Revoke {
+                id: id.clone(),
+                name,
+            }))
+        }
+    }
+}
+
+/// What a granted wish changes.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// What becomes of each service, in the order of the wish.
+    pub steps: Vec<Step>,
+    /// What becomes of a token.
+    pub token: Option<TokenStep>,
+    /// A decision to put on record.
+    pub record: Option<Box<Draft>>,
+    /// Whether this is only to be told, not done.
+    pub dry_run: bool,
+}
+
+impl Plan {
+    fn of_token(step: TokenStep) -> Self {
+        Self {
+            token: Some(step),
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.token.is_none()
+            && self.record.is_none()
+            && self.steps.iter().all(|step| matches!(step.act, Act::Keep))
+    }
+
+    /// The changes of the catalog.
+    pub fn changes(&self) -> Vec<Change> {
+        let change = |step: &Step| match &step.act {
+            Act::Create { next } | Act::Replace { next, .. } => Some(Change::Put(Arc::clone(next))),
+            Act::Deregister { .. } => Some(Change::Drop(step.name.clone())),
+            Act::Keep | Act::Reissue { .. } => None,
+        };
+        self.steps.iter().filter_map(change).collect()
+    }
+
+    /// The services whose leaves alone are issued again.
+    pub fn reissue(&self) -> Vec<ServiceName> {
+        let only_leaves = |step: &&Step| matches!(step.act, Act::Reissue { .. });
+        let steps = self.steps.iter().filter(only_leaves);
+        steps.map(|step| step.name.clone()).collect()
+    }
+
+    /// What to tell the caller.
+    pub fn outcomes(&self) -> Vec<ServiceOutcome> {
+        let outcome = |step: &Step| ServiceOutcome {
+            name: step.name.clone(),
+            kind: step.act.outcome(),
+        };
+        self.steps.iter().map(outcome).collect()
+    }
+}
+
+/// What becomes of one service.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Which service.
+    pub name: ServiceName,
+    /// What becomes of it.
+    pub act: Act,
+}
+
+/// One act on one service.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// A new active row.
+    Create {
+        /// The service.
+        next: Arc<Service>,
+    },
+    /// The active row becomes inactive.
+    Deregister {
+        /// The service that was.
+        previous: Arc<Service>,
+    },
+    /// Nothing.
+    Keep,
+    /// New leaves.
+    Reissue {
+        /// The service, which stays.
+        service: Arc<Service>,
+        /// Why.
+        cause: Cause,
+    },
+    /// The active row becomes inactive, and a new one is appended.
+    Replace {
+        /// The service that was.
+        previous: Arc<Service>,
+        /// The service that is to be.
+        next: Arc<Service>,
+    },
+}
+
+impl Act {
+    fn outcome(&self) -> OutcomeKind {
+        match self {
+            Self::Create { .. } => OutcomeKind::Created,
+            Self::Deregister { .. } => OutcomeKind::Deregistered,
+            Self::Keep => OutcomeKind::Unchanged,
+            Self::Reissue { .. } => OutcomeKind::Reissued,
+            Self::Replace { .. } => OutcomeKind::Replaced,
+        }
+    }
+}
+
+/// What becomes of a token; its secret is made by the writer, since chance is not pure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenStep {
+    /// It is made.
+    Create {
+        /// What it is called.
+        name: String,
+        /// What its holder may do.
+        role: Role,
+        /// From when on it is worthless, if ever.
+        expires_at: Option<Timestamp>,
+    },
+    /// It is worthless from now on.
+    Revoke {
+        /// The token's id.
+        id: String,
+        /// What it is called.
+        name: String,
+    },
+}
+
+fn deregister(catalog: &Catalog, name: &ServiceName) -> Result<Plan, Rejection> {
+    let previous = active(catalog, name)?;
+    let step = Step {
+        name: name.clone(),
+        act: Act::Deregister { previous },
+    };
+    Ok(Plan {
+        steps: vec![step],
+        ..Plan::default()
+    })
+}
+
+fn reissue(catalog: &Catalog, names: &[ServiceName], cause: Cause) -> Result<Plan, Rejection> {
+    if names.is_empty() {
+        return Err(Rejection::new("empty", "no service was named"));
+    }
+    let mut steps: Vec<Step> = Vec::with_capacity(names.len());
+    let mut seen = std::collections::HashSet::new();
+    for name in names.iter().filter(|name| seen.insert(*name)) {
+        let service = active(catalog, name)?;
+        if service.tls == TlsMode::Off {
+            let message = format!("{name} is served without TLS, so it has no leaf");
+            return Err(Rejection::new("no_leaf", message).about(name));
+        }
+        steps.push(Step {
+            name: name.clone(),
+            act: Act::Reissue { service, cause },
+        });
+    }
+    Ok(Plan {
+        steps,
+        ..Plan::default()
+    })
+}
+
+fn active(catalog: &Catalog, name: &ServiceName) -> Result<Arc<Service>, Rejection> {
+    catalog.get(name).cloned().ok_or_else(|| {
+        Rejection::new("not_found", format!("no active service is called {name}"))
+            .hint("`conduit status` lists the services that are active")
+            .about(name)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,356 @@
+//! Tables of wishes and what the rules make of them.
+
+use conduit_core::catalog::Generation;
+use conduit_core::domains::Domains;
+use conduit_core::name::Host;
+use conduit_core::service::{DnsMode, ProbePath, ProbeSpec, Protocol};
+use conduit_core::upstream::UpstreamAddr;
+
+use super::*;
+use crate::mutation::{RegisterOptions, Registration};
+
+fn settings() -> Settings {
+    let domains = ["internal", "local", "lab.internal"];
+    let domains = domains.map(|domain| Host::parse(domain).expect("valid"));
+    Settings::new(Domains::new(domains.to_vec()).expect("some"))
+}
+
+fn name(text: &str) -> ServiceName {
+    ServiceName::parse(text).expect("valid")
+}
+
+fn asked(service: &str, upstream: &str) -> Registration {
+    Registration::new(
+        name(service),
+        vec![UpstreamAddr::parse(upstream).expect("valid")],
+    )
+}
+
+fn with(service: &str, change: impl FnOnce(&mut Registration)) -> Registration {
+    let mut registration = asked(service, "10.0.0.1:80");
+    change(&mut registration);
+    registration
+}
+
+fn judge(
+    catalog: &Catalog,
+    services: Vec<Registration>,
+    options: RegisterOptions,
+) -> Result<Plan, Rejection> {
+    let mutation = Mutation::Register { services, options };
+    let now = Timestamp::from_seconds(1_000);
+    apply(catalog, &TokenTable::default(), &mutation, &settings(), now)
+}
+
+/// A catalog with these services.
+fn catalog(services: Vec<Registration>) -> Catalog {
+    let plan = judge(&Catalog::default(), services, RegisterOptions::default()).expect("allowed");
+    Catalog::default().with(Generation(1), plan.changes())
+}
+
+fn code(result: Result<Plan, Rejection>) -> &'static str {
+    result.map_or_else(|rejection| rejection.code, |_| "granted")
+}
+
+fn kinds(plan: &Plan) -> Vec<(String, OutcomeKind)> {
+    let outcomes = plan.outcomes().into_iter();
+    outcomes
+        .map(|outcome| (outcome.name.to_string(), outcome.kind))
+        .collect()
+}
+
+const REPLACE: RegisterOptions = RegisterOptions {
+    dry_run: false,
+    prune: false,
+    replace: true,
+};
+
+/// Judges each registration alone, and compares the code.
+fn table(rows: Vec<(Registration, &'static str)>) {
+    for (registration, expected) in rows {
+        let told = format!("{registration:?}");
+        let result = judge(&Catalog::default(), vec![registration], REPLACE);
+        if let Err(rejection) = &result {
+            assert!(rejection.service.is_some(), "{told}");
+        }
+        assert_eq!(code(result), expected, "{told}");
+    }
+}
+
+#[test]
+fn hosts_are_under_our_domains_and_not_reserved() {
+    let domain = |text: &str| with("a", |r| r.domain = Some(text.into()));
+    let aliases = |texts: &[&str]| {
+        with("a", |r| {
+            r.aliases = texts.iter().map(ToString::to_string).collect()
+        })
+    };
+    table(vec![
+        (with("a", |_| {}), "granted"),
+        (domain("local"), "granted"),
+        (domain("x.lab.internal"), "granted"),
+        (domain("example.com"), "invalid_domain"),
+        (domain("no host"), "invalid_domain"),
+        // `lab` under the first domain would be the third domain itself.
+        (with("lab", |_| {}), "invalid_domain"),
+        (domain("trust.internal"), "host_reserved"),
+        (domain("conduit.local"), "host_reserved"),
+        (aliases(&["dns.lab.internal"]), "host_reserved"),
+        (aliases(&["dns.x.internal"]), "granted"),
+        (aliases(&["b.internal", "local"]), "granted"),
+        (aliases(&["b.example"]), "invalid_domain"),
+        (aliases(&["A.internal."]), "host_taken"),
+        (aliases(&["local"; 40]), "limit"),
+    ]);
+}
+
+#[test]
+fn upstreams_are_some_and_different_and_allowed() {
+    let many = |count: u16| {
+        let parse = |port| UpstreamAddr::parse(&format!("10.0.0.1:{port}")).expect("valid");
+        with("a", |r| r.upstreams = (1..=count).map(parse).collect())
+    };
+    table(vec![
+        (many(0), "upstream_missing"),
+        (many(64), "granted"),
+        (many(65), "limit"),
+        (
+            with("a", |r| r.upstreams.push(r.upstreams[0].clone())),
+            "upstream_duplicate",
+        ),
+        (asked("a", "169.254.169.254:80"), "upstream_refused"),
+        (asked("a", "b.internal:80"), "upstream_refused"),
+        (asked("a", "gpu-box:80"), "granted"),
+    ]);
+}
+
+#[test]
+fn protocol_tls_dns_and_probe_fit_together() {
+    let case = |upstream: &str, protocol, tls, dns, path: Option<&str>| Registration {
+        protocol,
+        tls,
+        dns,
+        probe: path.map(|path| ProbePath::parse(path).expect("valid")),
+        ..asked("a", upstream)
+    };
+    let (direct, gateway) = (Some(DnsMode::Direct), Some(DnsMode::Gateway));
+    let (http, tcp) = (Protocol::Http, Protocol::Tcp);
+    let (issued, off) = (TlsMode::Issued, TlsMode::Off);
+    table(vec![
+        (case("10.0.0.1:80", http, issued, direct, None), "granted"),
+        (
+            case("10.0.0.1:80", http, issued, None, Some("/up")),
+            "granted",
+        ),
+        (
+            case("gpu-box:80", http, issued, direct, None),
+            "direct_needs_address",
+        ),
+        (
+            case("gpu-box:80", http, off, None, None),
+            "direct_needs_address",
+        ),
+        (case("gpu-box:80", http, off, gateway, None), "granted"),
+        (
+            case("gpu-box:80", tcp, issued, None, None),
+            "direct_needs_address",
+        ),
+        (case("10.0.0.1:80", tcp, issued, None, None), "granted"),
+        (case("10.0.0.1:80", tcp, off, gateway, None), "invalid_dns"),
+        (
+            case("10.0.0.1:80", tcp, off, None, Some("/up")),
+            "invalid_probe",
+        ),
+    ]);
+}
+
+#[test]
+fn monitoring_values_are_short_and_harmless() {
+    table(vec![
+        (
+            with("a", |r| r.monitoring.kind = Some("x".repeat(257))),
+            "invalid_monitoring",
+        ),
+        (
+            with("a", |r| r.monitoring.container_name = Some("a\nb".into())),
+            "invalid_monitoring",
+        ),
+        (
+            with("a", |r| r.monitoring.ssh_host = Some("-oX=y".into())),
+            "invalid_monitoring",
+        ),
+        (
+            with("a", |r| {
+                r.monitoring.ssh_host = Some("root@10.0.0.1".into())
+            }),
+            "granted",
+        ),
+    ]);
+}
+
+#[test]
+fn defaults_follow_protocol_and_tls() {
+    let built = |registration| {
+        build(&registration, &settings(), Timestamp::from_seconds(0)).expect("allowed")
+    };
+    let http = built(asked("a_b", "10.0.0.1:80"));
+    assert_eq!(http.host().as_str(), "a-b.internal");
+    assert_eq!(
+        (http.tls, http.dns, &http.probe),
+        (TlsMode::Issued, DnsMode::Gateway, &ProbeSpec::Default)
+    );
+    let plain = built(with("a", |r| r.tls = TlsMode::Off));
+    assert_eq!((plain.tls, plain.dns), (TlsMode::Off, DnsMode::Direct));
+    let tcp = built(with("a", |r| r.protocol = Protocol::Tcp));
+    assert_eq!(
+        (tcp.tls, tcp.dns, &tcp.probe),
+        (TlsMode::Off, DnsMode::Direct, &ProbeSpec::Connect)
+    );
+}
+
+#[test]
+fn a_name_that_is_there_is_kept_replaced_or_refused() {
+    let there = catalog(vec![asked("a", "10.0.0.1:80"), asked("b", "10.0.0.2:80")]);
+    let same = judge(
+        &there,
+        vec![asked("A", "10.0.0.1:80")],
+        RegisterOptions::default(),
+    );
+    let same = same.expect("allowed");
+    assert!(same.is_empty());
+    assert_eq!(kinds(&same), [("a".to_owned(), OutcomeKind::Unchanged)]);
+    let other = || vec![asked("a", "10.0.0.9:80")];
+    let refused = judge(&there, other(), RegisterOptions::default()).expect_err("taken");
+    assert_eq!(refused.code, "name_taken");
+    assert!(refused.hint.expect("a hint").contains("--replace"));
+    assert!(
+        refused.message.contains("10.0.0.1:80"),
+        "{}",
+        refused.message
+    );
+    let replaced = judge(&there, other(), REPLACE).expect("allowed");
+    assert_eq!(kinds(&replaced), [("a".to_owned(), OutcomeKind::Replaced)]);
+    assert_eq!(replaced.changes().len(), 1);
+}
+
+#[test]
+fn no_host_gets_two_services() {
+    let there = catalog(vec![asked("a", "10.0.0.1:80"), asked("b", "10.0.0.2:80")]);
+    let c_as_a = || with("c", |r| r.domain = Some("a.internal".into()));
+    let a_elsewhere = || with("a", |r| r.domain = Some("old.internal".into()));
+    let refused = judge(&there, vec![c_as_a()], REPLACE).expect_err("taken");
+    assert_eq!(
+        (refused.code, refused.service),
+        ("host_taken", Some(name("c")))
+    );
+    // Within one bulk too, whatever the order.
+    let twice = vec![
+        c_as_a(),
+        with("d", |r| r.aliases = vec!["a.internal".into()]),
+    ];
+    assert_eq!(
+        code(judge(&Catalog::default(), twice, REPLACE)),
+        "host_taken"
+    );
+    // A bulk may move a host from one service to another.
+    for bulk in [vec![c_as_a(), a_elsewhere()], vec![a_elsewhere(), c_as_a()]] {
+        let plan = judge(&there, bulk, REPLACE).expect("allowed");
+        let next = there.with(Generation(2), plan.changes());
+        let host = Host::parse("a.internal").expect("valid");
+        assert_eq!(next.by_host(&host).map(|s| s.name.as_str()), Some("c"));
+    }
+    // A service that stays as it is keeps its host.
+    let bulk = vec![c_as_a(), asked("a", "10.0.0.1:80")];
+    assert_eq!(code(judge(&there, bulk, REPLACE)), "host_taken");
+}
+
+#[test]
+fn a_bulk_is_whole_or_nothing() {
+    let none = Catalog::default();
+    assert_eq!(code(judge(&none, vec![], REPLACE)), "empty");
+    let twice = vec![asked("a", "10.0.0.1:80"), asked("A", "10.0.0.1:80")];
+    assert_eq!(code(judge(&none, twice, REPLACE)), "name_taken");
+    let one_bad = vec![asked("a", "10.0.0.1:80"), asked("b", "169.254.0.1:80")];
+    let rejection = judge(&none, one_bad, REPLACE).expect_err("refused");
+    assert_eq!(rejection.service, Some(name("b")));
+}
+
+#[test]
+fn prune_deregisters_what_the_file_lacks() {
+    let there = catalog(vec![
+        asked("a", "10.0.0.1:80"),
+        asked("b", "10.0.0.2:80"),
+        asked("c", "10.0.0.3:80"),
+    ]);
+    let options = RegisterOptions {
+        prune: true,
+        dry_run: true,
+        replace: false,
+    };
+    // What is pruned gives its hosts up within the same bulk.
+    let bulk = vec![
+        asked("b", "10.0.0.2:80"),
+        with("d", |r| r.domain = Some("a.internal".into())),
+    ];
+    let plan = judge(&there, bulk, options).expect("allowed");
+    let expected = [
+        ("b", OutcomeKind::Unchanged),
+        ("d", OutcomeKind::Created),
+        ("a", OutcomeKind::Deregistered),
+        ("c", OutcomeKind::Deregistered),
+    ];
+    assert_eq!(
+        kinds(&plan),
+        expected.map(|(name, kind)| (name.to_owned(), kind))
+    );
+    assert!(plan.dry_run);
+    assert_eq!(there.with(Generation(2), plan.changes()).len(), 2);
+}
+
+#[test]
+fn there_is_a_limit_to_services() {
+    let there = catalog(vec![asked("a", "10.0.0.1:80"), asked("b", "10.0.0.2:80")]);
+    let mut settings = settings();
+    settings.limits.services_max = 2;
+    let judge = |services, prune| {
+        let options = RegisterOptions { prune, ..REPLACE };
+        let mutation = Mutation::Register { services, options };
+        let now = Timestamp::from_seconds(0);
+        code(apply(
+            &there,
+            &TokenTable::default(),
+            &mutation,
+            &settings,
+            now,
+        ))
+    };
+    assert_eq!(judge(vec![asked("c", "10.0.0.3:80")], false), "limit");
+    assert_eq!(judge(vec![asked("c", "10.0.0.3:80")], true), "granted");
+    assert_eq!(judge(vec![asked("a", "10.0.0.3:80")], false), "granted");
+}
+
+#[test]
+fn deregistering_and_reissuing_need_an_active_service() {
+    let there = catalog(vec![
+        asked("a", "10.0.0.1:80"),
+        with("t", |r| r.protocol = Protocol::Tcp),
+    ]);
+    let judge = |mutation: Mutation| {
+        let now = Timestamp::from_seconds(0);
+        apply(&there, &TokenTable::default(), &mutation, &settings(), now)
+    };
+    let reissue = |names: &[&str]| Mutation::Reissue {
+        names: names.iter().map(|text| name(text)).collect(),
+        cause: Cause::Rotate,
+    };
+    let gone = judge(Mutation::Deregister { name: name("x") });
+    assert_eq!(code(gone), "not_found");
+    let plan = judge(Mutation::Deregister { name: name("a") }).expect("allowed");
+    assert_eq!(kinds(&plan), [("a".to_owned(), OutcomeKind::Deregistered)]);
+    assert_eq!(code(judge(reissue(&[]))), "empty");
+    assert_eq!(code(judge(reissue(&["a", "x"]))), "not_found");
+    assert_eq!(code(judge(reissue(&["t"]))), "no_leaf");
+    let plan = judge(reissue(&["a", "a"])).expect("allowed");
+    assert_eq!(plan.reissue(), [name("a")]);
+    assert!(plan.changes().is_empty());
+}

@@ -1,0 +1,64 @@
+//! What the rules are told by the configuration.
+
+use conduit_core::domains::Domains;
+use conduit_core::service::DnsMode;
+
+use crate::policy::UpstreamPolicy;
+
+/// The configured part of the rules.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The suffixes that are ours.
+    pub domains: Domains,
+    /// Which addresses may be upstreams.
+    pub upstreams: UpstreamPolicy,
+    /// What hosts of HTTP services with TLS resolve to when nothing is asked for.
+    pub dns_default: DnsMode,
+    /// How much there may be of everything.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// The defaults for these domains.
+    pub fn new(domains: Domains) -> Self {
+        Self {
+            domains,
+            upstreams: UpstreamPolicy::default(),
+            dns_default: DnsMode::Gateway,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How much there may be of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Active services.
+    pub services_max: usize,
+    /// Aliases of one service.
+    pub aliases_max: usize,
+    /// Upstreams of one service.
+    pub upstreams_max: usize,
+    /// Bytes of each text in the monitoring block.
+    pub monitoring_bytes_max: usize,
+    /// Tokens that are neither revoked nor expired.
+    pub tokens_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            services_max: SERVICES_MAX,
+            aliases_max: ALIASES_MAX,
+            upstreams_max: UPSTREAMS_MAX,
+            monitoring_bytes_max: MONITORING_BYTES_MAX,
+            tokens_max: TOKENS_MAX,
+        }
+    }
+}
+
+const SERVICES_MAX: usize = 100_000;
+const ALIASES_MAX: usize = 32;
+const UPSTREAMS_MAX: usize = 64;
+const MONITORING_BYTES_MAX: usize = 256;
+const TOKENS_MAX: usize = 1_000;

@@ -1,0 +1,7 @@
+//! The whole room, from wish to disk and back.
+
+mod atomic;
+mod fake;
+mod record;
+mod restart;
+mod views;

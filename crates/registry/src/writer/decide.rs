@@ -1,0 +1,253 @@
+//! One decision: judged, prepared, committed, published, answered.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use conduit_audit::Head;
+use conduit_core::actor::Actor;
+use conduit_core::catalog::{Catalog, Generation, Version};
+use conduit_core::clock::Timestamp;
+
+use super::{Doubt, Effect, Writer};
+use crate::capsule::{self, Context};
+use crate::error::RegistryError;
+use crate::mutation::{Committed, Mutation, NewToken};
+use crate::publisher::{Preparation, PublishError, Publisher, Work};
+use crate::registry::Wish;
+use crate::rejection::ApplyError;
+use crate::rules::{self, Plan, TokenStep};
+use crate::store::{CommitError, TokenWrite, Writes};
+use crate::token::{self, Token, TokenTable};
+
+impl<P: Publisher> Writer<P> {
+    pub(super) fn decide(&mut self, wish: Wish) {
+        let answer = self.apply(&wish.actor, &wish.mutation, wish.now);
+        // Who asked may have gone away; what was decided stays decided.
+        wish.reply.send(answer).ok();
+    }
+
+    fn apply(
+        &mut self,
+        actor: &Actor,
+        mutation: &Mutation,
+        now: Timestamp,
+    ) -> Result<Committed, ApplyError> {
+        if !self.resolve_doubt() {
+            return Err(ApplyError::Unavailable(RegistryError::OutcomeUnknown));
+        }
+        let previous = self.catalog.current();
+        let tokens = self.tokens.current();
+        let plan = rules::apply(&previous, &tokens, mutation, &self.settings, now)?;
+        let mut committed = Committed {
+            generation: self.version.generation,
+            version: self.version,
+            changed: false,
+            outcomes: plan.outcomes(),
+            token: None,
+            sequence: None,
+        };
+        if plan.dry_run || plan.is_empty() {
+            return Ok(committed);
+        }
+        let minted = mint(&plan).map_err(ApplyError::Unavailable)?;
+        let minted_token = minted.as_ref().map(|(token, _)| token);
+        let (preparation, catalog, version) = self.prepare(&plan, &previous, now)?;
+        let (prepared, leaves) = preparation.map_or((None, Vec::new()), |preparation| {
+            (Some(preparation.prepared), preparation.leaves)
+        });
+        let drafts = capsule::drafts(
+            &plan,
+            &Context {
+                actor,
+                now,
+                previous: self.version.generation,
+                next: version.generation,
+                leaves: &leaves,
+                token: minted_token,
+            },
+        );
+        let writes = Writes {
+            steps: &plan.steps,
+            leaves: &leaves,
+            token: token_write(&plan, minted_token, actor),
+            drafts: &drafts,
+            generation: catalog.as_ref().map(|catalog| catalog.generation()),
+            now,
+        };
+        let effect = Effect {
+            prepared,
+            catalog,
+            tokens: next_tokens(&plan, minted_token, &tokens),
+            version,
+        };
+        self.commit(&writes, effect)?;
+        committed.generation = version.generation;
+        committed.version = version;
+        committed.changed = true;
+        committed.token = minted.map(|(_, new)| new);
+        committed.sequence = self.store.head().count.checked_sub(1);
+        Ok(committed)
+    }
+
+    /// Lets the publisher prepare; without a change of services or leaves there is nothing to.
+    #[expect(
+        clippy::type_complexity,
+        reason = "one caller, which takes it apart at once"
+    )]
+    fn prepare(
+        &mut self,
+        plan: &Plan,
+        previous: &Arc<Catalog>,
+        now: Timestamp,
+    ) -> Result<
+        (
+            Option<Preparation<P::Prepared>>,
+            Option<Arc<Catalog>>,
+            Version,
+        ),
+        ApplyError,
+    > {
+        let changes = plan.changes();
+        let reissue = plan.reissue();
+        if changes.is_empty() && reissue.is_empty() {
+            return Ok((None, None, self.version));
+        }
+        let changed = !changes.is_empty();
+        let version = next_version(self.version, changed);
+        let publisher = &mut self.publisher;
+        // A panic here is a bug of ours, and still must cost no more than this one decision:
+        // nothing is live or written yet.
+        let prepared = catch_unwind(AssertUnwindSafe(|| {
+            let next = if changed {
+                Arc::new(previous.with(version.generation, changes.clone()))
+            } else {
+                Arc::clone(previous)
+            };
+            let preparation = publisher.prepare(&Work {
+                previous,
+                next: &next,
+                changes: &changes,
+                reissue: &reissue,
+                version,
+                now,
+            })?;
+            Ok((preparation, next))
+        }));
+        let (preparation, next) = prepared
+            .unwrap_or_else(|panic| Err(PublishError::new(text_of(&*panic))))
+            .map_err(ApplyError::Refused)?;
+        Ok((Some(preparation), changed.then_some(next), version))
+    }
+
+    fn commit(
+        &mut self,
+        writes: &Writes<'_>,
+        effect: Effect<P::Prepared>,
+    ) -> Result<(), ApplyError> {
+        match self.store.commit(writes) {
+            Ok(()) => {
+                self.make_live(effect);
+                Ok(())
+            }
+            Err(CommitError::RolledBack(error)) => Err(ApplyError::Unavailable(error)),
+            Err(CommitError::InDoubt { next }) => {
+                self.doubt = Some(Doubt { next, effect });
+                Err(ApplyError::Unavailable(RegistryError::OutcomeUnknown))
+            }
+        }
+    }
+
+    /// Tries to find out about a commit in doubt; says whether there is none any more.
+    pub(super) fn resolve_doubt(&mut self) -> bool {
+        let Some(doubt) = self.doubt.take() else {
+            return true;
+        };
+        match self.store.settle(&doubt.next) {
+            Some(true) => self.make_live(doubt.effect),
+            Some(false) => {}
+            None => self.doubt = Some(doubt),
+        }
+        self.doubt.is_none()
+    }
+
+    /// A commit of entries alone is in doubt; nothing becomes live either way.
+    pub(super) fn doubt_entries(&mut self, next: Head) {
+        let effect = Effect {
+            prepared: None,
+            catalog: None,
+            tokens: None,
+            version: self.version,
+        };
+        self.doubt = Some(Doubt { next, effect });
+    }
+
+    fn make_live(&mut self, effect: Effect<P::Prepared>) {
+        if let Some(prepared) = effect.prepared {
+            self.publisher.publish(prepared);
+        }
+        self.version = effect.version;
+        if let Some(catalog) = effect.catalog {
+            self.catalog.publish(catalog);
+        }
+        if let Some(tokens) = effect.tokens {
+            self.tokens.publish(tokens);
+        }
+        self.note_commit();
+    }
+}
+
+fn next_version(version: Version, changed: bool) -> Version {
+    if changed {
+        Version {
+            generation: Generation(version.generation.0 + 1),
+            revision: 0,
+        }
+    } else {
+        Version {
+            revision: version.revision + 1,
+            ..version
+        }
+    }
+}
+
+fn mint(plan: &Plan) -> Result<Option<(Token, NewToken)>, RegistryError> {
+    match &plan.token {
+        Some(TokenStep::Create {
+            name,
+            role,
+            expires_at,
+        }) => token::mint(name, *role, *expires_at).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn token_write<'a>(
+    plan: &'a Plan,
+    minted: Option<&'a Token>,
+    by: &'a Actor,
+) -> Option<TokenWrite<'a>> {
+    match &plan.token {
+        Some(TokenStep::Revoke { id, .. }) => Some(TokenWrite::Revoke { id }),
+        _ => minted.map(|token| TokenWrite::Insert { token, by }),
+    }
+}
+
+fn next_tokens(
+    plan: &Plan,
+    minted: Option<&Token>,
+    tokens: &TokenTable,
+) -> Option<Arc<TokenTable>> {
+    match &plan.token {
+        Some(TokenStep::Revoke { id, .. }) => Some(Arc::new(tokens.without(id))),
+        _ => minted.map(|token| Arc::new(tokens.with(token.clone()))),
+    }
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", text.unwrap_or("unknown"))
+}

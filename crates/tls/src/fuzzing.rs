@@ -1,0 +1,52 @@
+//! What outsiders' bytes must not do to this crate.
+
+use crate::inspect;
+use crate::trust;
+
+/// Any bytes are refused or described, and what is described prints safely and comes back whole.
+///
+/// # Panics
+/// When a property does not hold.
+pub fn certificate(data: &[u8]) {
+    let Ok(details) = inspect::inspect(data) else {
+        return;
+    };
+    let texts = [&details.subject, &details.issuer, &details.algorithm];
+    for text in texts.into_iter().chain(&details.sans) {
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+    }
+    let back = trust::certificates(&details.pem).expect("our own PEM");
+    assert_eq!(back.len(), 1);
+    assert_eq!(back[0].as_ref(), data);
+    assert_eq!(inspect::fingerprint(data), details.fingerprint);
+}
+
+/// Any text is refused or read as certificates, never anything else.
+///
+/// # Panics
+/// When a property does not hold.
+pub fn bundle(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(found) = trust::certificates(text) {
+        assert!(!found.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn certificate(data in proptest::collection::vec(any::<u8>(), 0..600)) {
+            super::certificate(&data);
+        }
+
+        #[test]
+        fn bundle(data in proptest::collection::vec(any::<u8>(), 0..600)) {
+            super::bundle(&data);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Makes dist/conduit-VERSION-TARGET.tar.gz: binary, configuration, licence, documents, checksums.
+set -eu
+
+cd "$(dirname "$0")/.."
+version=$1
+target=$(rustc -vV | sed -n 's/^host: //p')
+name="conduit-$version-$target"
+
+cargo build --release --locked --package conduit
+rm -rf "dist/$name"
+mkdir -p "dist/$name/completions" "dist/$name/man"
+cp target/release/conduit LICENSE README.md CHANGELOG.md config/conduit.toml config/quickstart.toml \
+    packaging/systemd/conduit.service "dist/$name/"
+for shell in bash zsh fish; do
+    "./dist/$name/conduit" completions "$shell" > "dist/$name/completions/conduit.$shell"
+done
+"./dist/$name/conduit" man > "dist/$name/man/conduit.1"
+(cd "dist/$name" && find . -type f ! -name SHA256SUMS | sort | xargs sha256sum > SHA256SUMS)
+# Same input, same archive: fixed order, owner and time.
+tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-0}" \
+    -C dist -cf - "$name" | gzip -n > "dist/$name.tar.gz"
+(cd dist && sha256sum "$name.tar.gz" > "$name.tar.gz.sha256")
+ls -l "dist/$name/conduit" "dist/$name.tar.gz"

@@ -1,0 +1,13 @@
+//! The product from outside: a real gateway, real sockets, clients that know nothing of our code.
+#![allow(missing_docs, reason = "tests are their own documentation")]
+
+// What a registration promises: at once, whole, or not at all.
+mod registration;
+// Streams and tunnels live through publications.
+mod streaming;
+// Health: ejection, readmission, neighbours, retries.
+mod health;
+// Starting, stopping, crashing, and what is refused at the start.
+mod life;
+// Each capability alone.
+mod alone;

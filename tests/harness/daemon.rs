@@ -1,0 +1,84 @@
+//! The daemon as a process of its own, for what only a process can show: signals, crashes, exit
+//! codes, a second daemon.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::gateway::{PATIENCE, configuration};
+
+/// A daemon process.
+pub struct Daemon {
+    pub directory: TempDir,
+    pub child: Child,
+    pub api: conduit_api::Client,
+}
+
+impl Daemon {
+    /// Starts one in a new directory and waits until its API answers.
+    pub async fn start(binary: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let child = spawn(binary, directory.path(), "");
+        Self::ready(directory, child).await
+    }
+
+    /// Kills it without a word, and starts it again on its state.
+    pub async fn kill_and_restart(mut self, binary: &str) -> Self {
+        self.child.kill().await.unwrap();
+        let child = spawn(binary, self.directory.path(), "");
+        Self::ready(self.directory, child).await
+    }
+
+    /// Its state directory.
+    pub fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let raw = i32::try_from(self.child.id().expect("alive")).unwrap();
+        let pid = rustix::process::Pid::from_raw(raw).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    async fn ready(directory: TempDir, child: Child) -> Self {
+        let api = conduit_api::Client::unix(directory.path().join("state/conduit.sock"));
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while api.ready().await.is_err() {
+            assert!(tokio::time::Instant::now() < end, "the daemon does not become ready");
+            tokio::task::yield_now().await;
+        }
+        Self { directory, child, api }
+    }
+}
+
+/// Writes the configuration and starts the daemon, without waiting for it.
+pub fn spawn(binary: &str, directory: &Path, extra: &str) -> Child {
+    let config = directory.join("conduit.toml");
+    std::fs::write(&config, configuration(&directory.join("state"), extra)).unwrap();
+    Command::new(binary)
+        .arg("serve")
+        .arg("--config")
+        .arg(&config)
+        .env("HOME", directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// Waits for a daemon that must refuse to run; its exit code and what it said.
+pub async fn refusal(mut child: Child) -> (Option<i32>, String) {
+    let mut said = String::new();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        said.push_str(&line);
+        said.push('\n');
+    }
+    (child.wait().await.unwrap().code(), said)
+}
