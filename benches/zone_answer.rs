@@ -13,9 +13,17 @@ fn zone_answer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("zone_answer");
     let policy = Policy::default();
     let loopback = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-    let asker = Asker { client: loopback, local: Local::of(loopback), transport: Transport::Udp };
+    let asker = Asker {
+        client: loopback,
+        local: Local::of(loopback),
+        transport: Transport::Udp,
+    };
     for size in SIZES {
-        let zone = Zone::compile(&catalog(size), Version::default(), &ZoneSettings::new(domains()));
+        let zone = Zone::compile(
+            &catalog(size),
+            Version::default(),
+            &ZoneSettings::new(domains()),
+        );
         let queries: Vec<Vec<u8>> = hosts(size).iter().map(|host| query(host)).collect();
         let mut next = 0;
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {

@@ -37,33 +37,53 @@ impl Client {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self { https, config: Arc::new(config) }
+        Self {
+            https,
+            config: Arc::new(config),
+        }
     }
 
     /// A TLS connection with this server name.
-    pub async fn connect(&self, host: &str, alpn: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
+    pub async fn connect(
+        &self,
+        host: &str,
+        alpn: &[&str],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut config = (*self.config).clone();
         config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
         let stream = TcpStream::connect(self.https).await?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(host.to_owned()).unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
     }
 
     /// Sends one request on a new HTTP/1.1 connection.
-    pub async fn send(&self, host: &str, request: Request<Full<Bytes>>) -> std::io::Result<Response<Incoming>> {
+    pub async fn send(
+        &self,
+        host: &str,
+        request: Request<Full<Bytes>>,
+    ) -> std::io::Result<Response<Incoming>> {
         let stream = self.connect(host, &["http/1.1"]).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(std::io::Error::other)?;
         spawn(async move {
             let _ended = connection.with_upgrades().await;
         });
-        sender.send_request(request).await.map_err(std::io::Error::other)
+        sender
+            .send_request(request)
+            .await
+            .map_err(std::io::Error::other)
     }
 
     /// `GET https://HOST/PATH` on a new HTTP/1.1 connection.
     pub async fn get(&self, host: &str, path: &str) -> std::io::Result<Response<Incoming>> {
-        let request = Request::get(path).header("host", host).body(Full::default()).unwrap();
+        let request = Request::get(path)
+            .header("host", host)
+            .body(Full::default())
+            .unwrap();
         self.send(host, request).await
     }
 
@@ -71,8 +91,15 @@ impl Client {
     pub async fn get_text(&self, host: &str, path: &str) -> std::io::Result<(StatusCode, String)> {
         let response = self.get(host, path).await?;
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(std::io::Error::other)?;
-        Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(std::io::Error::other)?;
+        Ok((
+            status,
+            String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        ))
     }
 
     /// `GET` over HTTP/2, read to its end.
@@ -85,11 +112,22 @@ impl Client {
         spawn(async move {
             let _ended = connection.await;
         });
-        let request =
-            Request::get(format!("https://{host}{path}")).body(Empty::<Bytes>::new()).unwrap();
-        let response = sender.send_request(request).await.map_err(std::io::Error::other)?;
+        let request = Request::get(format!("https://{host}{path}"))
+            .body(Empty::<Bytes>::new())
+            .unwrap();
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(std::io::Error::other)?;
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(std::io::Error::other)?;
-        Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(std::io::Error::other)?;
+        Ok((
+            status,
+            String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        ))
     }
 }

@@ -14,7 +14,7 @@ use crate::gateway::{PATIENCE, configuration};
 pub struct Daemon {
     pub directory: TempDir,
     pub child: Child,
-    pub api: conduit_api::Client,
+    pub api: conduit_api::client::Client,
 }
 
 impl Daemon {
@@ -45,13 +45,20 @@ impl Daemon {
     }
 
     async fn ready(directory: TempDir, child: Child) -> Self {
-        let api = conduit_api::Client::unix(directory.path().join("state/conduit.sock"));
+        let api = conduit_api::client::Client::unix(directory.path().join("state/conduit.sock"));
         let end = tokio::time::Instant::now() + PATIENCE;
         while api.ready().await.is_err() {
-            assert!(tokio::time::Instant::now() < end, "the daemon does not become ready");
+            assert!(
+                tokio::time::Instant::now() < end,
+                "the daemon does not become ready"
+            );
             tokio::task::yield_now().await;
         }
-        Self { directory, child, api }
+        Self {
+            directory,
+            child,
+            api,
+        }
     }
 }
 

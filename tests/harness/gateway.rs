@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use conduit::app::{App, Bound};
 use conduit::config::{Config, Surroundings};
-use conduit_api::ClientError;
+use conduit::run::Orders;
+use conduit_api::error::ClientError;
 use conduit_api::v1::services::{RegisterReply, RegisterService, Service};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ pub struct Gateway {
     pub admin: SocketAddr,
     pub bundle: String,
     pub state: PathBuf,
-    pub api: conduit_api::Client,
+    pub api: conduit_api::client::Client,
     directory: Option<TempDir>,
     stop: CancellationToken,
     running: Option<std::thread::JoinHandle<bool>>,
@@ -56,9 +57,9 @@ impl Gateway {
             https: first(&addresses.https),
             http: first(&addresses.http),
             dns: first(&addresses.dns),
-            admin: addresses.admin,
+            admin: addresses.admin.unwrap_or(unused),
             bundle: std::fs::read_to_string(state.join("tls/ca.crt")).unwrap_or_default(),
-            api: conduit_api::Client::unix(&addresses.socket),
+            api: conduit_api::client::Client::unix(&addresses.socket),
             state: state.to_owned(),
             directory: None,
             stop,
@@ -67,7 +68,11 @@ impl Gateway {
     }
 
     /// Registers a service.
-    pub async fn register(&self, name: &str, upstreams: &[&str]) -> Result<RegisterReply, ClientError> {
+    pub async fn register(
+        &self,
+        name: &str,
+        upstreams: &[&str],
+    ) -> Result<RegisterReply, ClientError> {
         self.register_with(name, upstreams, |_| {}).await
     }
 
@@ -79,14 +84,18 @@ impl Gateway {
         more: impl FnOnce(&mut RegisterService),
     ) -> Result<RegisterReply, ClientError> {
         let upstreams = upstreams.iter().map(|&u| u.to_owned()).collect();
-        let mut service = RegisterService { name: name.into(), upstreams, ..RegisterService::default() };
+        let mut service = RegisterService {
+            name: name.into(),
+            upstreams,
+            ..RegisterService::default()
+        };
         more(&mut service);
         Ok(self.api.register(&service).await?.value)
     }
 
     /// A service as the API shows it.
     pub async fn service(&self, name: &str) -> Service {
-        self.api.service(name).await.unwrap().value.service
+        self.api.service(name, false).await.unwrap().value.service
     }
 
     /// Waits until a service is as described, or fails after `PATIENCE`.
@@ -97,7 +106,10 @@ impl Gateway {
             if is(&service) {
                 return service;
             }
-            assert!(tokio::time::Instant::now() < end, "{name} is not {what}: {service:#?}");
+            assert!(
+                tokio::time::Instant::now() < end,
+                "{name} is not {what}: {service:#?}"
+            );
             tokio::task::yield_now().await;
         }
     }
@@ -115,7 +127,9 @@ impl Gateway {
     /// Stops it and waits; whether it ended well.
     pub fn stop(mut self) -> bool {
         self.stop.cancel();
-        self.running.take().is_some_and(|running| running.join().unwrap())
+        self.running
+            .take()
+            .is_some_and(|running| running.join().unwrap())
     }
 }
 
@@ -134,7 +148,9 @@ pub fn configuration(state: &Path, extra: &str) -> String {
     let mut tables: toml::Table = BASE.replace("STATE", &state_line).parse().unwrap();
     let extra: toml::Table = extra.parse().unwrap();
     for (key, value) in extra {
-        let base = tables.entry(key).or_insert_with(|| toml::Table::new().into());
+        let base = tables
+            .entry(key)
+            .or_insert_with(|| toml::Table::new().into());
         let (Some(base), toml::Value::Table(more)) = (base.as_table_mut(), value) else {
             panic!("extra configuration must be tables");
         };
@@ -144,7 +160,7 @@ pub fn configuration(state: &Path, extra: &str) -> String {
 }
 
 fn parse(text: &str) -> Config {
-    match Config::parse(text, &Surroundings::current()) {
+    match Config::parse(text, &Surroundings::of_this_process()) {
         Ok(config) => config,
         Err(error) => panic!("{error}\n{text}"),
     }
@@ -166,7 +182,8 @@ fn run(
         .build()
         .unwrap();
     runtime.block_on(async move {
-        let running = bound.run(stop, CancellationToken::new(), move || {
+        let orders = Orders { drain: stop, ..Orders::default() };
+        let running = bound.run(orders, None, move || {
             let _gone = ready.send(addresses);
         });
         running.await.is_ok()
@@ -187,8 +204,8 @@ https_listen = ["127.0.0.1:0"]
 http_listen = ["127.0.0.1:0"]
 workers = 2
 [health]
-interval = "0.2s"
-timeout = "0.5s"
+interval = "1s"
+timeout = "500ms"
 [admin]
 listen = "127.0.0.1:0"
 "#;

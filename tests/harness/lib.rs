@@ -2,7 +2,12 @@
 //! directory, upstreams that behave as told, and clients that know nothing of our code.
 //!
 //! **Invariant:** every test has its own gateway, upstreams and directory; nothing is shared.
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "tests are their own documentation")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "tests are their own documentation"
+)]
 
 pub mod client;
 pub mod daemon;

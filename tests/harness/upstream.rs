@@ -62,7 +62,11 @@ impl Upstream {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         spawn(accept(listener, Arc::clone(&state), stop.clone()));
-        Self { address, state, stop }
+        Self {
+            address,
+            state,
+            stop,
+        }
     }
 
     /// `HOST:PORT`, as `register` takes it.
@@ -146,12 +150,17 @@ async fn accept(listener: TcpListener, state: Arc<State>, stop: CancellationToke
 
 type Body = BoxBody<Bytes, Infallible>;
 
-async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    state: Arc<State>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     if request.uri().path() != "/health" {
         state.requests.fetch_add(1, Ordering::SeqCst);
     }
     Ok(match request.uri().path() {
-        "/health" if state.failing.load(Ordering::SeqCst) => status(StatusCode::INTERNAL_SERVER_ERROR),
+        "/health" if state.failing.load(Ordering::SeqCst) => {
+            status(StatusCode::INTERNAL_SERVER_ERROR)
+        }
         "/hang" => std::future::pending().await,
         "/slow" => {
             state.slow_arrived.notify_one();
@@ -165,7 +174,12 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
             text(&lines.collect::<String>())
         }
         "/echo" => {
-            let body = request.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default();
+            let body = request
+                .into_body()
+                .collect()
+                .await
+                .map(|b| b.to_bytes())
+                .unwrap_or_default();
             Response::new(Full::new(body).boxed())
         }
         "/sse" => stream_of(&state),
@@ -198,7 +212,9 @@ fn stream_of(state: &Arc<State>) -> Response<Body> {
     state.listening.notify_one();
     let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
     let mut response = Response::new(BodyExt::boxed(StreamBody::new(stream)));
-    response.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
+    response
+        .headers_mut()
+        .insert("content-type", "text/event-stream".parse().unwrap());
     response
 }
 
@@ -215,7 +231,11 @@ fn upgrade(mut request: Request<Incoming>) -> Response<Body> {
         }
     });
     let mut response = status(StatusCode::SWITCHING_PROTOCOLS);
-    response.headers_mut().insert("connection", "upgrade".parse().unwrap());
-    response.headers_mut().insert("upgrade", "websocket".parse().unwrap());
+    response
+        .headers_mut()
+        .insert("connection", "upgrade".parse().unwrap());
+    response
+        .headers_mut()
+        .insert("upgrade", "websocket".parse().unwrap());
     response
 }

@@ -24,8 +24,8 @@ use conduit_proxy::listener::Listeners as ProxyListeners;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::upstream::{ReportQueue, reports};
 use conduit_registry::{
-    Mutation, Preparation, PublishError, Registry, RegistryError, Settings, StateLock, UpstreamPolicy,
-    Work,
+    Mutation, Preparation, PublishError, Registry, RegistryError, Settings, StateLock,
+    UpstreamPolicy, Work,
 };
 use conduit_tls::authority::Authority;
 
@@ -33,8 +33,8 @@ use crate::builtin;
 use crate::config::Config;
 use crate::error::AppError;
 use crate::privilege;
-use crate::run::setup_draft;
 use crate::publish::{FirstTables, Publisher, TableSettings};
+use crate::run::setup_draft;
 use crate::sockets::Sockets;
 use crate::state::State;
 
@@ -88,8 +88,14 @@ impl App {
         let sockets = Sockets::bind(&config)?;
         if let Some(user) = &config.gateway.user {
             // Only what is ours alone: a socket somewhere else is its owner's affair.
-            let run = config.admin.socket.parent().filter(|dir| *dir == Path::new(RUN_DIR));
-            let places = [Some(config.gateway.state_dir.as_path()), run].into_iter().flatten();
+            let run = config
+                .admin
+                .socket
+                .parent()
+                .filter(|dir| *dir == Path::new(RUN_DIR));
+            let places = [Some(config.gateway.state_dir.as_path()), run]
+                .into_iter()
+                .flatten();
             privilege::hand_over(user, places).map_err(AppError::Privilege)?;
             privilege::drop_to(user).map_err(AppError::Privilege)?;
         }
@@ -98,7 +104,10 @@ impl App {
         let admin_address = admin.addresses().tcp;
         let (upstream_reports, queue) = reports();
         let compiler = Compiler::new(
-            CompilerSettings { tls: config.tls.enabled, proxy: config.proxy.enabled },
+            CompilerSettings {
+                tls: config.tls.enabled,
+                proxy: config.proxy.enabled,
+            },
             upstream_reports,
         );
         let ours = admin_address.map(|at| builtin::service(&config.gateway.domains, at, now));
@@ -113,13 +122,22 @@ impl App {
             now,
         )
         .map_err(AppError::Publish)?;
-        let FirstTables { publisher, routes, zone, reissue } = first;
+        let FirstTables {
+            publisher,
+            routes,
+            zone,
+            reissue,
+        } = first;
         let (registry, writer) =
             conduit_registry::start(state.store, registry_settings(&config), publisher)
                 .map_err(AppError::Registry)?;
         Ok(Bound {
             addresses: Addresses {
-                dns: sockets.dns.as_ref().map(DnsListeners::addresses).unwrap_or_default(),
+                dns: sockets
+                    .dns
+                    .as_ref()
+                    .map(DnsListeners::addresses)
+                    .unwrap_or_default(),
                 https: listening(sockets.proxy.as_ref(), ProxyListeners::https_addresses),
                 http: listening(sockets.proxy.as_ref(), ProxyListeners::http_addresses),
                 admin: admin_address,
@@ -164,7 +182,10 @@ pub fn initialize(config: &Config) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| AppError::Runtime { what: "the setup", source })?;
+        .map_err(|source| AppError::Runtime {
+            what: "the setup",
+            source,
+        })?;
     let recorded = runtime.block_on(async {
         let draft = Mutation::Record(Box::new(setup_draft(config)));
         let recorded = registry.apply(Actor::System("setup"), draft).await;
@@ -173,7 +194,10 @@ pub fn initialize(config: &Config) -> Result<(), AppError> {
     });
     // The writer has ended by now; a panic in it would have failed the record.
     let _ended = writer.join();
-    recorded.map(drop).map_err(|source| AppError::Record { what: "the setup", source })
+    recorded.map(drop).map_err(|source| AppError::Record {
+        what: "the setup",
+        source,
+    })
 }
 
 /// Publishes nothing: for a state that no gateway serves yet.
@@ -183,7 +207,10 @@ impl conduit_registry::Publisher for NoTables {
     type Prepared = ();
 
     fn prepare(&mut self, _: &Work<'_>) -> Result<Preparation<()>, PublishError> {
-        Ok(Preparation { prepared: (), leaves: Vec::new() })
+        Ok(Preparation {
+            prepared: (),
+            leaves: Vec::new(),
+        })
     }
 
     fn publish(&mut self, (): ()) {}
@@ -207,7 +234,11 @@ fn bind_socket(config: &Config) -> Result<AdminBound, AppError> {
         .flatten();
     let settings = AdminSettings {
         socket: Some(config.admin.socket.clone()),
-        socket_mode: if group.is_some() { SOCKET_MODE_GROUP } else { SOCKET_MODE_PRIVATE },
+        socket_mode: if group.is_some() {
+            SOCKET_MODE_GROUP
+        } else {
+            SOCKET_MODE_PRIVATE
+        },
         socket_gid: group,
         listen: None,
     };
@@ -231,7 +262,9 @@ fn listening(
     proxy: Option<&ProxyListeners>,
     which: fn(&ProxyListeners) -> &[SocketAddr],
 ) -> Vec<SocketAddr> {
-    proxy.map(|listeners| which(listeners).to_vec()).unwrap_or_default()
+    proxy
+        .map(|listeners| which(listeners).to_vec())
+        .unwrap_or_default()
 }
 
 fn table_settings(config: &Config) -> TableSettings {

@@ -18,7 +18,10 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// No plane yet.
     pub(crate) fn new(registry: Registry) -> Self {
-        Self { families: Families::with_prefix("conduit"), registry }
+        Self {
+            families: Families::with_prefix("conduit"),
+            registry,
+        }
     }
 
     /// Makes room for what DNS counts.
@@ -39,7 +42,11 @@ impl Metrics {
             now.register(*name, *help, ConstGauge::new(*value));
         }
         let lost = i64::try_from(self.registry.observations_lost()).unwrap_or(i64::MAX);
-        now.register("observations_lost", "Observations that are on no record", ConstGauge::new(lost));
+        now.register(
+            "observations_lost",
+            "Observations that are on no record",
+            ConstGauge::new(lost),
+        );
         // Writing to a string cannot fail.
         if encode(&mut text, &self.families).is_ok() {
             text.truncate(text.trim_end_matches("# EOF\n").len());

@@ -45,7 +45,11 @@ pub struct Reloader {
 impl Reloader {
     /// A reloader for a configuration that was loaded from `source`.
     pub fn new(source: Source, config: Config, log: Option<LogHandle>) -> Self {
-        Self { source, config, log }
+        Self {
+            source,
+            config,
+            log,
+        }
     }
 
     pub(crate) fn attach(self, tunables: Tunables, registry: Registry) -> Attached {
@@ -53,7 +57,10 @@ impl Reloader {
             source: self.source,
             log: self.log,
             registry,
-            state: Mutex::new(State { config: self.config, tunables }),
+            state: Mutex::new(State {
+                config: self.config,
+                tunables,
+            }),
         }
     }
 }
@@ -105,17 +112,27 @@ impl Attached {
             actor: actor.clone(),
             action: Action::ConfigReload,
             status: Status::Success,
-            message: format!("Reloading the configuration: {} keys", next.reloaded.applied.len()),
+            message: format!(
+                "Reloading the configuration: {} keys",
+                next.reloaded.applied.len()
+            ),
             details,
         };
-        let recorded = self.registry.apply(actor, Mutation::Record(Box::new(draft))).await;
+        let recorded = self
+            .registry
+            .apply(actor, Mutation::Record(Box::new(draft)))
+            .await;
         recorded.map_err(|error| ControlError::Unavailable(Chain(&error).to_string()))?;
         Ok(self.apply(next))
     }
 
     /// The configuration in force.
     pub(crate) fn config(&self) -> Config {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).config.clone()
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .config
+            .clone()
     }
 
     /// Where the configuration is read from.
@@ -144,7 +161,11 @@ impl Attached {
             policy: policy.map_err(|error| invalid(&error))?,
             reloaded: Reloaded {
                 applied: changes.dynamic.iter().map(ToString::to_string).collect(),
-                needs_restart: changes.needs_restart.iter().map(ToString::to_string).collect(),
+                needs_restart: changes
+                    .needs_restart
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
             },
             config: loaded.config,
         })
@@ -158,7 +179,10 @@ impl Attached {
             state.tunables.policy.publish(Arc::new(next.policy));
         }
         if changed("health.") {
-            state.tunables.probes.publish(Arc::new(probes_of(&next.config)));
+            state
+                .tunables
+                .probes
+                .publish(Arc::new(probes_of(&next.config)));
         }
         if changed("log.")
             && let Some(log) = &self.log

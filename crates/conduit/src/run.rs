@@ -134,17 +134,36 @@ impl Running {
             events.clone(),
         );
         prober.start(&control_tasks);
-        let check = Arc::new(self_check(&bound.addresses, bound.authority.as_deref(), &bound.registry, &bound.routes)?);
+        let check = Arc::new(self_check(
+            &bound.addresses,
+            bound.authority.as_deref(),
+            &bound.registry,
+            &bound.routes,
+        )?);
         let every = bound.config.health.interval;
-        start_views(&control_tasks, &bound.config, &bound.registry, board.clone());
-        start_upkeep(&control_tasks, &bound.registry, &bound.routes, bound.reissue, &check, every);
+        start_views(
+            &control_tasks,
+            &bound.config,
+            &bound.registry,
+            board.clone(),
+        );
+        start_upkeep(
+            &control_tasks,
+            &bound.registry,
+            &bound.routes,
+            bound.reissue,
+            &check,
+            every,
+        );
 
         let dns_metrics = metrics.dns();
         let dns = match bound.dns {
             Some(listeners) => {
                 let (zone, policy) = (bound.zone.clone(), tunables.policy_reader.clone());
                 let serve = move |tasks: &Tasks| {
-                    listeners.serve(zone, policy, dns_metrics, tasks).map_err(AppError::Dns)
+                    listeners
+                        .serve(zone, policy, dns_metrics, tasks)
+                        .map_err(AppError::Dns)
                 };
                 Some(plane_thread("dns", &dns_tasks, serve)?)
             }
@@ -155,8 +174,19 @@ impl Running {
         let metrics = Arc::new(metrics);
         let proxy = match bound.proxy {
             Some(listeners) => {
-                let settings = proxy_settings(&bound.config, &bound.addresses, bound.authority.as_deref(), &bound.routes)?;
-                let started = Proxy::start(listeners, settings, &bound.routes, &proxy_metrics, &proxy_tasks);
+                let settings = proxy_settings(
+                    &bound.config,
+                    &bound.addresses,
+                    bound.authority.as_deref(),
+                    &bound.routes,
+                )?;
+                let started = Proxy::start(
+                    listeners,
+                    settings,
+                    &bound.routes,
+                    &proxy_metrics,
+                    &proxy_tasks,
+                );
                 Some(started.map_err(AppError::Proxy)?)
             }
             None => None,
@@ -165,7 +195,10 @@ impl Running {
         if let Some(reloader) = &reloader {
             let (reloader, notify) = (Arc::clone(reloader), Arc::clone(&orders.reload));
             let stop = control_tasks.stop().clone();
-            control_tasks.service("reload", async move { reloader.serve(&notify, &stop).await });
+            control_tasks.service(
+                "reload",
+                async move { reloader.serve(&notify, &stop).await },
+            );
         }
         let control = GatewayControl::new(ControlParts {
             config: bound.config.clone(),
@@ -189,7 +222,10 @@ impl Running {
             control: Arc::new(control),
             events,
         });
-        bound.admin.serve(state, &admin_tasks).map_err(AppError::Admin)?;
+        bound
+            .admin
+            .serve(state, &admin_tasks)
+            .map_err(AppError::Admin)?;
         drop(starting);
         Ok(Self {
             config: bound.config,
@@ -230,7 +266,9 @@ impl Running {
         self.recorder_tasks.stop().cancel();
         finish("recorder", &self.recorder_tasks, RECORDER_GRACE).await;
         let stop = draft(Action::DaemonStop, "Conduit stopped", Map::new());
-        let recorded = self.registry.apply(Actor::System("daemon"), Mutation::Record(Box::new(stop)));
+        let recorded = self
+            .registry
+            .apply(Actor::System("daemon"), Mutation::Record(Box::new(stop)));
         if let Err(error) = recorded.await {
             tracing::error!(%error, "the stop cannot be recorded");
         }
@@ -262,15 +300,22 @@ async fn record(
     actor: Actor,
     draft: Draft,
 ) -> Result<(), AppError> {
-    let recorded = registry.apply(actor, Mutation::Record(Box::new(draft))).await;
-    recorded.map(drop).map_err(|source| AppError::Record { what, source })
+    let recorded = registry
+        .apply(actor, Mutation::Record(Box::new(draft)))
+        .await;
+    recorded
+        .map(drop)
+        .map_err(|source| AppError::Record { what, source })
 }
 
 /// The entry for a new state.
 pub(crate) fn setup_draft(config: &Config) -> Draft {
     let word = |on: bool, word: &str| Value::from(if on { word } else { "off" });
     let mut details = Map::new();
-    details.insert("domain".into(), json!(config.gateway.domains.default_suffix().as_str()));
+    details.insert(
+        "domain".into(),
+        json!(config.gateway.domains.default_suffix().as_str()),
+    );
     details.insert("dns".into(), word(config.dns.enabled, "conduit"));
     details.insert("proxy".into(), word(config.proxy.enabled, "conduit"));
     details.insert("ca".into(), word(config.tls.enabled, "ed25519+ecdsa-p256"));
@@ -293,10 +338,18 @@ fn tunables(
     config: &Config,
     dns: Option<&conduit_dns::bind::Listeners>,
 ) -> Result<Tunables, AppError> {
-    let listening = dns.map(conduit_dns::bind::Listeners::addresses).unwrap_or_default();
+    let listening = dns
+        .map(conduit_dns::bind::Listeners::addresses)
+        .unwrap_or_default();
     let (policy, policy_reader) = live::channel(Arc::new(policy_of(config, &listening)?));
     let (probes, probes_reader) = live::channel(Arc::new(probes_of(config)));
-    Ok(Tunables { policy, policy_reader, probes, probes_reader, listening })
+    Ok(Tunables {
+        policy,
+        policy_reader,
+        probes,
+        probes_reader,
+        listening,
+    })
 }
 
 /// Who may ask what, as configured.
@@ -311,7 +364,10 @@ pub(crate) fn policy_of(
             Some(Forwarder::new(forwarders, listening, &interfaces).map_err(AppError::Dns)?)
         }
     };
-    Ok(Policy { access: AccessList::new(config.dns.allow.clone()), forwarder })
+    Ok(Policy {
+        access: AccessList::new(config.dns.allow.clone()),
+        forwarder,
+    })
 }
 
 /// How upstreams are probed, as configured.
@@ -347,7 +403,12 @@ fn self_check(
         _ => None,
     };
     let dns = addresses.dns.first().copied();
-    Ok(SelfCheck::new(dns, https, registry.catalog(), routes.clone()))
+    Ok(SelfCheck::new(
+        dns,
+        https,
+        registry.catalog(),
+        routes.clone(),
+    ))
 }
 
 fn proxy_settings(
@@ -357,12 +418,20 @@ fn proxy_settings(
     routes: &live::Reader<conduit_proxy::table::RouteTable>,
 ) -> Result<ProxySettings, AppError> {
     let resolver = || Arc::new(SniResolver::new(routes.clone()));
-    let tls = authority.map(|_| conduit_tls::config::server_config(resolver())).transpose();
+    let tls = authority
+        .map(|_| conduit_tls::config::server_config(resolver()))
+        .transpose();
     Ok(ProxySettings {
         tls: tls.map_err(AppError::Tls)?.map(Arc::new),
-        https_port: addresses.https.first().map_or(443, std::net::SocketAddr::port),
+        https_port: addresses
+            .https
+            .first()
+            .map_or(443, std::net::SocketAddr::port),
         trust_bundle: authority.map(|a| a.bundle_pem().to_owned().into()),
-        limits: Limits { drain: config.gateway.drain, ..Limits::default() },
+        limits: Limits {
+            drain: config.gateway.drain,
+            ..Limits::default()
+        },
     })
 }
 
@@ -398,8 +467,10 @@ fn plane_thread(
     start: impl FnOnce(&Tasks) -> Result<(), AppError> + Send + 'static,
 ) -> Result<JoinHandle<()>, AppError> {
     let failed = |source| AppError::Runtime { what: name, source };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
     let tasks = tasks.clone();
     let body = move || {
         let alive = tasks.clone();
@@ -416,7 +487,10 @@ fn plane_thread(
             }
         }));
     };
-    std::thread::Builder::new().name(name.into()).spawn(body).map_err(failed)
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(body)
+        .map_err(failed)
 }
 
 async fn finish(what: &'static str, tasks: &Tasks, grace: Duration) {

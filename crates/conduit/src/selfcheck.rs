@@ -69,7 +69,9 @@ impl SelfCheck {
 
     /// Tries a service now.
     pub(crate) async fn run(&self, service: &ServiceName) -> Checks {
-        let Ok(_permit) = self.permits.acquire().await else { return Checks::default() };
+        let Ok(_permit) = self.permits.acquire().await else {
+            return Checks::default();
+        };
         let route = self.routes.load().route(service).cloned();
         let listed = || self.catalog.load().get(service).map(|s| s.host().clone());
         let Some(host) = route.as_ref().map(|r| r.host.clone()).or_else(listed) else {
@@ -97,7 +99,8 @@ impl SelfCheck {
                 continue;
             }
             for offset in 0..services.len().min(SWEEP_MAX) {
-                self.run(&services[(next + offset) % services.len()].name).await;
+                self.run(&services[(next + offset) % services.len()].name)
+                    .await;
             }
             next = (next + SWEEP_MAX) % services.len();
         }
@@ -117,7 +120,10 @@ impl SelfCheck {
             Ok(_) => None,
             Err(error) => Some(Chain(&error).to_string()),
         };
-        Some(CheckOutcome { at: Timestamp::now(), failure })
+        Some(CheckOutcome {
+            at: Timestamp::now(),
+            failure,
+        })
     }
 
     async fn try_tls(&self, host: &Host, encrypted: bool) -> Option<CheckOutcome> {
@@ -127,8 +133,14 @@ impl SelfCheck {
         }
         let handshake = async {
             let name = ServerName::try_from(host.as_str().to_owned()).map_err(|e| e.to_string())?;
-            let stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
-            connector.0.connect(name, stream).await.map_err(|e| e.to_string())?;
+            let stream = TcpStream::connect(address)
+                .await
+                .map_err(|e| e.to_string())?;
+            connector
+                .0
+                .connect(name, stream)
+                .await
+                .map_err(|e| e.to_string())?;
             Ok::<(), String>(())
         };
         let failure = match timeout(PATIENCE, handshake).await {
@@ -136,7 +148,10 @@ impl SelfCheck {
             Ok(Err(reason)) => Some(reason),
             Err(_) => Some(format!("no handshake within {PATIENCE:?}")),
         };
-        Some(CheckOutcome { at: Timestamp::now(), failure })
+        Some(CheckOutcome {
+            at: Timestamp::now(),
+            failure,
+        })
     }
 }
 

@@ -39,12 +39,7 @@ pub(crate) async fn serve_http(
     peer: SocketAddr,
 ) {
     let connection = Rc::new(connection);
-    let service = Service::new(
-        worker,
-        Rc::clone(&connection),
-        Entrance::Http,
-        peer.ip(),
-    );
+    let service = Service::new(worker, Rc::clone(&connection), Entrance::Http, peer.ip());
     speak_http1(&connection, TokioIo::new(stream), Rc::new(service)).await;
 }
 

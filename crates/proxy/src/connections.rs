@@ -239,7 +239,11 @@ mod tests {
     impl Future for Fake {
         type Output = ();
         fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-            if self.0.get() { Poll::Ready(()) } else { Poll::Pending }
+            if self.0.get() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         }
     }
 

@@ -55,10 +55,9 @@ pub(crate) async fn forward(
                     retries,
                 });
             }
-            Err(Broken { cause, unsent }) => (
-                cause.into_failure(&route.service, connect_timeout),
-                unsent,
-            ),
+            Err(Broken { cause, unsent }) => {
+                (cause.into_failure(&route.service, connect_timeout), unsent)
+            }
         };
         upstream.report(match failure.retry {
             Retry::Another => Observation::ConnectFailed,
@@ -156,9 +155,7 @@ async fn attempt(
     };
     let mut stale = 0;
     loop {
-        let kept = (stale < STALE_MAX)
-            .then(|| client.reuse(address))
-            .flatten();
+        let kept = (stale < STALE_MAX).then(|| client.reuse(address)).flatten();
         let reused = kept.is_some();
         let (mut lease, replay) = match kept {
             Some((lease, idle)) if idle >= REPLAY_AFTER => (lease, copy_of(&request)),

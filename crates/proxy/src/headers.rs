@@ -270,7 +270,10 @@ mod tests {
     #[test]
     fn upgrades_need_both_fields_and_never_h2c() {
         let asks = |lines: &[_]| upgrade(&map(lines)).is_some();
-        assert!(asks(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]));
+        assert!(asks(&[
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "websocket")
+        ]));
         assert!(!asks(&[("upgrade", "websocket")]));
         assert!(!asks(&[("connection", "upgrade"), ("upgrade", "h2c")]));
         assert!(!asks(&[("connection", "upgrade")]));

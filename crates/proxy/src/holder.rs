@@ -58,9 +58,7 @@ fn parse_ip(hex: &str) -> Option<IpAddr> {
 
 fn collides(theirs: SocketAddr, ours: SocketAddr) -> bool {
     theirs.port() == ours.port()
-        && (theirs.ip() == ours.ip()
-            || theirs.ip().is_unspecified()
-            || ours.ip().is_unspecified())
+        && (theirs.ip() == ours.ip() || theirs.ip().is_unspecified() || ours.ip().is_unspecified())
 }
 
 fn process_of(inode: u64) -> Option<String> {

@@ -35,7 +35,7 @@ pub mod metrics;
 mod redirect;
 mod respond;
 mod service;
-mod upgrade;
-pub mod worker;
 #[cfg(test)]
 mod tests;
+mod upgrade;
+pub mod worker;

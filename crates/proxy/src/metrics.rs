@@ -17,9 +17,9 @@ use conduit_core::name::ServiceName;
 use foldhash::fast::RandomState;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 /// Everything the proxy counts; cheap to clone.
@@ -219,7 +219,11 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let inner = &self.0;
         for (name, help, value) in [
-            ("proxy_connections", "Connections accepted", &inner.connections),
+            (
+                "proxy_connections",
+                "Connections accepted",
+                &inner.connections,
+            ),
             (
                 "proxy_handshakes_failed",
                 "TLS handshakes that failed or took too long",
@@ -246,7 +250,11 @@ impl Collector for Scrape {
                 "Connections open now",
                 &inner.connections_open,
             ),
-            ("proxy_tunnels_open", "Tunnels open now", &inner.tunnels_open),
+            (
+                "proxy_tunnels_open",
+                "Tunnels open now",
+                &inner.tunnels_open,
+            ),
         ] {
             let gauge = ConstGauge::new(value.load(Ordering::Relaxed).cast_signed());
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
@@ -339,16 +347,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 type PerService = (&'static str, &'static str, fn(&Sum) -> u64);
 
 const PER_SERVICE: [PerService; 3] = [
-    (
-        "proxy_request_bytes",
-        "Bytes of request bodies",
-        |sum| sum.bytes_in,
-    ),
-    (
-        "proxy_response_bytes",
-        "Bytes of response bodies",
-        |sum| sum.bytes_out,
-    ),
+    ("proxy_request_bytes", "Bytes of request bodies", |sum| {
+        sum.bytes_in
+    }),
+    ("proxy_response_bytes", "Bytes of response bodies", |sum| {
+        sum.bytes_out
+    }),
     (
         "proxy_retries",
         "Requests moved to another upstream",
@@ -358,9 +362,7 @@ const PER_SERVICE: [PerService; 3] = [
 /// Status classes; the first is for clients that left before there was a status.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Upper bounds of the duration's buckets.
-const BUCKETS_MS: [u64; 12] = [
-    1, 2, 5, 10, 25, 50, 100, 250, 1_000, 5_000, 30_000, 120_000,
-];
+const BUCKETS_MS: [u64; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 1_000, 5_000, 30_000, 120_000];
 
 #[cfg(test)]
 mod tests {

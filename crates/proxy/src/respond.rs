@@ -28,10 +28,7 @@ pub(crate) fn failure(failure: &Failure, accept: Option<&HeaderValue>) -> Respon
     };
     let mut response = own(status, content_type, body.into());
     let headers = response.headers_mut();
-    headers.insert(
-        CONDUIT_ERROR,
-        HeaderValue::from_static(failure.kind.word()),
-    );
+    headers.insert(CONDUIT_ERROR, HeaderValue::from_static(failure.kind.word()));
     match failure.kind {
         FailureKind::NoUpstream { .. } => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
@@ -78,9 +75,7 @@ fn status_of(kind: &FailureKind) -> StatusCode {
 
 /// Whether `Accept` names JSON, and names it before text or HTML.
 fn prefers_json(accept: Option<&HeaderValue>) -> bool {
-    let accept = accept
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let accept = accept.and_then(|value| value.to_str().ok()).unwrap_or("");
     let place = |what: &str| accept.find(what);
     match (place("json"), place("text/")) {
         (Some(json), Some(text)) => json < text,

@@ -225,9 +225,10 @@ impl Service {
         if !body.is_empty() && body.size_hint().exact().is_none() {
             // hyper would send a GET without its body otherwise.
             parts.headers.remove(header::CONTENT_LENGTH);
-            parts
-                .headers
-                .insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            parts.headers.insert(
+                header::TRANSFER_ENCODING,
+                HeaderValue::from_static("chunked"),
+            );
         }
         let mut outgoing = Request::new(body);
         *outgoing.method_mut() = parts.method;

@@ -344,7 +344,10 @@ fn prepare(stream: &TcpStream) {
 /// Waits when accepting failed for want of resources; other failures concern one client only.
 async fn pause(error: &std::io::Error) {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+    if matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted
+    ) {
         return;
     }
     tracing::warn!(%error, "accepting a connection failed");

@@ -59,7 +59,8 @@ pub fn request_head(data: &[u8]) {
     assert_eq!(after.get_all("host").iter().count(), 1);
     for (name, value) in &after {
         let kept = before.get_all(name).iter().any(|old| old == value);
-        let ours = OURS.contains(&name.as_str()) || ["connection", "host", "te"].contains(&name.as_str());
+        let ours =
+            OURS.contains(&name.as_str()) || ["connection", "host", "te"].contains(&name.as_str());
         assert!(kept || ours, "{name} was invented");
     }
     if let Some(protocol) = headers::upgrade(&before) {

@@ -13,7 +13,10 @@ fn a_kept_connection_serves_the_next_request() {
     for path in ["/a", "/b?c=d", "/e"] {
         let (head, body) = client.ask(&get("web.internal", path));
         assert_eq!(head.status(), 200);
-        assert!(body.starts_with(&format!("GET {path} HTTP/1.1\r\n")), "{body}");
+        assert!(
+            body.starts_with(&format!("GET {path} HTTP/1.1\r\n")),
+            "{body}"
+        );
     }
     assert_eq!(upstream.connections(), 1);
     assert_eq!(gateway.stop().cut, 0);
@@ -120,8 +123,7 @@ fn contradicting_lengths_and_strange_codings_are_refused() {
         "transfer-encoding: chunked, identity",
     ] {
         let mut client = gateway.connect();
-        let request =
-            format!("POST / HTTP/1.1\r\nhost: web.internal\r\n{framing}\r\n\r\nabcd");
+        let request = format!("POST / HTTP/1.1\r\nhost: web.internal\r\n{framing}\r\n\r\nabcd");
         client.send(&request);
         let head = client.head().expect(framing);
         assert_eq!(head.status(), 400, "{framing}");
@@ -174,7 +176,9 @@ fn lengths_without_a_body_pass() {
     let gateway = Gateway::http(vec![service("web", &[&upstream.text()])]);
     let mut client = gateway.connect();
     for (method, status) in [("HEAD", 200), ("GET", 304), ("HEAD", 200)] {
-        client.send(&format!("{method} / HTTP/1.1\r\nhost: web.internal\r\n\r\n"));
+        client.send(&format!(
+            "{method} / HTTP/1.1\r\nhost: web.internal\r\n\r\n"
+        ));
         let head = client.head().expect("a head");
         assert_eq!(head.status(), status);
         assert_eq!(head.field("etag"), Some("\"a\""));
@@ -195,8 +199,8 @@ fn a_refused_try_goes_to_another_upstream_once() {
     let gateway = Gateway::http(vec![service("web", &[&dead, &upstream.text()])]);
     let mut client = gateway.connect();
     for _ in 0..10 {
-        let (head, body) = client
-            .ask("POST / HTTP/1.1\r\nhost: web.internal\r\ncontent-length: 3\r\n\r\nabc");
+        let (head, body) =
+            client.ask("POST / HTTP/1.1\r\nhost: web.internal\r\ncontent-length: 3\r\n\r\nabc");
         assert_eq!((head.status(), &*body), (200, "abc"));
     }
     gateway.stop();

@@ -239,9 +239,9 @@ impl<S: Read + Write> Wire<S> {
     /// A response with a known length or none.
     pub(super) fn response(&mut self) -> (Head, String) {
         let head = self.head().expect("a response");
-        let length = head.field("content-length").map_or(0, |text| {
-            text.parse().expect("a number")
-        });
+        let length = head
+            .field("content-length")
+            .map_or(0, |text| text.parse().expect("a number"));
         let body = self.exactly(length);
         (head, body)
     }

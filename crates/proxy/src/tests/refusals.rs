@@ -60,7 +60,9 @@ fn connect_and_trace_are_refused() {
 #[test]
 fn a_service_with_tls_is_redirected_to_its_port() {
     let gateway = Gateway::http(vec![tls_service("grafana", &["127.0.0.1:1"])]);
-    let (head, _) = gateway.connect().ask(&get("GRAFANA.internal:8080", "/d?x=1"));
+    let (head, _) = gateway
+        .connect()
+        .ask(&get("GRAFANA.internal:8080", "/d?x=1"));
     assert_eq!(head.status(), 308);
     assert_eq!(
         head.field("location"),

@@ -73,12 +73,14 @@ fn the_deadline_cuts_streams_and_tunnels_and_counts_them() {
     stream.send(&get("web.internal", "/"));
     stream.until("1\r\na\r\n");
     let mut tunnel = gateway.connect();
-    tunnel.send(
-        "GET / HTTP/1.1\r\nhost: web.internal\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
-    );
+    tunnel
+        .send("GET / HTTP/1.1\r\nhost: web.internal\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n");
     assert_eq!(tunnel.head().expect("a head").status(), 101);
     let metrics = gateway.metrics.clone();
     assert_eq!(gateway.stop().cut, 2);
     assert_eq!(metrics.cut(), 2);
-    assert_eq!((stream.rest(), tunnel.rest()), (String::new(), String::new()));
+    assert_eq!(
+        (stream.rest(), tunnel.rest()),
+        (String::new(), String::new())
+    );
 }

@@ -63,7 +63,9 @@ fn an_unknown_name_ends_the_handshake() {
 fn http2_in_front_becomes_http1_behind() {
     let upstream = Upstream::raw(|mut wire| {
         while let Some(head) = wire.head() {
-            let length = head.field("content-length").map(|n| n.parse().expect("number"));
+            let length = head
+                .field("content-length")
+                .map(|n| n.parse().expect("number"));
             let body = match length {
                 Some(length) => wire.exactly(length),
                 None if head.field("transfer-encoding").is_some() => wire.until("0\r\n\r\n"),
@@ -91,7 +93,11 @@ fn http2_in_front_becomes_http1_behind() {
         let seen = String::from_utf8(seen.to_bytes().to_vec()).expect("text");
         assert!(seen.starts_with("POST /up?x=1 HTTP/1.1\r\n"), "{seen}");
         assert!(seen.ends_with("\r\n\r\nhello"), "{seen}");
-        assert_eq!(seen.matches("\r\nhost: web.internal\r\n").count(), 1, "{seen}");
+        assert_eq!(
+            seen.matches("\r\nhost: web.internal\r\n").count(),
+            1,
+            "{seen}"
+        );
         assert!(seen.contains("cookie: a=1; b=2\r\n"), "{seen}");
         assert!(seen.contains("content-length: 5\r\n"), "{seen}");
         assert!(seen.contains("connection: te\r\n"), "{seen}");
