@@ -2,13 +2,12 @@
 //! waits for the disk; with the state on a RAM disk (`TMPDIR=/dev/shm`) that wait is left out.
 #![allow(missing_docs, reason = "criterion's macros")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use conduit_api::v1::services::{RegisterBulk, RegisterService};
 use conduit_tests::{Gateway, Upstream, resolver};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
-#[allow(clippy::disallowed_types, reason = "criterion wants std's clock")]
 fn registration(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
     let mut group = criterion.benchmark_group("registration_to_answer");
@@ -44,7 +43,7 @@ fn registration(criterion: &mut Criterion) {
                     let mut total = Duration::ZERO;
                     for index in first..first + iterations {
                         let host = format!("new-{index}.internal");
-                        let begun = Instant::now();
+                        let begun = tokio::time::Instant::now();
                         gateway
                             .register(&format!("new-{index}"), &[&upstream.host()])
                             .await

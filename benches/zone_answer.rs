@@ -14,7 +14,7 @@ fn zone_answer(criterion: &mut Criterion) {
     let policy = Policy::default();
     let loopback = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
     let asker = Asker {
-        client: loopback,
+        peer: std::net::SocketAddr::new(loopback, 5353),
         local: Local::of(loopback),
         transport: Transport::Udp,
     };

@@ -88,7 +88,9 @@ async fn plain(gateway: &Gateway, host: &str) -> StatusCode {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .expect("handshake");
-    let driving = tokio::task::spawn(connection);
+    conduit_tests::upstream::spawn(async move {
+        let _ended = connection.await;
+    });
     let request = Request::get("/")
         .header("host", host)
         .body(Empty::<Bytes>::new());
@@ -96,6 +98,5 @@ async fn plain(gateway: &Gateway, host: &str) -> StatusCode {
         .send_request(request.expect("request"))
         .await
         .expect("answered");
-    driving.abort();
     response.status()
 }

@@ -15,7 +15,7 @@ async fn a_crash_loses_no_acknowledged_registration() {
     let daemon = Daemon::start(BINARY).await;
     let api = daemon.api.clone();
     let (sender, mut acknowledged) = tokio::sync::mpsc::channel(200);
-    let registering = tokio::task::spawn(async move {
+    conduit_tests::upstream::spawn(async move {
         for index in 0..200 {
             let name = format!("web-{index}");
             let upstreams = vec!["127.0.0.1:9".to_owned()];
@@ -38,7 +38,6 @@ async fn a_crash_loses_no_acknowledged_registration() {
     while let Some(name) = acknowledged.recv().await {
         names.push(name);
     }
-    registering.await.expect("ended");
     assert!(
         names.len() < 200,
         "the crash came too late to prove anything"

@@ -182,7 +182,10 @@ fn run(
         .build()
         .unwrap();
     runtime.block_on(async move {
-        let orders = Orders { drain: stop, ..Orders::default() };
+        let orders = Orders {
+            drain: stop,
+            ..Orders::default()
+        };
         let running = bound.run(orders, None, move || {
             let _gone = ready.send(addresses);
         });

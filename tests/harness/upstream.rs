@@ -122,7 +122,7 @@ impl Drop for Upstream {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests end with their runtime")]
-pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
 

@@ -28,19 +28,27 @@ pub fn api_body(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn seeds_hold() {
-        for seed in [
-            &br#"{"name":"grafana","host":"10.0.1.50:3000","health":"/ok"}"#[..],
-            br#"{"services":[{"name":"a","upstreams":["b:1","[::1]:2"]}],"prune":true}"#,
-            br#"{"name":"\u0000","host":"\ud800"}"#,
-            b"{\"name\":\"a\",\"host\":\"\xff:1\"}",
-            b"[",
-            b"",
-        ] {
-            api_body(seed);
+        replay("api_body", api_body);
+    }
+
+    /// Runs the committed seeds of a target through its body.
+    fn replay(target: &str, body: fn(&[u8])) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let seeds = fs::read_dir(corpus.join(target)).expect("a corpus");
+        let mut count = 0;
+        for seed in seeds {
+            let path = seed.expect("an entry").path();
+            eprintln!("{}", path.display());
+            body(&fs::read(path).expect("a seed"));
+            count += 1;
         }
+        assert!(count > 0, "{target} has no seeds");
     }
 }

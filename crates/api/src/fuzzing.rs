@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 ///
 /// # Panics
 /// When it is not.
-pub fn api_body(data: &[u8]) {
+pub fn wire_body(data: &[u8]) {
     round_trip::<RegisterService>(data);
     round_trip::<RegisterBulk>(data);
     round_trip::<CreateToken>(data);
@@ -32,21 +32,27 @@ fn round_trip<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(dat
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn seeds_hold() {
-        for seed in [
-            &br#"{"name":"grafana","host":"10.0.1.50:3000"}"#[..],
-            br#"{"services":[{"name":"a","upstreams":["b:1"],"monitoring":{"type":"gpu"}}],"prune":true}"#,
-            br#"{"name":"ci","role":"viewer","expires_in_seconds":60}"#,
-            br#"{"path":"/tmp/x"}"#,
-            br#"{"error":{"code":"a","message":"b"}}"#,
-            b"[[[[[[",
-            b"",
-            b"\xff",
-        ] {
-            api_body(seed);
+        replay("wire_body", wire_body);
+    }
+
+    /// Runs the committed seeds of a target through its body.
+    fn replay(target: &str, body: fn(&[u8])) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let seeds = fs::read_dir(corpus.join(target)).expect("a corpus");
+        let mut count = 0;
+        for seed in seeds {
+            let path = seed.expect("an entry").path();
+            eprintln!("{}", path.display());
+            body(&fs::read(path).expect("a seed"));
+            count += 1;
         }
+        assert!(count > 0, "{target} has no seeds");
     }
 }

@@ -171,7 +171,15 @@ const COLUMNS: [&str; 8] = [
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
+
+    #[test]
+    fn seeds_hold() {
+        replay("audit_entry", audit_entry);
+    }
 
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(96))]
@@ -193,5 +201,19 @@ mod tests {
         for seed in 0..300_u32 {
             audit_entry(&seed.to_le_bytes());
         }
+    }
+
+    /// Runs the committed seeds of a target through its body.
+    fn replay(target: &str, body: fn(&[u8])) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let seeds = fs::read_dir(corpus.join(target)).expect("a corpus");
+        let mut count = 0;
+        for seed in seeds {
+            let path = seed.expect("an entry").path();
+            eprintln!("{}", path.display());
+            body(&fs::read(path).expect("a seed"));
+            count += 1;
+        }
+        assert!(count > 0, "{target} has no seeds");
     }
 }

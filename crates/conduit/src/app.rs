@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 
 use conduit_admin::server::{Admin, Bound as AdminBound};
 use conduit_admin::settings::{AdminSettings, SOCKET_MODE_GROUP, SOCKET_MODE_PRIVATE};
-use conduit_core::actor::Actor;
 use conduit_core::catalog::{Catalog, Change};
 use conduit_core::clock::Timestamp;
 use conduit_core::domains::Domains;
@@ -24,17 +23,16 @@ use conduit_proxy::listener::Listeners as ProxyListeners;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::upstream::{ReportQueue, reports};
 use conduit_registry::{
-    Mutation, Preparation, PublishError, Registry, RegistryError, Settings, StateLock,
-    UpstreamPolicy, Work,
+    Preparation, PublishError, Registry, RegistryError, Settings, StateLock, UpstreamPolicy, Work,
 };
 use conduit_tls::authority::Authority;
 
 use crate::builtin;
 use crate::config::Config;
+use crate::decisions::record_setup;
 use crate::error::AppError;
 use crate::privilege;
 use crate::publish::{FirstTables, Publisher, TableSettings};
-use crate::run::setup_draft;
 use crate::sockets::Sockets;
 use crate::state::State;
 
@@ -75,6 +73,32 @@ pub struct Addresses {
     pub admin: Option<SocketAddr>,
     /// The admin API for this machine.
     pub socket: PathBuf,
+}
+
+impl Addresses {
+    fn of(
+        config: &Config,
+        dns: &Option<DnsListeners>,
+        proxy: &Option<ProxyListeners>,
+        admin: Option<SocketAddr>,
+    ) -> Self {
+        let proxied = |which: fn(&ProxyListeners) -> &[SocketAddr]| {
+            proxy
+                .as_ref()
+                .map(|listeners| which(listeners).to_vec())
+                .unwrap_or_default()
+        };
+        Self {
+            dns: dns
+                .as_ref()
+                .map(DnsListeners::addresses)
+                .unwrap_or_default(),
+            https: proxied(ProxyListeners::https_addresses),
+            http: proxied(ProxyListeners::http_addresses),
+            admin,
+            socket: config.admin.socket.clone(),
+        }
+    }
 }
 
 impl App {
@@ -132,17 +156,7 @@ impl App {
             conduit_registry::start(state.store, registry_settings(&config), publisher)
                 .map_err(AppError::Registry)?;
         Ok(Bound {
-            addresses: Addresses {
-                dns: sockets
-                    .dns
-                    .as_ref()
-                    .map(DnsListeners::addresses)
-                    .unwrap_or_default(),
-                https: listening(sockets.proxy.as_ref(), ProxyListeners::https_addresses),
-                http: listening(sockets.proxy.as_ref(), ProxyListeners::http_addresses),
-                admin: admin_address,
-                socket: config.admin.socket.clone(),
-            },
+            addresses: Addresses::of(&config, &sockets.dns, &sockets.proxy, admin_address),
             lock: state.lock,
             proxy: sockets.proxy,
             dns: sockets.dns,
@@ -187,17 +201,13 @@ pub fn initialize(config: &Config) -> Result<(), AppError> {
             source,
         })?;
     let recorded = runtime.block_on(async {
-        let draft = Mutation::Record(Box::new(setup_draft(config)));
-        let recorded = registry.apply(Actor::System("setup"), draft).await;
+        let recorded = record_setup(&registry, config).await;
         registry.close().await;
         recorded
     });
     // The writer has ended by now; a panic in it would have failed the record.
     let _ended = writer.join();
-    recorded.map(drop).map_err(|source| AppError::Record {
-        what: "the setup",
-        source,
-    })
+    recorded
 }
 
 /// Publishes nothing: for a state that no gateway serves yet.
@@ -256,15 +266,6 @@ fn with_builtin(
         }
         None => Arc::clone(catalog),
     }
-}
-
-fn listening(
-    proxy: Option<&ProxyListeners>,
-    which: fn(&ProxyListeners) -> &[SocketAddr],
-) -> Vec<SocketAddr> {
-    proxy
-        .map(|listeners| which(listeners).to_vec())
-        .unwrap_or_default()
 }
 
 fn table_settings(config: &Config) -> TableSettings {

@@ -38,7 +38,7 @@ pub(crate) struct ControlParts {
     pub(crate) board: HealthBoard,
     pub(crate) check: Arc<SelfCheck>,
     pub(crate) reloader: Option<Arc<Attached>>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics: Metrics,
 }
 
 /// The gateway as the admin API sees it.

@@ -23,8 +23,10 @@ pub mod telemetry;
 
 mod builtin;
 mod control;
+mod decisions;
 mod leaves;
 mod metrics;
+mod planes;
 mod publish;
 mod record;
 mod renew;

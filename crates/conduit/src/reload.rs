@@ -12,15 +12,17 @@ use conduit_core::actor::Actor;
 use conduit_core::clock::Timestamp;
 use conduit_core::error::Chain;
 use conduit_core::live;
-use conduit_dns::access::Policy;
+use conduit_dns::access::{AccessList, Policy};
+use conduit_dns::forward::Forwarder;
+use conduit_dns::interfaces::Interfaces;
+use conduit_proxy::health::machine::Thresholds;
 use conduit_proxy::health::plan::ProbeSettings;
 use conduit_registry::{Mutation, Registry};
 use serde_json::{Map, json};
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Source};
-use crate::run::{policy_of, probes_of};
+use crate::error::AppError;
 use crate::telemetry::LogHandle;
 
 /// What a reload may change.
@@ -32,6 +34,52 @@ pub(crate) struct Tunables {
     pub(crate) probes_reader: live::Reader<ProbeSettings>,
     /// Where DNS listens: never a forwarder.
     pub(crate) listening: Vec<SocketAddr>,
+}
+
+impl Tunables {
+    /// The initial values, as configured; `listening` is where DNS listens.
+    ///
+    /// # Errors
+    /// When a forwarder is this gateway itself.
+    pub(crate) fn new(config: &Config, listening: Vec<SocketAddr>) -> Result<Self, AppError> {
+        let (policy, policy_reader) = live::channel(Arc::new(policy_of(config, &listening)?));
+        let (probes, probes_reader) = live::channel(Arc::new(probes_of(config)));
+        Ok(Self {
+            policy,
+            policy_reader,
+            probes,
+            probes_reader,
+            listening,
+        })
+    }
+}
+
+/// Who may ask what, as configured.
+fn policy_of(config: &Config, listening: &[SocketAddr]) -> Result<Policy, AppError> {
+    let forwarder = match config.dns.forwarders.as_slice() {
+        [] => None,
+        forwarders => {
+            let interfaces = Interfaces::read().map_err(AppError::Dns)?;
+            Some(Forwarder::new(forwarders, listening, &interfaces).map_err(AppError::Dns)?)
+        }
+    };
+    Ok(Policy {
+        access: AccessList::new(config.dns.allow.clone()),
+        forwarder,
+    })
+}
+
+/// How upstreams are probed, as configured.
+fn probes_of(config: &Config) -> ProbeSettings {
+    ProbeSettings {
+        interval: config.health.interval,
+        timeout: config.health.timeout,
+        path: config.health.path.clone(),
+        thresholds: Thresholds {
+            unhealthy_after: config.health.unhealthy_after,
+            healthy_after: config.health.healthy_after,
+        },
+    }
 }
 
 /// Knows where the configuration comes from.
@@ -82,8 +130,9 @@ struct State {
 
 impl Attached {
     /// Reloads at every notice (SIGHUP).
-    pub(crate) async fn serve(&self, notice: &Notify, stop: &CancellationToken) {
-        while stop.run_until_cancelled(notice.notified()).await.is_some() {
+    pub(crate) async fn serve(&self, notice: &Notify) {
+        loop {
+            notice.notified().await;
             match self.recorded_reload().await {
                 Ok(done) => tracing::info!(
                     applied = ?done.applied,

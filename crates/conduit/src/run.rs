@@ -10,36 +10,29 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use conduit_admin::state::{AdminState, Parts};
-use conduit_audit::{Action, Draft, Status};
-use conduit_core::actor::Actor;
-use conduit_core::clock::Timestamp;
+use conduit_core::error::Chain;
 use conduit_core::live;
+use conduit_core::name::ServiceName;
 use conduit_core::tasks::Tasks;
-use conduit_dns::access::{AccessList, Policy};
-use conduit_dns::forward::Forwarder;
-use conduit_dns::interfaces::Interfaces;
 use conduit_proxy::health::board::HealthBoard;
-use conduit_proxy::health::machine::Thresholds;
-use conduit_proxy::health::plan::ProbeSettings;
 use conduit_proxy::health::prober::Prober;
-use conduit_proxy::limits::Limits;
-use conduit_proxy::metrics::ProxyMetrics;
 use conduit_proxy::resolve::Resolver;
-use conduit_proxy::sni::SniResolver;
-use conduit_proxy::worker::{Proxy, ProxySettings};
-use conduit_registry::{Mutation, Registry};
-use serde_json::{Map, Value, json};
+use conduit_proxy::table::RouteTable;
+use conduit_registry::{Registry, StateLock};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{Bound, domain_texts};
+use crate::app::{Addresses, Bound, domain_texts, registry_settings};
 use crate::config::Config;
 use crate::control::{ControlParts, GatewayControl};
+use crate::decisions::{record_start, record_stop};
 use crate::error::AppError;
 use crate::metrics::Metrics;
+use crate::planes::{Planes, Served, join};
 use crate::readiness::Readiness;
 use crate::record::Recorder;
-use crate::reload::{Reloader, Tunables};
+use crate::reload::{Attached, Reloader, Tunables};
 use crate::renew;
 use crate::selfcheck::SelfCheck;
 use crate::views::Views;
@@ -52,7 +45,7 @@ pub struct Orders {
     /// Asks not to wait for the drain.
     pub now: CancellationToken,
     /// Asks to read the configuration again.
-    pub reload: Arc<tokio::sync::Notify>,
+    pub reload: Arc<Notify>,
 }
 
 impl Bound {
@@ -87,19 +80,14 @@ impl Bound {
 
 /// A gateway that answers.
 struct Running {
-    config: Config,
     registry: Registry,
     writer: JoinHandle<()>,
     stopping: Arc<AtomicBool>,
-    proxy: Option<Proxy>,
-    proxy_tasks: Tasks,
-    dns: Option<JoinHandle<()>>,
-    dns_tasks: Tasks,
-    control_tasks: Tasks,
-    admin_tasks: Tasks,
-    recorder_tasks: Tasks,
-    metrics: Arc<Metrics>,
-    _lock: conduit_registry::StateLock,
+    planes: Planes,
+    upkeep: Upkeep,
+    admin: Tasks,
+    recorder: Tasks,
+    _lock: StateLock,
 }
 
 impl Running {
@@ -111,290 +99,155 @@ impl Running {
     ) -> Result<Self, AppError> {
         let readiness = Readiness::default();
         let starting = readiness.block("start");
-        let stopping = Arc::new(AtomicBool::new(false));
-        let (control_tasks, admin_tasks, recorder_tasks) =
-            (tasks.child(), tasks.child(), tasks.child());
-        let (dns_tasks, proxy_tasks) = (tasks.child(), tasks.child());
-        record_start(&bound).await?;
-
+        let Bound {
+            config,
+            registry,
+            routes,
+            zone,
+            authority,
+            addresses,
+            ..
+        } = bound;
+        record_start(&registry, &config, bound.is_new).await?;
         let (events, stream) = bound.events;
-        let recorder = Recorder::new(bound.registry.clone());
-        let stop = recorder_tasks.stop().clone();
-        recorder_tasks.service("recorder", async move {
-            recorder.run(stream, stop).await;
-        });
+        let recorder = tasks.child();
+        let recording = Recorder::new(registry.clone()).run(stream, recorder.stop().clone());
+        recorder.service("recorder", recording);
 
-        let mut metrics = Metrics::new(bound.registry.clone());
-        let tunables = tunables(&bound.config, bound.dns.as_ref())?;
+        let listening = bound
+            .dns
+            .as_ref()
+            .map(|dns| dns.addresses())
+            .unwrap_or_default();
+        let tunables = Tunables::new(&config, listening)?;
+        let upkeep = Upkeep(tasks.child());
+        let allowed = registry_settings(&config).upstreams;
         let (prober, board) = Prober::new(
-            bound.routes.clone(),
+            routes.clone(),
             tunables.probes_reader.clone(),
-            allowed_by(&bound.config),
+            Resolver::new(move |ip| allowed.check_ip(ip).is_ok()),
             bound.reports,
             events.clone(),
         );
-        prober.start(&control_tasks);
-        let check = Arc::new(self_check(
-            &bound.addresses,
-            bound.authority.as_deref(),
-            &bound.registry,
-            &bound.routes,
-        )?);
-        let every = bound.config.health.interval;
-        start_views(
-            &control_tasks,
-            &bound.config,
-            &bound.registry,
-            board.clone(),
-        );
-        start_upkeep(
-            &control_tasks,
-            &bound.registry,
-            &bound.routes,
-            bound.reissue,
-            &check,
-            every,
-        );
+        prober.start(&upkeep.0);
+        let check = self_check(&addresses, authority.as_deref(), &registry, &routes)?;
+        upkeep.views(&config, &registry, &board);
+        upkeep.renewal(&registry, &routes, bound.reissue);
+        upkeep.self_check(&check, config.health.interval);
 
-        let dns_metrics = metrics.dns();
-        let dns = match bound.dns {
-            Some(listeners) => {
-                let (zone, policy) = (bound.zone.clone(), tunables.policy_reader.clone());
-                let serve = move |tasks: &Tasks| {
-                    listeners
-                        .serve(zone, policy, dns_metrics, tasks)
-                        .map_err(AppError::Dns)
-                };
-                Some(plane_thread("dns", &dns_tasks, serve)?)
-            }
-            None => None,
+        let mut metrics = Metrics::new(registry.clone());
+        let served = Served {
+            config: &config,
+            addresses: &addresses,
+            authority: authority.as_deref(),
+            routes: &routes,
+            zone: &zone,
+            policy: &tunables.policy_reader,
         };
-        let proxy_metrics = ProxyMetrics::new();
-        metrics.proxy(&proxy_metrics);
-        let metrics = Arc::new(metrics);
-        let proxy = match bound.proxy {
-            Some(listeners) => {
-                let settings = proxy_settings(
-                    &bound.config,
-                    &bound.addresses,
-                    bound.authority.as_deref(),
-                    &bound.routes,
-                )?;
-                let started = Proxy::start(
-                    listeners,
-                    settings,
-                    &bound.routes,
-                    &proxy_metrics,
-                    &proxy_tasks,
-                );
-                Some(started.map_err(AppError::Proxy)?)
-            }
-            None => None,
-        };
-        let reloader = reloader.map(|r| Arc::new(r.attach(tunables, bound.registry.clone())));
+        let planes = Planes::start(bound.dns, bound.proxy, &served, &mut metrics, tasks)?;
+        let reloader = reloader.map(|r| Arc::new(r.attach(tunables, registry.clone())));
         if let Some(reloader) = &reloader {
-            let (reloader, notify) = (Arc::clone(reloader), Arc::clone(&orders.reload));
-            let stop = control_tasks.stop().clone();
-            control_tasks.service(
-                "reload",
-                async move { reloader.serve(&notify, &stop).await },
-            );
+            upkeep.reload(reloader, &orders.reload);
         }
+        let stopping = Arc::new(AtomicBool::new(false));
         let control = GatewayControl::new(ControlParts {
-            config: bound.config.clone(),
-            addresses: bound.addresses,
-            domains: domain_texts(&bound.config.gateway.domains),
+            addresses,
+            domains: domain_texts(&config.gateway.domains),
             readiness,
             stopping: Arc::clone(&stopping),
-            authority: bound.authority,
-            routes: bound.routes.clone(),
+            authority,
+            routes: routes.clone(),
             board: board.clone(),
             check,
             reloader,
-            metrics: Arc::clone(&metrics),
+            metrics,
+            config: config.clone(),
         });
+        let admin = tasks.child();
         let state = AdminState::new(Parts {
-            registry: bound.registry.clone(),
-            table: bound.routes,
-            zone: bound.zone,
+            registry: registry.clone(),
+            table: routes,
+            zone,
             health: board,
-            state_dir: bound.config.gateway.state_dir.clone(),
+            state_dir: config.gateway.state_dir,
             control: Arc::new(control),
             events,
         });
-        bound
-            .admin
-            .serve(state, &admin_tasks)
-            .map_err(AppError::Admin)?;
+        bound.admin.serve(state, &admin).map_err(AppError::Admin)?;
         drop(starting);
+        let (writer, _lock) = (bound.writer, bound.lock);
         Ok(Self {
-            config: bound.config,
-            registry: bound.registry,
-            writer: bound.writer,
+            registry,
+            writer,
             stopping,
-            proxy,
-            proxy_tasks,
-            dns,
-            dns_tasks,
-            control_tasks,
-            admin_tasks,
-            recorder_tasks,
-            metrics,
-            _lock: bound.lock,
+            planes,
+            upkeep,
+            admin,
+            recorder,
+            _lock,
         })
     }
 
-    async fn stop(self, now: &CancellationToken) {
+    async fn stop(mut self, now: &CancellationToken) {
         self.stopping.store(true, Ordering::Release);
-        self.proxy_tasks.stop().cancel();
-        if let Some(proxy) = self.proxy {
-            tokio::select! {
-                drained = proxy.finished() => {
-                    if drained.cut > 0 {
-                        tracing::warn!(cut = drained.cut, "the deadline cut what was still open");
-                    }
-                }
-                () = now.cancelled() => {}
-            }
+        self.planes.drain_proxy(now).await;
+        finish("admin", &self.admin, ADMIN_GRACE).await;
+        self.planes.stop_dns().await;
+        finish("recorder", &self.recorder, RECORDER_GRACE).await;
+        if let Err(error) = record_stop(&self.registry).await {
+            tracing::error!(error = %Chain(&error), "the stop is not on record");
         }
-        self.admin_tasks.stop().cancel();
-        finish("admin", &self.admin_tasks, ADMIN_GRACE).await;
-        self.dns_tasks.stop().cancel();
-        if let Some(dns) = self.dns {
-            join(dns).await;
-        }
-        self.recorder_tasks.stop().cancel();
-        finish("recorder", &self.recorder_tasks, RECORDER_GRACE).await;
-        let stop = draft(Action::DaemonStop, "Conduit stopped", Map::new());
-        let recorded = self
-            .registry
-            .apply(Actor::System("daemon"), Mutation::Record(Box::new(stop)));
-        if let Err(error) = recorded.await {
-            tracing::error!(%error, "the stop cannot be recorded");
-        }
-        // The views last, so that they hold the stop as well.
-        self.control_tasks.stop().cancel();
-        finish("control", &self.control_tasks, CONTROL_GRACE).await;
+        // The views last, so that they show the stop as well.
+        finish("upkeep", &self.upkeep.0, UPKEEP_GRACE).await;
         self.registry.close().await;
         join(self.writer).await;
-        drop((self.config, self.metrics));
     }
 }
 
-async fn record_start(bound: &Bound) -> Result<(), AppError> {
-    let actor = || Actor::System("daemon");
-    if bound.is_new {
-        let draft = setup_draft(&bound.config);
-        record(&bound.registry, "the setup", actor(), draft).await?;
+/// What keeps a gateway in order beside serving.
+struct Upkeep(Tasks);
+
+impl Upkeep {
+    fn views(&self, config: &Config, registry: &Registry, board: &HealthBoard) {
+        let directory = config.gateway.state_dir.clone();
+        let views = Views::new(directory, registry.clone(), board.clone());
+        self.0.service("views", views.run(self.0.stop().clone()));
     }
-    let mut details = Map::new();
-    details.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
-    details.insert("pid".into(), json!(std::process::id()));
-    let start = draft(Action::DaemonStart, "Conduit started", details);
-    record(&bound.registry, "the start", actor(), start).await
-}
 
-async fn record(
-    registry: &Registry,
-    what: &'static str,
-    actor: Actor,
-    draft: Draft,
-) -> Result<(), AppError> {
-    let recorded = registry
-        .apply(actor, Mutation::Record(Box::new(draft)))
-        .await;
-    recorded
-        .map(drop)
-        .map_err(|source| AppError::Record { what, source })
-}
-
-/// The entry for a new state.
-pub(crate) fn setup_draft(config: &Config) -> Draft {
-    let word = |on: bool, word: &str| Value::from(if on { word } else { "off" });
-    let mut details = Map::new();
-    details.insert(
-        "domain".into(),
-        json!(config.gateway.domains.default_suffix().as_str()),
-    );
-    details.insert("dns".into(), word(config.dns.enabled, "conduit"));
-    details.insert("proxy".into(), word(config.proxy.enabled, "conduit"));
-    details.insert("ca".into(), word(config.tls.enabled, "ed25519+ecdsa-p256"));
-    draft(Action::ConduitSetup, "Conduit initialized", details)
-}
-
-fn draft(action: Action, message: &str, details: Map<String, Value>) -> Draft {
-    Draft {
-        at: Timestamp::now(),
-        actor: Actor::System("daemon"),
-        action,
-        status: Status::Success,
-        message: message.into(),
-        details,
+    fn renewal(
+        &self,
+        registry: &Registry,
+        routes: &live::Reader<RouteTable>,
+        at_once: Vec<ServiceName>,
+    ) {
+        let renewing = renew::run(registry.clone(), routes.clone(), at_once);
+        self.until_stopped("renewal", renewing);
     }
-}
 
-/// What a reload may change, with its initial values.
-fn tunables(
-    config: &Config,
-    dns: Option<&conduit_dns::bind::Listeners>,
-) -> Result<Tunables, AppError> {
-    let listening = dns
-        .map(conduit_dns::bind::Listeners::addresses)
-        .unwrap_or_default();
-    let (policy, policy_reader) = live::channel(Arc::new(policy_of(config, &listening)?));
-    let (probes, probes_reader) = live::channel(Arc::new(probes_of(config)));
-    Ok(Tunables {
-        policy,
-        policy_reader,
-        probes,
-        probes_reader,
-        listening,
-    })
-}
-
-/// Who may ask what, as configured.
-pub(crate) fn policy_of(
-    config: &Config,
-    listening: &[std::net::SocketAddr],
-) -> Result<Policy, AppError> {
-    let forwarder = match config.dns.forwarders.as_slice() {
-        [] => None,
-        forwarders => {
-            let interfaces = Interfaces::read().map_err(AppError::Dns)?;
-            Some(Forwarder::new(forwarders, listening, &interfaces).map_err(AppError::Dns)?)
-        }
-    };
-    Ok(Policy {
-        access: AccessList::new(config.dns.allow.clone()),
-        forwarder,
-    })
-}
-
-/// How upstreams are probed, as configured.
-pub(crate) fn probes_of(config: &Config) -> ProbeSettings {
-    ProbeSettings {
-        interval: config.health.interval,
-        timeout: config.health.timeout,
-        path: config.health.path.clone(),
-        thresholds: Thresholds {
-            unhealthy_after: config.health.unhealthy_after,
-            healthy_after: config.health.healthy_after,
-        },
+    fn self_check(&self, check: &Arc<SelfCheck>, every: Duration) {
+        let check = Arc::clone(check);
+        self.until_stopped("self-check", async move { check.sweep(every).await });
     }
-}
 
-/// Addresses that names of upstreams may resolve to: the policy of the registrations.
-fn allowed_by(config: &Config) -> Resolver {
-    let policy = crate::app::registry_settings(config).upstreams;
-    Resolver::new(move |ip| policy.check_ip(ip).is_ok())
+    fn reload(&self, reloader: &Arc<Attached>, notice: &Arc<Notify>) {
+        let (reloader, notice) = (Arc::clone(reloader), Arc::clone(notice));
+        self.until_stopped("reload", async move { reloader.serve(&notice).await });
+    }
+
+    fn until_stopped(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.0.stop().clone();
+        self.0.service(name, async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
 }
 
 fn self_check(
-    addresses: &crate::app::Addresses,
+    addresses: &Addresses,
     authority: Option<&conduit_tls::authority::Authority>,
     registry: &Registry,
-    routes: &live::Reader<conduit_proxy::table::RouteTable>,
-) -> Result<SelfCheck, AppError> {
+    routes: &live::Reader<RouteTable>,
+) -> Result<Arc<SelfCheck>, AppError> {
     let https = match (addresses.https.first(), authority) {
         (Some(address), Some(authority)) => {
             let client = conduit_tls::config::client_config(authority.bundle_pem());
@@ -403,106 +256,19 @@ fn self_check(
         _ => None,
     };
     let dns = addresses.dns.first().copied();
-    Ok(SelfCheck::new(
+    Ok(Arc::new(SelfCheck::new(
         dns,
         https,
         registry.catalog(),
         routes.clone(),
-    ))
+    )))
 }
 
-fn proxy_settings(
-    config: &Config,
-    addresses: &crate::app::Addresses,
-    authority: Option<&conduit_tls::authority::Authority>,
-    routes: &live::Reader<conduit_proxy::table::RouteTable>,
-) -> Result<ProxySettings, AppError> {
-    let resolver = || Arc::new(SniResolver::new(routes.clone()));
-    let tls = authority
-        .map(|_| conduit_tls::config::server_config(resolver()))
-        .transpose();
-    Ok(ProxySettings {
-        tls: tls.map_err(AppError::Tls)?.map(Arc::new),
-        https_port: addresses
-            .https
-            .first()
-            .map_or(443, std::net::SocketAddr::port),
-        trust_bundle: authority.map(|a| a.bundle_pem().to_owned().into()),
-        limits: Limits {
-            drain: config.gateway.drain,
-            ..Limits::default()
-        },
-    })
-}
-
-fn start_views(tasks: &Tasks, config: &Config, registry: &Registry, board: HealthBoard) {
-    let views = Views::new(config.gateway.state_dir.clone(), registry.clone(), board);
-    let stop = tasks.stop().clone();
-    tasks.service("views", async move { views.run(stop).await });
-}
-
-fn start_upkeep(
-    tasks: &Tasks,
-    registry: &Registry,
-    routes: &live::Reader<conduit_proxy::table::RouteTable>,
-    reissue: Vec<conduit_core::name::ServiceName>,
-    check: &Arc<SelfCheck>,
-    every: Duration,
-) {
-    let stop = tasks.stop().clone();
-    let renewing = renew::run(registry.clone(), routes.clone(), reissue);
-    tasks.service("renewal", async move {
-        stop.run_until_cancelled(renewing).await;
-    });
-    let (stop, check) = (tasks.stop().clone(), Arc::clone(check));
-    tasks.service("self-check", async move {
-        stop.run_until_cancelled(check.sweep(every)).await;
-    });
-}
-
-/// Runs a plane on a thread and a runtime of its own.
-fn plane_thread(
-    name: &'static str,
-    tasks: &Tasks,
-    start: impl FnOnce(&Tasks) -> Result<(), AppError> + Send + 'static,
-) -> Result<JoinHandle<()>, AppError> {
-    let failed = |source| AppError::Runtime { what: name, source };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(failed)?;
-    let tasks = tasks.clone();
-    let body = move || {
-        let alive = tasks.clone();
-        runtime.block_on(tasks.guarded_inline(name, async {
-            match start(&alive) {
-                Ok(()) => {
-                    alive.stop().cancelled().await;
-                    alive.finish().await;
-                }
-                Err(error) => {
-                    let error = conduit_core::error::Chain(&error).to_string();
-                    tracing::error!(error, "a plane cannot start");
-                }
-            }
-        }));
-    };
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(body)
-        .map_err(failed)
-}
-
+/// Ends a set of tasks, waiting at most `grace`.
 async fn finish(what: &'static str, tasks: &Tasks, grace: Duration) {
+    tasks.stop().cancel();
     if timeout(grace, tasks.finish()).await.is_err() {
         tracing::warn!(what, running = tasks.len(), "did not end in time");
-    }
-}
-
-async fn join(thread: JoinHandle<()>) {
-    let joined = tokio::task::spawn_blocking(move || thread.join().is_ok()).await;
-    if !matches!(joined, Ok(true)) {
-        tracing::error!("a thread ended with a panic");
     }
 }
 
@@ -510,5 +276,5 @@ async fn join(thread: JoinHandle<()>) {
 const ADMIN_GRACE: Duration = Duration::from_secs(2);
 /// How long the recorder may take to write what it has.
 const RECORDER_GRACE: Duration = Duration::from_secs(5);
-/// How long the views may take.
-const CONTROL_GRACE: Duration = Duration::from_secs(5);
+/// How long views, renewal and probes may take to end.
+const UPKEEP_GRACE: Duration = Duration::from_secs(5);

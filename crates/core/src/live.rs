@@ -32,10 +32,6 @@ pub struct Writer<T> {
 
 impl<T> Writer<T> {
     /// Swaps in the next value; readers see it from now on.
-    #[expect(
-        clippy::needless_pass_by_ref_mut,
-        reason = "&mut makes the writer the only one"
-    )]
     pub fn publish(&mut self, next: Arc<T>) {
         self.value.store(next);
         self.changes.send_replace(());

@@ -82,7 +82,7 @@ fn check(request: &[u8], reply: &Encoded, transport: Transport) {
 }
 
 /// A zone with something of everything: routed, direct, many addresses, names below names.
-pub fn sample_zone() -> &'static Zone {
+pub(crate) fn sample_zone() -> &'static Zone {
     static ZONE: OnceLock<Zone> = OnceLock::new();
     ZONE.get_or_init(|| {
         let domains = ["internal", "local", "lab.internal"].map(host).to_vec();
@@ -156,5 +156,33 @@ pub(crate) fn version(generation: u64) -> Version {
     Version {
         generation: Generation(generation),
         revision: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn seeds_hold() {
+        replay("dns_message", dns_message);
+        replay("dns_handler", dns_handler);
+    }
+
+    /// Runs the committed seeds of a target through its body.
+    fn replay(target: &str, body: fn(&[u8])) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let seeds = fs::read_dir(corpus.join(target)).expect("a corpus");
+        let mut count = 0;
+        for seed in seeds {
+            let path = seed.expect("an entry").path();
+            eprintln!("{}", path.display());
+            body(&fs::read(path).expect("a seed"));
+            count += 1;
+        }
+        assert!(count > 0, "{target} has no seeds");
     }
 }

@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::body::RequestBody;
-use crate::limits::{BUFFER_BYTES_MAX, UPSTREAM_IDLE_MAX, UPSTREAM_IDLE_TIMEOUT};
+use crate::limits::{BUFFER_BYTES_MAX, REPLAY_AFTER, UPSTREAM_IDLE_MAX, UPSTREAM_IDLE_TIMEOUT};
 
 /// The pool of one worker.
 pub(crate) struct Client {
@@ -37,6 +37,16 @@ pub(crate) struct Client {
 struct Idle {
     sender: SendRequest<RequestBody>,
     since: Instant,
+    responses: u32,
+}
+
+/// Whether a kept connection can be expected to take one more request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// It was idle for long, or has never served a second request.
+    MayClose,
+    /// It has just worked.
+    None,
 }
 
 /// Why there is no connection.
@@ -59,8 +69,8 @@ impl Client {
         }
     }
 
-    /// The connection that was used last, and how long ago.
-    pub(crate) fn reuse(self: &Rc<Self>, address: SocketAddr) -> Option<(Lease, Duration)> {
+    /// The connection that was used last, and whether its owner may just be closing it.
+    pub(crate) fn reuse(self: &Rc<Self>, address: SocketAddr) -> Option<(Lease, Doubt)> {
         let mut idle = self.idle.borrow_mut();
         let list = idle.get_mut(&address)?;
         let mut place = list.len();
@@ -70,8 +80,10 @@ impl Client {
                 list.remove(place);
             } else if list[place].sender.is_ready() {
                 let found = list.remove(place);
-                let lease = self.lease(address, found.sender);
-                return Some((lease, found.since.elapsed()));
+                // Some servers close after one response without announcing it, most after a while.
+                let proven = found.responses > 1 && found.since.elapsed() < REPLAY_AFTER;
+                let doubt = if proven { Doubt::None } else { Doubt::MayClose };
+                return Some((self.lease(address, found.sender, found.responses), doubt));
             }
             // What is neither is still being read by us or written to by the client.
         }
@@ -98,7 +110,7 @@ impl Client {
                 tracing::debug!(%address, %error, "a connection to an upstream ended");
             }
         });
-        Ok(self.lease(address, sender))
+        Ok(self.lease(address, sender, 0))
     }
 
     /// Closes what has been idle for too long.
@@ -118,11 +130,17 @@ impl Client {
         self.idle.borrow_mut().clear();
     }
 
-    fn lease(self: &Rc<Self>, address: SocketAddr, sender: SendRequest<RequestBody>) -> Lease {
+    fn lease(
+        self: &Rc<Self>,
+        address: SocketAddr,
+        sender: SendRequest<RequestBody>,
+        responses: u32,
+    ) -> Lease {
         Lease {
             client: Rc::clone(self),
             address,
             sender,
+            responses,
         }
     }
 }
@@ -132,6 +150,8 @@ pub(crate) struct Lease {
     client: Rc<Client>,
     address: SocketAddr,
     sender: SendRequest<RequestBody>,
+    /// How many responses it has delivered before this one.
+    responses: u32,
 }
 
 impl Lease {
@@ -151,6 +171,7 @@ impl Lease {
             list.push(Idle {
                 sender: self.sender,
                 since: Instant::now(),
+                responses: self.responses.saturating_add(1),
             });
         }
     }

@@ -16,9 +16,9 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::body::RequestBody;
-use crate::client::{Client, ConnectError, Lease};
+use crate::client::{Client, ConnectError, Doubt, Lease};
 use crate::failure::{Failure, FailureKind, Retry};
-use crate::limits::{REPLAY_AFTER, RETRIES_MAX, STALE_MAX};
+use crate::limits::{RETRIES_MAX, STALE_MAX};
 use crate::table::Route;
 use crate::upstream::{InFlight, Observation, Upstream};
 
@@ -158,8 +158,8 @@ async fn attempt(
         let kept = (stale < STALE_MAX).then(|| client.reuse(address)).flatten();
         let reused = kept.is_some();
         let (mut lease, replay) = match kept {
-            Some((lease, idle)) if idle >= REPLAY_AFTER => (lease, copy_of(&request)),
-            Some((lease, _)) => (lease, None),
+            Some((lease, Doubt::MayClose)) => (lease, copy_of(&request)),
+            Some((lease, Doubt::None)) => (lease, None),
             None => match client.connect(address).await {
                 Ok(lease) => (lease, None),
                 Err(error) => {

@@ -315,7 +315,7 @@ fn encode_services(
         let mut metric = metric.encode_family(&labels)?;
         let bounds = BUCKETS_MS.iter().map(|ms| seconds(ms * 1_000));
         let buckets: Vec<(f64, u64)> = bounds
-            .chain([f64::MAX])
+            .chain([f64::INFINITY])
             .zip(sum.buckets.iter().copied())
             .collect();
         let total = sum.buckets.iter().sum();

@@ -69,20 +69,14 @@ fn settings() -> Settings {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
-    fn the_corpus_holds() {
-        for seed in [
-            &b""[..],
-            b"{}",
-            br#"{"version":1,"services":[{"name":"a","upstream":"10.0.0.1:80"}]}"#,
-            br#"[{"name":"a","host":"10.0.0.1","port":"80","health_path":"/healthz"}]"#,
-            br#"[{"name":"a_b","upstreams":["db:5432"],"protocol":"tcp","dns":"gateway"}]"#,
-            br#"[{"name":"a","upstream":"x_y:1","tls":null,"dns":"gateway","aliases":["b.local"]}]"#,
-        ] {
-            services_import(seed);
-        }
+    fn seeds_hold() {
+        replay("services_import", services_import);
     }
 
     proptest::proptest! {
@@ -100,5 +94,19 @@ mod tests {
             );
             services_import(row.as_bytes());
         }
+    }
+
+    /// Runs the committed seeds of a target through its body.
+    fn replay(target: &str, body: fn(&[u8])) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let seeds = fs::read_dir(corpus.join(target)).expect("a corpus");
+        let mut count = 0;
+        for seed in seeds {
+            let path = seed.expect("an entry").path();
+            eprintln!("{}", path.display());
+            body(&fs::read(path).expect("a seed"));
+            count += 1;
+        }
+        assert!(count > 0, "{target} has no seeds");
     }
 }

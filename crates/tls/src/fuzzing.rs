@@ -1,5 +1,7 @@
 //! What outsiders' bytes must not do to this crate.
 
+use rustls_pki_types::CertificateDer;
+
 use crate::inspect;
 use crate::trust;
 
@@ -21,7 +23,7 @@ pub fn certificate(data: &[u8]) {
     assert_eq!(inspect::fingerprint(data), details.fingerprint);
 }
 
-/// Any text is refused or read as certificates, never anything else.
+/// Any text is refused or read as certificates, which written again are read as the same.
 ///
 /// # Panics
 /// When a property does not hold.
@@ -31,12 +33,25 @@ pub fn bundle(data: &[u8]) {
     };
     if let Ok(found) = trust::certificates(text) {
         assert!(!found.is_empty());
+        let written = |der: &CertificateDer<'_>| inspect::to_pem(inspect::CERTIFICATE_LABEL, der);
+        let written: String = found.iter().map(written).collect();
+        let again = trust::certificates(&written).expect("our own PEM");
+        assert_eq!(again, found);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use proptest::prelude::*;
+
+    #[test]
+    fn seeds_hold() {
+        replay("certificate", super::certificate);
+        replay("bundle", super::bundle);
+    }
 
     proptest! {
         #[test]
@@ -48,5 +63,19 @@ mod tests {
         fn bundle(data in proptest::collection::vec(any::<u8>(), 0..600)) {
             super::bundle(&data);
         }
+    }
+
+    /// Runs the committed seeds of a target through its body.
+    fn replay(target: &str, body: fn(&[u8])) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+        let seeds = fs::read_dir(corpus.join(target)).expect("a corpus");
+        let mut count = 0;
+        for seed in seeds {
+            let path = seed.expect("an entry").path();
+            eprintln!("{}", path.display());
+            body(&fs::read(path).expect("a seed"));
+            count += 1;
+        }
+        assert!(count > 0, "{target} has no seeds");
     }
 }

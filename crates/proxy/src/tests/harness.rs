@@ -20,7 +20,7 @@ use crate::table::RouteTable;
 use crate::worker::{Drained, Proxy, ProxySettings};
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running proxy with one worker.
 pub(super) struct Gateway {

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
-use super::harness::{Gateway, Upstream, get, ok};
+use super::harness::{Gateway, PATIENCE, Upstream, get, ok};
 use crate::fixture::{self, service};
 
 #[test]
@@ -42,27 +42,28 @@ fn an_event_arrives_before_the_next_is_sent() {
 
 #[test]
 fn a_client_that_leaves_ends_the_upstreams_work() {
-    let (ended, end) = mpsc::channel();
+    let (told, events) = mpsc::channel();
     let upstream = Upstream::raw(move |mut wire| {
-        let head = wire.head().expect("a request");
+        let Some(head) = wire.head() else { return };
+        told.send("request".to_owned()).ok();
         if head.0.starts_with("GET /stream") {
             wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n");
         }
-        ended.send(wire.rest()).ok();
+        told.send(wire.rest()).ok();
     });
+    let next = || events.recv_timeout(PATIENCE).expect("an event");
     let gateway = Gateway::http(vec![service("web", &[&upstream.text()])]);
     let mut early = gateway.connect();
     early.send(&get("web.internal", "/never"));
-    while upstream.connections() < 1 {
-        std::thread::yield_now();
-    }
+    assert_eq!(next(), "request");
     drop(early);
-    assert_eq!(end.recv().expect("an end"), "");
+    assert_eq!(next(), "", "the end of the connection");
     let mut late = gateway.connect();
     late.send(&get("web.internal", "/stream"));
     late.until("1\r\na\r\n");
+    assert_eq!(next(), "request");
     drop(late);
-    assert_eq!(end.recv().expect("an end"), "");
+    assert_eq!(next(), "", "the end of the connection");
     gateway.stop();
 }
 

@@ -1,0 +1,88 @@
+//! Decisions of the process itself: set up, started, stopped.
+
+use conduit_audit::{Action, Draft, Status};
+use conduit_core::actor::Actor;
+use conduit_core::clock::Timestamp;
+use conduit_registry::{Mutation, Registry};
+use serde_json::{Map, Value, json};
+
+use crate::config::Config;
+use crate::error::AppError;
+
+/// Puts the start on record, and the setup when the state is new.
+///
+/// # Errors
+/// When it cannot be recorded: a gateway that cannot record does not start.
+pub(crate) async fn record_start(
+    registry: &Registry,
+    config: &Config,
+    is_new: bool,
+) -> Result<(), AppError> {
+    if is_new {
+        record(registry, "the setup", setup(config)).await?;
+    }
+    let mut details = Map::new();
+    details.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+    details.insert("pid".into(), json!(std::process::id()));
+    record(
+        registry,
+        "the start",
+        draft(Action::DaemonStart, "Conduit started", details),
+    )
+    .await
+}
+
+/// Puts the stop on record.
+///
+/// # Errors
+/// When it cannot be recorded.
+pub(crate) async fn record_stop(registry: &Registry) -> Result<(), AppError> {
+    record(
+        registry,
+        "the stop",
+        draft(Action::DaemonStop, "Conduit stopped", Map::new()),
+    )
+    .await
+}
+
+/// Puts the setup of a new state on record.
+///
+/// # Errors
+/// When it cannot be recorded.
+pub(crate) async fn record_setup(registry: &Registry, config: &Config) -> Result<(), AppError> {
+    record(registry, "the setup", setup(config)).await
+}
+
+async fn record(registry: &Registry, what: &'static str, draft: Draft) -> Result<(), AppError> {
+    let actor = draft.actor.clone();
+    let recorded = registry
+        .apply(actor, Mutation::Record(Box::new(draft)))
+        .await;
+    recorded
+        .map(drop)
+        .map_err(|source| AppError::Record { what, source })
+}
+
+fn setup(config: &Config) -> Draft {
+    let word = |on: bool, word: &str| Value::from(if on { word } else { "off" });
+    let mut details = Map::new();
+    details.insert(
+        "domain".into(),
+        json!(config.gateway.domains.default_suffix().as_str()),
+    );
+    details.insert("dns".into(), word(config.dns.enabled, "conduit"));
+    details.insert("proxy".into(), word(config.proxy.enabled, "conduit"));
+    details.insert("ca".into(), word(config.tls.enabled, "ed25519+ecdsa-p256"));
+    draft(Action::ConduitSetup, "Conduit initialized", details)
+}
+
+fn draft(action: Action, message: &str, details: Map<String, Value>) -> Draft {
+    Draft {
+        at: Timestamp::now(),
+        actor: Actor::System("daemon"),
+        action,
+        status: Status::Success,
+        message: message.into(),
+        details,
+    }
+}

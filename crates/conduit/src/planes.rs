@@ -1,0 +1,172 @@
+//! The planes on threads of their own: DNS and the proxy.
+//!
+//! **Invariant:** a plane's thread that ends before it is told to takes the process down, named.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use conduit_core::error::Chain;
+use conduit_core::live;
+use conduit_core::tasks::Tasks;
+use conduit_dns::access::Policy;
+use conduit_dns::bind::Listeners as DnsListeners;
+use conduit_dns::zone::Zone;
+use conduit_proxy::limits::Limits;
+use conduit_proxy::listener::Listeners as ProxyListeners;
+use conduit_proxy::metrics::ProxyMetrics;
+use conduit_proxy::sni::SniResolver;
+use conduit_proxy::table::RouteTable;
+use conduit_proxy::worker::{Proxy, ProxySettings};
+use conduit_tls::authority::Authority;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::Addresses;
+use crate::config::Config;
+use crate::error::AppError;
+use crate::metrics::Metrics;
+
+/// The running planes; `None` for one that is off.
+#[derive(Debug)]
+pub(crate) struct Planes {
+    proxy: Option<Proxy>,
+    proxy_tasks: Tasks,
+    dns: Option<JoinHandle<()>>,
+    dns_tasks: Tasks,
+}
+
+/// What the planes serve from.
+#[derive(Debug)]
+pub(crate) struct Served<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) addresses: &'a Addresses,
+    pub(crate) authority: Option<&'a Authority>,
+    pub(crate) routes: &'a live::Reader<RouteTable>,
+    pub(crate) zone: &'a live::Reader<Zone>,
+    pub(crate) policy: &'a live::Reader<Policy>,
+}
+
+impl Planes {
+    /// Starts the planes that have listeners; their tasks belong to `tasks`, and what they count
+    /// goes into `metrics`.
+    ///
+    /// # Errors
+    /// When a thread cannot be started, a socket cannot listen, or TLS cannot be set up.
+    pub(crate) fn start(
+        dns: Option<DnsListeners>,
+        proxy: Option<ProxyListeners>,
+        served: &Served<'_>,
+        metrics: &mut Metrics,
+        tasks: &Tasks,
+    ) -> Result<Self, AppError> {
+        let (dns_tasks, proxy_tasks) = (tasks.child(), tasks.child());
+        let dns = dns.map(|listeners| {
+            let (zone, policy, counts) =
+                (served.zone.clone(), served.policy.clone(), metrics.dns());
+            thread("dns", &dns_tasks, move |tasks: &Tasks| {
+                listeners
+                    .serve(zone, policy, counts, tasks)
+                    .map_err(AppError::Dns)
+            })
+        });
+        let proxy = proxy.map(|listeners| {
+            let (settings, counts) = (served.proxy_settings()?, ProxyMetrics::new());
+            metrics.proxy(&counts);
+            Proxy::start(listeners, settings, served.routes, &counts, &proxy_tasks)
+                .map_err(AppError::Proxy)
+        });
+        Ok(Self {
+            dns: dns.transpose()?,
+            dns_tasks,
+            proxy: proxy.transpose()?,
+            proxy_tasks,
+        })
+    }
+
+    /// Lets requests and streams finish until the deadline, or until `now`.
+    pub(crate) async fn drain_proxy(&mut self, now: &CancellationToken) {
+        self.proxy_tasks.stop().cancel();
+        let Some(proxy) = self.proxy.take() else {
+            return;
+        };
+        tokio::select! {
+            drained = proxy.finished() => {
+                if drained.cut > 0 {
+                    tracing::warn!(cut = drained.cut, "the deadline cut what was still open");
+                }
+            }
+            () = now.cancelled() => {}
+        }
+    }
+
+    /// Ends DNS: the last of the planes, since drainers still need names.
+    pub(crate) async fn stop_dns(&mut self) {
+        self.dns_tasks.stop().cancel();
+        if let Some(dns) = self.dns.take() {
+            join(dns).await;
+        }
+    }
+}
+
+impl Served<'_> {
+    fn proxy_settings(&self) -> Result<ProxySettings, AppError> {
+        let resolver = || Arc::new(SniResolver::new(self.routes.clone()));
+        let server = |_| conduit_tls::config::server_config(resolver()).map_err(AppError::Tls);
+        Ok(ProxySettings {
+            tls: self.authority.map(server).transpose()?.map(Arc::new),
+            https_port: self
+                .addresses
+                .https
+                .first()
+                .map_or(HTTPS_PORT, SocketAddr::port),
+            trust_bundle: self.authority.map(|a| a.bundle_pem().to_owned().into()),
+            limits: Limits {
+                drain: self.config.gateway.drain,
+                ..Limits::default()
+            },
+        })
+    }
+}
+
+/// Waits for a thread; a panic in it was reported already.
+pub(crate) async fn join(thread: JoinHandle<()>) {
+    let joined = tokio::task::spawn_blocking(move || thread.join().is_ok()).await;
+    if !matches!(joined, Ok(true)) {
+        tracing::error!("a thread ended with a panic");
+    }
+}
+
+/// Runs a plane on a thread and a runtime of its own.
+fn thread(
+    name: &'static str,
+    tasks: &Tasks,
+    start: impl FnOnce(&Tasks) -> Result<(), AppError> + Send + 'static,
+) -> Result<JoinHandle<()>, AppError> {
+    let failed = |source| AppError::Runtime { what: name, source };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    let tasks = tasks.clone();
+    let body = move || {
+        let alive = tasks.clone();
+        runtime.block_on(tasks.guarded_inline(name, async {
+            match start(&alive) {
+                Ok(()) => {
+                    alive.stop().cancelled().await;
+                    alive.finish().await;
+                }
+                Err(error) => {
+                    tracing::error!(error = %Chain(&error), plane = name, "a plane cannot start");
+                }
+            }
+        }));
+    };
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(body)
+        .map_err(failed)
+}
+
+/// What redirects name when there is no HTTPS listener to name.
+const HTTPS_PORT: u16 = 443;
