@@ -1,5 +1,9 @@
 //! The product from outside: a real gateway, real sockets, clients that know nothing of our code.
-#![allow(missing_docs, reason = "tests are their own documentation")]
+#![allow(
+    missing_docs,
+    clippy::too_many_lines,
+    reason = "tests are their own documentation, and tables are long"
+)]
 
 // What a registration promises: at once, whole, or not at all.
 mod registration;
@@ -11,3 +15,9 @@ mod health;
 mod life;
 // Each capability alone.
 mod alone;
+// What a running process is told by signals.
+mod signals;
+// Many services at once.
+mod bulk;
+// The API from outside: who may do what.
+mod access;

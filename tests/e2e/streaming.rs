@@ -59,7 +59,7 @@ async fn a_stop_finishes_what_is_under_way() {
     upstream.listening().await;
     let slow = client.get_text("web.internal", "/slow");
     let stopping = async {
-        upstream.slow_arrived().await;
+        upstream.arrived().await;
         gateway.begin_stop();
         upstream.tell("still here");
         assert_eq!(frame(&mut stream).await, "data: still here\n\n");

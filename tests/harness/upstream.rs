@@ -33,7 +33,7 @@ struct State {
     connections: AtomicUsize,
     told: broadcast::Sender<String>,
     listening: Notify,
-    slow_arrived: Notify,
+    arrived: Notify,
     go: Notify,
 }
 
@@ -56,7 +56,7 @@ impl Upstream {
             connections: AtomicUsize::new(0),
             told: broadcast::channel(4096).0,
             listening: Notify::new(),
-            slow_arrived: Notify::new(),
+            arrived: Notify::new(),
             go: Notify::new(),
         });
         let address = listener.local_addr().unwrap();
@@ -99,9 +99,9 @@ impl Upstream {
         self.state.listening.notified().await;
     }
 
-    /// Waits until a request to `/slow` has arrived.
-    pub async fn slow_arrived(&self) {
-        self.state.slow_arrived.notified().await;
+    /// Waits until a request to `/slow` or `/hang` has arrived.
+    pub async fn arrived(&self) {
+        self.state.arrived.notified().await;
     }
 
     /// Lets one `/slow` request be answered.
@@ -161,9 +161,12 @@ async fn answer(
         "/health" if state.failing.load(Ordering::SeqCst) => {
             status(StatusCode::INTERNAL_SERVER_ERROR)
         }
-        "/hang" => std::future::pending().await,
+        "/hang" => {
+            state.arrived.notify_one();
+            std::future::pending().await
+        }
         "/slow" => {
-            state.slow_arrived.notify_one();
+            state.arrived.notify_one();
             state.go.notified().await;
             text(&format!("slow from {}", state.name))
         }

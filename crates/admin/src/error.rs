@@ -188,10 +188,17 @@ impl IntoResponse for ApiError {
 
 impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
+        // In a bulk, the message alone would not say which service it is about.
+        let message = match &rejection.service {
+            Some(name) if !rejection.message.contains(name.as_str()) => {
+                format!("{name}: {}", rejection.message)
+            }
+            _ => rejection.message,
+        };
         Self {
             status: status_of(rejection.code),
             code: rejection.code.into(),
-            message: rejection.message,
+            message,
             hint: rejection.hint,
             retry_after_seconds: None,
         }

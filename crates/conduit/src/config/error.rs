@@ -65,12 +65,22 @@ impl Places<'_> {
     /// The error of the TOML parser, with the nearest known key where one is unknown.
     pub(crate) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
         let reason = unknown_key(error.message()).unwrap_or_else(|| error.message().to_owned());
+        let key = error.span().and_then(|span| self.key_at(span.start));
+        let reason = key.map_or(reason.clone(), |key| format!("{key}: {reason}"));
         let origin = error.span().map_or(Origin::Default, Origin::File);
         self.report(&[Problem {
             key: "",
             origin,
             reason,
         }])
+    }
+
+    /// The key whose value starts behind it on the same line, for errors about values.
+    fn key_at(&self, offset: usize) -> Option<&str> {
+        let before = self.text.get(..offset)?;
+        let line = &before[before.rfind('\n').map_or(0, |newline| newline + 1)..];
+        let (key, _) = line.split_once('=')?;
+        Some(key.trim())
     }
 
     fn line(&self, problem: &Problem) -> String {
