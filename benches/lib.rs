@@ -58,16 +58,11 @@ pub struct OneLeaf(pub Arc<RouteLeaves>);
 impl OneLeaf {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let settings = AuthoritySettings {
-            domains: domains(),
-            organization: String::new(),
-        };
+        let settings = AuthoritySettings { domains: domains(), organization: String::new() };
         let now = Timestamp::now();
         let (authority, _) = Authority::open_or_create(directory.path(), &settings, now).unwrap();
         let host = Host::parse("a.internal").unwrap();
-        let pair: LeafPair = authority
-            .issue(&[host], Duration::from_secs(86_400), now)
-            .unwrap();
+        let pair: LeafPair = authority.issue(&[host], Duration::from_secs(86_400), now).unwrap();
         let chain = |issuer| authority.chain(issuer).unwrap();
         let (ed25519, p256) = (chain(&pair.ed25519.issuer), chain(&pair.ecdsa_p256.issuer));
         let renew_at = pair.renew_at();
@@ -89,10 +84,7 @@ impl LeafSource for OneLeaf {
 
 /// Hosts by index, to look up without making strings while measuring.
 pub fn hosts(size: usize) -> Vec<String> {
-    let all: HashMap<usize, String> = (0..size)
-        .map(|index| (index, format!("service-{index}.internal")))
-        .collect();
-    (0..size)
-        .map(|index| all[&(index * 7919 % size)].clone())
-        .collect()
+    let all: HashMap<usize, String> =
+        (0..size).map(|index| (index, format!("service-{index}.internal"))).collect();
+    (0..size).map(|index| all[&(index * 7919 % size)].clone()).collect()
 }

@@ -15,27 +15,17 @@ fn proxy_roundtrip(criterion: &mut Criterion) {
     let (gateway, _upstream, mut direct, mut proxied) = runtime.block_on(async {
         let gateway = Gateway::start().await;
         let upstream = Upstream::start("web").await;
-        gateway
-            .register("web", &[&upstream.host()])
-            .await
-            .expect("registered");
-        let stream = tokio::net::TcpStream::connect(upstream.address)
-            .await
-            .expect("connected");
+        gateway.register("web", &[&upstream.host()]).await.expect("registered");
+        let stream = tokio::net::TcpStream::connect(upstream.address).await.expect("connected");
         let direct = sender(stream).await;
-        let stream = gateway
-            .client()
-            .connect("web.internal", &["http/1.1"])
-            .await
-            .expect("connected");
+        let stream =
+            gateway.client().connect("web.internal", &["http/1.1"]).await.expect("connected");
         let proxied = sender(stream).await;
         (gateway, upstream, direct, proxied)
     });
     let mut group = criterion.benchmark_group("roundtrip");
     group.bench_function("direct", |b| b.iter(|| runtime.block_on(get(&mut direct))));
-    group.bench_function("proxied", |b| {
-        b.iter(|| runtime.block_on(get(&mut proxied)))
-    });
+    group.bench_function("proxied", |b| b.iter(|| runtime.block_on(get(&mut proxied))));
     group.finish();
     drop(gateway);
 }
@@ -44,18 +34,15 @@ fn proxy_roundtrip(criterion: &mut Criterion) {
 async fn sender(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> SendRequest<Empty<Bytes>> {
-    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io))
-        .await
-        .expect("handshake");
+    let (sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(io)).await.expect("handshake");
     tokio::spawn(connection);
     sender
 }
 
 async fn get(sender: &mut SendRequest<Empty<Bytes>>) {
-    let request = Request::get("/")
-        .header("host", "web.internal")
-        .body(Empty::new())
-        .expect("request");
+    let request =
+        Request::get("/").header("host", "web.internal").body(Empty::new()).expect("request");
     let response = sender.send_request(request).await.expect("answered");
     response.into_body().collect().await.expect("body");
 }

@@ -11,9 +11,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 fn registration(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("runtime");
     let mut group = criterion.benchmark_group("registration_to_answer");
-    group
-        .sample_size(20)
-        .measurement_time(Duration::from_secs(10));
+    group.sample_size(20).measurement_time(Duration::from_secs(10));
     for size in [0, 10_000] {
         let (gateway, upstream) = runtime.block_on(async {
             let gateway = Gateway::start().await;
@@ -23,10 +21,7 @@ fn registration(criterion: &mut Criterion) {
                 upstreams: vec![upstream.host()],
                 ..RegisterService::default()
             });
-            let bulk = RegisterBulk {
-                services: services.collect(),
-                ..RegisterBulk::default()
-            };
+            let bulk = RegisterBulk { services: services.collect(), ..RegisterBulk::default() };
             if size > 0 {
                 gateway.api.register_bulk(&bulk).await.expect("registered");
             }
@@ -48,9 +43,7 @@ fn registration(criterion: &mut Criterion) {
                             .register(&format!("new-{index}"), &[&upstream.host()])
                             .await
                             .expect("registered");
-                        resolver::addresses(gateway.dns, &host)
-                            .await
-                            .expect("resolved");
+                        resolver::addresses(gateway.dns, &host).await.expect("resolved");
                         client.get_text(&host, "/").await.expect("served");
                         total += begun.elapsed();
                     }

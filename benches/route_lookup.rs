@@ -9,9 +9,8 @@ fn route_lookup(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("route_lookup");
     let (compiler, leaf) = (compiler(), OneLeaf::new());
     for size in SIZES {
-        let table = compiler
-            .compile(&catalog(size), &leaf, Version::default(), None)
-            .expect("table");
+        let table =
+            compiler.compile(&catalog(size), &leaf, Version::default(), None).expect("table");
         let hosts = hosts(size);
         let mut next = 0;
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {

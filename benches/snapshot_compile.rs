@@ -12,17 +12,13 @@ fn snapshot_compile(criterion: &mut Criterion) {
     let version = Version::default();
     for size in SIZES {
         let catalog = catalog(size);
-        let table = compiler
-            .compile(&catalog, &leaf, version, None)
-            .expect("table");
+        let table = compiler.compile(&catalog, &leaf, version, None).expect("table");
         let zone = Zone::compile(&catalog, version, &settings);
         let mut group = criterion.benchmark_group("compile_cold");
         group.sample_size(20);
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
             bencher.iter(|| {
-                let table = compiler
-                    .compile(&catalog, &leaf, version, None)
-                    .expect("table");
+                let table = compiler.compile(&catalog, &leaf, version, None).expect("table");
                 (table, Zone::compile(&catalog, version, &settings))
             });
         });

@@ -19,11 +19,7 @@ fn zone_answer(criterion: &mut Criterion) {
         transport: Transport::Udp,
     };
     for size in SIZES {
-        let zone = Zone::compile(
-            &catalog(size),
-            Version::default(),
-            &ZoneSettings::new(domains()),
-        );
+        let zone = Zone::compile(&catalog(size), Version::default(), &ZoneSettings::new(domains()));
         let queries: Vec<Vec<u8>> = hosts(size).iter().map(|host| query(host)).collect();
         let mut next = 0;
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {

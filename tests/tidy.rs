@@ -12,9 +12,7 @@ fn crates_depend_downwards_only() {
     for (name, layer) in LAYERS {
         for dependency in ours_in(&manifest(name), "dependencies") {
             let Some((_, below)) = LAYERS.iter().find(|(other, _)| *other == dependency) else {
-                wrong.push(format!(
-                    "{name} uses {dependency}, which is not in the layer table"
-                ));
+                wrong.push(format!("{name} uses {dependency}, which is not in the layer table"));
                 continue;
             };
             if below >= layer {
@@ -28,14 +26,8 @@ fn crates_depend_downwards_only() {
 #[test]
 fn every_crate_is_in_the_layer_table() {
     for entry in fs::read_dir(root().join("crates")).expect("crates/") {
-        let directory = entry
-            .expect("entry")
-            .file_name()
-            .into_string()
-            .expect("UTF-8");
-        let known = LAYERS
-            .iter()
-            .any(|(name, _)| crate_directory(name) == directory);
+        let directory = entry.expect("entry").file_name().into_string().expect("UTF-8");
+        let known = LAYERS.iter().any(|(name, _)| crate_directory(name) == directory);
         assert!(known, "crates/{directory} is not in the layer table");
     }
 }
@@ -58,33 +50,18 @@ fn heavy_libraries_stay_behind_their_wall() {
 fn every_module_says_what_it_is() {
     let silent: Vec<_> = sources()
         .into_iter()
-        .filter(|(_, text)| {
-            !text
-                .lines()
-                .next()
-                .is_some_and(|line| line.starts_with("//! "))
-        })
+        .filter(|(_, text)| !text.lines().next().is_some_and(|line| line.starts_with("//! ")))
         .map(|(path, _)| path)
         .collect();
-    assert!(
-        silent.is_empty(),
-        "these do not start with //! and a sentence: {silent:#?}"
-    );
+    assert!(silent.is_empty(), "these do not start with //! and a sentence: {silent:#?}");
 }
 
 #[test]
 fn every_crate_lists_its_invariants() {
     for (name, _) in LAYERS {
-        let lib = root()
-            .join("crates")
-            .join(crate_directory(name))
-            .join("src/lib.rs");
+        let lib = root().join("crates").join(crate_directory(name)).join("src/lib.rs");
         let text = fs::read_to_string(&lib).expect("lib.rs");
-        assert!(
-            text.contains("**Invariant:**"),
-            "{} states no invariant",
-            lib.display()
-        );
+        assert!(text.contains("**Invariant:**"), "{} states no invariant", lib.display());
     }
 }
 
@@ -96,34 +73,21 @@ fn files_are_short() {
         .map(|(path, text)| (lines_before_tests(&text), path))
         .collect();
     sizes.sort();
-    let long: Vec<_> = sizes
-        .iter()
-        .filter(|(lines, _)| *lines > LINES_MAX)
-        .collect();
+    let long: Vec<_> = sizes.iter().filter(|(lines, _)| *lines > LINES_MAX).collect();
     assert!(long.is_empty(), "longer than {LINES_MAX} lines: {long:#?}");
     let p90 = sizes[sizes.len() * 9 / 10].0;
-    assert!(
-        p90 <= LINES_P90_MAX,
-        "the 90th percentile is {p90} lines, over {LINES_P90_MAX}"
-    );
+    assert!(p90 <= LINES_P90_MAX, "the 90th percentile is {p90} lines, over {LINES_P90_MAX}");
 }
 
 #[test]
 fn one_word_per_thing() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
-        let stem = path
-            .file_stem()
-            .and_then(|s| s.to_str())
-            .unwrap_or_default()
-            .to_owned();
+        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
         for name in declared_names(&text).chain([stem]) {
             for word in words_of(&name) {
                 if BANNED_WORDS.contains(&word.as_str()) {
-                    wrong.push(format!(
-                        "{}: {name} uses the banned word {word}",
-                        path.display()
-                    ));
+                    wrong.push(format!("{}: {name} uses the banned word {word}", path.display()));
                 }
             }
         }
@@ -150,11 +114,7 @@ fn nothing_unfinished_or_unbounded_is_shipped() {
 fn unsafe_code_is_on_the_list() {
     for (path, text) in sources() {
         let lifts = text.contains("allow(unsafe_code)") || text.contains("expect(unsafe_code");
-        assert!(
-            !lifts || UNSAFE_MODULES.iter().any(|m| path.ends_with(m)),
-            "{}",
-            path.display()
-        );
+        assert!(!lifts || UNSAFE_MODULES.iter().any(|m| path.ends_with(m)), "{}", path.display());
     }
 }
 
@@ -190,9 +150,7 @@ fn every_door_has_a_fuzz_target_and_seeds() {
         if !path.iter().any(is_fuzzing) {
             continue;
         }
-        let names = text
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("pub fn "));
+        let names = text.lines().filter_map(|line| line.trim().strip_prefix("pub fn "));
         for name in names.filter_map(|line| line.split('(').next()) {
             assert!(doors.insert(name.to_owned()), "two doors are called {name}");
         }
@@ -202,10 +160,7 @@ fn every_door_has_a_fuzz_target_and_seeds() {
         .map(|entry| entry.expect("entry").path())
         .filter_map(|path| path.file_stem().and_then(|s| s.to_str()).map(str::to_owned))
         .collect();
-    assert_eq!(
-        doors, targets,
-        "doors in fuzzing.rs (left) and fuzz targets (right) differ"
-    );
+    assert_eq!(doors, targets, "doors in fuzzing.rs (left) and fuzz targets (right) differ");
     for target in targets {
         let seeds =
             fs::read_dir(root().join("fuzz/corpus").join(&target)).map_or(0, Iterator::count);
@@ -214,10 +169,7 @@ fn every_door_has_a_fuzz_target_and_seeds() {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("workspace")
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("workspace").to_owned()
 }
 
 fn crate_directory(name: &str) -> &str {
@@ -225,74 +177,39 @@ fn crate_directory(name: &str) -> &str {
 }
 
 fn manifest(name: &str) -> toml::Table {
-    let path = root()
-        .join("crates")
-        .join(crate_directory(name))
-        .join("Cargo.toml");
-    fs::read_to_string(&path)
-        .expect("manifest")
-        .parse()
-        .expect("TOML")
+    let path = root().join("crates").join(crate_directory(name)).join("Cargo.toml");
+    fs::read_to_string(&path).expect("manifest").parse().expect("TOML")
 }
 
 fn dependencies_in(manifest: &toml::Table, section: &str) -> BTreeSet<String> {
     let table = manifest.get(section).and_then(toml::Value::as_table);
-    table
-        .map(|t| t.keys().cloned().collect())
-        .unwrap_or_default()
+    table.map(|t| t.keys().cloned().collect()).unwrap_or_default()
 }
 
 fn ours_in(manifest: &toml::Table, section: &str) -> Vec<String> {
     let all = dependencies_in(manifest, section);
-    all.into_iter()
-        .filter(|name| name == "conduit" || name.starts_with("conduit-"))
-        .collect()
+    all.into_iter().filter(|name| name == "conduit" || name.starts_with("conduit-")).collect()
 }
 
 /// Every Rust file of the product, as (path from the root, text).
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for (name, _) in LAYERS {
-        walk(
-            &root()
-                .join("crates")
-                .join(crate_directory(name))
-                .join("src"),
-            "rs",
-            &mut found,
-        );
+        walk(&root().join("crates").join(crate_directory(name)).join("src"), "rs", &mut found);
     }
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).expect("source");
-        (
-            path.strip_prefix(root())
-                .expect("below the root")
-                .to_owned(),
-            text,
-        )
+        (path.strip_prefix(root()).expect("below the root").to_owned(), text)
     };
     found.into_iter().map(read).collect()
 }
 
 fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for directory in [
-        "docs",
-        "config",
-        "conformance",
-        "examples",
-        "fuzz",
-        "benches",
-        "packaging",
-    ] {
+    for directory in ["docs", "config", "conformance", "examples", "fuzz", "benches", "packaging"] {
         walk(&root().join(directory), "md", &mut found);
     }
-    for name in [
-        "README.md",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-    ] {
+    for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
         found.push(root().join(name));
     }
     found
@@ -305,9 +222,7 @@ fn walk(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
     paths.sort();
     for path in paths {
-        let skipped = path
-            .file_name()
-            .is_some_and(|n| n == "target" || n == "node_modules");
+        let skipped = path.file_name().is_some_and(|n| n == "target" || n == "node_modules");
         if path.is_dir() && !skipped {
             walk(&path, extension, found);
         } else if path.extension().is_some_and(|e| e == extension) {
@@ -318,19 +233,14 @@ fn walk(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
 
 /// Lines before the `#[cfg(test)] mod tests` at the end of a file.
 fn lines_before_tests(text: &str) -> usize {
-    text.lines()
-        .take_while(|line| *line != "#[cfg(test)]")
-        .count()
+    text.lines().take_while(|line| *line != "#[cfg(test)]").count()
 }
 
 /// Names after `fn`, `struct`, `enum`, `trait`, `mod` and `type`.
 fn declared_names(text: &str) -> impl Iterator<Item = String> {
     let keywords = ["fn", "struct", "enum", "trait", "mod", "type"];
     let mut names = Vec::new();
-    for line in text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-    {
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
         let tokens: Vec<&str> = line
             .split(|c: char| !c.is_alphanumeric() && c != '_')
             .filter(|token| !token.is_empty())
@@ -362,23 +272,13 @@ fn words_of(name: &str) -> Vec<String> {
 /// Targets of Markdown links.
 fn links_of(text: &str) -> Vec<String> {
     let parts = text.split("](").skip(1);
-    parts
-        .filter_map(|part| part.split(')').next())
-        .map(str::to_owned)
-        .collect()
+    parts.filter_map(|part| part.split(')').next()).map(str::to_owned).collect()
 }
 
 /// Paths in backticks that start with a folder of ours.
 fn code_paths_of(text: &str) -> Vec<String> {
-    let folders = [
-        "crates/",
-        "config/",
-        "tests/",
-        "docs/",
-        "conformance/",
-        "benches/",
-        "packaging/",
-    ];
+    let folders =
+        ["crates/", "config/", "tests/", "docs/", "conformance/", "benches/", "packaging/"];
     text.split('`')
         .skip(1)
         .step_by(2)
@@ -403,10 +303,7 @@ const LAYERS: &[(&str, u8)] = &[
 
 /// Libraries with few owners, and those owners.
 const WALLS: &[(&str, &[&str])] = &[
-    (
-        "arc-swap",
-        &["conduit-core", "conduit-proxy", "conduit-dns"],
-    ),
+    ("arc-swap", &["conduit-core", "conduit-proxy", "conduit-dns"]),
     ("axum", &["conduit-admin"]),
     ("clap", &["conduit"]),
     ("ed25519-dalek", &["conduit-audit"]),
@@ -432,13 +329,8 @@ const BANNED_WORDS: &[&str] = &[
     "vhost",
 ];
 /// What is never shipped.
-const BANNED_TEXT: &[&str] = &[
-    "todo!(",
-    "unimplemented!(",
-    "unbounded_channel",
-    "#[ignore",
-    "allow(dead_code)",
-];
+const BANNED_TEXT: &[&str] =
+    &["todo!(", "unimplemented!(", "unbounded_channel", "#[ignore", "allow(dead_code)"];
 /// Modules that may use unsafe code.
 const UNSAFE_MODULES: &[&str] = &[];
 

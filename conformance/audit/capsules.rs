@@ -46,10 +46,7 @@ fn section_8_the_worked_example() {
     let canonical = document(&list(&vectors, "capsules")[0]).canonical();
     assert_eq!(canonical.len(), 1254);
     let hash = capsule::hash(&canonical);
-    assert_eq!(
-        hash,
-        "60b7a88afeefdeef4ff95ad8efb7ab047adf6619cc2b622a80f7fa1d989a622a"
-    );
+    assert_eq!(hash, "60b7a88afeefdeef4ff95ad8efb7ab047adf6619cc2b622a80f7fa1d989a622a");
     assert_eq!(
         key.sign(&hash),
         "301494f38ce86d0e7128967784caa02b4ef9980860f6839d133550c09ef3ba91d0c85576547abd9356b2b69b679af0446c19e80227f605e1d4f8dde3930f580f"

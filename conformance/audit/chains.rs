@@ -50,9 +50,7 @@ fn anchor(vector: &Value) -> Option<Anchor> {
 
 fn list_of_texts(vector: &Value) -> Vec<String> {
     let list = vector.as_array().expect("a list");
-    list.iter()
-        .map(|item| item.as_str().expect("a text").to_owned())
-        .collect()
+    list.iter().map(|item| item.as_str().expect("a text").to_owned()).collect()
 }
 
 /// `1 hash`, `chain truncated`: what the vectors say about a failure.

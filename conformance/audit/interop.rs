@@ -30,16 +30,9 @@ impl Bench {
         let dir = tempfile::tempdir().expect("a directory");
         let (key, _) = SealKey::open_or_create(&dir.path().join("seal")).expect("made");
         let connection = Connection::open(dir.path().join("conduit.db")).expect("opened");
-        connection
-            .pragma_update(None, "journal_mode", "wal")
-            .expect("set");
+        connection.pragma_update(None, "journal_mode", "wal").expect("set");
         store::create_schema(&connection).expect("created");
-        let mut bench = Self {
-            tool,
-            dir,
-            key,
-            connection,
-        };
+        let mut bench = Self { tool, dir, key, connection };
         bench.append_all();
         Some(bench)
     }
@@ -48,9 +41,7 @@ impl Bench {
         let transaction = self.connection.transaction().expect("begun");
         let mut head = store::head(&transaction).expect("read");
         for draft in drafts() {
-            head = store::append(&transaction, &self.key, &head, &draft)
-                .expect("appended")
-                .0;
+            head = store::append(&transaction, &self.key, &head, &draft).expect("appended").0;
         }
         transaction.commit().expect("committed");
         assert_eq!(head.count, COUNT);
@@ -150,11 +141,7 @@ fn after_a_rotation_by_the_reference_tool_both_accept_the_whole_chain() {
     transaction.commit().expect("committed");
 
     let (code, verdict) = bench.verdict(&["--signatures"]);
-    assert_eq!(
-        (code, &verdict["valid"]),
-        (Some(0), &json!(true)),
-        "{verdict}"
-    );
+    assert_eq!((code, &verdict["valid"]), (Some(0), &json!(true)), "{verdict}");
     assert_eq!(verdict["capsules_verified"], COUNT + 1);
     let report = verify_file(&bench.db(), &bench.seal()).expect("read");
     assert!(report.valid(), "{:?}", report.failures);
@@ -166,32 +153,16 @@ fn drafts() -> impl Iterator<Item = Draft> {
     (0..COUNT).map(|number| Draft {
         at: Timestamp::from_micros(1_775_304_000_000_000 + i128::from(number) * 250_000),
         actor: match number % 4 {
-            0 => Actor::Local {
-                uid: 0,
-                user: Some("jörg \u{1f600}".into()),
-            },
-            1 => Actor::Local {
-                uid: 1000,
-                user: None,
-            },
+            0 => Actor::Local { uid: 0, user: Some("jörg \u{1f600}".into()) },
+            1 => Actor::Local { uid: 1000, user: None },
             2 => Actor::System("prober"),
-            _ => Actor::Token {
-                id: "tok_1".into(),
-                name: "ci".into(),
-            },
+            _ => Actor::Token { id: "tok_1".into(), name: "ci".into() },
         },
-        action: match usize::try_from(number)
-            .ok()
-            .and_then(|n| Action::ALL.get(n))
-        {
+        action: match usize::try_from(number).ok().and_then(|n| Action::ALL.get(n)) {
             Some(action) => *action,
             None => Action::CommandError("register"),
         },
-        status: if number % 5 == 0 {
-            Status::Failure
-        } else {
-            Status::Success
-        },
+        status: if number % 5 == 0 { Status::Failure } else { Status::Success },
         message: format!("\"{number}\"\\ \u{0}\u{1f}\u{7f}\u{8}\u{c}\r\n\t/ \u{2028} \u{10ffff}"),
         details: json!({
             "name": "grafana",

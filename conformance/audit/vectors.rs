@@ -22,9 +22,7 @@ pub(crate) fn list<'a>(vectors: &'a Value, key: &str) -> &'a [Value] {
 }
 
 pub(crate) fn text<'a>(vector: &'a Value, key: &str) -> &'a str {
-    vector[key]
-        .as_str()
-        .unwrap_or_else(|| panic!("{key} is not a text in {vector}"))
+    vector[key].as_str().unwrap_or_else(|| panic!("{key} is not a text in {vector}"))
 }
 
 pub(crate) fn seed(hex_digits: &str) -> [u8; 32] {
@@ -59,9 +57,7 @@ pub(crate) fn insert(connection: &Connection, row: &Value) {
         COLUMNS.join(","),
         ["?"; COLUMNS.len()].join(",")
     );
-    connection
-        .execute(&sql, params_from_iter(columns))
-        .expect("inserted");
+    connection.execute(&sql, params_from_iter(columns)).expect("inserted");
 }
 
 fn actor(vector: &Value) -> Actor {
@@ -74,10 +70,7 @@ fn actor(vector: &Value) -> Actor {
         assert_eq!(part, "prober", "add this part of the system here");
         return Actor::System("prober");
     }
-    Actor::Token {
-        id: text(vector, "token").to_owned(),
-        name: text(vector, "name").to_owned(),
-    }
+    Actor::Token { id: text(vector, "token").to_owned(), name: text(vector, "name").to_owned() }
 }
 
 fn action(word: &str) -> Action {

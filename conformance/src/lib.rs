@@ -33,7 +33,5 @@ pub fn skipped(what: &str) {
 }
 
 fn on_path(path: &OsStr, name: &str) -> Option<PathBuf> {
-    std::env::split_paths(path)
-        .map(|dir| dir.join(name))
-        .find(|candidate| candidate.is_file())
+    std::env::split_paths(path).map(|dir| dir.join(name)).find(|candidate| candidate.is_file())
 }

@@ -11,7 +11,10 @@ async fn over_tcp_a_token_is_needed_and_its_role_counts() {
     let at = |token: Option<&str>| Client::tcp(gateway.admin.to_string(), token.map(str::to_owned));
     assert!(at(None).ready().await.is_ok(), "readiness needs none");
     assert_eq!(at(None).services(false).await.expect_err("refused").code(), Some("unauthorized"));
-    assert_eq!(at(Some("cdt_wrong")).services(false).await.expect_err("refused").code(), Some("unauthorized"));
+    assert_eq!(
+        at(Some("cdt_wrong")).services(false).await.expect_err("refused").code(),
+        Some("unauthorized")
+    );
 
     let viewer = token(&gateway, Role::Viewer).await;
     assert!(at(Some(&viewer.1)).services(false).await.is_ok());
@@ -26,7 +29,10 @@ async fn over_tcp_a_token_is_needed_and_its_role_counts() {
     let operator = token(&gateway, Role::Operator).await;
     at(Some(&operator.1)).register(&service).await.expect("registered");
     gateway.api.revoke_token(&operator.0).await.expect("revoked");
-    assert_eq!(at(Some(&operator.1)).services(false).await.expect_err("refused").code(), Some("unauthorized"));
+    assert_eq!(
+        at(Some(&operator.1)).services(false).await.expect_err("refused").code(),
+        Some("unauthorized")
+    );
 
     let entries = gateway.api.audit(100, None).await.expect("entries").value.entries;
     let registered = entries.iter().find(|e| e.action == "service_register").expect("on record");

@@ -8,7 +8,8 @@ async fn a_bulk_is_live_whole() {
     let gateway = Gateway::start().await;
     let upstream = Upstream::start("web").await;
     let before = gateway.api.status().await.expect("status").value.generation;
-    let bulk = RegisterBulk { services: services(500, &upstream.host()), ..RegisterBulk::default() };
+    let bulk =
+        RegisterBulk { services: services(500, &upstream.host()), ..RegisterBulk::default() };
     let reply = gateway.api.register_bulk(&bulk).await.expect("registered").value;
     assert_eq!(reply.generation, before + 1, "one generation for all");
     for index in [0, 250, 499] {

@@ -19,11 +19,8 @@ async fn a_crash_loses_no_acknowledged_registration() {
         for index in 0..200 {
             let name = format!("web-{index}");
             let upstreams = vec!["127.0.0.1:9".to_owned()];
-            let service = RegisterService {
-                name: name.clone(),
-                upstreams,
-                ..RegisterService::default()
-            };
+            let service =
+                RegisterService { name: name.clone(), upstreams, ..RegisterService::default() };
             if api.register(&service).await.is_err() {
                 return;
             }
@@ -38,32 +35,12 @@ async fn a_crash_loses_no_acknowledged_registration() {
     while let Some(name) = acknowledged.recv().await {
         names.push(name);
     }
-    assert!(
-        names.len() < 200,
-        "the crash came too late to prove anything"
-    );
-    let services = daemon
-        .api
-        .services(false)
-        .await
-        .expect("listed")
-        .value
-        .services;
+    assert!(names.len() < 200, "the crash came too late to prove anything");
+    let services = daemon.api.services(false).await.expect("listed").value.services;
     for name in &names {
-        assert!(
-            services.iter().any(|s| s.name == *name),
-            "{name} was acknowledged and is lost"
-        );
+        assert!(services.iter().any(|s| s.name == *name), "{name} was acknowledged and is lost");
     }
-    assert!(
-        daemon
-            .api
-            .verify_audit()
-            .await
-            .expect("verified")
-            .value
-            .valid
-    );
+    assert!(daemon.api.verify_audit().await.expect("verified").value.valid);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,30 +81,20 @@ async fn a_port_in_use_is_named_with_its_holder() {
         let (code, said) = refusal(spawn(BINARY, directory.path(), &table)).await;
         assert_eq!(code, Some(1), "{table}: {said}");
         assert!(said.contains(&address.to_string()), "{table}: {said}");
-        assert!(
-            said.contains(&std::process::id().to_string()),
-            "the holder, {table}: {said}"
-        );
-        assert!(
-            !directory.path().join("state/conduit.db").exists(),
-            "nothing was begun: {table}"
-        );
+        assert!(said.contains(&std::process::id().to_string()), "the holder, {table}: {said}");
+        assert!(!directory.path().join("state/conduit.db").exists(), "nothing was begun: {table}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_configuration_is_refused_with_its_place() {
-    for (text, expected) in [
-        ("[dns]\nlisten = [\"nowhere\"]", "listen"),
-        ("[health]\ninterval = \"0s\"", "interval"),
-    ] {
+    for (text, expected) in
+        [("[dns]\nlisten = [\"nowhere\"]", "listen"), ("[health]\ninterval = \"0s\"", "interval")]
+    {
         let directory = tempfile::tempdir().expect("directory");
         let (code, said) = refusal(spawn(BINARY, directory.path(), text)).await;
         assert_eq!(code, Some(1), "{said}");
-        assert!(
-            said.contains(expected) && said.contains("conduit.toml"),
-            "{said}"
-        );
+        assert!(said.contains(expected) && said.contains("conduit.toml"), "{said}");
     }
 }
 
@@ -136,38 +103,24 @@ async fn a_corrupt_or_newer_database_is_refused_and_left_untouched() {
     let directory = tempfile::tempdir().expect("directory");
     let state = directory.path().join("state");
     let gateway = Gateway::start_in(&state, "").await;
-    gateway
-        .register("web", &["127.0.0.1:9"])
-        .await
-        .expect("registered");
-    tokio::task::spawn_blocking(move || gateway.stop())
-        .await
-        .expect("stopped");
+    gateway.register("web", &["127.0.0.1:9"]).await.expect("registered");
+    tokio::task::spawn_blocking(move || gateway.stop()).await.expect("stopped");
     let database = state.join("conduit.db");
     let good = std::fs::read(&database).expect("database");
     let mut newer = good.clone();
     newer[60..64].copy_from_slice(&9999_u32.to_be_bytes());
-    for (what, bytes) in [
-        ("newer", newer),
-        ("garbage", b"this is not a database at all".repeat(200)),
-    ] {
+    for (what, bytes) in
+        [("newer", newer), ("garbage", b"this is not a database at all".repeat(200))]
+    {
         std::fs::write(&database, &bytes).expect("written");
         let (code, said) = refusal(spawn(BINARY, directory.path(), "")).await;
         assert_eq!(code, Some(1), "{what}: {said}");
         assert!(said.contains("conduit.db"), "{what}: {said}");
-        assert_eq!(
-            std::fs::read(&database).expect("database"),
-            bytes,
-            "{what} is untouched"
-        );
+        assert_eq!(std::fs::read(&database).expect("database"), bytes, "{what} is untouched");
     }
     std::fs::write(&database, &good).expect("restored");
     let again = Gateway::start_in(&state, "").await;
-    assert!(
-        resolver::addresses(again.dns, "web.internal")
-            .await
-            .is_some()
-    );
+    assert!(resolver::addresses(again.dns, "web.internal").await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,20 +128,13 @@ async fn the_views_are_the_seeds_files_and_come_back_when_deleted() {
     let directory = tempfile::tempdir().expect("directory");
     let state = directory.path().join("state");
     let gateway = Gateway::start_in(&state, "").await;
-    gateway
-        .register("web", &["127.0.0.1:9"])
-        .await
-        .expect("registered");
-    tokio::task::spawn_blocking(move || gateway.stop())
-        .await
-        .expect("stopped");
+    gateway.register("web", &["127.0.0.1:9"]).await.expect("registered");
+    tokio::task::spawn_blocking(move || gateway.stop()).await.expect("stopped");
     check_views(&state);
     std::fs::remove_file(state.join("services.json")).expect("removed");
     std::fs::remove_file(state.join("audit.log")).expect("removed");
     let again = Gateway::start_in(&state, "").await;
-    tokio::task::spawn_blocking(move || again.stop())
-        .await
-        .expect("stopped");
+    tokio::task::spawn_blocking(move || again.stop()).await.expect("stopped");
     check_views(&state);
 }
 
@@ -200,12 +146,8 @@ fn check_views(state: &Path) {
     assert_eq!(services["services"][0]["upstream"], "127.0.0.1:9");
     assert_eq!(services["services"][0]["status"], "active");
     let log = std::fs::read_to_string(state.join("audit.log")).expect("audit.log");
-    let entry = log
-        .lines()
-        .map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON"));
-    let registered: Vec<_> = entry
-        .filter(|e| e["action"] == "service_register")
-        .collect();
+    let entry = log.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON"));
+    let registered: Vec<_> = entry.filter(|e| e["action"] == "service_register").collect();
     assert_eq!(registered.len(), 1);
     assert_eq!(registered[0]["details"]["name"], "web");
 }

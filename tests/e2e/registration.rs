@@ -13,23 +13,12 @@ async fn a_registration_is_visible_at_once_1000_times() {
     let client = gateway.client();
     for index in 0..1000 {
         let name = format!("web-{index}");
-        gateway
-            .register(&name, &[&upstream.host()])
-            .await
-            .expect("registered");
+        gateway.register(&name, &[&upstream.host()]).await.expect("registered");
         let host = format!("{name}.internal");
         let addresses = resolver::addresses(gateway.dns, &host).await;
-        assert_eq!(
-            addresses,
-            Some(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]),
-            "{host}"
-        );
+        assert_eq!(addresses, Some(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]), "{host}");
         let (status, body) = client.get_text(&host, "/").await.expect("served");
-        assert_eq!(
-            (status, body.as_str()),
-            (StatusCode::OK, "hello from web"),
-            "{host}"
-        );
+        assert_eq!((status, body.as_str()), (StatusCode::OK, "hello from web"), "{host}");
     }
 }
 
@@ -37,27 +26,15 @@ async fn a_registration_is_visible_at_once_1000_times() {
 async fn a_deregistration_reverses_everything() {
     let gateway = Gateway::start().await;
     let upstream = Upstream::start("web").await;
-    gateway
-        .register("web", &[&upstream.host()])
-        .await
-        .expect("registered");
+    gateway.register("web", &[&upstream.host()]).await.expect("registered");
     gateway.api.deregister("web").await.expect("deregistered");
     assert_eq!(resolver::addresses(gateway.dns, "web.internal").await, None);
     assert!(gateway.client().get("web.internal", "/").await.is_err());
-    let all = gateway
-        .api
-        .services(true)
-        .await
-        .expect("listed")
-        .value
-        .services;
+    let all = gateway.api.services(true).await.expect("listed").value.services;
     let row = all.iter().find(|s| s.name == "web").expect("the row stays");
     assert_eq!(row.status.as_str(), "inactive");
     assert!(row.deregistered_at.is_some());
-    gateway
-        .register("web", &[&upstream.host()])
-        .await
-        .expect("registered again");
+    gateway.register("web", &[&upstream.host()]).await.expect("registered again");
     assert!(gateway.client().get("web.internal", "/").await.is_ok());
 }
 
@@ -65,95 +42,41 @@ async fn a_deregistration_reverses_everything() {
 async fn a_refused_registration_leaves_no_trace() {
     let gateway = Gateway::start().await;
     let upstream = Upstream::start("web").await;
-    gateway
-        .register("web", &[&upstream.host()])
-        .await
-        .expect("registered");
+    gateway.register("web", &[&upstream.host()]).await.expect("registered");
     let generation = gateway.api.status().await.expect("status").value.generation;
-    let entries = gateway
-        .api
-        .verify_audit()
-        .await
-        .expect("verified")
-        .value
-        .entries;
+    let entries = gateway.api.verify_audit().await.expect("verified").value.entries;
     let attempts: [(&str, &str, RegisterService); 6] = [
-        (
-            "taken name",
-            "name_taken",
-            service("web", "127.0.0.1:1", |_| {}),
-        ),
+        ("taken name", "name_taken", service("web", "127.0.0.1:1", |_| {})),
         (
             "taken host",
             "host_taken",
-            service("other", "127.0.0.1:1", |s| {
-                s.aliases = vec!["web.internal".into()]
-            }),
+            service("other", "127.0.0.1:1", |s| s.aliases = vec!["web.internal".into()]),
         ),
         (
             "foreign domain",
             "invalid_domain",
-            service("other", "127.0.0.1:1", |s| {
-                s.domain = Some("example.com".into())
-            }),
+            service("other", "127.0.0.1:1", |s| s.domain = Some("example.com".into())),
         ),
-        (
-            "metadata",
-            "upstream_refused",
-            service("other", "169.254.169.254:80", |_| {}),
-        ),
-        (
-            "ourselves",
-            "upstream_refused",
-            service("other", "web.internal:80", |_| {}),
-        ),
-        (
-            "reserved",
-            "invalid_name",
-            service("dns", "127.0.0.1:1", |_| {}),
-        ),
+        ("metadata", "upstream_refused", service("other", "169.254.169.254:80", |_| {})),
+        ("ourselves", "upstream_refused", service("other", "web.internal:80", |_| {})),
+        ("reserved", "invalid_name", service("dns", "127.0.0.1:1", |_| {})),
     ];
     for (what, code, attempt) in attempts {
         let error = gateway.api.register(&attempt).await.expect_err(what);
         assert_eq!(error.code(), Some(code), "{what}: {error}");
-        assert_eq!(
-            resolver::addresses(gateway.dns, "other.internal").await,
-            None,
-            "{what}"
-        );
-        assert!(
-            gateway.client().get("other.internal", "/").await.is_err(),
-            "{what}"
-        );
+        assert_eq!(resolver::addresses(gateway.dns, "other.internal").await, None, "{what}");
+        assert!(gateway.client().get("other.internal", "/").await.is_err(), "{what}");
     }
-    assert_eq!(
-        gateway.api.status().await.expect("status").value.generation,
-        generation
-    );
-    assert_eq!(
-        gateway
-            .api
-            .verify_audit()
-            .await
-            .expect("verified")
-            .value
-            .entries,
-        entries
-    );
+    assert_eq!(gateway.api.status().await.expect("status").value.generation, generation);
+    assert_eq!(gateway.api.verify_audit().await.expect("verified").value.entries, entries);
     assert!(gateway.client().get("web.internal", "/").await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_registration_again_makes_no_generation() {
     let gateway = Gateway::start().await;
-    let first = gateway
-        .register("web", &["127.0.0.1:9"])
-        .await
-        .expect("registered");
-    let again = gateway
-        .register("web", &["127.0.0.1:9"])
-        .await
-        .expect("still registered");
+    let first = gateway.register("web", &["127.0.0.1:9"]).await.expect("registered");
+    let again = gateway.register("web", &["127.0.0.1:9"]).await.expect("still registered");
     assert!(first.changed && !again.changed);
     assert_eq!(first.generation, again.generation);
 }
@@ -162,32 +85,18 @@ async fn the_same_registration_again_makes_no_generation() {
 async fn another_services_host_on_this_connection_is_misdirected() {
     let gateway = Gateway::start().await;
     let upstream = Upstream::start("web").await;
-    gateway
-        .register("web", &[&upstream.host()])
-        .await
-        .expect("registered");
-    gateway
-        .register("other", &[&upstream.host()])
-        .await
-        .expect("registered");
-    let request = http::Request::get("/")
-        .header("host", "other.internal")
-        .body(Default::default());
-    let response = gateway
-        .client()
-        .send("web.internal", request.expect("request"))
-        .await
-        .expect("answered");
+    gateway.register("web", &[&upstream.host()]).await.expect("registered");
+    gateway.register("other", &[&upstream.host()]).await.expect("registered");
+    let request = http::Request::get("/").header("host", "other.internal").body(Default::default());
+    let response =
+        gateway.client().send("web.internal", request.expect("request")).await.expect("answered");
     assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST);
 }
 
 fn service(name: &str, upstream: &str, more: impl FnOnce(&mut RegisterService)) -> RegisterService {
     let upstreams = vec![upstream.to_owned()];
-    let mut service = RegisterService {
-        name: name.into(),
-        upstreams,
-        ..RegisterService::default()
-    };
+    let mut service =
+        RegisterService { name: name.into(), upstreams, ..RegisterService::default() };
     more(&mut service);
     service
 }

@@ -12,24 +12,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 async fn an_event_stream_and_a_websocket_live_through_1000_publications() {
     let gateway = Gateway::start().await;
     let upstream = Upstream::start("web").await;
-    gateway
-        .register("web", &[&upstream.host()])
-        .await
-        .expect("registered");
+    gateway.register("web", &[&upstream.host()]).await.expect("registered");
     let client = gateway.client();
-    let mut stream = client
-        .get("web.internal", "/sse")
-        .await
-        .expect("stream")
-        .into_body();
+    let mut stream = client.get("web.internal", "/sse").await.expect("stream").into_body();
     upstream.listening().await;
     let mut socket = websocket(&gateway).await;
     for index in 0..500 {
         let name = format!("other-{}", index % 10);
-        gateway
-            .register(&name, &["127.0.0.1:9"])
-            .await
-            .expect("registered");
+        gateway.register(&name, &["127.0.0.1:9"]).await.expect("registered");
         gateway.api.deregister(&name).await.expect("deregistered");
         let line = format!("tick {index}");
         upstream.tell(&line);
@@ -46,16 +36,9 @@ async fn an_event_stream_and_a_websocket_live_through_1000_publications() {
 async fn a_stop_finishes_what_is_under_way() {
     let gateway = Gateway::start().await;
     let upstream = Upstream::start("web").await;
-    gateway
-        .register("web", &[&upstream.host()])
-        .await
-        .expect("registered");
+    gateway.register("web", &[&upstream.host()]).await.expect("registered");
     let client = gateway.client();
-    let mut stream = client
-        .get("web.internal", "/sse")
-        .await
-        .expect("stream")
-        .into_body();
+    let mut stream = client.get("web.internal", "/sse").await.expect("stream").into_body();
     upstream.listening().await;
     let slow = client.get_text("web.internal", "/slow");
     let stopping = async {
@@ -93,11 +76,7 @@ async fn websocket(gateway: &Gateway) -> TokioIo<hyper::upgrade::Upgraded> {
         .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
         .body(Full::<Bytes>::default())
         .expect("request");
-    let response = gateway
-        .client()
-        .send("web.internal", request)
-        .await
-        .expect("answered");
+    let response = gateway.client().send("web.internal", request).await.expect("answered");
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     TokioIo::new(hyper::upgrade::on(response).await.expect("upgraded"))
 }

@@ -37,10 +37,7 @@ impl Client {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self {
-            https,
-            config: Arc::new(config),
-        }
+        Self { https, config: Arc::new(config) }
     }
 
     /// A TLS connection with this server name.
@@ -54,9 +51,7 @@ impl Client {
         let stream = TcpStream::connect(self.https).await?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(host.to_owned()).unwrap();
-        TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
     /// Sends one request on a new HTTP/1.1 connection.
@@ -72,18 +67,12 @@ impl Client {
         spawn(async move {
             let _ended = connection.with_upgrades().await;
         });
-        sender
-            .send_request(request)
-            .await
-            .map_err(std::io::Error::other)
+        sender.send_request(request).await.map_err(std::io::Error::other)
     }
 
     /// `GET https://HOST/PATH` on a new HTTP/1.1 connection.
     pub async fn get(&self, host: &str, path: &str) -> std::io::Result<Response<Incoming>> {
-        let request = Request::get(path)
-            .header("host", host)
-            .body(Full::default())
-            .unwrap();
+        let request = Request::get(path).header("host", host).body(Full::default()).unwrap();
         self.send(host, request).await
     }
 
@@ -91,15 +80,8 @@ impl Client {
     pub async fn get_text(&self, host: &str, path: &str) -> std::io::Result<(StatusCode, String)> {
         let response = self.get(host, path).await?;
         let status = response.status();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(std::io::Error::other)?;
-        Ok((
-            status,
-            String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        ))
+        let body = response.into_body().collect().await.map_err(std::io::Error::other)?;
+        Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
     }
 
     /// `GET` over HTTP/2, read to its end.
@@ -112,22 +94,11 @@ impl Client {
         spawn(async move {
             let _ended = connection.await;
         });
-        let request = Request::get(format!("https://{host}{path}"))
-            .body(Empty::<Bytes>::new())
-            .unwrap();
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(std::io::Error::other)?;
+        let request =
+            Request::get(format!("https://{host}{path}")).body(Empty::<Bytes>::new()).unwrap();
+        let response = sender.send_request(request).await.map_err(std::io::Error::other)?;
         let status = response.status();
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(std::io::Error::other)?;
-        Ok((
-            status,
-            String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        ))
+        let body = response.into_body().collect().await.map_err(std::io::Error::other)?;
+        Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
     }
 }

@@ -48,17 +48,10 @@ impl Daemon {
         let api = conduit_api::client::Client::unix(directory.path().join("state/conduit.sock"));
         let end = tokio::time::Instant::now() + PATIENCE;
         while api.ready().await.is_err() {
-            assert!(
-                tokio::time::Instant::now() < end,
-                "the daemon does not become ready"
-            );
+            assert!(tokio::time::Instant::now() < end, "the daemon does not become ready");
             tokio::task::yield_now().await;
         }
-        Self {
-            directory,
-            child,
-            api,
-        }
+        Self { directory, child, api }
     }
 }
 

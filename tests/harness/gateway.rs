@@ -84,11 +84,8 @@ impl Gateway {
         more: impl FnOnce(&mut RegisterService),
     ) -> Result<RegisterReply, ClientError> {
         let upstreams = upstreams.iter().map(|&u| u.to_owned()).collect();
-        let mut service = RegisterService {
-            name: name.into(),
-            upstreams,
-            ..RegisterService::default()
-        };
+        let mut service =
+            RegisterService { name: name.into(), upstreams, ..RegisterService::default() };
         more(&mut service);
         Ok(self.api.register(&service).await?.value)
     }
@@ -106,10 +103,7 @@ impl Gateway {
             if is(&service) {
                 return service;
             }
-            assert!(
-                tokio::time::Instant::now() < end,
-                "{name} is not {what}: {service:#?}"
-            );
+            assert!(tokio::time::Instant::now() < end, "{name} is not {what}: {service:#?}");
             tokio::task::yield_now().await;
         }
     }
@@ -127,9 +121,7 @@ impl Gateway {
     /// Stops it and waits; whether it ended well.
     pub fn stop(mut self) -> bool {
         self.stop.cancel();
-        self.running
-            .take()
-            .is_some_and(|running| running.join().unwrap())
+        self.running.take().is_some_and(|running| running.join().unwrap())
     }
 }
 
@@ -148,9 +140,7 @@ pub fn configuration(state: &Path, extra: &str) -> String {
     let mut tables: toml::Table = BASE.replace("STATE", &state_line).parse().unwrap();
     let extra: toml::Table = extra.parse().unwrap();
     for (key, value) in extra {
-        let base = tables
-            .entry(key)
-            .or_insert_with(|| toml::Table::new().into());
+        let base = tables.entry(key).or_insert_with(|| toml::Table::new().into());
         let (Some(base), toml::Value::Table(more)) = (base.as_table_mut(), value) else {
             panic!("extra configuration must be tables");
         };
@@ -176,16 +166,10 @@ fn run(
         Err(error) => panic!("{}", conduit_core::error::Chain(&error)),
     };
     let addresses = bound.addresses().clone();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async move {
-        let orders = Orders {
-            drain: stop,
-            ..Orders::default()
-        };
+        let orders = Orders { drain: stop, ..Orders::default() };
         let running = bound.run(orders, None, move || {
             let _gone = ready.send(addresses);
         });

@@ -30,10 +30,7 @@ pub async fn addresses(server: SocketAddr, host: &str) -> Option<Vec<IpAddr>> {
 /// Sends one query over UDP and returns the reply; a lost packet fails the test.
 pub async fn ask(server: SocketAddr, host: &str, kind: RecordType) -> Message {
     let mut query = Message::new(0x1234, MessageType::Query, OpCode::Query);
-    query.add_query(Query::query(
-        Name::from_ascii(format!("{host}.")).unwrap(),
-        kind,
-    ));
+    query.add_query(Query::query(Name::from_ascii(format!("{host}.")).unwrap(), kind));
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(server).await.unwrap();
     socket.send(&query.to_vec().unwrap()).await.unwrap();

@@ -62,11 +62,7 @@ impl Upstream {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         spawn(accept(listener, Arc::clone(&state), stop.clone()));
-        Self {
-            address,
-            state,
-            stop,
-        }
+        Self { address, state, stop }
     }
 
     /// `HOST:PORT`, as `register` takes it.
@@ -177,12 +173,8 @@ async fn answer(
             text(&lines.collect::<String>())
         }
         "/echo" => {
-            let body = request
-                .into_body()
-                .collect()
-                .await
-                .map(|b| b.to_bytes())
-                .unwrap_or_default();
+            let body =
+                request.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default();
             Response::new(Full::new(body).boxed())
         }
         "/sse" => stream_of(&state),
@@ -215,9 +207,7 @@ fn stream_of(state: &Arc<State>) -> Response<Body> {
     state.listening.notify_one();
     let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
     let mut response = Response::new(BodyExt::boxed(StreamBody::new(stream)));
-    response
-        .headers_mut()
-        .insert("content-type", "text/event-stream".parse().unwrap());
+    response.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
     response
 }
 
@@ -234,11 +224,7 @@ fn upgrade(mut request: Request<Incoming>) -> Response<Body> {
         }
     });
     let mut response = status(StatusCode::SWITCHING_PROTOCOLS);
-    response
-        .headers_mut()
-        .insert("connection", "upgrade".parse().unwrap());
-    response
-        .headers_mut()
-        .insert("upgrade", "websocket".parse().unwrap());
+    response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    response.headers_mut().insert("upgrade", "websocket".parse().unwrap());
     response
 }

@@ -76,10 +76,7 @@ impl Caller {
         if self.role >= role {
             return Ok(());
         }
-        let message = format!(
-            "this needs the role {role}, and {} has {}",
-            self.actor, self.role
-        );
+        let message = format!("this needs the role {role}, and {} has {}", self.actor, self.role);
         Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
             .hint("`conduit token create --role ROLE` makes a token; run it as root or as the gateway's user"))
     }
@@ -119,15 +116,8 @@ fn recognise(state: &AdminState, request: &Request) -> Result<Caller, ApiError> 
 
 fn local(uid: u32, user: Option<String>) -> Caller {
     let ours = rustix::process::geteuid().as_raw();
-    let role = if uid == 0 || uid == ours {
-        Role::Admin
-    } else {
-        Role::Operator
-    };
-    Caller {
-        actor: Actor::Local { uid, user },
-        role,
-    }
+    let role = if uid == 0 || uid == ours { Role::Admin } else { Role::Operator };
+    Caller { actor: Actor::Local { uid, user }, role }
 }
 
 /// The secret that a request shows; `None` when it shows none, two, or one that is too long.
@@ -154,12 +144,8 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn unauthorized() -> ApiError {
-    ApiError::new(
-        StatusCode::UNAUTHORIZED,
-        "unauthorized",
-        "this needs a valid API token",
-    )
-    .hint("`conduit token create` makes one; send it as Authorization: Bearer TOKEN")
+    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "this needs a valid API token")
+        .hint("`conduit token create` makes one; send it as Authorization: Bearer TOKEN")
 }
 
 fn too_many() -> ApiError {

@@ -109,11 +109,7 @@ impl ApiError {
 
     /// A value in the request that could not be parsed, with the parser's reasons.
     pub fn unparsed(code: &'static str, error: &(dyn Error + 'static)) -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            code,
-            Chain(error).to_string(),
-        )
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, Chain(error).to_string())
     }
 
     /// A service that is not there.

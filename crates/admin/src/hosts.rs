@@ -23,9 +23,7 @@ impl AllowedHosts {
     pub(crate) fn new(domains: &[String], listen: Option<SocketAddr>) -> Self {
         let ours = domains.iter().map(|domain| format!("conduit.{domain}"));
         Self {
-            names: std::iter::once("localhost".to_owned())
-                .chain(ours)
-                .collect(),
+            names: std::iter::once("localhost".to_owned()).chain(ours).collect(),
             address: listen.map(|address| address.ip()),
         }
     }
@@ -55,10 +53,7 @@ impl AllowedHosts {
     }
 
     fn allows(&self, authority: &Authority, local: Option<IpAddr>) -> bool {
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']');
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = host.parse::<IpAddr>() {
             let address = address.to_canonical();
             return [local, self.address]
@@ -67,9 +62,7 @@ impl AllowedHosts {
                 .any(|ours| ours.to_canonical() == address);
         }
         let host = host.strip_suffix('.').unwrap_or(host);
-        self.names
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(host))
+        self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
 }
 

@@ -11,11 +11,7 @@ use crate::state::AdminState;
 
 /// `GET /`.
 pub(crate) async fn index(State(state): State<Arc<AdminState>>) -> Html<String> {
-    let word = if state.control.is_ready() {
-        "ready"
-    } else {
-        "not ready"
-    };
+    let word = if state.control.is_ready() { "ready" } else { "not ready" };
     Html(PAGE.replace("{state}", word).replace("{version}", VERSION))
 }
 

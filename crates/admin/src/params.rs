@@ -61,10 +61,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Options<T> {
 async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, ApiError> {
     match Path::<String>::from_request_parts(parts, state).await {
         Ok(Path(text)) => Ok(text),
-        Err(_) => Err(ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_path",
-            "the path is not UTF-8",
-        )),
+        Err(_) => {
+            Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not UTF-8"))
+        }
     }
 }

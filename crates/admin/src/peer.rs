@@ -18,9 +18,7 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local { uid, user: None } => write!(f, "uid:{uid}"),
-            Self::Local {
-                user: Some(user), ..
-            } => f.write_str(user),
+            Self::Local { user: Some(user), .. } => f.write_str(user),
             Self::Tcp(address) => address.fmt(f),
         }
     }

@@ -47,12 +47,5 @@ fn draft(
     message: &str,
     details: Map<String, Value>,
 ) -> Draft {
-    Draft {
-        at: Timestamp::now(),
-        actor,
-        action,
-        status,
-        message: message.to_owned(),
-        details,
-    }
+    Draft { at: Timestamp::now(), actor, action, status, message: message.to_owned(), details }
 }

@@ -63,27 +63,21 @@ fn api() -> Router<Arc<AdminState>> {
         .route("/routing", get(routing::list))
         .route("/audit", get(audit::list))
         .route("/config", get(config::effective))
-        .route_layer(from_fn(|request: Request, next: Next| {
-            timed(REQUEST_TIMEOUT, request, next)
-        }));
+        .route_layer(from_fn(|request: Request, next: Next| timed(REQUEST_TIMEOUT, request, next)));
     let slow = Router::new()
         .route("/services", post(services::register))
         .route("/services:bulk", post(services::register_bulk))
         .route("/services/{name}", delete(services::deregister))
         .route("/tls/{name}/rotate", post(tls::rotate))
         .route("/audit/verify", get(audit::verify))
-        .route_layer(from_fn(|request: Request, next: Next| {
-            timed(BULK_TIMEOUT, request, next)
-        }));
+        .route_layer(from_fn(|request: Request, next: Next| timed(BULK_TIMEOUT, request, next)));
     let admins = Router::new()
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::revoke))
         .route("/config/reload", post(config::reload))
         .route("/backup", post(config::backup))
         .route_layer(from_fn(auth::admins_only))
-        .route_layer(from_fn(|request: Request, next: Next| {
-            timed(BULK_TIMEOUT, request, next)
-        }));
+        .route_layer(from_fn(|request: Request, next: Next| timed(BULK_TIMEOUT, request, next)));
     quick
         .merge(slow)
         .merge(admins)
@@ -151,12 +145,8 @@ async fn around(mut request: Request, next: Next) -> Response {
 }
 
 async fn not_found() -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        "no_such_path",
-        "there is nothing at this path",
-    )
-    .hint("the API is under /api/v1")
+    ApiError::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path")
+        .hint("the API is under /api/v1")
 }
 
 async fn method_not_allowed() -> ApiError {
@@ -175,14 +165,8 @@ const SECURITY_HEADERS: [(HeaderName, &str); 7] = [
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    ),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),

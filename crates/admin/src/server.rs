@@ -35,11 +35,7 @@ impl Admin {
     pub fn bind(settings: &AdminSettings) -> Result<Bound, AdminError> {
         let tcp = settings.listen.map(bind_tcp).transpose()?;
         let unix = match &settings.socket {
-            Some(path) => Some(socket::bind(
-                path,
-                settings.socket_mode,
-                settings.socket_gid,
-            )?),
+            Some(path) => Some(socket::bind(path, settings.socket_mode, settings.socket_gid)?),
             None => None,
         };
         Ok(Bound { unix, tcp })
@@ -57,10 +53,7 @@ impl Bound {
     /// Both listeners of two bindings: what is missing here is taken from `other`.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self {
-            unix: self.unix.or(other.unix),
-            tcp: self.tcp.or(other.tcp),
-        }
+        Self { unix: self.unix.or(other.unix), tcp: self.tcp.or(other.tcp) }
     }
 
     /// The real addresses.
@@ -118,11 +111,7 @@ impl Addresses {
 
 fn bind_tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), AdminError> {
     let bind = || {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restart must not wait for the connections of the one before it.
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {

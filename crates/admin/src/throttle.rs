@@ -26,14 +26,7 @@ struct Window {
 
 impl Throttle {
     pub(crate) fn per_minute(admitted_max: u32) -> Self {
-        Self {
-            admitted_max,
-            window: Mutex::new(Window {
-                began: None,
-                admitted: 0,
-                refused: 0,
-            }),
-        }
+        Self { admitted_max, window: Mutex::new(Window { began: None, admitted: 0, refused: 0 }) }
     }
 
     /// Whether one more failure is admitted at `now`.
@@ -41,19 +34,13 @@ impl Throttle {
         let Ok(mut window) = self.window.lock() else {
             return false;
         };
-        let over = window
-            .began
-            .is_none_or(|began| now.duration_since(began) >= WINDOW);
+        let over = window.began.is_none_or(|began| now.duration_since(began) >= WINDOW);
         if over {
             if window.refused > 0 {
                 let refused = window.refused;
                 tracing::warn!(refused, "failed authentications were not put on record");
             }
-            *window = Window {
-                began: Some(now),
-                admitted: 0,
-                refused: 0,
-            };
+            *window = Window { began: Some(now), admitted: 0, refused: 0 };
         }
         if window.admitted < self.admitted_max {
             window.admitted += 1;

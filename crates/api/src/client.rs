@@ -45,22 +45,14 @@ pub struct Reply<T> {
 impl Client {
     /// A client of the gateway that listens on a Unix socket; the kernel says who asks.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
-        Self {
-            place: Place::Socket(path.into()),
-            token: None,
-            timeout: TOTAL_TIMEOUT,
-        }
+        Self { place: Place::Socket(path.into()), token: None, timeout: TOTAL_TIMEOUT }
     }
 
     /// A client of the gateway that listens on `HOST:PORT`, with an API token.
     ///
     /// The token travels as it is: use this on the loopback address, or inside a tunnel.
     pub fn tcp(address: impl Into<String>, token: Option<String>) -> Self {
-        Self {
-            place: Place::Tcp(address.into()),
-            token,
-            timeout: TOTAL_TIMEOUT,
-        }
+        Self { place: Place::Tcp(address.into()), token, timeout: TOTAL_TIMEOUT }
     }
 
     /// A client of the first of these sockets on which somebody accepts.
@@ -98,10 +90,7 @@ impl Client {
 
     async fn ask(&self, target: &str) -> Result<Answer, ClientError> {
         let request = format!("GET {target}");
-        let lost = |reason| ClientError::Unanswered {
-            request: request.clone(),
-            reason,
-        };
+        let lost = |reason| ClientError::Unanswered { request: request.clone(), reason };
         self.send(Method::GET, target, Bytes::new(), lost).await
     }
 
@@ -136,11 +125,7 @@ impl Client {
         mend: String,
     ) -> Result<Reply<T>, ClientError> {
         let request = format!("{method} {target}");
-        let lost = |reason| ClientError::OutcomeUnknown {
-            request: request.clone(),
-            reason,
-            mend,
-        };
+        let lost = |reason| ClientError::OutcomeUnknown { request: request.clone(), reason, mend };
         let answer = self.send(method, target, body, lost).await?;
         parse(&request, answer)
     }
@@ -154,13 +139,8 @@ impl Client {
         lost: impl FnOnce(String) -> ClientError,
     ) -> Result<Answer, ClientError> {
         let request = format!("{method} {target}");
-        let outgoing = Outgoing {
-            place: &self.place,
-            token: self.token.as_deref(),
-            method,
-            target,
-            body,
-        };
+        let outgoing =
+            Outgoing { place: &self.place, token: self.token.as_deref(), method, target, body };
         let answer = match outgoing.send(self.timeout, RESPONSE_BYTES_MAX).await {
             Ok(answer) => answer,
             Err(Failure::Unreachable(reason)) => {
@@ -173,10 +153,7 @@ impl Client {
             }
             Err(Failure::TooLarge) => {
                 let limit_bytes = RESPONSE_BYTES_MAX;
-                return Err(ClientError::TooLarge {
-                    request,
-                    limit_bytes,
-                });
+                return Err(ClientError::TooLarge { request, limit_bytes });
             }
             Err(Failure::Lost(reason)) => return Err(lost(reason)),
         };
@@ -184,10 +161,7 @@ impl Client {
             return Ok(answer);
         }
         match serde_json::from_slice::<ErrorBody>(&answer.body) {
-            Ok(body) => Err(ClientError::Api {
-                status: answer.status,
-                error: body.error,
-            }),
+            Ok(body) => Err(ClientError::Api { status: answer.status, error: body.error }),
             Err(_) => Err(ClientError::Malformed {
                 request,
                 reason: format!("status {} without an error body", answer.status),
@@ -210,11 +184,7 @@ fn parse<T: DeserializeOwned>(request: &str, answer: Answer) -> Result<Reply<T>,
         request: request.into(),
         reason: error.to_string(),
     })?;
-    Ok(Reply {
-        value,
-        body: answer.body,
-        status: answer.status,
-    })
+    Ok(Reply { value, body: answer.body, status: answer.status })
 }
 
 /// How long one request may take, connecting and reading the answer included.

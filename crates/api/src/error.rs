@@ -112,9 +112,6 @@ impl std::fmt::Display for Place {
 }
 
 fn listed(tried: &[Tried]) -> String {
-    let all: Vec<String> = tried
-        .iter()
-        .map(|t| format!("{} ({})", t.place, t.reason))
-        .collect();
+    let all: Vec<String> = tried.iter().map(|t| format!("{} ({})", t.place, t.reason)).collect();
     all.join(", ")
 }

@@ -20,11 +20,7 @@ impl Gateway {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("c.sock");
         let listener = UnixListener::bind(&path).expect("bound");
-        Self {
-            _dir: dir,
-            path,
-            listener,
-        }
+        Self { _dir: dir, path, listener }
     }
 
     /// Takes one request, answers with these bytes, closes, and returns the request.
@@ -75,26 +71,13 @@ async fn an_answer_is_parsed_and_kept_as_it_came() {
     let client = Client::unix(&gateway.path);
     let wish = grafana();
     let (asked, got) = tokio::join!(gateway.answer(&reply), client.register(&wish));
-    let Reply {
-        value,
-        body: raw,
-        status,
-    } = got.expect("an answer");
+    let Reply { value, body: raw, status } = got.expect("an answer");
     assert_eq!((value.generation, value.outcome), (7, OutcomeKind::Created));
     assert_eq!((raw.as_ref(), status), (body.as_bytes(), 201));
-    assert!(
-        asked.starts_with("POST /api/v1/services HTTP/1.1\r\n"),
-        "{asked}"
-    );
+    assert!(asked.starts_with("POST /api/v1/services HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains("host: localhost\r\n"), "{asked}");
-    assert!(
-        asked.contains("content-type: application/json\r\n"),
-        "{asked}"
-    );
-    assert!(
-        asked.ends_with(r#"{"name":"grafana","host":"10.0.1.50:3000"}"#),
-        "{asked}"
-    );
+    assert!(asked.contains("content-type: application/json\r\n"), "{asked}");
+    assert!(asked.ends_with(r#"{"name":"grafana","host":"10.0.1.50:3000"}"#), "{asked}");
 }
 
 #[tokio::test]
@@ -116,10 +99,7 @@ async fn a_name_cannot_leave_its_place_in_the_path() {
     let reply = answer("200 OK", "{}");
     let client = Client::unix(&gateway.path);
     let (asked, _got) = tokio::join!(gateway.answer(&reply), client.service("a/../b?x", true));
-    assert!(
-        asked.starts_with("GET /api/v1/services/a%2F..%2Fb%3Fx?check=true "),
-        "{asked}"
-    );
+    assert!(asked.starts_with("GET /api/v1/services/a%2F..%2Fb%3Fx?check=true "), "{asked}");
 }
 
 #[tokio::test]
@@ -130,18 +110,12 @@ async fn a_lost_answer_to_a_change_says_that_the_outcome_is_unknown() {
     for partial in ["", "HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{"] {
         let (_, got) = tokio::join!(gateway.answer(partial.as_bytes()), client.register(&wish));
         let error = got.expect_err("lost");
-        assert!(
-            matches!(error, ClientError::OutcomeUnknown { .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, ClientError::OutcomeUnknown { .. }), "{error:?}");
         let text = error.to_string();
         assert!(text.contains("run `conduit status grafana`"), "{text}");
     }
     let (_, got) = tokio::join!(gateway.answer(b""), client.services(false));
-    assert!(
-        matches!(got, Err(ClientError::Unanswered { .. })),
-        "{got:?}"
-    );
+    assert!(matches!(got, Err(ClientError::Unanswered { .. })), "{got:?}");
 }
 
 #[tokio::test]
@@ -180,18 +154,12 @@ async fn every_place_that_was_tried_is_named() {
     let text = error.to_string();
     let missing_text = format!("{} (no such file)", missing.display());
     let stale_text = format!("{} (connection refused)", stale.display());
-    assert!(
-        text.contains(&missing_text) && text.contains(&stale_text),
-        "{text}"
-    );
+    assert!(text.contains(&missing_text) && text.contains(&stale_text), "{text}");
     let found = Client::first_reachable(vec![missing, stale, gateway.path.clone()]).await;
     let found = found.expect("the third");
     assert_eq!(found.place(), &Place::Socket(gateway.path.clone()));
     let got = Client::unix(dir.path().join("no")).deregister("a").await;
-    assert!(
-        matches!(got, Err(ClientError::Unreachable { .. })),
-        "{got:?}"
-    );
+    assert!(matches!(got, Err(ClientError::Unreachable { .. })), "{got:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,23 +182,14 @@ async fn a_token_travels_over_tcp_and_stays_out_of_debug_output() {
         let (mut stream, _) = listener.accept().await.expect("a connection");
         let mut seen = vec![0; 4096];
         let read = stream.read(&mut seen).await.expect("read");
-        stream
-            .write_all(&answer("200 OK", "# EOF\n"))
-            .await
-            .expect("written");
+        stream.write_all(&answer("200 OK", "# EOF\n")).await.expect("written");
         String::from_utf8_lossy(&seen[..read]).into_owned()
     };
     let (asked, got) = tokio::join!(serve, client.metrics());
     assert_eq!(got.expect("text"), "# EOF\n");
-    assert!(
-        asked.contains("authorization: Bearer s3cret\r\n"),
-        "{asked}"
-    );
+    assert!(asked.contains("authorization: Bearer s3cret\r\n"), "{asked}");
     assert!(asked.contains(&format!("host: {address}\r\n")), "{asked}");
     let bad = Client::tcp(&address, Some("a\nb".into()));
     let got = bad.status().await;
-    assert!(
-        matches!(got, Err(ClientError::Unsendable { .. })),
-        "{got:?}"
-    );
+    assert!(matches!(got, Err(ClientError::Unsendable { .. })), "{got:?}");
 }

@@ -87,11 +87,7 @@ fn a_registration_sends_only_what_was_asked_for() {
 
 #[test]
 fn an_error_has_code_message_and_hint() {
-    let body = ErrorBody::new(
-        "name_taken",
-        "grafana is taken",
-        Some("use --replace".into()),
-    );
+    let body = ErrorBody::new("name_taken", "grafana is taken", Some("use --replace".into()));
     let text = json!({
         "error": { "code": "name_taken", "message": "grafana is taken", "hint": "use --replace" }
     });
@@ -115,28 +111,15 @@ fn a_secret_is_sent_and_never_printed() {
 #[test]
 fn words_are_the_same_in_json_and_in_print() {
     let mut counts = HealthCounts::default();
-    for status in [
-        HealthStatus::Degraded,
-        HealthStatus::Down,
-        HealthStatus::Healthy,
-        HealthStatus::Unknown,
-    ] {
-        assert_eq!(
-            serde_json::to_value(status).expect("written"),
-            json!(status.as_str())
-        );
+    for status in
+        [HealthStatus::Degraded, HealthStatus::Down, HealthStatus::Healthy, HealthStatus::Unknown]
+    {
+        assert_eq!(serde_json::to_value(status).expect("written"), json!(status.as_str()));
         counts.add(status);
     }
     let each = json!({ "healthy": 1, "degraded": 1, "down": 1, "unknown": 1, "total": 4 });
     assert_eq!(serde_json::to_value(counts).expect("written"), each);
-    let checks = CheckSet {
-        dns: Some(Check {
-            ok: true,
-            reason: None,
-            at: None,
-        }),
-        tls: None,
-    };
+    let checks = CheckSet { dns: Some(Check { ok: true, reason: None, at: None }), tls: None };
     let text = json!({ "dns": { "ok": true, "reason": null, "at": null }, "tls": null });
     assert_eq!(serde_json::to_value(checks).expect("written"), text);
 }

@@ -106,10 +106,7 @@ mod tests {
 
     #[test]
     fn a_failed_command_is_named_in_its_action() {
-        assert_eq!(
-            Action::CommandError("register").to_string(),
-            "register_error"
-        );
+        assert_eq!(Action::CommandError("register").to_string(), "register_error");
     }
 
     #[test]

@@ -24,10 +24,7 @@ pub struct Anchor {
 impl Anchor {
     /// The anchor of a tip; none for an empty chain.
     pub fn of(head: &Head) -> Option<Self> {
-        head.hash.clone().map(|hash| Self {
-            count: head.count,
-            hash,
-        })
+        head.hash.clone().map(|hash| Self { count: head.count, hash })
     }
 
     /// Reads the anchor of a directory; none when it was never written.
@@ -42,14 +39,8 @@ impl Anchor {
         let parsed: Result<Self, _> = serde_json::from_slice(&text);
         match parsed {
             Ok(anchor) if anchor.count > 0 => Ok(Some(anchor)),
-            Ok(_) => Err(AuditError::ParseSeal {
-                path,
-                reason: "its count is 0".into(),
-            }),
-            Err(error) => Err(AuditError::ParseSeal {
-                path,
-                reason: error.to_string(),
-            }),
+            Ok(_) => Err(AuditError::ParseSeal { path, reason: "its count is 0".into() }),
+            Err(error) => Err(AuditError::ParseSeal { path, reason: error.to_string() }),
         }
     }
 
@@ -76,10 +67,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         assert_eq!(Anchor::read(dir.path()).expect("readable"), None);
         for count in [1, 2] {
-            let anchor = Anchor {
-                count,
-                hash: "ab".repeat(32),
-            };
+            let anchor = Anchor { count, hash: "ab".repeat(32) };
             anchor.write(dir.path()).expect("written");
             assert_eq!(Anchor::read(dir.path()).expect("readable"), Some(anchor));
         }

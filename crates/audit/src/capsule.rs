@@ -88,20 +88,16 @@ impl Document {
     /// # Errors
     /// When it is not a capsule of ours.
     pub fn to_entry(&self, sequence: u64, hash: &str) -> Result<Entry, AuditError> {
-        self.entry(sequence, hash)
-            .map_err(|field| AuditError::MalformedEntry {
-                sequence,
-                reason: format!("{field} is missing or of the wrong type"),
-            })
+        self.entry(sequence, hash).map_err(|field| AuditError::MalformedEntry {
+            sequence,
+            reason: format!("{field} is missing or of the wrong type"),
+        })
     }
 
     /// The entry, or the name of the field that prevents it.
     fn entry(&self, sequence: u64, hash: &str) -> Result<Entry, &'static str> {
-        let recorded = self
-            .get("outcome")
-            .get("result")
-            .and_then(Value::as_object)
-            .ok_or("outcome.result")?;
+        let recorded =
+            self.get("outcome").get("result").and_then(Value::as_object).ok_or("outcome.result")?;
         let text = |key: &'static str| {
             let value = recorded.get(key).and_then(Value::as_str);
             value.map(str::to_owned).ok_or(key)
@@ -112,9 +108,7 @@ impl Document {
             id: self.get("id").as_str().ok_or("id")?.to_owned(),
             hash: hash.to_owned(),
             previous_hash: self.get("previous_hash").as_str().map(str::to_owned),
-            at: at
-                .and_then(|text| Timestamp::parse(text).ok())
-                .ok_or("trigger.timestamp")?,
+            at: at.and_then(|text| Timestamp::parse(text).ok()).ok_or("trigger.timestamp")?,
             action: text("action")?,
             status: Status::parse(&text("status")?).ok_or("status")?,
             message: text("message")?,
@@ -144,11 +138,8 @@ pub(crate) fn iso(at: Timestamp) -> String {
 }
 
 fn authority(actor: &Actor, user: &str) -> Value {
-    let (kind, approver) = if actor.is_human() {
-        ("human_approved", Some(user))
-    } else {
-        ("autonomous", None)
-    };
+    let (kind, approver) =
+        if actor.is_human() { ("human_approved", Some(user)) } else { ("autonomous", None) };
     json!({
         "approver": approver,
         "chain": [],
@@ -201,11 +192,7 @@ fn outcome(draft: &Draft, user: &str, details: Value) -> Value {
 }
 
 fn trigger(draft: &Draft, user: &str) -> Value {
-    let kind = if draft.actor.is_human() {
-        "user_request"
-    } else {
-        "system"
-    };
+    let kind = if draft.actor.is_human() { "user_request" } else { "system" };
     json!({
         "correlation_id": null,
         "request": draft.action.as_str(),

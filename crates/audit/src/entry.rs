@@ -44,9 +44,7 @@ impl Status {
 
     /// The status that this word means.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Failure, Self::Success]
-            .into_iter()
-            .find(|status| status.as_str() == word)
+        [Self::Failure, Self::Success].into_iter().find(|status| status.as_str() == word)
     }
 }
 

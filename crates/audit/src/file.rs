@@ -12,28 +12,21 @@ use crate::error::AuditError;
 
 /// Reads a file; none when there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, AuditError> {
-    let failed = |source| AuditError::ReadSeal {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| AuditError::ReadSeal { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Some(bytes))
 }
 
 /// Writes a file that only its owner may read.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), AuditError> {
-    write_steps(path, bytes).map_err(|source| AuditError::WriteSeal {
-        path: path.to_owned(),
-        source,
-    })
+    write_steps(path, bytes)
+        .map_err(|source| AuditError::WriteSeal { path: path.to_owned(), source })
 }
 
 /// Creates a directory, and those above it, that only its owner may enter.
@@ -42,10 +35,7 @@ pub(crate) fn create_dir(dir: &Path) -> Result<(), AuditError> {
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .map_err(|source| AuditError::WriteSeal {
-            path: dir.to_owned(),
-            source,
-        })
+        .map_err(|source| AuditError::WriteSeal { path: dir.to_owned(), source })
 }
 
 fn write_steps(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -55,11 +45,7 @@ fn write_steps(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)?;

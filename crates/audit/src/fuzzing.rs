@@ -21,10 +21,7 @@ use crate::verify::verify;
 ///
 /// # Panics
 /// When the property does not hold.
-#[expect(
-    clippy::unwrap_used,
-    reason = "a failure here is what the target looks for"
-)]
+#[expect(clippy::unwrap_used, reason = "a failure here is what the target looks for")]
 pub fn audit_entry(data: &[u8]) {
     parsing_is_stable(data);
     let mut connection = Connection::open_in_memory().unwrap();
@@ -39,10 +36,7 @@ pub fn audit_entry(data: &[u8]) {
         let Ok((next, entry)) = store::append(&transaction, &key, &head, &draft) else {
             return;
         };
-        assert_eq!(
-            store::from(&transaction, entry.sequence, 1).unwrap(),
-            [entry]
-        );
+        assert_eq!(store::from(&transaction, entry.sequence, 1).unwrap(), [entry]);
         head = next;
     }
     transaction.commit().unwrap();
@@ -57,67 +51,46 @@ pub fn audit_entry(data: &[u8]) {
 }
 
 /// Whatever parses has a canonical text that parses to itself.
-#[expect(
-    clippy::unwrap_used,
-    reason = "a failure here is what the target looks for"
-)]
+#[expect(clippy::unwrap_used, reason = "a failure here is what the target looks for")]
 fn parsing_is_stable(data: &[u8]) {
-    let Some(value) = std::str::from_utf8(data)
-        .ok()
-        .and_then(|text| canonical::parse(text).ok())
+    let Some(value) = std::str::from_utf8(data).ok().and_then(|text| canonical::parse(text).ok())
     else {
         return;
     };
     let text = canonical::to_string(&value);
-    assert_eq!(
-        canonical::to_string(&canonical::parse(&text).unwrap()),
-        text
-    );
+    assert_eq!(canonical::to_string(&canonical::parse(&text).unwrap()), text);
 }
 
 fn draft_of(data: &[u8]) -> Draft {
     let text = String::from_utf8_lossy(data);
-    let micros = data.iter().fold(0_i128, |sum, byte| {
-        (sum * 257 + i128::from(*byte)) % YEAR_9999_MICROS
-    });
+    let micros =
+        data.iter().fold(0_i128, |sum, byte| (sum * 257 + i128::from(*byte)) % YEAR_9999_MICROS);
     let details = match serde_json::from_slice(data) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::from_iter([("text".to_owned(), Value::from(&*text))]),
     };
     Draft {
         at: Timestamp::from_micros(micros),
-        actor: Actor::Token {
-            id: text.chars().rev().collect(),
-            name: text.to_string(),
-        },
+        actor: Actor::Token { id: text.chars().rev().collect(), name: text.to_string() },
         action: Action::Import,
-        status: if data.len().is_multiple_of(2) {
-            Status::Success
-        } else {
-            Status::Failure
-        },
+        status: if data.len().is_multiple_of(2) { Status::Success } else { Status::Failure },
         message: text.into_owned(),
         details,
     }
 }
 
 /// Flips one bit in one column of one row; says whether the database took it.
-#[expect(
-    clippy::unwrap_used,
-    reason = "a failure here is what the target looks for"
-)]
+#[expect(clippy::unwrap_used, reason = "a failure here is what the target looks for")]
 fn flip_one_bit(connection: &Connection, data: &[u8]) -> bool {
-    let choice = data.iter().fold(data.len(), |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(usize::from(*byte))
-    });
+    let choice = data
+        .iter()
+        .fold(data.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
     let name = COLUMNS[choice % COLUMNS.len()];
     let row = pick(choice / COLUMNS.len(), 0..2);
     let column: Column = connection
-        .query_row(
-            &format!("SELECT {name} FROM capsules WHERE sequence = ?1"),
-            [row],
-            |row| row.get(0),
-        )
+        .query_row(&format!("SELECT {name} FROM capsules WHERE sequence = ?1"), [row], |row| {
+            row.get(0)
+        })
         .unwrap();
     let flipped = match column {
         Column::Integer(number) => Column::Integer(number ^ (1 << (choice % 63))),
@@ -134,10 +107,7 @@ fn flip_one_bit(connection: &Connection, data: &[u8]) -> bool {
     };
     connection
         .execute(
-            &format!(
-                "UPDATE capsules SET {name} = CAST(?1 AS {}) WHERE sequence = ?2",
-                cast(name)
-            ),
+            &format!("UPDATE capsules SET {name} = CAST(?1 AS {}) WHERE sequence = ?2", cast(name)),
             params_from_iter([flipped, Column::Integer(row)]),
         )
         .is_ok()
@@ -149,25 +119,13 @@ fn pick(choice: usize, from: Range<i64>) -> i64 {
 
 /// A blob cast to text keeps its bytes, valid UTF-8 or not.
 fn cast(column: &str) -> &'static str {
-    if column == "sequence" {
-        "INTEGER"
-    } else {
-        "TEXT"
-    }
+    if column == "sequence" { "INTEGER" } else { "TEXT" }
 }
 
 const YEAR_9999_MICROS: i128 = 253_402_300_799_999_999;
 /// What the signature covers, by itself or by the comparison with the document.
-const COLUMNS: [&str; 8] = [
-    "data",
-    "data",
-    "data",
-    "hash",
-    "id",
-    "previous_hash",
-    "sequence",
-    "signature",
-];
+const COLUMNS: [&str; 8] =
+    ["data", "data", "data", "hash", "id", "previous_hash", "sequence", "signature"];
 
 #[cfg(test)]
 mod tests {

@@ -62,9 +62,7 @@ impl Keyring {
         let parsed = serde_json::from_slice::<KeyringFile>(&text)
             .map_err(|error| error.to_string())
             .and_then(Self::from_file);
-        parsed
-            .map(Some)
-            .map_err(|reason| AuditError::ParseSeal { path, reason })
+        parsed.map(Some).map_err(|reason| AuditError::ParseSeal { path, reason })
     }
 
     /// The public key that signs now, 64 hexadecimal digits.
@@ -89,11 +87,9 @@ impl Keyring {
             }],
         };
         let path = dir.join(KEYRING_FILE);
-        let mut text =
-            serde_json::to_string_pretty(&contents).map_err(|error| AuditError::ParseSeal {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?;
+        let mut text = serde_json::to_string_pretty(&contents).map_err(|error| {
+            AuditError::ParseSeal { path: path.clone(), reason: error.to_string() }
+        })?;
         text.push('\n');
         file::write(&path, text.as_bytes())?;
         Ok(Self::of(key))
@@ -102,11 +98,7 @@ impl Keyring {
     /// Judges a signature over a hash by the key that the entry names: its short fingerprint or
     /// the first 16 digits of the public key. Short fingerprints can collide, so any match will do.
     pub(crate) fn judge(&self, signed_by: &str, hash: &str, signature: &str) -> Judgement {
-        let mut named = self
-            .epochs
-            .iter()
-            .filter(|epoch| epoch.is_named(signed_by))
-            .peekable();
+        let mut named = self.epochs.iter().filter(|epoch| epoch.is_named(signed_by)).peekable();
         if named.peek().is_none() {
             return Judgement::UnknownKey;
         }
@@ -128,11 +120,8 @@ impl Keyring {
             .epochs
             .iter()
             .position(|epoch| epoch.epoch == file.active_epoch && epoch.status == "active");
-        let epochs = file
-            .epochs
-            .into_iter()
-            .map(Epoch::from_file)
-            .collect::<Result<Vec<_>, _>>()?;
+        let epochs =
+            file.epochs.into_iter().map(Epoch::from_file).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { epochs, active })
     }
 }

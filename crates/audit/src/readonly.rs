@@ -62,10 +62,7 @@ fn open(path: &Path, access: Access) -> Result<Connection, AuditError> {
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             Ok(connection)
         })
-        .map_err(|source| AuditError::OpenDatabase {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| AuditError::OpenDatabase { path: path.to_owned(), source })
 }
 
 /// An exclusive connection keeps the index of its `-wal` in memory. Its locks go nowhere: a file

@@ -44,9 +44,7 @@ fn document(value: ValueRef<'_>) -> Result<String, &'static str> {
     if bytes.len() > ENTRY_BYTES_MAX {
         return Err("it is larger than an entry may be");
     }
-    std::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .map_err(|_| "it is not UTF-8")
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| "it is not UTF-8")
 }
 
 /// A text column; anything else becomes a text that matches nothing.

@@ -34,9 +34,7 @@ impl SealKey {
             return Ok((key, false));
         }
         if dir.join(KEYRING_FILE).exists() {
-            return Err(AuditError::KeyMissing {
-                path: dir.join(KEY_FILE),
-            });
+            return Err(AuditError::KeyMissing { path: dir.join(KEY_FILE) });
         }
         file::create_dir(dir)?;
         let mut seed = Zeroizing::new([0; SEED_BYTES]);
@@ -52,9 +50,8 @@ impl SealKey {
     /// # Errors
     /// When there is none, or as [`SealKey::open_or_create`].
     pub fn open(dir: &Path) -> Result<Self, AuditError> {
-        let key = Self::read(dir)?.ok_or_else(|| AuditError::KeyMissing {
-            path: dir.join(KEY_FILE),
-        })?;
+        let key =
+            Self::read(dir)?.ok_or_else(|| AuditError::KeyMissing { path: dir.join(KEY_FILE) })?;
         if let Some(keyring) = Keyring::read(dir)? {
             key.check_keyring(&keyring, dir)?;
         }
@@ -64,10 +61,7 @@ impl SealKey {
     /// The key of this seed; for vectors, which need a known one.
     pub fn from_seed(seed: &[u8; SEED_BYTES]) -> Self {
         let key = SigningKey::from_bytes(seed);
-        Self {
-            public_key_hex: hex::encode(key.verifying_key().to_bytes()),
-            key,
-        }
+        Self { public_key_hex: hex::encode(key.verifying_key().to_bytes()), key }
     }
 
     /// The public key, 64 hexadecimal digits.
@@ -97,14 +91,10 @@ impl SealKey {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(AuditError::ReadSeal { path, source }),
         };
-        let seed: &[u8; SEED_BYTES] =
-            bytes
-                .as_slice()
-                .try_into()
-                .map_err(|_| AuditError::KeyLength {
-                    path,
-                    bytes: bytes.len(),
-                })?;
+        let seed: &[u8; SEED_BYTES] = bytes
+            .as_slice()
+            .try_into()
+            .map_err(|_| AuditError::KeyLength { path, bytes: bytes.len() })?;
         Ok(Some(Self::from_seed(seed)))
     }
 
@@ -120,9 +110,7 @@ impl SealKey {
         if keyring.active_public_key_hex() == Some(self.public_key_hex()) {
             return Ok(());
         }
-        Err(AuditError::KeyringMismatch {
-            path: dir.join(KEYRING_FILE),
-        })
+        Err(AuditError::KeyringMismatch { path: dir.join(KEYRING_FILE) })
     }
 }
 

@@ -16,9 +16,7 @@ use crate::seal::SealKey;
 /// # Errors
 /// When the database refuses.
 pub fn create_schema(connection: &Connection) -> Result<(), AuditError> {
-    connection
-        .execute_batch(SCHEMA)
-        .map_err(AuditError::CreateSchema)
+    connection.execute_batch(SCHEMA).map_err(AuditError::CreateSchema)
 }
 
 /// Reads the chain's tip.
@@ -27,9 +25,7 @@ pub fn create_schema(connection: &Connection) -> Result<(), AuditError> {
 /// When the database cannot be read.
 pub fn head(connection: &Connection) -> Result<Head, AuditError> {
     let last = connection
-        .query_row(SELECT_HEAD, [], |row| {
-            Ok((sequence_of(row, 0)?, row.get::<_, String>(1)?))
-        })
+        .query_row(SELECT_HEAD, [], |row| Ok((sequence_of(row, 0)?, row.get::<_, String>(1)?)))
         .optional()
         .map_err(AuditError::ReadEntries)?;
     Ok(last.map_or_else(Head::default, |(sequence, hash)| Head {
@@ -56,10 +52,7 @@ pub fn append(
     let previous_hash = head.hash.as_deref();
     let data = Document::new(&id, head.count, previous_hash, draft)?.canonical();
     if data.len() > ENTRY_BYTES_MAX {
-        return Err(AuditError::TooLarge {
-            bytes: data.len(),
-            max: ENTRY_BYTES_MAX,
-        });
+        return Err(AuditError::TooLarge { bytes: data.len(), max: ENTRY_BYTES_MAX });
     }
     let hash = capsule::hash(&data);
     transaction
@@ -78,10 +71,7 @@ pub fn append(
             })
         })
         .map_err(AuditError::Append)?;
-    let next = Head {
-        count: head.count + 1,
-        hash: Some(hash.clone()),
-    };
+    let next = Head { count: head.count + 1, hash: Some(hash.clone()) };
     let entry = Entry {
         sequence: head.count,
         id,
@@ -124,25 +114,17 @@ fn read(
     bound: i64,
     limit: u32,
 ) -> Result<Vec<Entry>, AuditError> {
-    let mut statement = connection
-        .prepare_cached(select)
-        .map_err(AuditError::ReadEntries)?;
+    let mut statement = connection.prepare_cached(select).map_err(AuditError::ReadEntries)?;
     let rows = statement
         .query_map((bound, limit), |row| {
-            Ok((
-                sequence_of(row, 0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, String>(2)?,
-            ))
+            Ok((sequence_of(row, 0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
         })
         .map_err(AuditError::ReadEntries)?;
     let mut entries = Vec::new();
     for row in rows {
         let (sequence, data, hash) = row.map_err(AuditError::ReadEntries)?;
-        let document = Document::parse(&data).map_err(|error| AuditError::MalformedEntry {
-            sequence,
-            reason: error.to_string(),
-        })?;
+        let document = Document::parse(&data)
+            .map_err(|error| AuditError::MalformedEntry { sequence, reason: error.to_string() })?;
         entries.push(document.to_entry(sequence, &hash)?);
     }
     Ok(entries)

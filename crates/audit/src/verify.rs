@@ -139,15 +139,11 @@ pub fn verify_file(db: &Path, seal_dir: &Path) -> Result<Report, AuditError> {
         Some(keyring) => keyring,
         None => SealKey::read(seal_dir)?
             .map(|key| Keyring::of(&key))
-            .ok_or_else(|| AuditError::MissingKeyring {
-                dir: seal_dir.to_owned(),
-            })?,
+            .ok_or_else(|| AuditError::MissingKeyring { dir: seal_dir.to_owned() })?,
     };
     // Before the chain: an anchor read after it might have seen an entry that came in between.
     let anchor = Anchor::read(seal_dir)?;
-    readonly::with(db, |connection| {
-        verify(connection, &keyring, anchor.as_ref())
-    })
+    readonly::with(db, |connection| verify(connection, &keyring, anchor.as_ref()))
 }
 
 /// Walks the chain; remembers what the next row must follow.
@@ -161,13 +157,7 @@ struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     fn new(keyring: &'a Keyring, anchor: Option<&'a Anchor>) -> Self {
-        Self {
-            keyring,
-            anchor,
-            expected: 0,
-            previous_hash: None,
-            report: Report::default(),
-        }
+        Self { keyring, anchor, expected: 0, previous_hash: None, report: Report::default() }
     }
 
     fn examine(&mut self, row: &StoredRow) {
@@ -191,10 +181,7 @@ impl<'a> Judge<'a> {
 
     fn examine_place(&mut self, row: &StoredRow, faults: &mut Vec<Fault>) {
         if u64::try_from(row.sequence) != Ok(self.expected) {
-            faults.push(Fault::Sequence {
-                expected: self.expected,
-                found: row.sequence,
-            });
+            faults.push(Fault::Sequence { expected: self.expected, found: row.sequence });
         }
         // One gap is one failure: what follows it is counted from there.
         self.expected = u64::try_from(row.sequence).unwrap_or(0).saturating_add(1);
@@ -253,18 +240,9 @@ fn contradicting_columns(
     [
         ("id", document.get("id").as_str() == Some(&row.id)),
         ("type", document.get("type").as_str() == Some(&row.kind)),
-        (
-            "sequence",
-            document.get("sequence").as_i64() == Some(row.sequence),
-        ),
-        (
-            "previous_hash",
-            same(document.get("previous_hash"), row.previous_hash.as_deref()),
-        ),
-        (
-            "session_id",
-            same(session.unwrap_or(&Value::Null), row.session_id.as_deref()),
-        ),
+        ("sequence", document.get("sequence").as_i64() == Some(row.sequence)),
+        ("previous_hash", same(document.get("previous_hash"), row.previous_hash.as_deref())),
+        ("session_id", same(session.unwrap_or(&Value::Null), row.session_id.as_deref())),
     ]
     .into_iter()
     .filter_map(|(name, agrees)| (!agrees).then_some(name))

@@ -20,10 +20,7 @@ fn key() -> SealKey {
 fn draft(message: &str, details: Value) -> Draft {
     Draft {
         at: Timestamp::from_micros(1_775_304_000_123_456),
-        actor: Actor::Token {
-            id: "t1".into(),
-            name: "ci".into(),
-        },
+        actor: Actor::Token { id: "t1".into(), name: "ci".into() },
         action: Action::ServiceRegister,
         status: Status::Success,
         message: message.into(),
@@ -42,11 +39,8 @@ fn fill(connection: &mut Connection, count: u64) -> Vec<Entry> {
     let mut head = store::head(connection).expect("read");
     let mut entries = Vec::new();
     for number in 0..count {
-        let (next, entry) = append(
-            connection,
-            &head,
-            &draft("Registered service", json!({ "number": number })),
-        );
+        let (next, entry) =
+            append(connection, &head, &draft("Registered service", json!({ "number": number })));
         head = next;
         entries.push(entry);
     }
@@ -57,21 +51,13 @@ fn fill(connection: &mut Connection, count: u64) -> Vec<Entry> {
 fn entries_read_back_as_they_were_appended() {
     let mut connection = database();
     let entries = fill(&mut connection, 5);
-    assert_eq!(
-        store::from(&connection, 0, 100).expect("read"),
-        entries,
-        "all, oldest first"
-    );
+    assert_eq!(store::from(&connection, 0, 100).expect("read"), entries, "all, oldest first");
     assert_eq!(store::from(&connection, 3, 1).expect("read"), entries[3..4]);
     let newest = store::newest(&connection, 2, None).expect("read");
     assert_eq!(newest, [entries[4].clone(), entries[3].clone()]);
     let older = store::newest(&connection, 2, Some(3)).expect("read");
     assert_eq!(older, [entries[2].clone(), entries[1].clone()]);
-    assert!(
-        store::newest(&connection, 9, Some(0))
-            .expect("read")
-            .is_empty()
-    );
+    assert!(store::newest(&connection, 9, Some(0)).expect("read").is_empty());
 }
 
 #[test]
@@ -87,11 +73,7 @@ fn every_entry_follows_the_one_before() {
     let head = store::head(&connection).expect("read");
     assert_eq!(head.count, 3);
     assert_eq!(head.hash.as_ref(), Some(&entries[2].hash));
-    let report = verify(
-        &connection,
-        &Keyring::of(&key()),
-        Anchor::of(&head).as_ref(),
-    );
+    let report = verify(&connection, &Keyring::of(&key()), Anchor::of(&head).as_ref());
     assert!(report.expect("read").valid());
 }
 
@@ -120,9 +102,7 @@ fn a_stale_head_is_refused() {
 fn a_full_disk_is_told_from_other_failures() {
     let mut connection = database();
     fill(&mut connection, 1);
-    connection
-        .pragma_update(None, "max_page_count", 1)
-        .expect("set");
+    connection.pragma_update(None, "max_page_count", 1).expect("set");
     let head = store::head(&connection).expect("read");
     let transaction = connection.transaction().expect("begun");
     let large = draft("x", json!({ "text": "y".repeat(100_000) }));
@@ -153,9 +133,7 @@ fn what_could_not_be_read_back_is_refused() {
 fn a_row_that_is_not_ours_is_an_error_that_names_it() {
     let mut connection = database();
     fill(&mut connection, 2);
-    connection
-        .execute("UPDATE capsules SET data = '{}' WHERE sequence = 1", [])
-        .expect("updated");
+    connection.execute("UPDATE capsules SET data = '{}' WHERE sequence = 1", []).expect("updated");
     assert!(store::from(&connection, 0, 1).is_ok());
     let error = store::newest(&connection, 1, None).expect_err("malformed");
     assert!(error.to_string().contains("entry 1"), "{error}");

@@ -42,10 +42,7 @@ fn the_keyring_has_the_reference_tools_shape() {
     let keyring: Value = serde_json::from_str(&text).expect("JSON");
     let epoch = &keyring["epochs"][0];
     assert_eq!(epoch["public_key_hex"], key.public_key_hex());
-    assert_eq!(
-        epoch["fingerprint"],
-        format!("qp_key_{}", &key.public_key_hex()[..4])
-    );
+    assert_eq!(epoch["fingerprint"], format!("qp_key_{}", &key.public_key_hex()[..4]));
     assert_eq!(epoch["rotated_at"], Value::Null);
     assert_eq!(epoch["status"], "active");
     let keyring = Keyring::read(dir.path()).expect("read").expect("there");
@@ -78,18 +75,14 @@ fn a_swapped_or_damaged_key_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     SealKey::open_or_create(dir.path()).expect("made");
     std::fs::write(dir.path().join(KEY_FILE), [1; 32]).expect("written");
-    for opened in [
-        SealKey::open(dir.path()),
-        SealKey::open_or_create(dir.path()).map(|(key, _)| key),
-    ] {
+    for opened in
+        [SealKey::open(dir.path()), SealKey::open_or_create(dir.path()).map(|(key, _)| key)]
+    {
         assert!(matches!(opened, Err(AuditError::KeyringMismatch { .. })));
     }
     std::fs::write(dir.path().join(KEY_FILE), [1; 31]).expect("written");
     let refused = SealKey::open(dir.path());
-    assert!(matches!(
-        refused,
-        Err(AuditError::KeyLength { bytes: 31, .. })
-    ));
+    assert!(matches!(refused, Err(AuditError::KeyLength { bytes: 31, .. })));
 }
 
 #[test]
@@ -104,18 +97,12 @@ fn a_damaged_keyring_is_refused() {
     ] {
         std::fs::write(dir.path().join(KEYRING_FILE), text).expect("written");
         let refused = SealKey::open_or_create(dir.path());
-        assert!(
-            matches!(refused, Err(AuditError::ParseSeal { .. })),
-            "{text}"
-        );
+        assert!(matches!(refused, Err(AuditError::ParseSeal { .. })), "{text}");
     }
 }
 
 #[test]
 fn debug_output_shows_no_secret() {
     let key = SealKey::from_seed(&[9; 32]);
-    assert_eq!(
-        format!("{key:?}"),
-        format!("SealKey({:?})", key.fingerprint())
-    );
+    assert_eq!(format!("{key:?}"), format!("SealKey({:?})", key.fingerprint()));
 }

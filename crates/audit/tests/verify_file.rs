@@ -36,9 +36,7 @@ impl State {
 
     fn open(&self, journal: &str) -> Connection {
         let connection = Connection::open(self.db()).expect("opened");
-        connection
-            .pragma_update(None, "journal_mode", journal)
-            .expect("set");
+        connection.pragma_update(None, "journal_mode", journal).expect("set");
         store::create_schema(&connection).expect("created");
         connection
     }
@@ -55,9 +53,7 @@ impl State {
                 message: "grafana is down".into(),
                 details: Map::new(),
             };
-            head = store::append(&transaction, &self.key, &head, &draft)
-                .expect("appended")
-                .0;
+            head = store::append(&transaction, &self.key, &head, &draft).expect("appended").0;
         }
         transaction.commit().expect("committed");
         let anchor = Anchor::of(&head).expect("not empty");
@@ -185,9 +181,7 @@ fn a_chain_shorter_than_its_anchor_is_truncated() {
     let state = State::new();
     let mut connection = state.open("wal");
     state.append(&mut connection, 3);
-    connection
-        .execute("DELETE FROM capsules WHERE sequence = 2", [])
-        .expect("deleted");
+    connection.execute("DELETE FROM capsules WHERE sequence = 2", []).expect("deleted");
     let report = verify_file(&state.db(), &state.seal()).expect("read");
     let faults: Vec<_> = report.failures.into_iter().map(|f| f.fault).collect();
     assert_eq!(faults, [Fault::Truncated { anchored: 3 }]);
@@ -196,11 +190,7 @@ fn a_chain_shorter_than_its_anchor_is_truncated() {
 #[test]
 fn a_file_that_is_no_database_or_has_no_record_is_an_error() {
     let state = State::new();
-    std::fs::write(
-        state.db(),
-        "not a database, but long enough to have a header",
-    )
-    .expect("made");
+    std::fs::write(state.db(), "not a database, but long enough to have a header").expect("made");
     assert!(verify_file(&state.db(), &state.seal()).is_err());
     std::fs::write(state.db(), "").expect("made");
     assert!(verify_file(&state.db(), &state.seal()).is_err());

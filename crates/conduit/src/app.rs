@@ -83,16 +83,10 @@ impl Addresses {
         admin: Option<SocketAddr>,
     ) -> Self {
         let proxied = |which: fn(&ProxyListeners) -> &[SocketAddr]| {
-            proxy
-                .as_ref()
-                .map(|listeners| which(listeners).to_vec())
-                .unwrap_or_default()
+            proxy.as_ref().map(|listeners| which(listeners).to_vec()).unwrap_or_default()
         };
         Self {
-            dns: dns
-                .as_ref()
-                .map(DnsListeners::addresses)
-                .unwrap_or_default(),
+            dns: dns.as_ref().map(DnsListeners::addresses).unwrap_or_default(),
             https: proxied(ProxyListeners::https_addresses),
             http: proxied(ProxyListeners::http_addresses),
             admin,
@@ -112,14 +106,8 @@ impl App {
         let sockets = Sockets::bind(&config)?;
         if let Some(user) = &config.gateway.user {
             // Only what is ours alone: a socket somewhere else is its owner's affair.
-            let run = config
-                .admin
-                .socket
-                .parent()
-                .filter(|dir| *dir == Path::new(RUN_DIR));
-            let places = [Some(config.gateway.state_dir.as_path()), run]
-                .into_iter()
-                .flatten();
+            let run = config.admin.socket.parent().filter(|dir| *dir == Path::new(RUN_DIR));
+            let places = [Some(config.gateway.state_dir.as_path()), run].into_iter().flatten();
             privilege::hand_over(user, places).map_err(AppError::Privilege)?;
             privilege::drop_to(user).map_err(AppError::Privilege)?;
         }
@@ -128,10 +116,7 @@ impl App {
         let admin_address = admin.addresses().tcp;
         let (upstream_reports, queue) = reports();
         let compiler = Compiler::new(
-            CompilerSettings {
-                tls: config.tls.enabled,
-                proxy: config.proxy.enabled,
-            },
+            CompilerSettings { tls: config.tls.enabled, proxy: config.proxy.enabled },
             upstream_reports,
         );
         let ours = admin_address.map(|at| builtin::service(&config.gateway.domains, at, now));
@@ -146,12 +131,7 @@ impl App {
             now,
         )
         .map_err(AppError::Publish)?;
-        let FirstTables {
-            publisher,
-            routes,
-            zone,
-            reissue,
-        } = first;
+        let FirstTables { publisher, routes, zone, reissue } = first;
         let (registry, writer) =
             conduit_registry::start(state.store, registry_settings(&config), publisher)
                 .map_err(AppError::Registry)?;
@@ -196,10 +176,7 @@ pub fn initialize(config: &Config) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| AppError::Runtime {
-            what: "the setup",
-            source,
-        })?;
+        .map_err(|source| AppError::Runtime { what: "the setup", source })?;
     let recorded = runtime.block_on(async {
         let recorded = record_setup(&registry, config).await;
         registry.close().await;
@@ -217,10 +194,7 @@ impl conduit_registry::Publisher for NoTables {
     type Prepared = ();
 
     fn prepare(&mut self, _: &Work<'_>) -> Result<Preparation<()>, PublishError> {
-        Ok(Preparation {
-            prepared: (),
-            leaves: Vec::new(),
-        })
+        Ok(Preparation { prepared: (), leaves: Vec::new() })
     }
 
     fn publish(&mut self, (): ()) {}
@@ -244,11 +218,7 @@ fn bind_socket(config: &Config) -> Result<AdminBound, AppError> {
         .flatten();
     let settings = AdminSettings {
         socket: Some(config.admin.socket.clone()),
-        socket_mode: if group.is_some() {
-            SOCKET_MODE_GROUP
-        } else {
-            SOCKET_MODE_PRIVATE
-        },
+        socket_mode: if group.is_some() { SOCKET_MODE_GROUP } else { SOCKET_MODE_PRIVATE },
         socket_gid: group,
         listen: None,
     };

@@ -17,9 +17,7 @@ use conduit_core::upstream::UpstreamAddr;
 /// The built-in service for an admin listener.
 pub(crate) fn service(domains: &Domains, admin: SocketAddr, now: Timestamp) -> Arc<Service> {
     let name = ServiceName::conduit();
-    let hosts = domains
-        .iter()
-        .filter_map(|d| Host::parse(&format!("{name}.{d}")).ok());
+    let hosts = domains.iter().filter_map(|d| Host::parse(&format!("{name}.{d}")).ok());
     Arc::new(Service {
         hosts: hosts.collect(),
         upstreams: vec![UpstreamAddr::from_socket(admin)],

@@ -58,11 +58,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             // Help and version are answers; whoever closed the pipe has read enough.
             drop(error.print());
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
-            };
+            return if error.use_stderr() { Exit::Usage } else { Exit::Success };
         }
     };
     match dispatch(cli) {

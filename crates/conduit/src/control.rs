@@ -51,10 +51,7 @@ pub(crate) struct GatewayControl {
 impl GatewayControl {
     /// Starts counting the uptime.
     pub(crate) fn new(parts: ControlParts) -> Self {
-        Self {
-            parts,
-            started: Instant::now(),
-        }
+        Self { parts, started: Instant::now() }
     }
 }
 
@@ -76,13 +73,7 @@ impl Control for GatewayControl {
             uptime: self.started.elapsed(),
             not_ready: waiting.chain(stopping).collect(),
             domains: parts.domains.clone(),
-            addresses: parts
-                .config
-                .gateway
-                .addresses
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            addresses: parts.config.gateway.addresses.iter().map(ToString::to_string).collect(),
             dns: parts.addresses.dns.clone(),
             https: parts.addresses.https.clone(),
             http: parts.addresses.http.clone(),
@@ -103,11 +94,7 @@ impl Control for GatewayControl {
 
     fn leaves(&self, name: &ServiceName) -> Option<LeafPair> {
         let routes = self.parts.routes.load();
-        routes
-            .route(name)?
-            .leaves
-            .as_ref()
-            .map(|leaves| leaves.pair())
+        routes.route(name)?.leaves.as_ref().map(|leaves| leaves.pair())
     }
 
     fn resolve<'a>(
@@ -147,10 +134,7 @@ impl Control for GatewayControl {
         let reloader = self.parts.reloader.as_ref();
         let config = reloader.map_or_else(|| self.parts.config.clone(), |r| r.config());
         let toml = config.show();
-        let json = toml
-            .parse::<toml::Table>()
-            .ok()
-            .and_then(|t| serde_json::to_value(t).ok());
+        let json = toml.parse::<toml::Table>().ok().and_then(|t| serde_json::to_value(t).ok());
         EffectiveConfig {
             file: reloader.and_then(|r| r.path()),
             json: json.unwrap_or_default(),
@@ -163,41 +147,13 @@ impl Control for GatewayControl {
         let upstreams = self.parts.board.upstreams();
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.parts.metrics.text(&[
-            (
-                "services_healthy",
-                "Services with every upstream admitted",
-                count(services.healthy),
-            ),
-            (
-                "services_degraded",
-                "Services with some upstream ejected",
-                count(services.degraded),
-            ),
-            (
-                "services_down",
-                "Services with no upstream admitted",
-                count(services.down),
-            ),
-            (
-                "services_unknown",
-                "Services not probed yet",
-                count(services.unknown),
-            ),
-            (
-                "upstreams_admitted",
-                "Upstreams that receive traffic",
-                count(upstreams.admitted),
-            ),
-            (
-                "upstreams_ejected",
-                "Upstreams that receive none",
-                count(upstreams.ejected),
-            ),
-            (
-                "upstreams_unproven",
-                "Upstreams not probed yet",
-                count(upstreams.unproven),
-            ),
+            ("services_healthy", "Services with every upstream admitted", count(services.healthy)),
+            ("services_degraded", "Services with some upstream ejected", count(services.degraded)),
+            ("services_down", "Services with no upstream admitted", count(services.down)),
+            ("services_unknown", "Services not probed yet", count(services.unknown)),
+            ("upstreams_admitted", "Upstreams that receive traffic", count(upstreams.admitted)),
+            ("upstreams_ejected", "Upstreams that receive none", count(upstreams.ejected)),
+            ("upstreams_unproven", "Upstreams not probed yet", count(upstreams.unproven)),
         ])
     }
 }

@@ -24,12 +24,7 @@ pub(crate) async fn record_start(
     let mut details = Map::new();
     details.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
     details.insert("pid".into(), json!(std::process::id()));
-    record(
-        registry,
-        "the start",
-        draft(Action::DaemonStart, "Conduit started", details),
-    )
-    .await
+    record(registry, "the start", draft(Action::DaemonStart, "Conduit started", details)).await
 }
 
 /// Puts the stop on record.
@@ -37,12 +32,7 @@ pub(crate) async fn record_start(
 /// # Errors
 /// When it cannot be recorded.
 pub(crate) async fn record_stop(registry: &Registry) -> Result<(), AppError> {
-    record(
-        registry,
-        "the stop",
-        draft(Action::DaemonStop, "Conduit stopped", Map::new()),
-    )
-    .await
+    record(registry, "the stop", draft(Action::DaemonStop, "Conduit stopped", Map::new())).await
 }
 
 /// Puts the setup of a new state on record.
@@ -55,21 +45,14 @@ pub(crate) async fn record_setup(registry: &Registry, config: &Config) -> Result
 
 async fn record(registry: &Registry, what: &'static str, draft: Draft) -> Result<(), AppError> {
     let actor = draft.actor.clone();
-    let recorded = registry
-        .apply(actor, Mutation::Record(Box::new(draft)))
-        .await;
-    recorded
-        .map(drop)
-        .map_err(|source| AppError::Record { what, source })
+    let recorded = registry.apply(actor, Mutation::Record(Box::new(draft))).await;
+    recorded.map(drop).map_err(|source| AppError::Record { what, source })
 }
 
 fn setup(config: &Config) -> Draft {
     let word = |on: bool, word: &str| Value::from(if on { word } else { "off" });
     let mut details = Map::new();
-    details.insert(
-        "domain".into(),
-        json!(config.gateway.domains.default_suffix().as_str()),
-    );
+    details.insert("domain".into(), json!(config.gateway.domains.default_suffix().as_str()));
     details.insert("dns".into(), word(config.dns.enabled, "conduit"));
     details.insert("proxy".into(), word(config.proxy.enabled, "conduit"));
     details.insert("ca".into(), word(config.tls.enabled, "ed25519+ecdsa-p256"));

@@ -67,10 +67,6 @@ pub(crate) struct Overlay<'a> {
 
 impl LeafSource for Overlay<'_> {
     fn leaves(&self, service: &ServiceName) -> Option<Arc<RouteLeaves>> {
-        self.issued
-            .0
-            .get(service)
-            .or_else(|| self.committed.get(service))
-            .cloned()
+        self.issued.0.get(service).or_else(|| self.committed.get(service)).cloned()
     }
 }

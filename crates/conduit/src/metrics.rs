@@ -18,10 +18,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// No plane yet.
     pub(crate) fn new(registry: Registry) -> Self {
-        Self {
-            families: Families::with_prefix("conduit"),
-            registry,
-        }
+        Self { families: Families::with_prefix("conduit"), registry }
     }
 
     /// Makes room for what DNS counts.

@@ -64,9 +64,7 @@ impl Planes {
             let (zone, policy, counts) =
                 (served.zone.clone(), served.policy.clone(), metrics.dns());
             thread("dns", &dns_tasks, move |tasks: &Tasks| {
-                listeners
-                    .serve(zone, policy, counts, tasks)
-                    .map_err(AppError::Dns)
+                listeners.serve(zone, policy, counts, tasks).map_err(AppError::Dns)
             })
         });
         let proxy = proxy.map(|listeners| {
@@ -75,12 +73,7 @@ impl Planes {
             Proxy::start(listeners, settings, served.routes, &counts, &proxy_tasks)
                 .map_err(AppError::Proxy)
         });
-        Ok(Self {
-            dns: dns.transpose()?,
-            dns_tasks,
-            proxy: proxy.transpose()?,
-            proxy_tasks,
-        })
+        Ok(Self { dns: dns.transpose()?, dns_tasks, proxy: proxy.transpose()?, proxy_tasks })
     }
 
     /// Lets requests and streams finish until the deadline, or until `now`.
@@ -114,16 +107,9 @@ impl Served<'_> {
         let server = |_| conduit_tls::config::server_config(resolver()).map_err(AppError::Tls);
         Ok(ProxySettings {
             tls: self.authority.map(server).transpose()?.map(Arc::new),
-            https_port: self
-                .addresses
-                .https
-                .first()
-                .map_or(HTTPS_PORT, SocketAddr::port),
+            https_port: self.addresses.https.first().map_or(HTTPS_PORT, SocketAddr::port),
             trust_bundle: self.authority.map(|a| a.bundle_pem().to_owned().into()),
-            limits: Limits {
-                drain: self.config.gateway.drain,
-                ..Limits::default()
-            },
+            limits: Limits { drain: self.config.gateway.drain, ..Limits::default() },
         })
     }
 }
@@ -143,10 +129,8 @@ fn thread(
     start: impl FnOnce(&Tasks) -> Result<(), AppError> + Send + 'static,
 ) -> Result<JoinHandle<()>, AppError> {
     let failed = |source| AppError::Runtime { what: name, source };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let tasks = tasks.clone();
     let body = move || {
         let alive = tasks.clone();
@@ -162,10 +146,7 @@ fn thread(
             }
         }));
     };
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(body)
-        .map_err(failed)
+    std::thread::Builder::new().name(name.into()).spawn(body).map_err(failed)
 }
 
 /// What redirects name when there is no HTTPS listener to name.

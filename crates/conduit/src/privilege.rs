@@ -19,10 +19,7 @@ pub fn drop_to(user: &str) -> Result<(), PrivilegeError> {
     if rustix::process::getuid().as_raw() == account.uid {
         return Ok(());
     }
-    let change = |source| PrivilegeError::Change {
-        user: user.into(),
-        source,
-    };
+    let change = |source| PrivilegeError::Change { user: user.into(), source };
     let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
     rustix::thread::set_thread_groups(&groups).map_err(change)?;
     let gid = Gid::from_raw(account.gid);
@@ -45,15 +42,8 @@ pub fn hand_over<'a>(
 ) -> Result<(), PrivilegeError> {
     let account = Account::find(user)?;
     for path in directories {
-        let failed = |source| PrivilegeError::HandOver {
-            path: path.into(),
-            source,
-        };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(failed)?;
+        let failed = |source| PrivilegeError::HandOver { path: path.into(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         if fs::symlink_metadata(path).map_err(failed)?.uid() == 0 {
             give(path, &account).map_err(failed)?;
         }
@@ -74,9 +64,7 @@ fn give(path: &Path, account: &Account) -> io::Result<()> {
 /// The id of a group, when the system has it.
 pub fn group_id(name: &str) -> Option<u32> {
     let groups = fs::read_to_string("/etc/group").ok()?;
-    let line = groups
-        .lines()
-        .find(|line| line.split(':').next() == Some(name))?;
+    let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
     line.split(':').nth(2)?.parse().ok()
 }
 
@@ -110,18 +98,12 @@ impl Account {
             fields.next() == Some(user) || fields.nth(1) == Some(user)
         })?;
         let fields: Vec<&str> = line.split(':').collect();
-        let (name, uid, gid) = (
-            fields.first()?,
-            fields.get(2)?.parse().ok()?,
-            fields.get(3)?.parse().ok()?,
-        );
+        let (name, uid, gid) =
+            (fields.first()?, fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
         let member = |line: &str| {
             let fields: Vec<&str> = line.split(':').collect();
             let members = fields.get(3)?;
-            members
-                .split(',')
-                .any(|m| m == *name)
-                .then(|| fields.get(2)?.parse().ok())?
+            members.split(',').any(|m| m == *name).then(|| fields.get(2)?.parse().ok())?
         };
         let mut groups: Vec<u32> = group.lines().filter_map(member).collect();
         groups.push(gid);
@@ -178,16 +160,9 @@ mod tests {
         let passwd =
             "root:x:0:0:root:/root:/bin/sh\nconduit:x:990:991::/var/lib/conduit:/bin/false\n";
         let group = "root:x:0:\nconduit:x:991:\ndocker:x:998:alice,conduit\n";
-        let expected = Account {
-            uid: 990,
-            gid: 991,
-            groups: vec![991, 998],
-        };
+        let expected = Account { uid: 990, gid: 991, groups: vec![991, 998] };
         assert_eq!(Account::parse("conduit", passwd, group), Some(expected));
-        assert_eq!(
-            Account::parse("990", passwd, group).map(|a| a.uid),
-            Some(990)
-        );
+        assert_eq!(Account::parse("990", passwd, group).map(|a| a.uid), Some(990));
         assert_eq!(Account::parse("nobody", passwd, group), None);
     }
 }

@@ -86,55 +86,24 @@ impl Publisher {
         let mut missing: Vec<&Arc<Service>> = Vec::new();
         if let Some(authority) = &authority {
             let usable = stored.iter().filter(|(_, pair)| pair.not_after() > now);
-            leaves.absorb(Issued::new(
-                authority,
-                usable.map(|(name, pair)| (name, pair)),
-            ));
+            leaves.absorb(Issued::new(authority, usable.map(|(name, pair)| (name, pair))));
             missing.extend(catalog.iter().filter(|service| {
                 service.tls == TlsMode::Issued && leaves.get(&service.name).is_none()
             }));
             let pairs = issue(authority, &missing, settings.leaf_validity, now)?;
-            leaves.absorb(Issued::new(
-                authority,
-                pairs.iter().map(|(name, pair)| (name, pair)),
-            ));
+            leaves.absorb(Issued::new(authority, pairs.iter().map(|(name, pair)| (name, pair))));
         }
         let ours = |name: &ServiceName| *name == ServiceName::conduit();
-        let reissue = missing
-            .iter()
-            .map(|s| s.name.clone())
-            .filter(|name| !ours(name))
-            .collect();
+        let reissue = missing.iter().map(|s| s.name.clone()).filter(|name| !ours(name)).collect();
 
-        let version = Version {
-            generation: catalog.generation(),
-            revision: 0,
-        };
-        let source = Overlay {
-            issued: &Issued::default(),
-            committed: &leaves,
-        };
-        let table = compiler
-            .compile(catalog, &source, version, None)
-            .map_err(PublishError::new)?;
+        let version = Version { generation: catalog.generation(), revision: 0 };
+        let source = Overlay { issued: &Issued::default(), committed: &leaves };
+        let table = compiler.compile(catalog, &source, version, None).map_err(PublishError::new)?;
         let (routes, routes_reader) = live::channel(Arc::new(table));
         let (zone, zone_reader) =
             live::channel(Arc::new(Zone::compile(catalog, version, &settings.zone)));
-        let publisher = Self {
-            settings,
-            authority,
-            compiler,
-            builtin,
-            leaves,
-            routes,
-            zone,
-        };
-        Ok(FirstTables {
-            publisher,
-            routes: routes_reader,
-            zone: zone_reader,
-            reissue,
-        })
+        let publisher = Self { settings, authority, compiler, builtin, leaves, routes, zone };
+        Ok(FirstTables { publisher, routes: routes_reader, zone: zone_reader, reissue })
     }
 
     /// The services of this work whose leaves must be issued.
@@ -144,28 +113,17 @@ impl Publisher {
             Change::Drop(_) => None,
         });
         let again = work.reissue.iter().filter_map(|name| {
-            let ours = self
-                .builtin
-                .as_ref()
-                .filter(|service| service.name == *name);
+            let ours = self.builtin.as_ref().filter(|service| service.name == *name);
             work.next.get(name).or(ours)
         });
-        changed
-            .chain(again)
-            .filter(|service| service.tls == TlsMode::Issued)
-            .collect()
+        changed.chain(again).filter(|service| service.tls == TlsMode::Issued).collect()
     }
 
     /// Whether the published leaves already name exactly the hosts of this service.
     fn has_leaves_for(&self, service: &Service, work: &Work<'_>) -> bool {
-        let same_hosts = work
-            .previous
-            .get(&service.name)
-            .is_some_and(|before| before.hosts == service.hosts);
-        let fresh = self
-            .leaves
-            .get(&service.name)
-            .is_some_and(|l| l.renew_at() > work.now);
+        let same_hosts =
+            work.previous.get(&service.name).is_some_and(|before| before.hosts == service.hosts);
+        let fresh = self.leaves.get(&service.name).is_some_and(|l| l.renew_at() > work.now);
         same_hosts && fresh
     }
 }
@@ -183,19 +141,10 @@ impl conduit_registry::Publisher for Publisher {
         }
         // The built-in service is no row, and gets new leaves at every start.
         pairs.retain(|(name, _)| *name != ServiceName::conduit());
-        let source = Overlay {
-            issued: &issued,
-            committed: &self.leaves,
-        };
+        let source = Overlay { issued: &issued, committed: &self.leaves };
         let routes = self
             .compiler
-            .with_changes(
-                &self.routes.current(),
-                work.changes,
-                work.reissue,
-                &source,
-                work.version,
-            )
+            .with_changes(&self.routes.current(), work.changes, work.reissue, &source, work.version)
             .map_err(PublishError::new)?;
         let zone = self.zone.current().with(work.changes, work.version);
         let gone = work.changes.iter().filter_map(|change| match change {
@@ -208,10 +157,7 @@ impl conduit_registry::Publisher for Publisher {
             zone: Arc::new(zone),
             issued,
         };
-        Ok(Preparation {
-            prepared,
-            leaves: pairs,
-        })
+        Ok(Preparation { prepared, leaves: pairs })
     }
 
     fn publish(&mut self, prepared: Prepared) {
@@ -233,9 +179,7 @@ fn issue(
 ) -> Result<Vec<(ServiceName, LeafPair)>, PublishError> {
     let issue_some = |some: &[&Arc<Service>]| {
         let each = some.iter().map(|service| {
-            let pair = authority
-                .issue(&service.hosts, validity, now)
-                .map_err(PublishError::new)?;
+            let pair = authority.issue(&service.hosts, validity, now).map_err(PublishError::new)?;
             Ok((service.name.clone(), pair))
         });
         each.collect::<Result<Vec<_>, PublishError>>()
@@ -246,15 +190,11 @@ fn issue(
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let share = services.len().div_ceil(threads);
     std::thread::scope(|scope| {
-        let workers: Vec<_> = services
-            .chunks(share)
-            .map(|chunk| scope.spawn(move || issue_some(chunk)))
-            .collect();
+        let workers: Vec<_> =
+            services.chunks(share).map(|chunk| scope.spawn(move || issue_some(chunk))).collect();
         let mut pairs = Vec::with_capacity(services.len());
         for worker in workers {
-            let issued = worker
-                .join()
-                .map_err(|_| PublishError::new("issuing leaves panicked"))?;
+            let issued = worker.join().map_err(|_| PublishError::new("issuing leaves panicked"))?;
             pairs.extend(issued?);
         }
         Ok(pairs)

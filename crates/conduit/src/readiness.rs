@@ -14,10 +14,7 @@ impl Readiness {
     /// Holds readiness back until the guard is dropped.
     pub fn block(&self, what: &'static str) -> BlockReady {
         *self.waiting().entry(what).or_default() += 1;
-        BlockReady {
-            readiness: self.clone(),
-            what,
-        }
+        BlockReady { readiness: self.clone(), what }
     }
 
     /// Whether nothing is waited for.

@@ -28,10 +28,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// A recorder that writes through this registry.
     pub(crate) fn new(registry: Registry) -> Self {
-        Self {
-            registry,
-            coalesce: Coalesce::new(COALESCE_WINDOW, COALESCE_KINDS_MAX),
-        }
+        Self { registry, coalesce: Coalesce::new(COALESCE_WINDOW, COALESCE_KINDS_MAX) }
     }
 
     /// Records until `stop`, then what is still in the queue.
@@ -58,15 +55,7 @@ impl Recorder {
     }
 
     fn take(&mut self, event: Event) {
-        if let Event::HealthChanged {
-            service,
-            previous,
-            current,
-            upstream,
-            reason,
-            ..
-        } = &event
-        {
+        if let Event::HealthChanged { service, previous, current, upstream, reason, .. } = &event {
             tracing::info!(%service, %upstream, %previous, %current, reason, "health changed");
         }
         let now = Timestamp::now();
@@ -112,14 +101,7 @@ fn draft_of(coalesced: &Coalesced<Event>) -> Option<Draft> {
             json!({ "peer": peer, "request": request }),
             "admin",
         ),
-        Event::HealthChanged {
-            at,
-            service,
-            previous,
-            current,
-            upstream,
-            reason,
-        } => (
+        Event::HealthChanged { at, service, previous, current, upstream, reason } => (
             *at,
             Action::HealthChange,
             Status::Success,
@@ -139,23 +121,12 @@ fn draft_of(coalesced: &Coalesced<Event>) -> Option<Draft> {
     if count > 1 {
         details["count"] = json!(count);
     }
-    let message = if count > 1 {
-        format!("{message} ({count} changes)")
-    } else {
-        message
-    };
+    let message = if count > 1 { format!("{message} ({count} changes)") } else { message };
     let details = match details {
         Value::Object(map) => map,
         _ => Map::new(),
     };
-    Some(Draft {
-        at,
-        actor: Actor::System(part),
-        action,
-        status,
-        message,
-        details,
-    })
+    Some(Draft { at, actor: Actor::System(part), action, status, message, details })
 }
 
 fn gap(lost: u64, now: Timestamp) -> Draft {
@@ -195,11 +166,7 @@ mod tests {
             upstream: UpstreamAddr::parse("10.0.1.50:3000").expect("valid"),
             reason: "connection refused".into(),
         };
-        let draft = draft_of(&Coalesced {
-            fact: event,
-            count: 3,
-        })
-        .expect("a draft");
+        let draft = draft_of(&Coalesced { fact: event, count: 3 }).expect("a draft");
         assert_eq!(
             draft.message,
             "grafana went from healthy to down: connection refused (3 changes)"
@@ -207,15 +174,7 @@ mod tests {
         let keys: Vec<&str> = draft.details.keys().map(String::as_str).collect();
         assert_eq!(
             keys,
-            [
-                "checked_at",
-                "count",
-                "current",
-                "name",
-                "previous",
-                "reason",
-                "upstream"
-            ]
+            ["checked_at", "count", "current", "name", "previous", "reason", "upstream"]
         );
     }
 }

@@ -44,13 +44,7 @@ impl Tunables {
     pub(crate) fn new(config: &Config, listening: Vec<SocketAddr>) -> Result<Self, AppError> {
         let (policy, policy_reader) = live::channel(Arc::new(policy_of(config, &listening)?));
         let (probes, probes_reader) = live::channel(Arc::new(probes_of(config)));
-        Ok(Self {
-            policy,
-            policy_reader,
-            probes,
-            probes_reader,
-            listening,
-        })
+        Ok(Self { policy, policy_reader, probes, probes_reader, listening })
     }
 }
 
@@ -63,10 +57,7 @@ fn policy_of(config: &Config, listening: &[SocketAddr]) -> Result<Policy, AppErr
             Some(Forwarder::new(forwarders, listening, &interfaces).map_err(AppError::Dns)?)
         }
     };
-    Ok(Policy {
-        access: AccessList::new(config.dns.allow.clone()),
-        forwarder,
-    })
+    Ok(Policy { access: AccessList::new(config.dns.allow.clone()), forwarder })
 }
 
 /// How upstreams are probed, as configured.
@@ -93,11 +84,7 @@ pub struct Reloader {
 impl Reloader {
     /// A reloader for a configuration that was loaded from `source`.
     pub fn new(source: Source, config: Config, log: Option<LogHandle>) -> Self {
-        Self {
-            source,
-            config,
-            log,
-        }
+        Self { source, config, log }
     }
 
     pub(crate) fn attach(self, tunables: Tunables, registry: Registry) -> Attached {
@@ -105,10 +92,7 @@ impl Reloader {
             source: self.source,
             log: self.log,
             registry,
-            state: Mutex::new(State {
-                config: self.config,
-                tunables,
-            }),
+            state: Mutex::new(State { config: self.config, tunables }),
         }
     }
 }
@@ -161,27 +145,17 @@ impl Attached {
             actor: actor.clone(),
             action: Action::ConfigReload,
             status: Status::Success,
-            message: format!(
-                "Reloading the configuration: {} keys",
-                next.reloaded.applied.len()
-            ),
+            message: format!("Reloading the configuration: {} keys", next.reloaded.applied.len()),
             details,
         };
-        let recorded = self
-            .registry
-            .apply(actor, Mutation::Record(Box::new(draft)))
-            .await;
+        let recorded = self.registry.apply(actor, Mutation::Record(Box::new(draft))).await;
         recorded.map_err(|error| ControlError::Unavailable(Chain(&error).to_string()))?;
         Ok(self.apply(next))
     }
 
     /// The configuration in force.
     pub(crate) fn config(&self) -> Config {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .config
-            .clone()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).config.clone()
     }
 
     /// Where the configuration is read from.
@@ -210,11 +184,7 @@ impl Attached {
             policy: policy.map_err(|error| invalid(&error))?,
             reloaded: Reloaded {
                 applied: changes.dynamic.iter().map(ToString::to_string).collect(),
-                needs_restart: changes
-                    .needs_restart
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
+                needs_restart: changes.needs_restart.iter().map(ToString::to_string).collect(),
             },
             config: loaded.config,
         })
@@ -228,10 +198,7 @@ impl Attached {
             state.tunables.policy.publish(Arc::new(next.policy));
         }
         if changed("health.") {
-            state
-                .tunables
-                .probes
-                .publish(Arc::new(probes_of(&next.config)));
+            state.tunables.probes.publish(Arc::new(probes_of(&next.config)));
         }
         if changed("log.")
             && let Some(log) = &self.log

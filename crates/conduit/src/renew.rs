@@ -31,10 +31,7 @@ pub(crate) async fn run(
         names.sort();
         names.dedup();
         for some in names.chunks(AT_ONCE_MAX) {
-            let mutation = Mutation::Reissue {
-                names: some.to_vec(),
-                cause: Cause::Renew,
-            };
+            let mutation = Mutation::Reissue { names: some.to_vec(), cause: Cause::Renew };
             match registry.apply(Actor::System("renewal"), mutation).await {
                 Ok(_) => tracing::info!(services = some.len(), "leaves renewed"),
                 Err(error) => {
@@ -52,12 +49,7 @@ fn due(routes: &RouteTable, now: Timestamp) -> Vec<ServiceName> {
         let leaves = routes.route(name).and_then(|route| route.leaves.as_ref());
         leaves.is_some_and(|leaves| leaves.renew_at() <= now)
     };
-    routes
-        .pools()
-        .map(|pool| pool.service())
-        .filter(is_due)
-        .cloned()
-        .collect()
+    routes.pools().map(|pool| pool.service()).filter(is_due).cloned().collect()
 }
 
 /// How often the leaves are looked at.

@@ -99,26 +99,14 @@ impl Running {
     ) -> Result<Self, AppError> {
         let readiness = Readiness::default();
         let starting = readiness.block("start");
-        let Bound {
-            config,
-            registry,
-            routes,
-            zone,
-            authority,
-            addresses,
-            ..
-        } = bound;
+        let Bound { config, registry, routes, zone, authority, addresses, .. } = bound;
         record_start(&registry, &config, bound.is_new).await?;
         let (events, stream) = bound.events;
         let recorder = tasks.child();
         let recording = Recorder::new(registry.clone()).run(stream, recorder.stop().clone());
         recorder.service("recorder", recording);
 
-        let listening = bound
-            .dns
-            .as_ref()
-            .map(|dns| dns.addresses())
-            .unwrap_or_default();
+        let listening = bound.dns.as_ref().map(|dns| dns.addresses()).unwrap_or_default();
         let tunables = Tunables::new(&config, listening)?;
         let upkeep = Upkeep(tasks.child());
         let allowed = registry_settings(&config).upstreams;
@@ -176,16 +164,7 @@ impl Running {
         bound.admin.serve(state, &admin).map_err(AppError::Admin)?;
         drop(starting);
         let (writer, _lock) = (bound.writer, bound.lock);
-        Ok(Self {
-            registry,
-            writer,
-            stopping,
-            planes,
-            upkeep,
-            admin,
-            recorder,
-            _lock,
-        })
+        Ok(Self { registry, writer, stopping, planes, upkeep, admin, recorder, _lock })
     }
 
     async fn stop(mut self, now: &CancellationToken) {
@@ -256,12 +235,7 @@ fn self_check(
         _ => None,
     };
     let dns = addresses.dns.first().copied();
-    Ok(Arc::new(SelfCheck::new(
-        dns,
-        https,
-        registry.catalog(),
-        routes.clone(),
-    )))
+    Ok(Arc::new(SelfCheck::new(dns, https, registry.catalog(), routes.clone())))
 }
 
 /// Ends a set of tasks, waiting at most `grace`.

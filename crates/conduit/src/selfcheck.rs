@@ -99,8 +99,7 @@ impl SelfCheck {
                 continue;
             }
             for offset in 0..services.len().min(SWEEP_MAX) {
-                self.run(&services[(next + offset) % services.len()].name)
-                    .await;
+                self.run(&services[(next + offset) % services.len()].name).await;
             }
             next = (next + SWEEP_MAX) % services.len();
         }
@@ -120,10 +119,7 @@ impl SelfCheck {
             Ok(_) => None,
             Err(error) => Some(Chain(&error).to_string()),
         };
-        Some(CheckOutcome {
-            at: Timestamp::now(),
-            failure,
-        })
+        Some(CheckOutcome { at: Timestamp::now(), failure })
     }
 
     async fn try_tls(&self, host: &Host, encrypted: bool) -> Option<CheckOutcome> {
@@ -133,14 +129,8 @@ impl SelfCheck {
         }
         let handshake = async {
             let name = ServerName::try_from(host.as_str().to_owned()).map_err(|e| e.to_string())?;
-            let stream = TcpStream::connect(address)
-                .await
-                .map_err(|e| e.to_string())?;
-            connector
-                .0
-                .connect(name, stream)
-                .await
-                .map_err(|e| e.to_string())?;
+            let stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
+            connector.0.connect(name, stream).await.map_err(|e| e.to_string())?;
             Ok::<(), String>(())
         };
         let failure = match timeout(PATIENCE, handshake).await {
@@ -148,10 +138,7 @@ impl SelfCheck {
             Ok(Err(reason)) => Some(reason),
             Err(_) => Some(format!("no handshake within {PATIENCE:?}")),
         };
-        Some(CheckOutcome {
-            at: Timestamp::now(),
-            failure,
-        })
+        Some(CheckOutcome { at: Timestamp::now(), failure })
     }
 }
 

@@ -27,10 +27,7 @@ pub fn run(loaded: Loaded) -> Result<(), AppError> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    if rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .is_err()
-    {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a crypto provider is installed already");
     }
     let reloader = Reloader::new(loaded.source, loaded.config.clone(), Some(handle));
@@ -45,16 +42,11 @@ fn serve(bound: Bound, reloader: Reloader) -> Result<(), AppError> {
         .thread_name("control")
         .enable_all()
         .build()
-        .map_err(|source| AppError::Runtime {
-            what: "the control runtime",
-            source,
-        })?;
+        .map_err(|source| AppError::Runtime { what: "the control runtime", source })?;
     runtime.block_on(async move {
         let orders = Orders::default();
-        let signals = Signals::listen().map_err(|source| AppError::Runtime {
-            what: "signal handling",
-            source,
-        })?;
+        let signals = Signals::listen()
+            .map_err(|source| AppError::Runtime { what: "signal handling", source })?;
         let reload = Arc::clone(&orders.reload);
         let listening = signals.serve(orders.drain.clone(), orders.now.clone(), move || {
             reload.notify_one();

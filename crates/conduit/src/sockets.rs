@@ -29,10 +29,7 @@ impl Sockets {
     /// # Errors
     /// Names the address, who holds it, and the mend.
     pub(crate) fn bind(config: &Config) -> Result<Self, AppError> {
-        let proxy = config
-            .proxy
-            .enabled
-            .then(|| ProxyListeners::bind(&proxy_settings(config)));
+        let proxy = config.proxy.enabled.then(|| ProxyListeners::bind(&proxy_settings(config)));
         let dns = config.dns.enabled.then(|| {
             let addresses: Vec<ListenAddr> = config.dns.listen.iter().map(listen_addr).collect();
             DnsListeners::bind(&addresses)
@@ -53,19 +50,11 @@ impl Sockets {
 
 fn proxy_settings(config: &Config) -> BindSettings {
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    let https: &[SocketAddr] = if config.tls.enabled {
-        &config.proxy.https_listen
-    } else {
-        &[]
-    };
+    let https: &[SocketAddr] = if config.tls.enabled { &config.proxy.https_listen } else { &[] };
     BindSettings {
         https: https.to_vec(),
         http: config.proxy.http_listen.clone(),
-        workers: if config.proxy.workers == 0 {
-            cores()
-        } else {
-            config.proxy.workers
-        },
+        workers: if config.proxy.workers == 0 { cores() } else { config.proxy.workers },
     }
 }
 

@@ -42,20 +42,13 @@ impl State {
         let seal = directory.join(SEAL_DIR);
         let had_database = directory.join(DATABASE).exists();
         if had_database && !seal.join("key").exists() {
-            return Err(AppError::SealLost {
-                path: seal.join("key"),
-            });
+            return Err(AppError::SealLost { path: seal.join("key") });
         }
         let (key, _created) = SealKey::open_or_create(&seal).map_err(AppError::Audit)?;
         let store = Store::open(directory, key).map_err(AppError::Registry)?;
         let leaves = store.leaves().map_err(AppError::Registry)?;
         let authority = match config.tls.enabled {
-            true => Some(Arc::new(open_authority(
-                config,
-                directory,
-                !leaves.is_empty(),
-                now,
-            )?)),
+            true => Some(Arc::new(open_authority(config, directory, !leaves.is_empty(), now)?)),
             false => None,
         };
         if !store.holds_its_anchor().map_err(AppError::Registry)? {
@@ -64,13 +57,7 @@ impl State {
                  run `conduit audit verify` and compare with a backup"
             );
         }
-        Ok(Self {
-            is_new: store.is_new(),
-            lock,
-            store,
-            authority,
-            leaves,
-        })
+        Ok(Self { is_new: store.is_new(), lock, store, authority, leaves })
     }
 }
 

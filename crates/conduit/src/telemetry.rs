@@ -25,10 +25,7 @@ impl Output {
     pub fn of_this_process() -> Self {
         let terminal = std::io::stderr().is_terminal();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            terminal,
-            colour: terminal && !no_color,
-        }
+        Self { terminal, colour: terminal && !no_color }
     }
 
     fn is_json(self, format: LogFormat) -> bool {
@@ -99,10 +96,7 @@ pub enum TelemetryError {
 fn parse(level: &str) -> Result<EnvFilter, TelemetryError> {
     EnvFilter::builder()
         .parse(level)
-        .map_err(|source| TelemetryError::Level {
-            level: level.to_owned(),
-            source,
-        })
+        .map_err(|source| TelemetryError::Level { level: level.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -111,14 +105,8 @@ mod tests {
 
     #[test]
     fn people_get_text_and_programs_get_json() {
-        let terminal = Output {
-            terminal: true,
-            colour: true,
-        };
-        let pipe = Output {
-            terminal: false,
-            colour: false,
-        };
+        let terminal = Output { terminal: true, colour: true };
+        let pipe = Output { terminal: false, colour: false };
         for (output, format, json) in [
             (terminal, LogFormat::Auto, false),
             (pipe, LogFormat::Auto, true),

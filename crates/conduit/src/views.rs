@@ -27,11 +27,7 @@ pub(crate) struct Views {
 impl Views {
     /// Views in this directory.
     pub(crate) fn new(directory: PathBuf, registry: Registry, board: HealthBoard) -> Self {
-        Self {
-            directory,
-            registry,
-            board,
-        }
+        Self { directory, registry, board }
     }
 
     /// Writes the views when something changed, until `stop`, and then once more.
@@ -82,10 +78,7 @@ impl Views {
         let count = self.registry.head().load().count;
         let mut log = AuditLog::open(&self.directory, count)?;
         while log.next_sequence() < count {
-            let entries = self
-                .registry
-                .entries_from(log.next_sequence(), ENTRIES_AT_ONCE)
-                .await?;
+            let entries = self.registry.entries_from(log.next_sequence(), ENTRIES_AT_ONCE).await?;
             if entries.is_empty() {
                 break;
             }

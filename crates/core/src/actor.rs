@@ -36,9 +36,7 @@ impl Actor {
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Local {
-                user: Some(user), ..
-            } => f.write_str(user),
+            Self::Local { user: Some(user), .. } => f.write_str(user),
             Self::Local { uid, user: None } => write!(f, "uid:{uid}"),
             Self::System(part) => write!(f, "conduit:{part}"),
             Self::Token { name, .. } => write!(f, "token:{name}"),

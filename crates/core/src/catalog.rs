@@ -58,9 +58,7 @@ impl Catalog {
 
     /// The service that has this host.
     pub fn by_host(&self, host: &Host) -> Option<&Arc<Service>> {
-        self.hosts
-            .get(host)
-            .and_then(|name| self.services.get(name))
+        self.hosts.get(host).and_then(|name| self.services.get(name))
     }
 
     /// Every service, in no particular order.
@@ -91,10 +89,7 @@ impl Catalog {
     /// maps (pointers only) plus the size of the change.
     #[must_use]
     pub fn with(&self, generation: Generation, changes: Vec<Change>) -> Self {
-        let mut next = Self {
-            generation,
-            ..self.clone()
-        };
+        let mut next = Self { generation, ..self.clone() };
         for change in &changes {
             if let Some(old) = next.services.remove(change.name()) {
                 for host in &old.hosts {
@@ -144,10 +139,7 @@ mod tests {
     fn service(name: &str, hosts: &[&str]) -> Arc<Service> {
         Arc::new(Service {
             name: ServiceName::parse(name).expect("valid"),
-            hosts: hosts
-                .iter()
-                .map(|h| Host::parse(h).expect("valid"))
-                .collect(),
+            hosts: hosts.iter().map(|h| Host::parse(h).expect("valid")).collect(),
             upstreams: vec![UpstreamAddr::parse("10.0.0.1:80").expect("valid")],
             protocol: Protocol::Http,
             tls: TlsMode::Issued,
@@ -174,10 +166,8 @@ mod tests {
         let shared = Host::parse("shared.internal").expect("valid");
         assert_eq!(first.by_host(&shared).map(|s| s.name.as_str()), Some("a"));
         assert_eq!(next.by_host(&shared).map(|s| s.name.as_str()), Some("b"));
-        let dropped = next.with(
-            Generation(3),
-            vec![Change::Drop(ServiceName::parse("b").expect("valid"))],
-        );
+        let dropped =
+            next.with(Generation(3), vec![Change::Drop(ServiceName::parse("b").expect("valid"))]);
         assert!(dropped.by_host(&shared).is_none());
         assert_eq!(dropped.len(), 1);
     }

@@ -41,9 +41,7 @@ impl Timestamp {
     pub fn parse(text: &str) -> Result<Self, InvalidTimestamp> {
         let parsed =
             OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTimestamp(text.into()))?;
-        Ok(Self::from_micros(
-            parsed.to_offset(UtcOffset::UTC).unix_timestamp_nanos() / 1_000,
-        ))
+        Ok(Self::from_micros(parsed.to_offset(UtcOffset::UTC).unix_timestamp_nanos() / 1_000))
     }
 
     /// Microseconds since 1970.
@@ -86,9 +84,7 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self
             .0
-            .format(format_description!(
-                "[year]-[month]-[day]T[hour]:[minute]:[second]Z"
-            ))
+            .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
             .map_err(|_| fmt::Error)?;
         f.write_str(&text)
     }
@@ -118,9 +114,7 @@ mod tests {
         assert_eq!(at.to_string(), "2026-04-04T12:00:00Z");
         assert_eq!(at.seconds(), 1_775_304_000);
         assert_eq!(
-            Timestamp::parse("2026-04-04T14:00:00.5+02:00")
-                .expect("valid")
-                .micros(),
+            Timestamp::parse("2026-04-04T14:00:00.5+02:00").expect("valid").micros(),
             at.micros() + 500_000
         );
         assert!(Timestamp::parse("April 4, 2026").is_err());
@@ -137,14 +131,9 @@ mod tests {
     #[test]
     fn out_of_range_values_are_clamped() {
         assert_eq!(
-            Timestamp::from_seconds(i64::MAX)
-                .plus(Duration::MAX)
-                .to_string(),
+            Timestamp::from_seconds(i64::MAX).plus(Duration::MAX).to_string(),
             "9999-12-31T23:59:59Z"
         );
-        assert_eq!(
-            Timestamp::from_seconds(i64::MIN).to_string(),
-            "0001-01-01T00:00:00Z"
-        );
+        assert_eq!(Timestamp::from_seconds(i64::MIN).to_string(), "0001-01-01T00:00:00Z");
     }
 }

@@ -20,11 +20,7 @@ impl Domains {
                 unique.push(suffix);
             }
         }
-        if unique.is_empty() {
-            Err(NoDomains)
-        } else {
-            Ok(Self(unique))
-        }
+        if unique.is_empty() { Err(NoDomains) } else { Ok(Self(unique)) }
     }
 
     /// The suffix a service gets when none is asked for.
@@ -40,10 +36,7 @@ impl Domains {
 
     /// The longest configured suffix that `host` is under, if any.
     pub fn suffix_of(&self, host: &Host) -> Option<&Host> {
-        self.0
-            .iter()
-            .filter(|s| host.is_under(s))
-            .max_by_key(|s| s.as_str().len())
+        self.0.iter().filter(|s| host.is_under(s)).max_by_key(|s| s.as_str().len())
     }
 
     /// The host a service gets: its label under the default suffix, under the suffix asked for, or
@@ -61,10 +54,7 @@ impl Domains {
         }
         match self.suffix_of(&asked) {
             Some(_) => Ok(asked),
-            None => Err(DomainError::NotOurs {
-                host: asked,
-                ours: self.listed(),
-            }),
+            None => Err(DomainError::NotOurs { host: asked, ours: self.listed() }),
         }
     }
 
@@ -74,10 +64,7 @@ impl Domains {
         all.join(", ")
     }
 
-    #[expect(
-        clippy::unused_self,
-        reason = "reads as a method of the domains it joins under"
-    )]
+    #[expect(clippy::unused_self, reason = "reads as a method of the domains it joins under")]
     fn join(&self, name: &ServiceName, suffix: &Host) -> Result<Host, DomainError> {
         Host::parse(&format!("{}.{suffix}", name.label())).map_err(DomainError::Invalid)
     }
@@ -111,12 +98,7 @@ mod tests {
 
     fn domains() -> Domains {
         let list = ["internal", "local", "lab.internal"];
-        Domains::new(
-            list.iter()
-                .map(|d| Host::parse(d).expect("valid"))
-                .collect(),
-        )
-        .expect("some")
+        Domains::new(list.iter().map(|d| Host::parse(d).expect("valid")).collect()).expect("some")
     }
 
     #[test]
@@ -138,10 +120,7 @@ mod tests {
     #[test]
     fn the_longest_suffix_wins() {
         let host = Host::parse("a.lab.internal").expect("valid");
-        assert_eq!(
-            domains().suffix_of(&host).map(Host::as_str),
-            Some("lab.internal")
-        );
+        assert_eq!(domains().suffix_of(&host).map(Host::as_str), Some("lab.internal"));
         assert!(Domains::new(Vec::new()).is_err());
     }
 }

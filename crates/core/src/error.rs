@@ -33,9 +33,6 @@ mod tests {
     #[test]
     fn prints_every_source_once() {
         let error = Outer(std::io::Error::other("disk on fire"));
-        assert_eq!(
-            Chain(&error).to_string(),
-            "cannot read the leaf: disk on fire"
-        );
+        assert_eq!(Chain(&error).to_string(), "cannot read the leaf: disk on fire");
     }
 }

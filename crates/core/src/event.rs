@@ -49,13 +49,7 @@ pub enum Event {
 pub fn channel(capacity: usize) -> (EventSink, EventStream) {
     let (sender, receiver) = mpsc::channel(capacity);
     let lost = Arc::new(AtomicU64::new(0));
-    (
-        EventSink {
-            sender,
-            lost: Arc::clone(&lost),
-        },
-        EventStream { receiver, lost },
-    )
+    (EventSink { sender, lost: Arc::clone(&lost) }, EventStream { receiver, lost })
 }
 
 /// Where planes report; cheap to clone.

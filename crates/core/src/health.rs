@@ -64,11 +64,7 @@ mod tests {
             (0, 2, 2, Health::Down),
             (0, 0, 0, Health::Unknown),
         ] {
-            assert_eq!(
-                Health::of(proven, ejected, total),
-                expected,
-                "{proven} {ejected} {total}"
-            );
+            assert_eq!(Health::of(proven, ejected, total), expected, "{proven} {ejected} {total}");
         }
     }
 }

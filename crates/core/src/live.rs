@@ -14,13 +14,7 @@ use tokio::sync::watch;
 pub fn channel<T>(initial: Arc<T>) -> (Writer<T>, Reader<T>) {
     let value = Arc::new(ArcSwap::new(initial));
     let (changes, changed) = watch::channel(());
-    (
-        Writer {
-            value: Arc::clone(&value),
-            changes,
-        },
-        Reader { value, changed },
-    )
+    (Writer { value: Arc::clone(&value), changes }, Reader { value, changed })
 }
 
 /// The one hand that publishes.
@@ -52,10 +46,7 @@ pub struct Reader<T> {
 
 impl<T> Clone for Reader<T> {
     fn clone(&self) -> Self {
-        Self {
-            value: Arc::clone(&self.value),
-            changed: self.changed.clone(),
-        }
+        Self { value: Arc::clone(&self.value), changed: self.changed.clone() }
     }
 }
 

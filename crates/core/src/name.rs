@@ -20,20 +20,14 @@ impl ServiceName {
     /// # Errors
     /// Says which rule the name breaks.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        let invalid = |reason| InvalidName {
-            name: shorten(text),
-            reason,
-        };
+        let invalid = |reason| InvalidName { name: shorten(text), reason };
         if text.is_empty() {
             return Err(invalid(NameRule::Empty));
         }
         if text.len() > LABEL_BYTES_MAX {
             return Err(invalid(NameRule::TooLong));
         }
-        if !text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        {
+        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
             return Err(invalid(NameRule::Alphabet));
         }
         let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
@@ -98,10 +92,7 @@ impl Host {
     /// # Errors
     /// Says which rule the host breaks.
     pub fn parse(text: &str) -> Result<Self, InvalidHost> {
-        let invalid = |reason| InvalidHost {
-            host: shorten(text),
-            reason,
-        };
+        let invalid = |reason| InvalidHost { host: shorten(text), reason };
         let trimmed = text.strip_suffix('.').unwrap_or(text);
         if trimmed.is_empty() {
             return Err(invalid(HostRule::Empty));
@@ -116,10 +107,7 @@ impl Host {
             if label.len() > LABEL_BYTES_MAX {
                 return Err(invalid(HostRule::LabelTooLong));
             }
-            if !label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            {
+            if !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
                 return Err(invalid(HostRule::Alphabet));
             }
             if label.starts_with('-') || label.ends_with('-') {
@@ -274,18 +262,12 @@ mod tests {
         ] {
             let parsed = ServiceName::parse(text);
             assert_eq!(
-                parsed
-                    .as_ref()
-                    .map(ServiceName::as_str)
-                    .map_err(|e| e.reason),
+                parsed.as_ref().map(ServiceName::as_str).map_err(|e| e.reason),
                 expected,
                 "{text}"
             );
         }
-        assert_eq!(
-            ServiceName::parse("qp_core").expect("valid").label(),
-            "qp-core"
-        );
+        assert_eq!(ServiceName::parse("qp_core").expect("valid").label(), "qp-core");
     }
 
     #[test]
@@ -299,17 +281,10 @@ mod tests {
             ("10.0.0.1", Err(HostRule::Numeric)),
             ("a_b.internal", Err(HostRule::Alphabet)),
             ("-a.internal", Err(HostRule::Edge)),
-            (
-                &format!("{}.internal", "a".repeat(64)),
-                Err(HostRule::LabelTooLong),
-            ),
+            (&format!("{}.internal", "a".repeat(64)), Err(HostRule::LabelTooLong)),
         ] {
             let parsed = Host::parse(text);
-            assert_eq!(
-                parsed.as_ref().map(Host::as_str).map_err(|e| e.reason),
-                expected,
-                "{text}"
-            );
+            assert_eq!(parsed.as_ref().map(Host::as_str).map_err(|e| e.reason), expected, "{text}");
         }
         assert!(Host::parse(&format!("{}a", "a.".repeat(127))).is_err());
     }

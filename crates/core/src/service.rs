@@ -45,11 +45,7 @@ impl Service {
     /// Whether the two differ in nothing but the time of registration.
     pub fn same_as(&self, other: &Self) -> bool {
         let at = self.registered_at;
-        *self
-            == Self {
-                registered_at: at,
-                ..other.clone()
-            }
+        *self == Self { registered_at: at, ..other.clone() }
     }
 
     /// Whether the proxy has a route for it: everything but `tcp` and directly answered services.
@@ -210,19 +206,11 @@ mod tests {
     #[test]
     fn probe_paths_are_absolute_and_visible() {
         assert_eq!(
-            ProbePath::parse("/api/tags?full=1")
-                .expect("valid")
-                .as_str(),
+            ProbePath::parse("/api/tags?full=1").expect("valid").as_str(),
             "/api/tags?full=1"
         );
-        for bad in [
-            "",
-            "health",
-            "/a b",
-            "/a\r\nHost: x",
-            "/ä",
-            &format!("/{}", "a".repeat(256)),
-        ] {
+        for bad in ["", "health", "/a b", "/a\r\nHost: x", "/ä", &format!("/{}", "a".repeat(256))]
+        {
             assert!(ProbePath::parse(bad).is_err(), "{bad:?}");
         }
     }
@@ -232,9 +220,6 @@ mod tests {
         assert_eq!("direct".parse(), Ok(DnsMode::Direct));
         assert_eq!(Protocol::Tcp.to_string(), "tcp");
         let error = "udp".parse::<Protocol>().expect_err("unknown");
-        assert_eq!(
-            error.to_string(),
-            "\"udp\" is not a protocol; use one of: http, tcp"
-        );
+        assert_eq!(error.to_string(), "\"udp\" is not a protocol; use one of: http, tcp");
     }
 }

@@ -30,11 +30,7 @@ struct Shared {
 impl Tasks {
     /// An empty set that `stop` ends.
     pub fn new(stop: CancellationToken) -> Self {
-        Self {
-            tracker: TaskTracker::new(),
-            stop,
-            shared: Arc::default(),
-        }
+        Self { tracker: TaskTracker::new(), stop, shared: Arc::default() }
     }
 
     /// A set of its own tasks and cancellation below this one; failures are reported to both.
@@ -66,8 +62,7 @@ impl Tasks {
     /// Like [`Tasks::job`], on the current thread's `LocalSet`.
     pub fn local_job(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
         let shared = Arc::clone(&self.shared);
-        self.tracker
-            .spawn_local(async move { shared.run_job(name, task).await });
+        self.tracker.spawn_local(async move { shared.run_job(name, task).await });
     }
 
     /// Runs a future that must live until [`Tasks::stop`] on this very task: what a worker thread

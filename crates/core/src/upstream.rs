@@ -29,19 +29,16 @@ impl UpstreamAddr {
     /// # Errors
     /// Says what is missing or wrong, with an example.
     pub fn parse(text: &str) -> Result<Self, InvalidUpstream> {
-        let invalid = |reason| InvalidUpstream {
-            upstream: text.chars().take(80).collect(),
-            reason,
-        };
+        let invalid =
+            |reason| InvalidUpstream { upstream: text.chars().take(80).collect(), reason };
         let bare = text.strip_prefix("http://").unwrap_or(text);
         let bare = bare.strip_suffix('/').unwrap_or(bare);
         if bare.contains('/') {
             return Err(invalid(UpstreamRule::Path));
         }
         if bare.starts_with('[') || bare.bytes().filter(|b| *b == b':').count() <= 1 {
-            let (host, port) = bare
-                .rsplit_once(':')
-                .ok_or_else(|| invalid(UpstreamRule::NoPort))?;
+            let (host, port) =
+                bare.rsplit_once(':').ok_or_else(|| invalid(UpstreamRule::NoPort))?;
             if bare.starts_with('[') && !host.ends_with(']') {
                 return Err(invalid(UpstreamRule::NoPort));
             }
@@ -54,10 +51,7 @@ impl UpstreamAddr {
 
     /// An upstream at a literal address.
     pub fn from_socket(address: SocketAddr) -> Self {
-        Self {
-            host: UpstreamHost::Ip(address.ip()),
-            port: address.port(),
-        }
+        Self { host: UpstreamHost::Ip(address.ip()), port: address.port() }
     }
 
     /// The host part.
@@ -143,9 +137,7 @@ fn parse_host(text: &str) -> Result<UpstreamHost, UpstreamRule> {
     }
     // Container names such as `qp_core` resolve on Docker networks, so `_` is let through here.
     Host::parse(&text.replace('_', "-")).map_err(UpstreamRule::Host)?;
-    Ok(UpstreamHost::Name(
-        text.trim_end_matches('.').to_ascii_lowercase().into(),
-    ))
+    Ok(UpstreamHost::Name(text.trim_end_matches('.').to_ascii_lowercase().into()))
 }
 
 fn routable(ip: IpAddr) -> Result<UpstreamHost, UpstreamRule> {

@@ -76,11 +76,7 @@ mod tests {
             ("8.8.8.8", false),
             ("2001:db8::1", false),
         ] {
-            assert_eq!(
-                access.allows(client.parse().expect("valid")),
-                allowed,
-                "{client}"
-            );
+            assert_eq!(access.allows(client.parse().expect("valid")), allowed, "{client}");
         }
     }
 }

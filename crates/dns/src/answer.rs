@@ -172,11 +172,7 @@ impl Zone {
     }
 
     fn authority<'a>(&self, owner: Name, start: &'a Start) -> Authority<'a> {
-        Authority {
-            owner,
-            start,
-            serial: serial(self.version.generation.0),
-        }
+        Authority { owner, start, serial: serial(self.version.generation.0) }
     }
 }
 

@@ -40,10 +40,7 @@ impl Listeners {
     /// When an address that was named cannot be had (the message names who has it), or when
     /// nothing is left to listen on.
     pub fn bind(addresses: &[ListenAddr]) -> Result<Self, DnsError> {
-        let mut listeners = Self {
-            sockets: Vec::new(),
-            skipped: Vec::new(),
-        };
+        let mut listeners = Self { sockets: Vec::new(), skipped: Vec::new() };
         for address in addresses {
             match address {
                 ListenAddr::At(address) => listeners.bind_named(*address)?,
@@ -107,11 +104,7 @@ impl Listeners {
 /// Binds UDP and then TCP at the same port; a port that the system chose may be taken for TCP, and
 /// then another one is tried.
 fn bind_both(address: SocketAddr) -> Result<Bound, DnsError> {
-    let mut tries = if address.port() == 0 {
-        PORT_TRIES_MAX
-    } else {
-        1
-    };
+    let mut tries = if address.port() == 0 { PORT_TRIES_MAX } else { 1 };
     loop {
         tries -= 1;
         match try_both(address) {
@@ -141,11 +134,7 @@ fn try_both(address: SocketAddr) -> Result<Bound, DnsError> {
 }
 
 fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::DGRAM,
-        Some(Protocol::UDP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     prepare(&socket, address)?;
     // Bursts wait here while a batch is answered; the system may grant less.
     if let Err(error) = socket.set_recv_buffer_size(UDP_RECEIVE_BUFFER_BYTES) {
@@ -156,11 +145,7 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     prepare(&socket, address)?;
     // Connections of a former run that still wait for their end do not hold the port.
     socket.set_reuse_address(true)?;
@@ -178,16 +163,12 @@ fn prepare(socket: &Socket, address: SocketAddr) -> io::Result<()> {
 
 /// Whether an IPv6 wildcard could not be bound because the system has no IPv6.
 fn is_without_ipv6(error: &DnsError) -> bool {
-    let DnsError::Bind {
-        address, source, ..
-    } = error
-    else {
+    let DnsError::Bind { address, source, .. } = error else {
         return false;
     };
-    let missing = matches!(
-        source.kind(),
-        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
-    ) || source.raw_os_error() == Some(EAFNOSUPPORT);
+    let missing =
+        matches!(source.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+            || source.raw_os_error() == Some(EAFNOSUPPORT);
     missing && matches!(address.ip(), IpAddr::V6(v6) if v6.is_unspecified())
 }
 
@@ -229,10 +210,7 @@ mod tests {
             let error = Listeners::bind(&[ListenAddr::At(taken)]).expect_err("taken");
             let text = error.to_string();
             assert!(text.contains(&taken.to_string()), "{text}");
-            assert!(
-                text.contains(&format!("pid {}", std::process::id())),
-                "{text}"
-            );
+            assert!(text.contains(&format!("pid {}", std::process::id())), "{text}");
             assert!(text.contains("[dns] listen"), "{text}");
         }
     }
@@ -256,9 +234,6 @@ mod tests {
 
     #[test]
     fn nothing_configured_is_an_error() {
-        assert!(matches!(
-            Listeners::bind(&[]),
-            Err(DnsError::NothingToListenOn)
-        ));
+        assert!(matches!(Listeners::bind(&[]), Err(DnsError::NothingToListenOn)));
     }
 }

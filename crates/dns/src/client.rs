@@ -64,17 +64,11 @@ pub async fn ask(
     query.metadata.recursion_desired = true;
     query.add_query(Query::query(owner, kind));
     query.edns = Some(Edns::new());
-    let bytes = query
-        .to_vec()
-        .map_err(|_| AskError::Name(name.chars().take(80).collect()))?;
+    let bytes = query.to_vec().map_err(|_| AskError::Name(name.chars().take(80).collect()))?;
     let started = Instant::now();
     let exchange = async {
         let reply = over_udp(server, &bytes, query.metadata.id).await?;
-        if reply.metadata.truncation {
-            over_tcp(server, &bytes).await
-        } else {
-            Ok(reply)
-        }
+        if reply.metadata.truncation { over_tcp(server, &bytes).await } else { Ok(reply) }
     };
     let reply = timeout(patience, exchange)
         .await
@@ -149,14 +143,11 @@ fn describe(reply: &Message, elapsed: Duration) -> Reply {
         ttl_s: record.ttl,
         value: record.data.to_string(),
     });
-    let addresses = reply
-        .answers
-        .iter()
-        .filter_map(|record| match &record.data {
-            RData::A(a) => Some(IpAddr::V4(a.0)),
-            RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
-            _ => None,
-        });
+    let addresses = reply.answers.iter().filter_map(|record| match &record.data {
+        RData::A(a) => Some(IpAddr::V4(a.0)),
+        RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+        _ => None,
+    });
     Reply {
         status: status_word(reply),
         authoritative: reply.metadata.authoritative,

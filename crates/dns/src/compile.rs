@@ -44,10 +44,7 @@ impl Zone {
     /// The zone after these changes, with the same settings.
     #[must_use]
     pub fn with(&self, changes: &[Change], version: Version) -> Self {
-        let mut next = Self {
-            version,
-            ..self.clone()
-        };
+        let mut next = Self { version, ..self.clone() };
         // All of them go before any comes, since a host may move from one service to another.
         for change in changes {
             next.take(change.name());
@@ -81,8 +78,7 @@ impl Zone {
             }
         }
         let published = Published { hosts, rrsets };
-        self.published
-            .insert(service.name.clone(), Arc::new(published));
+        self.published.insert(service.name.clone(), Arc::new(published));
     }
 
     fn take(&mut self, name: &ServiceName) {
@@ -115,10 +111,7 @@ impl Zone {
             if let Some(node) = self.nodes.get_mut(name) {
                 node.below = node.below.saturating_add_signed(step);
             } else if step > 0 {
-                let node = Node {
-                    below: 1,
-                    ..Node::default()
-                };
+                let node = Node { below: 1, ..Node::default() };
                 self.nodes.insert(NameKey::from(name), node);
             }
             self.prune(name);
@@ -136,10 +129,7 @@ impl Zone {
     fn point(&mut self, address: IpAddr, service: &ServiceName, target: &Name) {
         let mut pointers = self.pointers_at(address);
         let at = pointers.partition_point(|p| p.service < *service);
-        let pointer = Pointer {
-            service: service.clone(),
-            target: target.clone(),
-        };
+        let pointer = Pointer { service: service.clone(), target: target.clone() };
         pointers.insert(at, pointer);
         self.pointers.insert(address, pointers.into());
     }
@@ -155,10 +145,7 @@ impl Zone {
     }
 
     fn pointers_at(&self, address: IpAddr) -> Vec<Pointer> {
-        self.pointers
-            .get(&address)
-            .map(|p| p.to_vec())
-            .unwrap_or_default()
+        self.pointers.get(&address).map(|p| p.to_vec()).unwrap_or_default()
     }
 }
 

@@ -43,21 +43,14 @@ impl Forwarder {
         interfaces: &Interfaces,
     ) -> Result<Self, DnsError> {
         if forwarders.is_empty() || forwarders.len() > FORWARDERS_MAX {
-            return Err(DnsError::ForwarderCount {
-                given: forwarders.len(),
-                most: FORWARDERS_MAX,
-            });
+            return Err(DnsError::ForwarderCount { given: forwarders.len(), most: FORWARDERS_MAX });
         }
         let is_ours = |f: &&SocketAddr| listening.iter().any(|l| reaches(**f, *l, interfaces));
         if let Some(forwarder) = forwarders.iter().find(is_ours) {
-            return Err(DnsError::ForwarderLoop {
-                forwarder: *forwarder,
-            });
+            return Err(DnsError::ForwarderLoop { forwarder: *forwarder });
         }
-        let resolver = resolver_of(forwarders).map_err(|source| DnsError::Forward {
-            forwarders: listed(forwarders),
-            source,
-        })?;
+        let resolver = resolver_of(forwarders)
+            .map_err(|source| DnsError::Forward { forwarders: listed(forwarders), source })?;
         Ok(Self(Arc::new(Inner {
             resolver,
             addresses: forwarders.to_vec(),
@@ -105,9 +98,7 @@ fn negative(error: NetError) -> Resolution {
     let NetError::Dns(LookupError::NoRecordsFound(nothing)) = error else {
         return Resolution::Failed;
     };
-    let soa: Option<Box<Record>> = nothing
-        .soa
-        .map(|soa| Box::new((*soa).into_record_of_rdata()));
+    let soa: Option<Box<Record>> = nothing.soa.map(|soa| Box::new((*soa).into_record_of_rdata()));
     match nothing.response_code {
         ResponseCode::NXDomain => Resolution::NxDomain(soa),
         ResponseCode::NoError => Resolution::NoData(soa),

@@ -40,25 +40,14 @@ pub fn dns_handler(data: &[u8]) {
     let Some((choice, request)) = data.split_first() else {
         return;
     };
-    let transport = if choice & 1 == 0 {
-        Transport::Udp
-    } else {
-        Transport::Tcp
-    };
-    let peer = if choice & 2 == 0 {
-        "10.0.0.9:4000"
-    } else {
-        "203.0.113.9:4000"
-    };
+    let transport = if choice & 1 == 0 { Transport::Udp } else { Transport::Tcp };
+    let peer = if choice & 2 == 0 { "10.0.0.9:4000" } else { "203.0.113.9:4000" };
     let asker = Asker {
         peer: peer.parse().expect("valid"),
         local: Local::of([10, 0, 0, 1].into()),
         transport,
     };
-    let policy = Policy {
-        access: AccessList::private(),
-        forwarder: None,
-    };
+    let policy = Policy { access: AccessList::private(), forwarder: None };
     match respond(request, &asker, sample_zone(), &policy) {
         Reply::Silence(_) => {}
         Reply::Send(encoded) => check(request, &encoded, transport),
@@ -105,24 +94,9 @@ fn sample_services() -> Vec<Change> {
                 DnsMode::Gateway,
             )
         },
-        service(
-            "grafana",
-            &["grafana.internal"],
-            &["10.0.1.50:3000"],
-            DnsMode::Gateway,
-        ),
-        service(
-            "deep",
-            &["a.b.c.internal"],
-            &["10.0.1.51:80"],
-            DnsMode::Gateway,
-        ),
-        service(
-            "db",
-            &["db.internal"],
-            &["10.0.1.52:5432", "[fd00::52]:5432"],
-            DnsMode::Direct,
-        ),
+        service("grafana", &["grafana.internal"], &["10.0.1.50:3000"], DnsMode::Gateway),
+        service("deep", &["a.b.c.internal"], &["10.0.1.51:80"], DnsMode::Gateway),
+        service("db", &["db.internal"], &["10.0.1.52:5432", "[fd00::52]:5432"], DnsMode::Direct),
         service("many", &["many.internal"], &many, DnsMode::Direct),
     ]
     .map(|service| Change::Put(Arc::new(service)))
@@ -153,10 +127,7 @@ pub(crate) fn host(text: &str) -> Host {
 
 /// A version for tests.
 pub(crate) fn version(generation: u64) -> Version {
-    Version {
-        generation: Generation(generation),
-        revision: 0,
-    }
+    Version { generation: Generation(generation), revision: 0 }
 }
 
 #[cfg(test)]

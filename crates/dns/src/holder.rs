@@ -37,10 +37,8 @@ impl Holder {
         let processes = fs::read_dir("/proc").ok()?;
         processes.filter_map(Result::ok).find_map(|process| {
             let pid = process.file_name().to_str()?.parse().ok()?;
-            has_socket(&process.path(), &inodes).then(|| Self {
-                pid,
-                command: command_of(&process.path()),
-            })
+            has_socket(&process.path(), &inodes)
+                .then(|| Self { pid, command: command_of(&process.path()) })
         })
     }
 }
@@ -109,11 +107,7 @@ fn has_socket(process: &Path, inodes: &[u64]) -> bool {
 fn command_of(process: &Path) -> String {
     let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
     let shown: String = name.trim().chars().filter(|c| !c.is_control()).collect();
-    if shown.is_empty() {
-        "a process without a name".to_owned()
-    } else {
-        shown
-    }
+    if shown.is_empty() { "a process without a name".to_owned() } else { shown }
 }
 
 /// Columns of the tables: `sl local_address rem_address st … inode`.
@@ -144,16 +138,8 @@ mod tests {
     #[test]
     fn nonsense_in_the_tables_is_skipped() {
         let address: SocketAddr = "127.0.0.1:53".parse().expect("valid");
-        for table in [
-            "",
-            "head\n",
-            "head\n0: zz",
-            "head\n0: 0100007F:00 x 07 a b c d e 7",
-        ] {
-            assert!(
-                inodes_at(table, address, Transport::Udp).is_empty(),
-                "{table}"
-            );
+        for table in ["", "head\n", "head\n0: zz", "head\n0: 0100007F:00 x 07 a b c d e 7"] {
+            assert!(inodes_at(table, address, Transport::Udp).is_empty(), "{table}");
         }
     }
 }

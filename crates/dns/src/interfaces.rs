@@ -23,14 +23,8 @@ impl Local {
     /// What is known when only the address is: itself, unless it is link-local or a wildcard.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V4(v4) => Self {
-                v4: Some(v4).filter(|a| !a.is_unspecified()),
-                v6: None,
-            },
-            IpAddr::V6(v6) => Self {
-                v4: None,
-                v6: Some(v6).filter(is_answerable),
-            },
+            IpAddr::V4(v4) => Self { v4: Some(v4).filter(|a| !a.is_unspecified()), v6: None },
+            IpAddr::V6(v6) => Self { v4: None, v6: Some(v6).filter(is_answerable) },
         }
     }
 }
@@ -128,18 +122,13 @@ mod tests {
             ("wg0", "100.64.0.9"),
         ];
         Interfaces::new(
-            pairs
-                .iter()
-                .map(|(name, ip)| ((*name).to_owned(), ip.parse().expect("valid"))),
+            pairs.iter().map(|(name, ip)| ((*name).to_owned(), ip.parse().expect("valid"))),
         )
     }
 
     fn local(ip: &str) -> (Option<String>, Option<String>) {
         let local = interfaces().local(ip.parse().expect("valid"));
-        (
-            local.v4.map(|a| a.to_string()),
-            local.v6.map(|a| a.to_string()),
-        )
+        (local.v4.map(|a| a.to_string()), local.v6.map(|a| a.to_string()))
     }
 
     #[test]
@@ -157,22 +146,9 @@ mod tests {
 
     #[test]
     fn automatic_addresses_are_loopback_and_private() {
-        let chosen: Vec<String> = interfaces()
-            .automatic()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(
-            chosen,
-            [
-                "127.0.0.1",
-                "::1",
-                "10.0.1.1",
-                "10.0.1.2",
-                "fd00::1",
-                "100.64.0.9"
-            ]
-        );
+        let chosen: Vec<String> =
+            interfaces().automatic().iter().map(ToString::to_string).collect();
+        assert_eq!(chosen, ["127.0.0.1", "::1", "10.0.1.1", "10.0.1.2", "fd00::1", "100.64.0.9"]);
     }
 
     #[test]

@@ -53,10 +53,7 @@ pub(crate) struct AskedKey {
 impl AskedKey {
     /// Folds the name; one that is too long to be a name gets the root's key, which is nobody's.
     pub(crate) fn of(name: &Name) -> Self {
-        let mut key = Self {
-            bytes: [0; NAME_BYTES_MAX],
-            len: 0,
-        };
+        let mut key = Self { bytes: [0; NAME_BYTES_MAX], len: 0 };
         for label in name.iter() {
             let end = key.len + 1 + label.len();
             let Some(room) = key.bytes.get_mut(key.len..end) else {

@@ -41,9 +41,8 @@ impl FromStr for ListenAddr {
     type Err = DnsError;
 
     fn from_str(text: &str) -> Result<Self, DnsError> {
-        let invalid = || DnsError::ParseListen {
-            text: text.chars().take(ECHO_CHARS_MAX).collect(),
-        };
+        let invalid =
+            || DnsError::ParseListen { text: text.chars().take(ECHO_CHARS_MAX).collect() };
         if let Some(port) = text.strip_prefix("auto:") {
             let digits = port.bytes().all(|b| b.is_ascii_digit());
             return match port.parse() {
@@ -73,27 +72,12 @@ mod tests {
 
     #[test]
     fn addresses_are_parsed_as_they_are_printed() {
-        for good in [
-            "auto:53",
-            "127.0.0.1:1053",
-            "[::1]:53",
-            "0.0.0.0:53",
-            "auto:0",
-        ] {
+        for good in ["auto:53", "127.0.0.1:1053", "[::1]:53", "0.0.0.0:53", "auto:0"] {
             let parsed: ListenAddr = good.parse().expect("valid");
             assert_eq!(parsed.to_string(), good);
             assert_eq!(parsed.with_port(7).port(), 7);
         }
-        for bad in [
-            "",
-            "53",
-            "auto",
-            "auto:",
-            "auto:+5",
-            "auto:65536",
-            "::1:53",
-            "host:53",
-        ] {
+        for bad in ["", "53", "auto", "auto:", "auto:+5", "auto:65536", "::1:53", "host:53"] {
             assert!(bad.parse::<ListenAddr>().is_err(), "{bad}");
         }
     }

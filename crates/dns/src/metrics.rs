@@ -87,10 +87,8 @@ impl Default for Counters {
         let dropped_family = Family::<DropLabels, Counter>::default();
         let queries = [Transport::Udp, Transport::Tcp].map(|transport| {
             Outcome::ALL.map(|outcome| {
-                let labels = QueryLabels {
-                    transport: transport.as_str(),
-                    outcome: outcome.as_str(),
-                };
+                let labels =
+                    QueryLabels { transport: transport.as_str(), outcome: outcome.as_str() };
                 queries_family.get_or_create(&labels).clone()
             })
         });
@@ -103,14 +101,7 @@ impl Default for Counters {
             let reason = reason.as_str();
             dropped_family.get_or_create(&DropLabels { reason }).clone()
         });
-        Self {
-            queries,
-            forwarded,
-            dropped,
-            queries_family,
-            forwarded_family,
-            dropped_family,
-        }
+        Self { queries, forwarded, dropped, queries_family, forwarded_family, dropped_family }
     }
 }
 

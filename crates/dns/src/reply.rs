@@ -185,10 +185,9 @@ impl Pending {
             Ok(bytes) if bytes.len() <= self.limit => Encoded { bytes, outcome },
             // Too long, or too long even for the encoder: the question alone, with TC.
             Ok(_) | Err(_) => match message.truncate().to_vec() {
-                Ok(bytes) if bytes.len() <= self.limit => Encoded {
-                    bytes,
-                    outcome: Outcome::Truncated,
-                },
+                Ok(bytes) if bytes.len() <= self.limit => {
+                    Encoded { bytes, outcome: Outcome::Truncated }
+                }
                 Ok(_) | Err(_) => {
                     let bits = u8::from(self.metadata.recursion_desired);
                     bare(self.metadata.id, bits, Outcome::Failed)

@@ -36,10 +36,7 @@ fn parse_v4(digits: &[&[u8]]) -> Option<Reversed> {
         // `010` and `+1` are other names than `10` and `1`.
         *octet = text.parse().ok().filter(|n: &u8| n.to_string() == text)?;
     }
-    Some(Reversed {
-        address: IpAddr::V4(Ipv4Addr::from(octets)),
-        below,
-    })
+    Some(Reversed { address: IpAddr::V4(Ipv4Addr::from(octets)), below })
 }
 
 fn parse_v6(digits: &[&[u8]]) -> Option<Reversed> {
@@ -49,10 +46,7 @@ fn parse_v6(digits: &[&[u8]]) -> Option<Reversed> {
         let [digit] = label else { return None };
         bits = (bits << 4) | u128::from(char::from(*digit).to_digit(16)?);
     }
-    Some(Reversed {
-        address: IpAddr::V6(Ipv6Addr::from(bits)),
-        below,
-    })
+    Some(Reversed { address: IpAddr::V6(Ipv6Addr::from(bits)), below })
 }
 
 /// One label per octet.

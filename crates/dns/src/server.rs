@@ -38,24 +38,13 @@ impl Listeners {
         tasks: &Tasks,
     ) -> Result<(), DnsError> {
         let (writer, interfaces) = live::channel(Arc::new(Interfaces::read()?));
-        let responder = Responder {
-            zone,
-            policy,
-            interfaces,
-            metrics,
-        };
+        let responder = Responder { zone, policy, interfaces, metrics };
         let stop = tasks.stop().clone();
         tasks.service("dns-interfaces", async move {
             stop.run_until_cancelled(follow_interfaces(writer)).await;
         });
         for Bound { address, udp, tcp } in self.sockets {
-            let adopt = |transport| {
-                move |source| DnsError::Adopt {
-                    address,
-                    transport,
-                    source,
-                }
-            };
+            let adopt = |transport| move |source| DnsError::Adopt { address, transport, source };
             let udp = udp::Server::adopt(udp, responder.clone(), tasks.clone())
                 .map_err(adopt(Transport::Udp))?;
             let tcp = tcp::Server::adopt(tcp, responder.clone(), tasks.clone())
@@ -92,11 +81,7 @@ impl Responder {
         local: Local,
         transport: Transport,
     ) -> Next {
-        let asker = Asker {
-            peer,
-            local,
-            transport,
-        };
+        let asker = Asker { peer, local, transport };
         let policy = self.policy.load();
         match respond(request, &asker, &self.zone.load(), &policy) {
             Reply::Silence(reason) => {

@@ -31,12 +31,7 @@ pub struct ZoneSettings {
 impl ZoneSettings {
     /// The default settings for these domains: a proxy, and the address where the query arrived.
     pub fn new(domains: Domains) -> Self {
-        Self {
-            domains,
-            addresses: Vec::new(),
-            proxied: true,
-            ttl_s: POSITIVE_TTL_S,
-        }
+        Self { domains, addresses: Vec::new(), proxied: true, ttl_s: POSITIVE_TTL_S }
     }
 }
 
@@ -170,10 +165,7 @@ pub(crate) struct Node {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RrSets {
     Gateway,
-    Direct {
-        v4: Box<[Ipv4Addr]>,
-        v6: Box<[Ipv6Addr]>,
-    },
+    Direct { v4: Box<[Ipv4Addr]>, v6: Box<[Ipv6Addr]> },
 }
 
 /// What a service has in the table, to take it out again.

@@ -30,14 +30,12 @@ pub(crate) fn of_request<'a>(
             parse(text).ok_or(NOT_A_HOST)
         })
         .transpose()?;
-    let target = uri
-        .authority()
-        .map(|authority| parse(authority.as_str()).ok_or(NOT_A_HOST))
-        .transpose()?;
+    let target =
+        uri.authority().map(|authority| parse(authority.as_str()).ok_or(NOT_A_HOST)).transpose()?;
     match (target, host) {
-        (Some(target), Some(host)) if target != host => Err(FailureKind::BadAuthority(
-            "Host and the request's target disagree",
-        )),
+        (Some(target), Some(host)) if target != host => {
+            Err(FailureKind::BadAuthority("Host and the request's target disagree"))
+        }
         // RFC 9112 §3.2: every HTTP/1.1 request has a Host, an absolute target or not.
         (Some(_), None) if version == Version::HTTP_11 => Err(NO_HOST),
         (Some(name), _) | (None, Some(name)) => Ok(name),

@@ -30,10 +30,7 @@ impl RequestBody {
 
     /// Nothing.
     pub(crate) fn empty() -> Self {
-        Self {
-            inner: None,
-            bytes: Rc::default(),
-        }
+        Self { inner: None, bytes: Rc::default() }
     }
 
     /// Whether there is nothing to send.
@@ -65,9 +62,7 @@ impl Body for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
@@ -87,18 +82,12 @@ enum Source {
 impl ResponseBody {
     /// A body of our own.
     pub(crate) fn full(bytes: Bytes) -> Self {
-        Self {
-            source: Source::Own(Some(bytes).filter(|b| !b.is_empty())),
-            exchange: None,
-        }
+        Self { source: Source::Own(Some(bytes).filter(|b| !b.is_empty())), exchange: None }
     }
 
     /// An upstream's body.
     pub(crate) fn upstream(inner: Incoming) -> Self {
-        Self {
-            source: Source::Upstream(inner),
-            exchange: None,
-        }
+        Self { source: Source::Upstream(inner), exchange: None }
     }
 
     /// Ties the request's record to this body: it ends when the body does.

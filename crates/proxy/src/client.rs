@@ -61,12 +61,7 @@ pub(crate) enum ConnectError {
 impl Client {
     /// An empty pool whose connections are driven by `tasks`.
     pub(crate) fn new(connect_timeout: Duration, tasks: Tasks) -> Self {
-        Self {
-            idle: RefCell::default(),
-            closed: Cell::new(false),
-            connect_timeout,
-            tasks,
-        }
+        Self { idle: RefCell::default(), closed: Cell::new(false), connect_timeout, tasks }
     }
 
     /// The connection that was used last, and whether its owner may just be closing it.
@@ -136,12 +131,7 @@ impl Client {
         sender: SendRequest<RequestBody>,
         responses: u32,
     ) -> Lease {
-        Lease {
-            client: Rc::clone(self),
-            address,
-            sender,
-            responses,
-        }
+        Lease { client: Rc::clone(self), address, sender, responses }
     }
 }
 

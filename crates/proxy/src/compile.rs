@@ -41,10 +41,7 @@ pub struct CompilerSettings {
 
 impl Default for CompilerSettings {
     fn default() -> Self {
-        Self {
-            tls: true,
-            proxy: true,
-        }
+        Self { tls: true, proxy: true }
     }
 }
 
@@ -65,10 +62,7 @@ impl Compiler {
         version: Version,
         previous: Option<&RouteTable>,
     ) -> Result<RouteTable, ProxyError> {
-        let mut next = RouteTable {
-            version,
-            ..RouteTable::default()
-        };
+        let mut next = RouteTable { version, ..RouteTable::default() };
         next.watched.reserve(catalog.len());
         next.routes.reserve(catalog.len());
         for service in catalog.iter() {
@@ -91,10 +85,7 @@ impl Compiler {
         leaves: &dyn LeafSource,
         version: Version,
     ) -> Result<RouteTable, ProxyError> {
-        let mut next = RouteTable {
-            version,
-            ..previous.clone()
-        };
+        let mut next = RouteTable { version, ..previous.clone() };
         // A host may move from one service to another in one step, so all old ones go first.
         let mut replaced: HashMap<&ServiceName, Watched> = HashMap::new();
         for change in changes {
@@ -179,11 +170,7 @@ impl Compiler {
                 )),
             }
         });
-        Arc::new(Pool::new(
-            service.name.clone(),
-            service.host().clone(),
-            upstreams.collect(),
-        ))
+        Arc::new(Pool::new(service.name.clone(), service.host().clone(), upstreams.collect()))
     }
 }
 
@@ -209,11 +196,7 @@ impl RouteTable {
 }
 
 fn required(leaves: &dyn LeafSource, name: &ServiceName) -> Result<Arc<RouteLeaves>, ProxyError> {
-    leaves
-        .leaves(name)
-        .ok_or_else(|| ProxyError::MissingLeaves {
-            service: name.clone(),
-        })
+    leaves.leaves(name).ok_or_else(|| ProxyError::MissingLeaves { service: name.clone() })
 }
 
 #[cfg(test)]

@@ -108,12 +108,7 @@ impl Connections {
             waker: RefCell::default(),
         });
         self.entries.borrow_mut().insert(id, Rc::clone(&entry));
-        Connection {
-            id,
-            book: Rc::clone(self),
-            entry,
-            permit,
-        }
+        Connection { id, book: Rc::clone(self), entry, permit }
     }
 
     fn wake_all(&self) {
@@ -239,11 +234,7 @@ mod tests {
     impl Future for Fake {
         type Output = ();
         fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-            if self.0.get() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
+            if self.0.get() { Poll::Ready(()) } else { Poll::Pending }
         }
     }
 

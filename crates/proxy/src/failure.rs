@@ -53,10 +53,7 @@ pub(crate) enum FailureKind {
         reason: String,
     },
     /// The TCP handshake took longer than allowed.
-    ConnectTimeout {
-        service: ServiceName,
-        after: Duration,
-    },
+    ConnectTimeout { service: ServiceName, after: Duration },
     /// A method that a reverse proxy does not serve.
     MethodRefused,
     /// The connection was opened for another service than the request names.
@@ -111,11 +108,7 @@ impl FailureKind {
 
 impl From<FailureKind> for Failure {
     fn from(kind: FailureKind) -> Self {
-        Self {
-            side: kind.side(),
-            retry: kind.retry(),
-            kind,
-        }
+        Self { side: kind.side(), retry: kind.retry(), kind }
     }
 }
 
@@ -126,18 +119,15 @@ impl fmt::Display for FailureKind {
             Self::BadResponse(service) => {
                 write!(f, "an upstream of {service} did not answer in HTTP")
             }
-            Self::ClosedEarly(service) => write!(
-                f,
-                "an upstream of {service} closed the connection before it answered"
-            ),
+            Self::ClosedEarly(service) => {
+                write!(f, "an upstream of {service} closed the connection before it answered")
+            }
             Self::ConnectFailed { service, reason } => {
                 write!(f, "no connection to an upstream of {service}: {reason}")
             }
-            Self::ConnectTimeout { service, after } => write!(
-                f,
-                "no connection to an upstream of {service} within {} s",
-                after.as_secs()
-            ),
+            Self::ConnectTimeout { service, after } => {
+                write!(f, "no connection to an upstream of {service} within {} s", after.as_secs())
+            }
             Self::MethodRefused => f.write_str("this method is not served here"),
             Self::Misdirected => {
                 f.write_str("this connection was opened for another service; open a new one")

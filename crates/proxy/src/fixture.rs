@@ -38,10 +38,7 @@ pub(crate) fn service(name: &str, upstreams: &[&str]) -> Service {
 
 /// The same, served with TLS.
 pub(crate) fn tls_service(name: &str, upstreams: &[&str]) -> Service {
-    Service {
-        tls: TlsMode::Issued,
-        ..service(name, upstreams)
-    }
+    Service { tls: TlsMode::Issued, ..service(name, upstreams) }
 }
 
 /// A catalog of these services.
@@ -57,10 +54,7 @@ pub(crate) fn put(service: Service) -> Change {
 
 /// A version at revision 0.
 pub(crate) fn version(generation: u64) -> Version {
-    Version {
-        generation: Generation(generation),
-        revision: 0,
-    }
+    Version { generation: Generation(generation), revision: 0 }
 }
 
 /// A compiler that nobody hears the reports of.
@@ -71,9 +65,7 @@ pub(crate) fn compiler() -> Compiler {
 /// The table of these services, with whatever leaves they need.
 pub(crate) fn table(services: Vec<Service>) -> RouteTable {
     let leaves = Leaves::of(&services);
-    compiler()
-        .compile(&catalog(services), &leaves, version(1), None)
-        .expect("a table")
+    compiler().compile(&catalog(services), &leaves, version(1), None).expect("a table")
 }
 
 /// Leaves by service.
@@ -106,10 +98,7 @@ impl LeafSource for Leaves {
 /// A pair whose keys cannot be parsed.
 pub(crate) fn unusable_pair() -> LeafPair {
     let leaf = |algorithm| leaf(algorithm, vec![0], vec![0]);
-    LeafPair {
-        ed25519: leaf(Algorithm::Ed25519),
-        ecdsa_p256: leaf(Algorithm::EcdsaP256),
-    }
+    LeafPair { ed25519: leaf(Algorithm::Ed25519), ecdsa_p256: leaf(Algorithm::EcdsaP256) }
 }
 
 /// A leaf, valid for the nine days after 1970.

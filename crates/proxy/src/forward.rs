@@ -48,12 +48,7 @@ pub(crate) async fn forward(
         let in_flight = upstream.begin();
         let (failure, unsent) = match attempt(client, &upstream, request).await {
             Ok((response, lease)) => {
-                return Ok(Answer {
-                    response,
-                    lease,
-                    in_flight,
-                    retries,
-                });
+                return Ok(Answer { response, lease, in_flight, retries });
             }
             Err(Broken { cause, unsent }) => {
                 (cause.into_failure(&route.service, connect_timeout), unsent)
@@ -90,11 +85,7 @@ fn nobody(route: &Route) -> Failure {
         .filter_map(|upstream| upstream.last_probe())
         .max_by_key(|probe| probe.at)
         .and_then(|probe| probe.outcome.reason());
-    FailureKind::NoUpstream {
-        service: route.service.clone(),
-        reason,
-    }
-    .into()
+    FailureKind::NoUpstream { service: route.service.clone(), reason }.into()
 }
 
 /// A try that failed, with the request when it can be sent again.
@@ -114,14 +105,12 @@ impl Cause {
     fn into_failure(self, service: &ServiceName, connect_timeout: Duration) -> Failure {
         let service = service.clone();
         match self {
-            Self::Connect(ConnectError::TimedOut) => FailureKind::ConnectTimeout {
-                service,
-                after: connect_timeout,
-            },
-            Self::Connect(ConnectError::Refused(error)) => FailureKind::ConnectFailed {
-                service,
-                reason: plain(&error),
-            },
+            Self::Connect(ConnectError::TimedOut) => {
+                FailureKind::ConnectTimeout { service, after: connect_timeout }
+            }
+            Self::Connect(ConnectError::Refused(error)) => {
+                FailureKind::ConnectFailed { service, reason: plain(&error) }
+            }
             Self::Unresolved => FailureKind::ConnectFailed {
                 service,
                 reason: "its name has no address yet".to_owned(),
@@ -148,10 +137,7 @@ async fn attempt(
     mut request: Request<RequestBody>,
 ) -> Result<(Response<Incoming>, Lease), Broken> {
     let Some(address) = upstream.socket() else {
-        return Err(Broken {
-            cause: Cause::Unresolved,
-            unsent: Some(Box::new(request)),
-        });
+        return Err(Broken { cause: Cause::Unresolved, unsent: Some(Box::new(request)) });
     };
     let mut stale = 0;
     loop {
@@ -175,19 +161,12 @@ async fn attempt(
             Err(error) => error,
         };
         let untouched = error.take_message();
-        let cause = if error.error().is_parse() {
-            Cause::NotHttp
-        } else {
-            Cause::Closed
-        };
+        let cause = if error.error().is_parse() { Cause::NotHttp } else { Cause::Closed };
         request = match (untouched, replay) {
             (Some(untouched), _) if reused => untouched,
             (None, Some(copy)) if matches!(cause, Cause::Closed) => copy,
             _ => {
-                return Err(Broken {
-                    cause,
-                    unsent: None,
-                });
+                return Err(Broken { cause, unsent: None });
             }
         };
         stale = if reused { stale + 1 } else { STALE_MAX };

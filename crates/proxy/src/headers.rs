@@ -77,9 +77,7 @@ pub(crate) fn to_client(headers: &mut HeaderMap) {
 pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let listed = tokens(headers, &header::CONNECTION).any(|t| t.eq_ignore_ascii_case("upgrade"));
     let protocol = headers.get(header::UPGRADE)?;
-    let h2c = protocol
-        .to_str()
-        .is_ok_and(|text| text.to_ascii_lowercase().contains("h2c"));
+    let h2c = protocol.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("h2c"));
     (listed && !h2c).then(|| protocol.clone())
 }
 
@@ -159,11 +157,7 @@ fn forwarded(client: &Client, host: &HeaderValue) -> HeaderValue {
     text.push_str(&client.forwarded);
     // A port or brackets make it more than a token. Writing to a String cannot fail.
     let quoted = host.contains([':', '[']);
-    let written = if quoted {
-        write!(text, "\"{host}\"")
-    } else {
-        write!(text, "{host}")
-    };
+    let written = if quoted { write!(text, "\"{host}\"") } else { write!(text, "{host}") };
     written
         .ok()
         .and_then(|()| HeaderValue::try_from(text).ok())
@@ -206,9 +200,7 @@ mod tests {
         let mut headers = map(lines);
         let client = Client::new("10.0.0.9".parse().expect("address"), "https");
         let host = HeaderValue::from_static("grafana.internal:8443");
-        to_upstream(&mut headers, &client, host, || {
-            HeaderValue::from_static("made")
-        });
+        to_upstream(&mut headers, &client, host, || HeaderValue::from_static("made"));
         headers
     }
 
@@ -252,10 +244,7 @@ mod tests {
         assert_eq!(all("x-real-ip"), ["10.0.0.9"]);
         assert_eq!(all("x-forwarded-proto"), ["https"]);
         assert_eq!(all("x-forwarded-host"), ["grafana.internal:8443"]);
-        assert_eq!(
-            all("forwarded"),
-            ["for=10.0.0.9;proto=https;host=\"grafana.internal:8443\""]
-        );
+        assert_eq!(all("forwarded"), ["for=10.0.0.9;proto=https;host=\"grafana.internal:8443\""]);
         assert_eq!(all("x-request-id"), ["made"]);
         assert!(!headers.contains_key("x_forwarded_for"));
         assert!(!headers.contains_key("x-forwarded-prefix"));
@@ -270,10 +259,7 @@ mod tests {
     #[test]
     fn upgrades_need_both_fields_and_never_h2c() {
         let asks = |lines: &[_]| upgrade(&map(lines)).is_some();
-        assert!(asks(&[
-            ("connection", "keep-alive, Upgrade"),
-            ("upgrade", "websocket")
-        ]));
+        assert!(asks(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]));
         assert!(!asks(&[("upgrade", "websocket")]));
         assert!(!asks(&[("connection", "upgrade"), ("upgrade", "h2c")]));
         assert!(!asks(&[("connection", "upgrade")]));

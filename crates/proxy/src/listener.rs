@@ -47,11 +47,7 @@ impl Listeners {
         let mut workers: Vec<Sockets> = (0..count).map(|_| Sockets::default()).collect();
         let https = bind_all(&settings.https, &mut workers, |w| &mut w.https)?;
         let http = bind_all(&settings.http, &mut workers, |w| &mut w.http)?;
-        Ok(Self {
-            https,
-            http,
-            workers,
-        })
+        Ok(Self { https, http, workers })
     }
 
     /// Where TLS is served; real ports, also when 0 was asked for.
@@ -83,10 +79,7 @@ impl Sockets {
         let all = |sockets: Vec<Socket>| -> Result<Vec<_>, ProxyError> {
             sockets.into_iter().map(listen).collect()
         };
-        Ok(Listening {
-            https: all(self.https)?,
-            http: all(self.http)?,
-        })
+        Ok(Listening { https: all(self.https)?, http: all(self.http)? })
     }
 }
 
@@ -155,9 +148,7 @@ fn bind_shared(address: SocketAddr) -> Result<Socket, ProxyError> {
     let socket = open(address)?;
     // Without SO_REUSEADDR at first: a socket that is bound but does not listen yet would not be
     // seen by another process's probe otherwise.
-    let strict = socket
-        .set_reuse_port(true)
-        .and_then(|()| socket.bind(&address.into()));
+    let strict = socket.set_reuse_port(true).and_then(|()| socket.bind(&address.into()));
     match strict {
         Ok(()) => Ok(socket),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => socket
@@ -170,25 +161,18 @@ fn bind_shared(address: SocketAddr) -> Result<Socket, ProxyError> {
 }
 
 fn open(address: SocketAddr) -> Result<Socket, ProxyError> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking(),
-        Some(Protocol::TCP),
-    )
-    .map_err(|e| failed("open a socket", address, e))?;
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))
+            .map_err(|e| failed("open a socket", address, e))?;
     if address.is_ipv6() {
-        socket
-            .set_only_v6(true)
-            .map_err(|e| failed("restrict to IPv6", address, e))?;
+        socket.set_only_v6(true).map_err(|e| failed("restrict to IPv6", address, e))?;
     }
     Ok(socket)
 }
 
 fn listen(socket: Socket) -> Result<std::net::TcpListener, ProxyError> {
     // Inherited by every accepted connection, so that a restart finds no holder in TIME_WAIT.
-    let outcome = socket
-        .set_reuse_address(true)
-        .and_then(|()| socket.listen(BACKLOG));
+    let outcome = socket.set_reuse_address(true).and_then(|()| socket.listen(BACKLOG));
     match outcome {
         Ok(()) => Ok(socket.into()),
         Err(error) => {
@@ -201,10 +185,9 @@ fn listen(socket: Socket) -> Result<std::net::TcpListener, ProxyError> {
 
 fn refused(address: SocketAddr, source: io::Error) -> ProxyError {
     match source.kind() {
-        io::ErrorKind::AddrInUse => ProxyError::PortTaken {
-            address,
-            holder: holder::describe(address),
-        },
+        io::ErrorKind::AddrInUse => {
+            ProxyError::PortTaken { address, holder: holder::describe(address) }
+        }
         io::ErrorKind::PermissionDenied => ProxyError::PortForbidden { address, source },
         io::ErrorKind::AddrNotAvailable => ProxyError::AddressMissing { address, source },
         _ => failed("bind", address, source),
@@ -212,11 +195,7 @@ fn refused(address: SocketAddr, source: io::Error) -> ProxyError {
 }
 
 fn failed(operation: &'static str, address: SocketAddr, source: io::Error) -> ProxyError {
-    ProxyError::Socket {
-        operation,
-        address,
-        source,
-    }
+    ProxyError::Socket { operation, address, source }
 }
 
 #[cfg(test)]
@@ -226,11 +205,7 @@ mod tests {
     use super::*;
 
     fn settings(https: &str, workers: usize) -> BindSettings {
-        BindSettings {
-            https: vec![https.parse().expect("address")],
-            http: Vec::new(),
-            workers,
-        }
+        BindSettings { https: vec![https.parse().expect("address")], http: Vec::new(), workers }
     }
 
     #[test]
@@ -273,9 +248,6 @@ mod tests {
     #[test]
     fn an_address_of_another_machine_says_so() {
         let error = Listeners::bind(&settings("192.0.2.1:8443", 1)).expect_err("not ours");
-        assert!(
-            matches!(error, ProxyError::AddressMissing { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, ProxyError::AddressMissing { .. }), "{error}");
     }
 }

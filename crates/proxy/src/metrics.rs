@@ -71,11 +71,7 @@ impl ProxyMetrics {
     pub(crate) fn worker(&self) -> WorkerMetrics {
         let shard = Arc::<Shard>::default();
         lock(&self.0.shards).push(Arc::clone(&shard));
-        WorkerMetrics {
-            all: self.clone(),
-            shard,
-            known: RefCell::default(),
-        }
+        WorkerMetrics { all: self.clone(), shard, known: RefCell::default() }
     }
 }
 
@@ -94,18 +90,14 @@ impl WorkerMetrics {
             return Arc::clone(counters);
         }
         let counters = Arc::clone(lock(&self.shard).entry(service.clone()).or_default());
-        self.known
-            .borrow_mut()
-            .insert(service.clone(), Arc::clone(&counters));
+        self.known.borrow_mut().insert(service.clone(), Arc::clone(&counters));
         counters
     }
 
     /// Forgets services that [`ProxyMetrics::retain`] dropped.
     pub(crate) fn sweep(&self) {
         let shard = lock(&self.shard);
-        self.known
-            .borrow_mut()
-            .retain(|service, _| shard.contains_key(service));
+        self.known.borrow_mut().retain(|service, _| shard.contains_key(service));
     }
 
     pub(crate) fn connection_opened(&self) {
@@ -219,42 +211,22 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let inner = &self.0;
         for (name, help, value) in [
-            (
-                "proxy_connections",
-                "Connections accepted",
-                &inner.connections,
-            ),
+            ("proxy_connections", "Connections accepted", &inner.connections),
             (
                 "proxy_handshakes_failed",
                 "TLS handshakes that failed or took too long",
                 &inner.handshakes_failed,
             ),
-            (
-                "proxy_requests_refused",
-                "Requests that reached no service",
-                &inner.refused,
-            ),
-            (
-                "proxy_cut",
-                "Requests and tunnels cut at the deadline of a stop",
-                &inner.cut,
-            ),
+            ("proxy_requests_refused", "Requests that reached no service", &inner.refused),
+            ("proxy_cut", "Requests and tunnels cut at the deadline of a stop", &inner.cut),
         ] {
             let counter = ConstCounter::new(value.load(Ordering::Relaxed));
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
         }
         for (name, help, value) in [
-            (
-                "proxy_connections_open",
-                "Connections open now",
-                &inner.connections_open,
-            ),
-            (
-                "proxy_tunnels_open",
-                "Tunnels open now",
-                &inner.tunnels_open,
-            ),
+            ("proxy_connections_open", "Connections open now", &inner.connections_open),
+            ("proxy_tunnels_open", "Tunnels open now", &inner.tunnels_open),
         ] {
             let gauge = ConstGauge::new(value.load(Ordering::Relaxed).cast_signed());
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
@@ -314,10 +286,8 @@ fn encode_services(
         let labels = [("service", service.as_str())];
         let mut metric = metric.encode_family(&labels)?;
         let bounds = BUCKETS_MS.iter().map(|ms| seconds(ms * 1_000));
-        let buckets: Vec<(f64, u64)> = bounds
-            .chain([f64::INFINITY])
-            .zip(sum.buckets.iter().copied())
-            .collect();
+        let buckets: Vec<(f64, u64)> =
+            bounds.chain([f64::INFINITY]).zip(sum.buckets.iter().copied()).collect();
         let total = sum.buckets.iter().sum();
         let no_exemplars = None::<&HashMap<usize, _>>;
         metric.encode_histogram::<[(&str, &str); 0]>(
@@ -347,17 +317,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 type PerService = (&'static str, &'static str, fn(&Sum) -> u64);
 
 const PER_SERVICE: [PerService; 3] = [
-    ("proxy_request_bytes", "Bytes of request bodies", |sum| {
-        sum.bytes_in
-    }),
-    ("proxy_response_bytes", "Bytes of response bodies", |sum| {
-        sum.bytes_out
-    }),
-    (
-        "proxy_retries",
-        "Requests moved to another upstream",
-        |sum| sum.retries,
-    ),
+    ("proxy_request_bytes", "Bytes of request bodies", |sum| sum.bytes_in),
+    ("proxy_response_bytes", "Bytes of response bodies", |sum| sum.bytes_out),
+    ("proxy_retries", "Requests moved to another upstream", |sum| sum.retries),
 ];
 /// Status classes; the first is for clients that left before there was a status.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];

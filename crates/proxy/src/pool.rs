@@ -103,8 +103,7 @@ impl Pool {
 
     /// Rebuilds the selection after a flip; only the prober calls this.
     pub(crate) fn refresh(&self) {
-        self.selection
-            .store(Arc::new(Selection::of(&self.upstreams)));
+        self.selection.store(Arc::new(Selection::of(&self.upstreams)));
     }
 
     /// Whether a pool compiled for `host` with `probe` over `addresses` would be this one.
@@ -130,9 +129,7 @@ impl Pool {
             0 | 1 => 0,
             _ => self.any.fetch_add(1, Ordering::Relaxed) % len,
         };
-        self.upstreams[start..]
-            .iter()
-            .chain(&self.upstreams[..start])
+        self.upstreams[start..].iter().chain(&self.upstreams[..start])
     }
 }
 

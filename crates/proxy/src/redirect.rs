@@ -53,11 +53,7 @@ mod tests {
         for (port, target, expected) in [
             (443, "/a?b=c", "https://grafana.internal/a?b=c"),
             (8443, "/", "https://grafana.internal:8443/"),
-            (
-                8443,
-                "http://grafana.internal:8080/x",
-                "https://grafana.internal:8443/x",
-            ),
+            (8443, "http://grafana.internal:8080/x", "https://grafana.internal:8443/x"),
             (443, "*", "https://grafana.internal/"),
         ] {
             let target: Uri = target.parse().expect("target");

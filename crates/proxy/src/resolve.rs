@@ -22,9 +22,7 @@ pub struct Resolver {
 impl Resolver {
     /// A resolver that hands on the addresses that `allows` lets through.
     pub fn new(allows: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
-        Self {
-            allows: Arc::new(allows),
-        }
+        Self { allows: Arc::new(allows) }
     }
 
     /// Where to try to connect, in this order: `last` first while the name still has it.
@@ -41,9 +39,8 @@ impl Resolver {
             UpstreamHost::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, addr.port())]),
             UpstreamHost::Name(name) => name,
         };
-        let found = lookup_host((&**name, addr.port()))
-            .await
-            .map_err(|_| ResolveError::NotFound)?;
+        let found =
+            lookup_host((&**name, addr.port())).await.map_err(|_| ResolveError::NotFound)?;
         self.choose(found, last)
     }
 
@@ -65,11 +62,7 @@ impl Resolver {
         // Stable: only the last one moves to the front.
         allowed.sort_by_key(|socket| Some(*socket) != last);
         allowed.truncate(ADDRESSES_MAX);
-        if allowed.is_empty() {
-            Err(ResolveError::NotAllowed)
-        } else {
-            Ok(allowed)
-        }
+        if allowed.is_empty() { Err(ResolveError::NotAllowed) } else { Ok(allowed) }
     }
 }
 
@@ -107,22 +100,10 @@ mod tests {
         let cases = [
             // (found, last, expected)
             ("10.0.0.1:1 10.0.0.2:1", None, "10.0.0.1:1 10.0.0.2:1"),
-            (
-                "10.0.0.1:1 10.0.0.2:1",
-                Some("10.0.0.2:1"),
-                "10.0.0.2:1 10.0.0.1:1",
-            ),
-            (
-                "10.0.0.1:1 10.0.0.2:1",
-                Some("10.0.0.9:1"),
-                "10.0.0.1:1 10.0.0.2:1",
-            ),
+            ("10.0.0.1:1 10.0.0.2:1", Some("10.0.0.2:1"), "10.0.0.2:1 10.0.0.1:1"),
+            ("10.0.0.1:1 10.0.0.2:1", Some("10.0.0.9:1"), "10.0.0.1:1 10.0.0.2:1"),
             ("10.0.0.1:1 10.0.0.1:1", None, "10.0.0.1:1"),
-            (
-                "169.254.169.254:1 10.0.0.1:1",
-                Some("169.254.169.254:1"),
-                "10.0.0.1:1",
-            ),
+            ("169.254.169.254:1 10.0.0.1:1", Some("169.254.169.254:1"), "10.0.0.1:1"),
             ("[::ffff:169.254.169.254]:1 10.0.0.1:1", None, "10.0.0.1:1"),
             (
                 "[fd00::1]:1 [fd00::2]:1 [fd00::3]:1 [fd00::4]:1 [fd00::5]:1",
@@ -149,9 +130,6 @@ mod tests {
     async fn a_literal_address_is_taken_as_it_was_registered() {
         let addr = UpstreamAddr::parse("[fd00::1]:9").unwrap();
         let resolver = Resolver::new(|_| false);
-        assert_eq!(
-            resolver.lookup(&addr, None).await,
-            Ok(sockets("[fd00::1]:9"))
-        );
+        assert_eq!(resolver.lookup(&addr, None).await, Ok(sockets("[fd00::1]:9")));
     }
 }

@@ -19,10 +19,7 @@ pub(crate) fn failure(failure: &Failure, accept: Option<&HeaderValue>) -> Respon
     let (content_type, body) = if prefers_json(accept) {
         let word = failure.kind.word();
         let text = json_string(&failure.kind.to_string());
-        (
-            "application/json",
-            format!("{{\"error\":{{\"code\":\"{word}\",\"message\":{text}}}}}\n"),
-        )
+        ("application/json", format!("{{\"error\":{{\"code\":\"{word}\",\"message\":{text}}}}}\n"))
     } else {
         ("text/plain; charset=utf-8", text + "\n")
     };
@@ -52,10 +49,7 @@ pub(crate) fn own(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -125,10 +119,7 @@ mod tests {
     #[test]
     fn a_503_says_when_to_come_back() {
         let service = conduit_core::name::ServiceName::parse("grafana").expect("valid");
-        let kind = FailureKind::NoUpstream {
-            service,
-            reason: Some("connection refused".into()),
-        };
+        let kind = FailureKind::NoUpstream { service, reason: Some("connection refused".into()) };
         let response = failure(&kind.into(), None);
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(response.headers().contains_key(header::RETRY_AFTER));

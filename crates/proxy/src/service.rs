@@ -213,9 +213,7 @@ impl Service {
     ) -> Result<Request<RequestBody>, Failure> {
         let (mut parts, body) = request.into_parts();
         let host = host_field(&parts.uri, &parts.headers)?;
-        headers::to_upstream(&mut parts.headers, &self.client, host, || {
-            self.worker.request_id()
-        });
+        headers::to_upstream(&mut parts.headers, &self.client, host, || self.worker.request_id());
         if let Some(protocol) = protocol {
             headers::set_upgrade(&mut parts.headers, protocol);
         }
@@ -225,10 +223,7 @@ impl Service {
         if !body.is_empty() && body.size_hint().exact().is_none() {
             // hyper would send a GET without its body otherwise.
             parts.headers.remove(header::CONTENT_LENGTH);
-            parts.headers.insert(
-                header::TRANSFER_ENCODING,
-                HeaderValue::from_static("chunked"),
-            );
+            parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         let mut outgoing = Request::new(body);
         *outgoing.method_mut() = parts.method;
@@ -249,13 +244,7 @@ impl Service {
             return Err(FailureKind::BadResponse(route.service.clone()).into());
         };
         let upstream = hyper::upgrade::on(&mut theirs);
-        upgrade::join(
-            &self.worker,
-            &self.connection,
-            downstream,
-            upstream,
-            answer.in_flight,
-        );
+        upgrade::join(&self.worker, &self.connection, downstream, upstream, answer.in_flight);
         let protocol = headers::upgrade(theirs.headers()).unwrap_or(protocol);
         let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -274,9 +263,7 @@ fn decide_encrypted(
 ) -> Result<Arc<Route>, FailureKind> {
     let route = table.get(host);
     if host == server_name {
-        return route
-            .cloned()
-            .ok_or_else(|| FailureKind::UnknownHost(host.to_owned()));
+        return route.cloned().ok_or_else(|| FailureKind::UnknownHost(host.to_owned()));
     }
     match (route, table.get(server_name)) {
         (Some(asked), Some(opened)) if asked.service == opened.service => Ok(Arc::clone(asked)),
@@ -308,10 +295,7 @@ fn origin_form(uri: Uri) -> Uri {
     if uri.authority().is_none() {
         return uri;
     }
-    uri.into_parts()
-        .path_and_query
-        .unwrap_or_else(|| PathAndQuery::from_static("/"))
-        .into()
+    uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/")).into()
 }
 
 fn join_cookies(headers: &mut HeaderMap) {
@@ -319,11 +303,8 @@ fn join_cookies(headers: &mut HeaderMap) {
     if lines.next().is_none() || lines.next().is_none() {
         return;
     }
-    let all: Vec<&[u8]> = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
+    let all: Vec<&[u8]> =
+        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
         headers.insert(header::COOKIE, joined);
     }

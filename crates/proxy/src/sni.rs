@@ -86,10 +86,7 @@ impl RouteLeaves {
 
     /// The pair itself.
     pub fn pair(&self) -> LeafPair {
-        LeafPair {
-            ed25519: self.ed25519.leaf.clone(),
-            ecdsa_p256: self.ecdsa_p256.leaf.clone(),
-        }
+        LeafPair { ed25519: self.ed25519.leaf.clone(), ecdsa_p256: self.ecdsa_p256.leaf.clone() }
     }
 
     /// When the pair is due for renewal.
@@ -113,11 +110,7 @@ struct DerLeaf {
 
 impl DerLeaf {
     fn new(leaf: Leaf, chain: Arc<[CertificateDer<'static>]>) -> Self {
-        Self {
-            leaf,
-            chain,
-            parsed: OnceLock::new(),
-        }
+        Self { leaf, chain, parsed: OnceLock::new() }
     }
 
     fn parsed(&self) -> Option<Arc<CertifiedKey>> {

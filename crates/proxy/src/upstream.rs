@@ -78,9 +78,7 @@ impl Upstream {
     /// Where to connect to: the literal address, or the one its name had last; `None` while a name
     /// has not been resolved yet.
     pub fn socket(&self) -> Option<SocketAddr> {
-        self.addr
-            .socket()
-            .or_else(|| self.resolved.load().as_deref().copied())
+        self.addr.socket().or_else(|| self.resolved.load().as_deref().copied())
     }
 
     /// What the prober thinks of it.
@@ -110,9 +108,7 @@ impl Upstream {
 
     /// Notes that it just delivered bytes to a client: it is busy, not dead.
     pub fn delivered(&self, now: Instant) {
-        let since = now
-            .saturating_duration_since(self.reports.epoch)
-            .as_millis();
+        let since = now.saturating_duration_since(self.reports.epoch).as_millis();
         let since = u64::try_from(since).unwrap_or(u64::MAX - 1) + 1;
         self.delivered_ms.store(since, Ordering::Relaxed);
     }
@@ -136,10 +132,7 @@ impl Upstream {
         if self.reported.swap(true, Ordering::AcqRel) {
             return;
         }
-        let report = Report {
-            upstream: Arc::clone(self),
-            observation,
-        };
+        let report = Report { upstream: Arc::clone(self), observation };
         if self.reports.sender.try_send(report).is_err() {
             self.reported.store(false, Ordering::Release);
         }
@@ -226,10 +219,7 @@ pub struct LastProbe {
 /// Makes the queue between the request path and the prober.
 pub fn reports() -> (Reports, ReportQueue) {
     let (sender, receiver) = mpsc::channel(REPORTS_MAX);
-    let reports = Reports {
-        sender,
-        epoch: Instant::now(),
-    };
+    let reports = Reports { sender, epoch: Instant::now() };
     (reports, ReportQueue(receiver))
 }
 

@@ -126,10 +126,7 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
     let cut = local.block_on(runtime, async move {
         let listening = plan.listening;
         let worker = Rc::new(Worker {
-            client: Rc::new(Client::new(
-                plan.settings.limits.connect,
-                plan.tasks.clone(),
-            )),
+            client: Rc::new(Client::new(plan.settings.limits.connect, plan.tasks.clone())),
             connections: Rc::default(),
             settings: plan.settings,
             table: plan.table,
@@ -205,16 +202,12 @@ impl Worker {
             let accept = Rc::clone(&self).accept(listener, None);
             self.keep_accepting(&accepting, accept);
         }
-        self.sweep_until(SWEEP_INTERVAL, self.tasks.stop().cancelled())
-            .await;
+        self.sweep_until(SWEEP_INTERVAL, self.tasks.stop().cancelled()).await;
         accepting.finish().await;
         self.connections.drain();
         self.client.close();
         let finished = self.sweep_until(DRAIN_SWEEP_INTERVAL, self.tasks.finish());
-        if tokio::time::timeout(self.settings.limits.drain, finished)
-            .await
-            .is_ok()
-        {
+        if tokio::time::timeout(self.settings.limits.drain, finished).await.is_ok() {
             return 0;
         }
         let cut = self.connections.cut();
@@ -332,9 +325,8 @@ impl Drop for Open {
 
 /// Sends small writes at once, and notices clients that vanished.
 fn prepare(stream: &TcpStream) {
-    let prepared = stream
-        .set_nodelay(true)
-        .and_then(|()| socket2::SockRef::from(stream).set_keepalive(true));
+    let prepared =
+        stream.set_nodelay(true).and_then(|()| socket2::SockRef::from(stream).set_keepalive(true));
     if let Err(error) = prepared {
         // The client is gone already; reading will say so.
         tracing::debug!(%error, "a connection's options could not be set");
@@ -344,10 +336,7 @@ fn prepare(stream: &TcpStream) {
 /// Waits when accepting failed for want of resources; other failures concern one client only.
 async fn pause(error: &std::io::Error) {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionReset | Interrupted
-    ) {
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
         return;
     }
     tracing::warn!(%error, "accepting a connection failed");
@@ -363,13 +352,8 @@ struct RequestIds {
 
 impl RequestIds {
     fn new() -> Self {
-        let seed = std::collections::hash_map::RandomState::new()
-            .build_hasher()
-            .finish();
-        Self {
-            seed,
-            count: Cell::new(0),
-        }
+        let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
+        Self { seed, count: Cell::new(0) }
     }
 
     fn next(&self) -> HeaderValue {

@@ -17,10 +17,7 @@ type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// Copies the database at `source` to a new file.
 pub(crate) fn copy(source: &Path, target: &Path) -> Result<(), RegistryError> {
-    let error = |fault: Fault| RegistryError::Backup {
-        path: target.to_owned(),
-        source: fault,
-    };
+    let error = |fault: Fault| RegistryError::Backup { path: target.to_owned(), source: fault };
     if target.exists() {
         return Err(error("there is a file of this name already".into()));
     }
@@ -37,12 +34,7 @@ pub(crate) fn copy(source: &Path, target: &Path) -> Result<(), RegistryError> {
 
 fn fill(source: &Path, partial: &Path) -> Result<(), Fault> {
     let mut options = OpenOptions::new();
-    let file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(partial)?;
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(partial)?;
     drop(file);
     // A connection of its own: a long copy must not hold up other reads.
     let from = store::open_for_reading(source)?;

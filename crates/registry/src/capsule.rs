@@ -29,21 +29,16 @@ pub(crate) struct Context<'a> {
 
 /// Drafts one entry for each act of a plan.
 pub(crate) fn drafts(plan: &Plan, context: &Context<'_>) -> Vec<Draft> {
-    let leaves: HashMap<&ServiceName, &LeafPair> = context
-        .leaves
-        .iter()
-        .map(|(name, pair)| (name, pair))
-        .collect();
+    let leaves: HashMap<&ServiceName, &LeafPair> =
+        context.leaves.iter().map(|(name, pair)| (name, pair)).collect();
     let services = plan.steps.iter().filter_map(|step| {
         let (action, message, details) = of_act(&step.act, leaves.get(&step.name).copied())?;
         Some(context.draft(action, message, details))
     });
     let token = plan.token.iter().map(|step| of_token(step, context));
     // Who asked is known better here than by whoever wrote the draft.
-    let record = plan.record.iter().map(|draft| Draft {
-        actor: context.actor.clone(),
-        ..(**draft).clone()
-    });
+    let record =
+        plan.record.iter().map(|draft| Draft { actor: context.actor.clone(), ..(**draft).clone() });
     services.chain(token).chain(record).collect()
 }
 
@@ -67,11 +62,9 @@ impl Context<'_> {
 fn of_act(act: &Act, leaves: Option<&LeafPair>) -> Option<(Action, String, Map<String, Value>)> {
     Some(match act {
         Act::Keep => return None,
-        Act::Create { next } => (
-            Action::ServiceRegister,
-            format!("Registered {}", arrow(next)),
-            facts(next, leaves),
-        ),
+        Act::Create { next } => {
+            (Action::ServiceRegister, format!("Registered {}", arrow(next)), facts(next, leaves))
+        }
         Act::Replace { previous, next } => {
             let mut details = facts(next, leaves);
             details.insert("previous".into(), Value::Object(facts(previous, None)));
@@ -103,12 +96,7 @@ fn of_token(step: &TokenStep, context: &Context<'_>) -> Draft {
     let (action, message, id, name) = match step {
         TokenStep::Create { name, .. } => {
             let id = context.token.map(|token| token.id.as_str());
-            (
-                Action::TokenCreate,
-                format!("Created token {name}"),
-                id,
-                name,
-            )
+            (Action::TokenCreate, format!("Created token {name}"), id, name)
         }
         TokenStep::Revoke { id, name } => {
             let message = format!("Revoked token {name}");
@@ -118,10 +106,7 @@ fn of_token(step: &TokenStep, context: &Context<'_>) -> Draft {
     let mut details = Map::new();
     details.insert("id".into(), json!(id));
     details.insert("name".into(), json!(name));
-    if let TokenStep::Create {
-        role, expires_at, ..
-    } = step
-    {
+    if let TokenStep::Create { role, expires_at, .. } = step {
         details.insert("role".into(), json!(role.as_str()));
         let expires_at = expires_at.map(|at| at.to_string());
         details.insert("expires_at".into(), json!(expires_at));
@@ -160,12 +145,7 @@ fn facts(service: &Service, leaves: Option<&LeafPair>) -> Map<String, Value> {
     if let Some(pair) = leaves {
         let fingerprints: Map<String, Value> = pair
             .iter()
-            .map(|leaf| {
-                (
-                    leaf.algorithm.to_string(),
-                    json!(leaf.fingerprint.to_string()),
-                )
-            })
+            .map(|leaf| (leaf.algorithm.to_string(), json!(leaf.fingerprint.to_string())))
             .collect();
         put("fingerprints", Value::Object(fingerprints));
     }

@@ -43,10 +43,8 @@ pub fn services_import(data: &[u8]) {
         };
         let again = rules::build(again, &settings, now).expect("it was allowed before");
         assert!(service.same_as(&again), "{service:?} became {again:?}");
-        let catalog = Catalog::default().with(
-            Generation(1),
-            vec![conduit_core::catalog::Change::Put(Arc::new(service))],
-        );
+        let catalog = Catalog::default()
+            .with(Generation(1), vec![conduit_core::catalog::Change::Put(Arc::new(service))]);
         assert_eq!(catalog.len(), 1);
     }
 }
@@ -59,10 +57,7 @@ fn settings() -> Settings {
     // Invariant: three legal domains are some domains.
     let domains = Domains::new(domains).expect("three domains");
     Settings {
-        upstreams: UpstreamPolicy {
-            allow_link_local: true,
-            allowed: Vec::new(),
-        },
+        upstreams: UpstreamPolicy { allow_link_local: true, allowed: Vec::new() },
         ..Settings::new(domains)
     }
 }

@@ -25,18 +25,12 @@ impl StateLock {
     /// # Errors
     /// When another process holds it, which is named, or the directory cannot be used.
     pub fn acquire(dir: &Path) -> Result<Self, RegistryError> {
-        let failed = |source| RegistryError::LockState {
-            dir: dir.to_owned(),
-            source,
-        };
+        let failed = |source| RegistryError::LockState { dir: dir.to_owned(), source };
         let mut file = open(dir).map_err(failed)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
-                return Err(RegistryError::Locked {
-                    dir: dir.to_owned(),
-                    pid: holder(&mut file),
-                });
+                return Err(RegistryError::Locked { dir: dir.to_owned(), pid: holder(&mut file) });
             }
             Err(errno) => return Err(failed(errno.into())),
         }
@@ -48,12 +42,7 @@ impl StateLock {
 fn open(dir: &Path) -> io::Result<File> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600);
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
     // A link placed here must not make us write a pid somewhere else.
     options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     options.open(dir.join(LOCK_FILE))

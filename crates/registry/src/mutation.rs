@@ -184,8 +184,6 @@ pub struct NewToken {
 
 impl fmt::Debug for NewToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewToken")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("NewToken").field("id", &self.id).finish_non_exhaustive()
     }
 }

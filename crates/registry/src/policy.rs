@@ -117,10 +117,8 @@ fn is_link_local_or_metadata(ip: IpAddr) -> bool {
 }
 
 /// Alibaba Cloud, Oracle Cloud.
-const METADATA_V4: [Ipv4Addr; 2] = [
-    Ipv4Addr::new(100, 100, 100, 200),
-    Ipv4Addr::new(192, 0, 0, 192),
-];
+const METADATA_V4: [Ipv4Addr; 2] =
+    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
 /// Amazon's.
 const METADATA_V6: [Ipv6Addr; 1] = [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)];
 
@@ -146,10 +144,7 @@ mod tests {
             ("qp_core:8000", None),
             ("169.254.169.254:80", Some(UpstreamRefused::LinkLocal)),
             ("169.254.1.1:80", Some(UpstreamRefused::LinkLocal)),
-            (
-                "[::ffff:169.254.169.254]:80",
-                Some(UpstreamRefused::LinkLocal),
-            ),
+            ("[::ffff:169.254.169.254]:80", Some(UpstreamRefused::LinkLocal)),
             ("[64:ff9b::a9fe:a9fe]:80", Some(UpstreamRefused::LinkLocal)),
             ("[fe80::1]:80", Some(UpstreamRefused::LinkLocal)),
             ("[fd00:ec2::254]:80", Some(UpstreamRefused::LinkLocal)),
@@ -162,10 +157,7 @@ mod tests {
         ] {
             assert_eq!(judged(&policy, text), expected, "{text}");
         }
-        let open = UpstreamPolicy {
-            allow_link_local: true,
-            ..policy
-        };
+        let open = UpstreamPolicy { allow_link_local: true, ..policy };
         assert_eq!(judged(&open, "169.254.169.254:80"), None);
     }
 

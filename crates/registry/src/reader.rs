@@ -19,10 +19,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(connection: Connection, path: PathBuf) -> Self {
-        Self {
-            connection: Arc::new(Mutex::new(connection)),
-            path: Arc::new(path),
-        }
+        Self { connection: Arc::new(Mutex::new(connection)), path: Arc::new(path) }
     }
 
     /// Where the database is.

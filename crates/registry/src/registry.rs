@@ -85,18 +85,11 @@ impl Registry {
         now: Timestamp,
     ) -> Result<Committed, ApplyError> {
         let (reply, answer) = oneshot::channel();
-        let wish = Wish {
-            actor,
-            mutation,
-            now,
-            reply,
-        };
+        let wish = Wish { actor, mutation, now, reply };
         let decision = Decision::Apply(Box::new(wish));
         let sent = self.decisions.send(decision).await;
         sent.map_err(|_| ApplyError::ShuttingDown)?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(ApplyError::Unavailable(RegistryError::WriterGone)))
+        answer.await.unwrap_or_else(|_| Err(ApplyError::Unavailable(RegistryError::WriterGone)))
     }
 
     /// Reports something that happened, for the record. Never waits; what does not fit is counted,

@@ -29,12 +29,7 @@ pub struct Rejection {
 impl Rejection {
     /// A rejection without a hint.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            hint: None,
-            service: None,
-        }
+        Self { code, message: message.into(), hint: None, service: None }
     }
 
     /// The same with what to do about it.

@@ -135,9 +135,7 @@ pub(crate) fn service(row: &Row<'_>) -> Result<ServiceRow, RegistryError> {
         service,
         status: match (text(9)?.as_str(), deregistered_at) {
             ("active", None) => RowStatus::Active,
-            ("inactive", Some(at)) => RowStatus::Inactive {
-                deregistered_at: timestamp(at),
-            },
+            ("inactive", Some(at)) => RowStatus::Inactive { deregistered_at: timestamp(at) },
             (other, _) => return Err(damaged(SERVICES, format!("status {other:?}"))),
         },
         generation: Generation(u64::try_from(time(10)?).unwrap_or(0)),
@@ -188,10 +186,7 @@ pub(crate) fn leaf_summary(row: &Row<'_>, first: usize) -> Result<LeafSummary, R
 
 /// Says that a row holds what we never write.
 pub(crate) fn damaged(table: &'static str, detail: impl fmt::Display) -> RegistryError {
-    RegistryError::BadRow {
-        table,
-        detail: detail.to_string(),
-    }
+    RegistryError::BadRow { table, detail: detail.to_string() }
 }
 
 /// The `monitoring` column.
@@ -213,11 +208,7 @@ impl MonitoringColumn {
     }
 
     fn into_domain(self) -> Monitoring {
-        Monitoring {
-            kind: self.kind,
-            container_name: self.container_name,
-            ssh_host: self.ssh_host,
-        }
+        Monitoring { kind: self.kind, container_name: self.container_name, ssh_host: self.ssh_host }
     }
 }
 

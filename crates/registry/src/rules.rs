@@ -35,11 +35,7 @@ pub fn apply(
     now: Timestamp,
 ) -> Result<Plan, Rejection> {
     match mutation {
-        Mutation::CreateToken {
-            name,
-            role,
-            expires_at,
-        } => {
+        Mutation::CreateToken { name, role, expires_at } => {
             tokens.may_create(name, *expires_at, settings.limits.tokens_max, now)?;
             Ok(Plan::of_token(TokenStep::Create {
                 name: name.clone(),
@@ -48,20 +44,14 @@ pub fn apply(
             }))
         }
         Mutation::Deregister { name } => deregister(catalog, name),
-        Mutation::Record(draft) => Ok(Plan {
-            record: Some(draft.clone()),
-            ..Plan::default()
-        }),
+        Mutation::Record(draft) => Ok(Plan { record: Some(draft.clone()), ..Plan::default() }),
         Mutation::Register { services, options } => {
             register::apply(catalog, services, *options, settings, now)
         }
         Mutation::Reissue { names, cause } => reissue(catalog, names, *cause),
         Mutation::RevokeToken { id } => {
             let name = tokens.may_revoke(id)?;
-            Ok(Plan::of_token(TokenStep::Revoke {
-                id: id.clone(),
-                name,
-            }))
+            Ok(Plan::of_token(TokenStep::Revoke { id: id.clone(), name }))
         }
     }
 }
@@ -81,10 +71,7 @@ pub struct Plan {
 
 impl Plan {
     fn of_token(step: TokenStep) -> Self {
-        Self {
-            token: Some(step),
-            ..Self::default()
-        }
+        Self { token: Some(step), ..Self::default() }
     }
 
     /// Whether there is nothing to write.
@@ -113,10 +100,8 @@ impl Plan {
 
     /// What to tell the caller.
     pub fn outcomes(&self) -> Vec<ServiceOutcome> {
-        let outcome = |step: &Step| ServiceOutcome {
-            name: step.name.clone(),
-            kind: step.act.outcome(),
-        };
+        let outcome =
+            |step: &Step| ServiceOutcome { name: step.name.clone(), kind: step.act.outcome() };
         self.steps.iter().map(outcome).collect()
     }
 }
@@ -196,14 +181,8 @@ pub enum TokenStep {
 
 fn deregister(catalog: &Catalog, name: &ServiceName) -> Result<Plan, Rejection> {
     let previous = active(catalog, name)?;
-    let step = Step {
-        name: name.clone(),
-        act: Act::Deregister { previous },
-    };
-    Ok(Plan {
-        steps: vec![step],
-        ..Plan::default()
-    })
+    let step = Step { name: name.clone(), act: Act::Deregister { previous } };
+    Ok(Plan { steps: vec![step], ..Plan::default() })
 }
 
 fn reissue(catalog: &Catalog, names: &[ServiceName], cause: Cause) -> Result<Plan, Rejection> {
@@ -218,15 +197,9 @@ fn reissue(catalog: &Catalog, names: &[ServiceName], cause: Cause) -> Result<Pla
             let message = format!("{name} is served without TLS, so it has no leaf");
             return Err(Rejection::new("no_leaf", message).about(name));
         }
-        steps.push(Step {
-            name: name.clone(),
-            act: Act::Reissue { service, cause },
-        });
+        steps.push(Step { name: name.clone(), act: Act::Reissue { service, cause } });
     }
-    Ok(Plan {
-        steps,
-        ..Plan::default()
-    })
+    Ok(Plan { steps, ..Plan::default() })
 }
 
 fn active(catalog: &Catalog, name: &ServiceName) -> Result<Arc<Service>, Rejection> {

@@ -120,9 +120,7 @@ impl Store {
         };
         let entries =
             conduit_audit::store::from(&self.connection, last, 1).map_err(RegistryError::Record)?;
-        Ok(entries
-            .first()
-            .is_some_and(|entry| entry.sequence == last && entry.hash == anchor.hash))
+        Ok(entries.first().is_some_and(|entry| entry.sequence == last && entry.hash == anchor.hash))
     }
 
     /// Where the database is.
@@ -177,10 +175,7 @@ fn open_error(
     path: &Path,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> RegistryError {
-    RegistryError::OpenDatabase {
-        path: path.to_owned(),
-        source: source.into(),
-    }
+    RegistryError::OpenDatabase { path: path.to_owned(), source: source.into() }
 }
 
 /// The truth's place in the state directory.

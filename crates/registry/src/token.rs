@@ -49,10 +49,7 @@ impl TokenTable {
             }
         }
         let token = found.filter(|token| !token.is_expired(now))?;
-        let actor = Actor::Token {
-            id: token.id.clone(),
-            name: token.name.clone(),
-        };
+        let actor = Actor::Token { id: token.id.clone(), name: token.name.clone() };
         Some((actor, token.role))
     }
 
@@ -102,9 +99,7 @@ impl TokenTable {
 
     pub(crate) fn without(&self, id: &str) -> Self {
         let kept = self.tokens.iter().filter(|token| token.id != id);
-        Self {
-            tokens: kept.cloned().collect(),
-        }
+        Self { tokens: kept.cloned().collect() }
     }
 }
 
@@ -140,13 +135,8 @@ pub(crate) fn mint(
     let (id, secret) = chance.split_at(ID_BYTES);
     let id = format!("{ID_PREFIX}{}", hex::encode(id));
     let secret = format!("{SECRET_PREFIX}{}", hex::encode(secret));
-    let token = Token {
-        id: id.clone(),
-        name: name.to_owned(),
-        role,
-        hash: hash(&secret),
-        expires_at,
-    };
+    let token =
+        Token { id: id.clone(), name: name.to_owned(), role, hash: hash(&secret), expires_at };
     Ok((token, NewToken { id, secret }))
 }
 
@@ -176,31 +166,16 @@ mod tests {
         let (first, first_new) = mint("ci", Role::Operator, None).expect("random");
         let (second, second_new) = mint("guest", Role::Viewer, Some(at(100))).expect("random");
         let table = TokenTable::default().with(first.clone()).with(second);
-        let (actor, role) = table
-            .authenticate(&first_new.secret, at(0))
-            .expect("recognised");
-        assert_eq!(
-            (actor.to_string().as_str(), role),
-            ("token:ci", Role::Operator)
-        );
+        let (actor, role) = table.authenticate(&first_new.secret, at(0)).expect("recognised");
+        assert_eq!((actor.to_string().as_str(), role), ("token:ci", Role::Operator));
         assert!(table.authenticate(&second_new.secret, at(99)).is_some());
         assert!(table.authenticate(&second_new.secret, at(100)).is_none());
         let without = table.without(&first.id);
         assert!(without.authenticate(&first_new.secret, at(0)).is_none());
         let mut wrong = first_new.secret.clone();
         wrong.pop();
-        wrong.push(if first_new.secret.ends_with('0') {
-            '1'
-        } else {
-            '0'
-        });
-        for bad in [
-            "",
-            "cdt_",
-            "xyz",
-            wrong.as_str(),
-            &first_new.secret.to_uppercase(),
-        ] {
+        wrong.push(if first_new.secret.ends_with('0') { '1' } else { '0' });
+        for bad in ["", "cdt_", "xyz", wrong.as_str(), &first_new.secret.to_uppercase()] {
             assert!(table.authenticate(bad, at(0)).is_none(), "{bad}");
         }
         assert!(!format!("{first_new:?}").contains(&first_new.secret));
@@ -212,26 +187,17 @@ mod tests {
         let (token, _) = mint("ci", Role::Admin, Some(at(50))).expect("random");
         let table = TokenTable::default().with(token.clone());
         let code = |name: &str, expires, max, now| {
-            table
-                .may_create(name, expires, max, at(now))
-                .err()
-                .map(|rejection| rejection.code)
+            table.may_create(name, expires, max, at(now)).err().map(|rejection| rejection.code)
         };
         assert_eq!(code("other", None, 9, 0), None);
         assert_eq!(code("", None, 9, 0), Some("invalid_token_name"));
         assert_eq!(code("a\nb", None, 9, 0), Some("invalid_token_name"));
-        assert_eq!(
-            code(&"a".repeat(65), None, 9, 0),
-            Some("invalid_token_name")
-        );
+        assert_eq!(code(&"a".repeat(65), None, 9, 0), Some("invalid_token_name"));
         assert_eq!(code("other", Some(at(0)), 9, 0), Some("invalid_expiry"));
         assert_eq!(code("ci", None, 9, 0), Some("token_name_taken"));
         assert_eq!(code("ci", None, 9, 50), None);
         assert_eq!(code("other", None, 1, 0), Some("limit"));
         assert_eq!(table.may_revoke(&token.id).expect("there"), "ci");
-        assert_eq!(
-            table.may_revoke("tok_0").err().map(|r| r.code),
-            Some("not_found")
-        );
+        assert_eq!(table.may_revoke("tok_0").err().map(|r| r.code), Some("not_found"));
     }
 }

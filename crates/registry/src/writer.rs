@@ -49,10 +49,7 @@ pub(crate) struct QueueLimits {
 
 impl Default for QueueLimits {
     fn default() -> Self {
-        Self {
-            decisions_max: DECISIONS_MAX,
-            observations_max: OBSERVATIONS_MAX,
-        }
+        Self { decisions_max: DECISIONS_MAX, observations_max: OBSERVATIONS_MAX }
     }
 }
 
@@ -77,10 +74,7 @@ pub(crate) fn start_with<P: Publisher>(
         head: head_reader,
         reader: Reader::new(store.open_reader()?, store.path().to_owned()),
     };
-    let version = Version {
-        generation: store.generation(),
-        revision: 0,
-    };
+    let version = Version { generation: store.generation(), revision: 0 };
     let mut writer = Writer {
         store,
         settings,

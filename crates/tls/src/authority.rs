@@ -123,10 +123,7 @@ impl Authority {
                 unique.push(host.clone());
             }
             if unique.len() > HOSTS_MAX {
-                return Err(TlsError::TooManyHosts {
-                    asked: hosts.len(),
-                    max: HOSTS_MAX,
-                });
+                return Err(TlsError::TooManyHosts { asked: hosts.len(), max: HOSTS_MAX });
             }
         }
         for host in &unique {
@@ -177,11 +174,7 @@ impl Authority {
         settings: &AuthoritySettings,
         now: Timestamp,
     ) -> Result<Self, TlsError> {
-        if let Some(path) = layout
-            .indispensable()
-            .into_iter()
-            .find(|path| !files::exists(path))
-        {
+        if let Some(path) = layout.indispensable().into_iter().find(|path| !files::exists(path)) {
             return Err(TlsError::MissingFile { path });
         }
         files::check_directory(layout.dir())?;
@@ -189,37 +182,14 @@ impl Authority {
             ALGORITHMS.map(|algorithm| load::root(&layout, algorithm, &settings.domains, now));
         let ((p256, p256_key), (ed25519, ed25519_key)) = (p256?, ed25519?);
         let cross = load::cross(&layout, &p256, &ed25519, &settings.domains, now)?;
-        let p256_line = line(
-            &layout,
-            Algorithm::EcdsaP256,
-            &p256,
-            p256_key,
-            settings,
-            now,
-        )?;
-        let ed_line = line(
-            &layout,
-            Algorithm::Ed25519,
-            &ed25519,
-            ed25519_key,
-            settings,
-            now,
-        )?;
+        let p256_line = line(&layout, Algorithm::EcdsaP256, &p256, p256_key, settings, now)?;
+        let ed_line = line(&layout, Algorithm::Ed25519, &ed25519, ed25519_key, settings, now)?;
         let bundle = format!("{}{}", p256.details.pem, ed25519.details.pem);
         write_bundle(&layout, &bundle)?;
         warn_of_age(&[&p256, &ed25519], now);
 
-        let lines = [
-            (Algorithm::EcdsaP256, &p256_line),
-            (Algorithm::Ed25519, &ed_line),
-        ];
-        let signing = [
-            &p256,
-            &ed25519,
-            &cross,
-            &p256_line.current,
-            &ed_line.current,
-        ];
+        let lines = [(Algorithm::EcdsaP256, &p256_line), (Algorithm::Ed25519, &ed_line)];
+        let signing = [&p256, &ed25519, &cross, &p256_line.current, &ed_line.current];
         Ok(Self {
             bundle,
             roots: vec![
@@ -294,11 +264,7 @@ fn renewal_at(current: &Stored, root: &Stored) -> Timestamp {
     let own = current.validity();
     let half = own.not_before.plus(own.not_after.since(own.not_before) / 2);
     let next = Intermediate::validity(half, root.validity());
-    if next.not_after > own.not_after {
-        half
-    } else {
-        own.not_after
-    }
+    if next.not_after > own.not_after { half } else { own.not_after }
 }
 
 /// What follows the leaves of each intermediate; the root itself is the client's to have.
@@ -353,9 +319,7 @@ fn check(settings: &AuthoritySettings) -> Result<(), TlsError> {
     if settings.organization.chars().count() <= ORGANIZATION_CHARS_MAX {
         Ok(())
     } else {
-        Err(TlsError::OrganizationTooLong {
-            max: ORGANIZATION_CHARS_MAX,
-        })
+        Err(TlsError::OrganizationTooLong { max: ORGANIZATION_CHARS_MAX })
     }
 }
 

@@ -56,11 +56,7 @@ pub fn provider() -> Arc<CryptoProvider> {
             cipher_suite::TLS13_AES_128_GCM_SHA256,
             cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
         ],
-        kx_groups: vec![
-            kx_group::X25519MLKEM768,
-            kx_group::X25519,
-            kx_group::SECP256R1,
-        ],
+        kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519, kx_group::SECP256R1],
         ..aws_lc_rs::default_provider()
     })
 }

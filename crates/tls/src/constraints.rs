@@ -41,11 +41,7 @@ impl Permitted {
             })
             .collect();
         // Without a subtree of the kind, RFC 5280 (4.2.1.10) leaves that kind unconstrained.
-        Ok(if names.is_empty() {
-            Self::Any
-        } else {
-            Self::Under(names)
-        })
+        Ok(if names.is_empty() { Self::Any } else { Self::Under(names) })
     }
 
     /// Whether a leaf may carry this host.
@@ -71,16 +67,13 @@ impl Permitted {
 
 /// The constraints of new CA certificates.
 pub(crate) fn of(domains: &Domains) -> NameConstraints {
-    let names = domains
-        .iter()
-        .map(|domain| GeneralSubtree::DnsName(domain.as_str().into()));
-    let networks = PRIVATE_NETWORKS
-        .iter()
-        .filter_map(|network| network.parse::<IpNet>().ok())
-        .map(|network| {
+    let names = domains.iter().map(|domain| GeneralSubtree::DnsName(domain.as_str().into()));
+    let networks = PRIVATE_NETWORKS.iter().filter_map(|network| network.parse::<IpNet>().ok()).map(
+        |network| {
             let subnet = CidrSubnet::from_addr_prefix(network.network(), network.prefix_len());
             GeneralSubtree::IpAddress(subnet)
-        });
+        },
+    );
     NameConstraints {
         permitted_subtrees: names.chain(networks).collect(),
         excluded_subtrees: Vec::new(),
@@ -125,9 +118,6 @@ mod tests {
     fn every_private_network_is_written() {
         let domains = Domains::new(vec![Host::parse("internal").expect("valid")]).expect("some");
         let constraints = of(&domains);
-        assert_eq!(
-            constraints.permitted_subtrees.len(),
-            1 + PRIVATE_NETWORKS.len()
-        );
+        assert_eq!(constraints.permitted_subtrees.len(), 1 + PRIVATE_NETWORKS.len());
     }
 }

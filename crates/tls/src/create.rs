@@ -102,13 +102,7 @@ impl Root {
         .params()?;
         let key = profile::generate(algorithm)?;
         let certificate = params.self_signed(&*key).map_err(TlsError::Sign)?;
-        Ok(Self {
-            algorithm,
-            params,
-            key,
-            certificate,
-            validity,
-        })
+        Ok(Self { algorithm, params, key, certificate, validity })
     }
 
     fn signer(&self) -> rcgen::Issuer<'_, &KeyPair> {
@@ -148,11 +142,7 @@ impl Intermediate {
         .params()?;
         let key = profile::generate(algorithm)?;
         let certificate = params.signed_by(&*key, root).map_err(TlsError::Sign)?;
-        Ok(Self {
-            algorithm,
-            certificate,
-            key,
-        })
+        Ok(Self { algorithm, certificate, key })
     }
 
     /// How long an intermediate made now would be valid.

@@ -14,19 +14,9 @@ use crate::error::TlsError;
 
 /// Makes a private directory unless it is there.
 pub(crate) fn create_directory(path: &Path) -> Result<(), TlsError> {
-    let failed = |source| TlsError::CreateDirectory {
-        path: path.into(),
-        source,
-    };
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(DIRECTORY_MODE)
-        .create(path)
-        .map_err(failed)?;
-    match path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
+    let failed = |source| TlsError::CreateDirectory { path: path.into(), source };
+    fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(failed)?;
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => sync_directory(parent).map_err(failed),
         None => Ok(()),
     }
@@ -38,20 +28,13 @@ pub(crate) fn check_directory(path: &Path) -> Result<(), TlsError> {
     if mode & WRITABLE_BY_OTHERS == 0 {
         Ok(())
     } else {
-        Err(TlsError::OpenToOthers {
-            path: path.into(),
-            mode,
-            wanted: DIRECTORY_MODE,
-        })
+        Err(TlsError::OpenToOthers { path: path.into(), mode, wanted: DIRECTORY_MODE })
     }
 }
 
 /// Reads a small text file.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, TlsError> {
-    let failed = |source| TlsError::ReadFile {
-        path: path.into(),
-        source,
-    };
+    let failed = |source| TlsError::ReadFile { path: path.into(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -63,10 +46,7 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, TlsError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX + 1));
     let limit = FILE_BYTES_MAX as u64 + 1;
     file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
-    let malformed = |reason| TlsError::Malformed {
-        path: path.into(),
-        reason,
-    };
+    let malformed = |reason| TlsError::Malformed { path: path.into(), reason };
     if bytes.len() > FILE_BYTES_MAX {
         return Err(malformed("is too long for what it should be"));
     }
@@ -82,29 +62,22 @@ pub(crate) fn read_private(path: &Path) -> Result<Zeroizing<String>, TlsError> {
     if mode & FOR_OTHERS == 0 {
         Ok(text)
     } else {
-        Err(TlsError::OpenToOthers {
-            path: path.into(),
-            mode,
-            wanted: FILE_MODE,
-        })
+        Err(TlsError::OpenToOthers { path: path.into(), mode, wanted: FILE_MODE })
     }
 }
 
 /// Replaces a file as a whole, and waits for the disk.
 pub(crate) fn write(path: &Path, content: &str) -> Result<(), TlsError> {
-    replace(path, content.as_bytes()).map_err(|source| TlsError::WriteFile {
-        path: path.into(),
-        source,
-    })
+    replace(path, content.as_bytes())
+        .map_err(|source| TlsError::WriteFile { path: path.into(), source })
 }
 
 /// Removes a file if it is there.
 pub(crate) fn remove(path: &Path) -> Result<(), TlsError> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(TlsError::WriteFile {
-            path: path.into(),
-            source: e,
-        }),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(TlsError::WriteFile { path: path.into(), source: e })
+        }
         _ => Ok(()),
     }
 }
@@ -122,11 +95,7 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .open(&fresh)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&fresh)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
@@ -140,10 +109,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 fn mode_of(path: &Path) -> Result<u32, TlsError> {
     fs::metadata(path)
         .map(|metadata| metadata.mode() & 0o7777)
-        .map_err(|source| TlsError::ReadFile {
-            path: path.into(),
-            source,
-        })
+        .map_err(|source| TlsError::ReadFile { path: path.into(), source })
 }
 
 const DIRECTORY_MODE: u32 = 0o700;

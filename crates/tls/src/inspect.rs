@@ -199,9 +199,7 @@ fn address(bytes: &[u8]) -> String {
 }
 
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// In the order of their bits (RFC 5280, 4.2.1.3).

@@ -34,12 +34,7 @@ impl Issuer {
     ) -> Result<Self, TlsError> {
         let signer = rcgen::Issuer::from_ca_cert_der(certificate, key)
             .map_err(|_| TlsError::ParseCertificate("it cannot be used to sign"))?;
-        Ok(Self {
-            algorithm,
-            signer,
-            fingerprint: inspect::fingerprint(certificate),
-            validity,
-        })
+        Ok(Self { algorithm, signer, fingerprint: inspect::fingerprint(certificate), validity })
     }
 
     /// Signs a leaf. Whether the hosts are permitted is the caller's to ask.
@@ -73,15 +68,10 @@ impl Issuer {
             });
         }
         if now < self.validity.not_before {
-            return Err(TlsError::ClockBehind {
-                now,
-                from: self.validity.not_before,
-            });
+            return Err(TlsError::ClockBehind { now, from: self.validity.not_before });
         }
         if now >= self.validity.not_after {
-            return Err(TlsError::IssuerExpired {
-                at: self.validity.not_after,
-            });
+            return Err(TlsError::IssuerExpired { at: self.validity.not_after });
         }
         Ok(Validity::starting(now, length).within(self.validity))
     }

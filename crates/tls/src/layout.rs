@@ -41,13 +41,11 @@ impl Layout {
 
     /// The intermediate in use, followed by retired ones whose leaves may still be served.
     pub(crate) fn intermediate(&self, algorithm: Algorithm) -> PathBuf {
-        self.dir
-            .join(format!("{}-intermediate.crt", stem(algorithm)))
+        self.dir.join(format!("{}-intermediate.crt", stem(algorithm)))
     }
 
     pub(crate) fn intermediate_key(&self, algorithm: Algorithm) -> PathBuf {
-        self.dir
-            .join(format!("{}-intermediate.key", stem(algorithm)))
+        self.dir.join(format!("{}-intermediate.key", stem(algorithm)))
     }
 
     /// The Ed25519 root's name and key, signed by the P-256 root.

@@ -31,10 +31,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// Reads the certificates of a file; there is at least one.
     fn read_all(path: &Path) -> Result<Vec<Self>, TlsError> {
-        let malformed = |reason| TlsError::Malformed {
-            path: path.into(),
-            reason,
-        };
+        let malformed = |reason| TlsError::Malformed { path: path.into(), reason };
         let found = trust::certificates(&files::read(path)?)
             .map_err(|_| malformed("holds no certificate in PEM"))?;
         found
@@ -47,12 +44,7 @@ impl Stored {
                 }
                 let permitted = Permitted::read(&inspect::parse(&der)?)
                     .map_err(|_| malformed("has name constraints that make no sense"))?;
-                Ok(Self {
-                    path: path.into(),
-                    der,
-                    details,
-                    permitted,
-                })
+                Ok(Self { path: path.into(), der, details, permitted })
             })
             .collect()
     }
@@ -69,10 +61,7 @@ impl Stored {
     }
 
     pub(crate) fn validity(&self) -> Validity {
-        Validity {
-            not_before: self.details.not_before,
-            not_after: self.details.not_after,
-        }
+        Validity { not_before: self.details.not_before, not_after: self.details.not_after }
     }
 
     fn fits(&self, key: &KeyPair) -> bool {
@@ -88,21 +77,14 @@ impl Stored {
         if named && own.verify_signature(Some(theirs.public_key())).is_ok() {
             return Ok(());
         }
-        Err(TlsError::NotSignedBy {
-            path: self.path.clone(),
-            issuer: issuer.path.clone(),
-        })
+        Err(TlsError::NotSignedBy { path: self.path.clone(), issuer: issuer.path.clone() })
     }
 
     fn check_alive(&self, now: Timestamp) -> Result<(), TlsError> {
         if now < self.details.not_after {
             return Ok(());
         }
-        Err(TlsError::Expired {
-            path: self.path.clone(),
-            at: self.details.not_after,
-            now,
-        })
+        Err(TlsError::Expired { path: self.path.clone(), at: self.details.not_after, now })
     }
 
     fn check_permits(&self, domains: &Domains) -> Result<(), TlsError> {
@@ -128,10 +110,7 @@ pub(crate) fn root(
     let key_path = layout.root_key(algorithm);
     let key = key(&key_path, algorithm)?;
     if !certificate.fits(&key) {
-        return Err(TlsError::KeyMismatch {
-            certificate: certificate.path,
-            key: key_path,
-        });
+        return Err(TlsError::KeyMismatch { certificate: certificate.path, key: key_path });
     }
     certificate.check_signed_by(&certificate)?;
     certificate.check_alive(now)?;
@@ -183,13 +162,9 @@ pub(crate) fn intermediates(
     let key = key(&key_path, algorithm)?;
     // One before the fitting certificate was written by a renewal that was cut short.
     let Some(position) = all.iter().position(|stored| stored.fits(&key)) else {
-        return Err(TlsError::KeyMismatch {
-            certificate: path,
-            key: key_path,
-        });
+        return Err(TlsError::KeyMismatch { certificate: path, key: key_path });
     };
-    all.iter()
-        .try_for_each(|stored| stored.check_signed_by(root))?;
+    all.iter().try_for_each(|stored| stored.check_signed_by(root))?;
     let retired = all
         .split_off(position + 1)
         .into_iter()
@@ -197,18 +172,11 @@ pub(crate) fn intermediates(
         .collect();
     // Invariant: `position` is in range, so the list now ends with it.
     let current = all.swap_remove(position);
-    Ok(Intermediates {
-        current,
-        key,
-        retired,
-    })
+    Ok(Intermediates { current, key, retired })
 }
 
 fn key(path: &Path, algorithm: Algorithm) -> Result<KeyPair, TlsError> {
-    let malformed = |reason| TlsError::Malformed {
-        path: path.into(),
-        reason,
-    };
+    let malformed = |reason| TlsError::Malformed { path: path.into(), reason };
     let text = files::read_private(path)?;
     let der = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes())
         .map_err(|_| malformed("holds no private key in PKCS #8 PEM"))?;

@@ -90,10 +90,7 @@ impl AuthorityProfile<'_> {
         if !self.organization.is_empty() {
             name.push(DnType::OrganizationName, self.organization);
         }
-        name.push(
-            DnType::CommonName,
-            format!("Conduit {kind} {algorithm} ({})", self.id),
-        );
+        name.push(DnType::CommonName, format!("Conduit {kind} {algorithm} ({})", self.id));
         name
     }
 
@@ -121,9 +118,7 @@ pub(crate) fn leaf(hosts: &[Host], validity: Validity) -> Result<CertificatePara
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     if first.as_str().len() <= COMMON_NAME_CHARS_MAX {
-        params
-            .distinguished_name
-            .push(DnType::CommonName, first.as_str());
+        params.distinguished_name.push(DnType::CommonName, first.as_str());
     }
     params.subject_alt_names = hosts
         .iter()
@@ -142,9 +137,7 @@ pub(crate) fn leaf(hosts: &[Host], validity: Validity) -> Result<CertificatePara
 
 /// A fresh key, wiped when dropped.
 pub(crate) fn generate(algorithm: Algorithm) -> Result<Zeroizing<KeyPair>, TlsError> {
-    KeyPair::generate_for(signature(algorithm))
-        .map(Zeroizing::new)
-        .map_err(TlsError::GenerateKey)
+    KeyPair::generate_for(signature(algorithm)).map(Zeroizing::new).map_err(TlsError::GenerateKey)
 }
 
 /// rcgen's word for an algorithm.

@@ -32,9 +32,9 @@ pub fn at(name: &ServiceName, pair: &LeafPair) -> Timestamp {
 
 /// Where a name lies in the window, from 0 to 1: FNV-1a, mixed, the same everywhere for good.
 fn position(name: &str) -> f64 {
-    let hash = name.bytes().fold(FNV_OFFSET, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME)
-    });
+    let hash = name
+        .bytes()
+        .fold(FNV_OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME));
     let mixed = (hash ^ (hash >> 33)).wrapping_mul(MIX);
     // Invariant: 32 bits are exact in an f64, so the quotient is below 1.
     f64::from((mixed >> 32) as u32) / (f64::from(u32::MAX) + 1.0)
@@ -107,9 +107,8 @@ mod tests {
     fn renewals_are_spread_by_name_and_stay_in_the_window() {
         let born = Timestamp::from_seconds(1_800_000_000);
         let pair = pair(born, 360, 360);
-        let names: Vec<_> = (0..1_000)
-            .map(|n| ServiceName::parse(&format!("s{n}")).expect("valid"))
-            .collect();
+        let names: Vec<_> =
+            (0..1_000).map(|n| ServiceName::parse(&format!("s{n}")).expect("valid")).collect();
         let mut per_day = [0; 12];
         for name in &names {
             let at = at(name, &pair);

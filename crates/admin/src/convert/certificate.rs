@@ -16,9 +16,7 @@ pub(crate) fn pair(
     now: Timestamp,
 ) -> Result<Vec<wire::Certificate>, TlsError> {
     let renew_at = pair.renew_at();
-    pair.iter()
-        .map(|leaf| certificate(service, leaf, renew_at, full, now))
-        .collect()
+    pair.iter().map(|leaf| certificate(service, leaf, renew_at, full, now)).collect()
 }
 
 /// Where a pair is in its life.
@@ -68,11 +66,7 @@ fn certificate(
         renew_at: renew_at.to_string(),
         fingerprint_sha256: leaf.fingerprint.to_string(),
         status: status(renew_at, leaf.not_after, now),
-        key_usages: if full {
-            usages.chain(purposes).collect()
-        } else {
-            Vec::new()
-        },
+        key_usages: if full { usages.chain(purposes).collect() } else { Vec::new() },
         pem: full.then_some(details.pem),
     })
 }

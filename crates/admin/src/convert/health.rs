@@ -23,9 +23,7 @@ pub(crate) fn service(name: &ServiceName, health: Option<&ServiceHealth>) -> wir
         name: name.to_string(),
         status: status(health.map_or(Health::Unknown, |h| h.health)),
         reason: health.and_then(|h| h.reason.clone()),
-        last_probe_at: health
-            .and_then(|h| h.last_probe_at)
-            .map(|at| at.to_string()),
+        last_probe_at: health.and_then(|h| h.last_probe_at).map(|at| at.to_string()),
         response_time_ms: health.and_then(|h| h.response_time_ms),
         upstreams: health.map(|h| upstreams(&h.upstreams)).unwrap_or_default(),
     }
@@ -53,10 +51,7 @@ fn upstream(upstream: &UpstreamHealth) -> wire::UpstreamHealth {
 
 /// What was tried through our own listeners.
 pub(crate) fn checks(checks: Checks) -> wire::CheckSet {
-    wire::CheckSet {
-        dns: checks.dns.map(check),
-        tls: checks.tls.map(check),
-    }
+    wire::CheckSet { dns: checks.dns.map(check), tls: checks.tls.map(check) }
 }
 
 fn check(outcome: CheckOutcome) -> wire::Check {

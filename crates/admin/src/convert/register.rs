@@ -47,11 +47,7 @@ pub(crate) fn registrations(bulk: &wire::RegisterBulk) -> Result<Vec<Registratio
 }
 
 fn upstreams(wish: &wire::RegisterService) -> Result<Vec<UpstreamAddr>, ApiError> {
-    let given = wish
-        .host
-        .iter()
-        .chain(&wish.upstream)
-        .chain(&wish.upstreams);
+    let given = wish.host.iter().chain(&wish.upstream).chain(&wish.upstreams);
     let upstreams = given
         .map(|text| UpstreamAddr::parse(text))
         .collect::<Result<Vec<_>, _>>()
@@ -94,9 +90,7 @@ fn word<T>(text: Option<&str>, code: &'static str) -> Result<Option<T>, ApiError
 where
     T: std::str::FromStr<Err: std::error::Error + 'static>,
 {
-    text.map(str::parse)
-        .transpose()
-        .map_err(|error| ApiError::unparsed(code, &error))
+    text.map(str::parse).transpose().map_err(|error| ApiError::unparsed(code, &error))
 }
 
 #[cfg(test)]
@@ -129,24 +123,12 @@ mod tests {
             (r#"{"name":"conduit","host":"h:1"}"#, "invalid_name"),
             (r#"{"name":"a","host":"h"}"#, "invalid_upstream"),
             (r#"{"name":"a"}"#, "invalid"),
-            (
-                r#"{"name":"a","host":"h:1","protocol":"udp"}"#,
-                "invalid_protocol",
-            ),
+            (r#"{"name":"a","host":"h:1","protocol":"udp"}"#, "invalid_protocol"),
             (r#"{"name":"a","host":"h:1","dns":"no"}"#, "invalid_dns"),
             (r#"{"name":"a","host":"h:1","health":"x"}"#, "invalid_probe"),
-            (
-                r#"{"name":"a","host":"h:1","tls":true,"no_tls":true}"#,
-                "invalid",
-            ),
-            (
-                r#"{"name":"a","host":"h:1","tls":true,"protocol":"tcp"}"#,
-                "invalid",
-            ),
-            (
-                r#"{"name":"a","host":"h:1","when_all_ejected":"x"}"#,
-                "invalid_when_all_ejected",
-            ),
+            (r#"{"name":"a","host":"h:1","tls":true,"no_tls":true}"#, "invalid"),
+            (r#"{"name":"a","host":"h:1","tls":true,"protocol":"tcp"}"#, "invalid"),
+            (r#"{"name":"a","host":"h:1","when_all_ejected":"x"}"#, "invalid_when_all_ejected"),
             (r#"{"name":"a","hots":"h:1"}"#, "invalid_body"),
             (r#"{"name":"a","host":1}"#, "invalid_body"),
             (r#"{"name":"a""#, "invalid_body"),
@@ -161,11 +143,7 @@ mod tests {
         let json = r#"{"services":[{"name":"a","host":"h:1"},{"name":"b","host":"h"}]}"#;
         let bulk = crate::body::parse(json.as_bytes()).expect("parsed");
         let error = registrations(&bulk).expect_err("refused");
-        assert!(
-            error.message().starts_with("services[1] (\"b\"): "),
-            "{}",
-            error.message()
-        );
+        assert!(error.message().starts_with("services[1] (\"b\"): "), "{}", error.message());
         let json = r#"{"services":[{"name":"a","host":"h:1","replace":true}]}"#;
         let bulk = crate::body::parse(json.as_bytes()).expect("parsed");
         assert!(registrations(&bulk).is_err());

@@ -24,10 +24,7 @@ impl Ports {
     /// Of the first listener of each kind.
     pub(crate) fn of(https: &[SocketAddr], http: &[SocketAddr]) -> Self {
         let first = |all: &[SocketAddr]| all.first().map(SocketAddr::port);
-        Self {
-            https: first(https),
-            http: first(http),
-        }
+        Self { https: first(https), http: first(http) }
     }
 }
 
@@ -54,18 +51,9 @@ pub(crate) fn service(service: &Service, known: Known, ports: Ports) -> wire::Se
         upstream: upstreams.first().cloned().unwrap_or_default(),
         upstreams,
         domain: service.host().to_string(),
-        aliases: service
-            .hosts
-            .iter()
-            .skip(1)
-            .map(ToString::to_string)
-            .collect(),
+        aliases: service.hosts.iter().skip(1).map(ToString::to_string).collect(),
         protocol: service.protocol.to_string(),
-        status: if active {
-            wire::ServiceStatus::Active
-        } else {
-            wire::ServiceStatus::Inactive
-        },
+        status: if active { wire::ServiceStatus::Active } else { wire::ServiceStatus::Inactive },
         registered_at: service.registered_at.to_string(),
         deregistered_at: known.deregistered_at.map(|at| at.to_string()),
         health_check: match &service.probe {
@@ -74,9 +62,7 @@ pub(crate) fn service(service: &Service, known: Known, ports: Ports) -> wire::Se
         },
         health_status: convert::status(health.map_or(Health::Unknown, |h| h.health)),
         health_reason: health.and_then(|h| h.reason.clone()),
-        last_health_check: health
-            .and_then(|h| h.last_probe_at)
-            .map(|at| at.to_string()),
+        last_health_check: health.and_then(|h| h.last_probe_at).map(|at| at.to_string()),
         response_time_ms: health.and_then(|h| h.response_time_ms),
         tls: known.leaves.as_ref().map(tls),
         monitoring: wire::Monitoring {
@@ -87,9 +73,7 @@ pub(crate) fn service(service: &Service, known: Known, ports: Ports) -> wire::Se
         url: active.then(|| url(service, ports)),
         dns: service.dns.to_string(),
         when_all_ejected: service.when_all_ejected.to_string(),
-        upstream_health: health
-            .map(|h| convert::upstreams(&h.upstreams))
-            .unwrap_or_default(),
+        upstream_health: health.map(|h| convert::upstreams(&h.upstreams)).unwrap_or_default(),
         checks: convert::checks(known.checks),
     }
 }
@@ -115,10 +99,7 @@ fn tls(leaves: &LeafPair) -> wire::TlsSummary {
 /// How to open a service: through the proxy when it has a route there, else at its own port.
 fn url(service: &Service, ports: Ports) -> String {
     let host = service.host();
-    let own_port = service
-        .upstreams
-        .first()
-        .map_or(0, |upstream| upstream.port());
+    let own_port = service.upstreams.first().map_or(0, |upstream| upstream.port());
     let (scheme, port) = match (service.protocol, service.dns, service.tls) {
         (Protocol::Tcp, _, _) => ("tcp", own_port),
         (Protocol::Http, DnsMode::Direct, _) => ("http", own_port),
@@ -162,50 +143,17 @@ mod tests {
     #[test]
     fn a_url_leads_where_the_service_really_is() {
         let ports = |https, http| Ports { https, http };
-        let tcp = Service {
-            protocol: Protocol::Tcp,
-            ..grafana()
-        };
-        let plain = Service {
-            tls: TlsMode::Off,
-            ..grafana()
-        };
-        let direct = Service {
-            dns: DnsMode::Direct,
-            ..plain.clone()
-        };
+        let tcp = Service { protocol: Protocol::Tcp, ..grafana() };
+        let plain = Service { tls: TlsMode::Off, ..grafana() };
+        let direct = Service { dns: DnsMode::Direct, ..plain.clone() };
         for (service, ports, expected) in [
-            (
-                &grafana(),
-                ports(Some(443), Some(80)),
-                "https://grafana.internal",
-            ),
-            (
-                &grafana(),
-                ports(Some(8443), None),
-                "https://grafana.internal:8443",
-            ),
+            (&grafana(), ports(Some(443), Some(80)), "https://grafana.internal"),
+            (&grafana(), ports(Some(8443), None), "https://grafana.internal:8443"),
             (&grafana(), ports(None, Some(80)), "http://grafana.internal"),
-            (
-                &grafana(),
-                ports(None, None),
-                "http://grafana.internal:3000",
-            ),
-            (
-                &plain,
-                ports(Some(443), Some(8080)),
-                "http://grafana.internal:8080",
-            ),
-            (
-                &direct,
-                ports(Some(443), Some(80)),
-                "http://grafana.internal:3000",
-            ),
-            (
-                &tcp,
-                ports(Some(443), Some(80)),
-                "tcp://grafana.internal:3000",
-            ),
+            (&grafana(), ports(None, None), "http://grafana.internal:3000"),
+            (&plain, ports(Some(443), Some(8080)), "http://grafana.internal:8080"),
+            (&direct, ports(Some(443), Some(80)), "http://grafana.internal:3000"),
+            (&tcp, ports(Some(443), Some(80)), "tcp://grafana.internal:3000"),
         ] {
             assert_eq!(url(service, ports), expected);
         }

@@ -29,10 +29,9 @@ pub(crate) async fn reload(State(state): Admin, caller: By) -> Answer<wire::Relo
     let message = "Reloading the configuration";
     decision(&state, actor.clone(), Action::ConfigReload, message).await?;
     match state.control.reload().await {
-        Ok(done) => Ok(Json(wire::ReloadReply {
-            applied: done.applied,
-            needs_restart: done.needs_restart,
-        })),
+        Ok(done) => {
+            Ok(Json(wire::ReloadReply { applied: done.applied, needs_restart: done.needs_restart }))
+        }
         Err(error) => {
             failure(&state, actor, Action::ConfigReload, &error.to_string());
             Err(error.into())
@@ -65,8 +64,5 @@ pub(crate) async fn backup(
         return Err(ApiError::internal("writing the backup", &error));
     }
     let bytes = path.metadata().map_or(0, |file| file.len());
-    Ok(Json(wire::BackupReply {
-        path: wish.path,
-        bytes,
-    }))
+    Ok(Json(wire::BackupReply { path: wish.path, bytes }))
 }

@@ -24,10 +24,8 @@ pub(crate) struct Question {
 pub(crate) async fn list(State(state): Admin) -> Json<wire::DnsList> {
     let gateway = state.control.gateway();
     let catalog = state.registry.catalog().load_full();
-    let mut entries: Vec<wire::DnsEntry> = catalog
-        .iter()
-        .flat_map(|service| entries_of(service, &gateway.addresses))
-        .collect();
+    let mut entries: Vec<wire::DnsEntry> =
+        catalog.iter().flat_map(|service| entries_of(service, &gateway.addresses)).collect();
     entries.sort_by(|a, b| a.domain.cmp(&b.domain));
     Json(wire::DnsList {
         version: state.zone.load().version().to_string(),
@@ -44,15 +42,12 @@ pub(crate) async fn resolve(
 ) -> Answer<wire::ResolveReply> {
     let Question { name, record_type } = question;
     let found = state.control.resolve(&name, &record_type).await?;
-    let answers = found
-        .answers
-        .into_iter()
-        .map(|record| wire::ResolvedRecord {
-            name: record.name,
-            record_type: record.record_type,
-            ttl: record.ttl,
-            value: record.value,
-        });
+    let answers = found.answers.into_iter().map(|record| wire::ResolvedRecord {
+        name: record.name,
+        record_type: record.record_type,
+        ttl: record.ttl,
+        value: record.value,
+    });
     Ok(Json(wire::ResolveReply {
         answers: answers.collect(),
         name,

@@ -21,10 +21,7 @@ pub(crate) async fn list(State(state): Admin) -> Json<wire::RouteList> {
             wire::Route {
                 name: route.service.to_string(),
                 domain: host.to_string(),
-                upstream: upstreams
-                    .first()
-                    .map(|u| u.upstream.clone())
-                    .unwrap_or_default(),
+                upstream: upstreams.first().map(|u| u.upstream.clone()).unwrap_or_default(),
                 upstreams,
                 tls: route.leaves.is_some(),
                 health_status: status(health.health),
@@ -34,8 +31,5 @@ pub(crate) async fn list(State(state): Admin) -> Json<wire::RouteList> {
         })
         .collect();
     routes.sort_by(|a, b| a.domain.cmp(&b.domain));
-    Json(wire::RouteList {
-        version: table.version().to_string(),
-        routes,
-    })
+    Json(wire::RouteList { version: table.version().to_string(), routes })
 }

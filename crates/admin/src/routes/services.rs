@@ -51,26 +51,17 @@ pub(crate) async fn list(
 ) -> Answer<wire::ServiceList> {
     let (catalog, ports, now) = (state.registry.catalog(), state.ports(), Timestamp::now());
     let catalog = catalog.load_full();
-    let mut services: Vec<wire::Service> = catalog
-        .sorted()
-        .into_iter()
-        .map(|s| service(s, state.known(s, now), ports))
-        .collect();
+    let mut services: Vec<wire::Service> =
+        catalog.sorted().into_iter().map(|s| service(s, state.known(s, now), ports)).collect();
     if options.all {
         for row in state.registry.rows(true).await? {
             if let RowStatus::Inactive { deregistered_at } = row.status {
-                let known = Known {
-                    deregistered_at: Some(deregistered_at),
-                    ..Known::default()
-                };
+                let known = Known { deregistered_at: Some(deregistered_at), ..Known::default() };
                 services.push(service(&row.service, known, ports));
             }
         }
     }
-    Ok(Json(wire::ServiceList {
-        generation: catalog.generation().0,
-        services,
-    }))
+    Ok(Json(wire::ServiceList { generation: catalog.generation().0, services }))
 }
 
 /// `GET /api/v1/services/{name}`.
@@ -84,23 +75,14 @@ pub(crate) async fn one(
         let checking = state.control.self_check(&name);
         let checked = tokio::time::timeout(SELF_CHECK_TIMEOUT, checking).await;
         checked.map_err(|_| {
-            let message = format!(
-                "the checks took longer than {} s",
-                SELF_CHECK_TIMEOUT.as_secs()
-            );
+            let message = format!("the checks took longer than {} s", SELF_CHECK_TIMEOUT.as_secs());
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", message)
         })?
     } else {
         state.control.last_checks(&name)
     };
-    let known = Known {
-        checks,
-        ..state.known(&found, Timestamp::now())
-    };
-    Ok(Json(wire::ServiceReply {
-        generation,
-        service: service(&found, known, state.ports()),
-    }))
+    let known = Known { checks, ..state.known(&found, Timestamp::now()) };
+    Ok(Json(wire::ServiceReply { generation, service: service(&found, known, state.ports()) }))
 }
 
 /// `POST /api/v1/services`: 201 for a new service, else 200.
@@ -114,22 +96,14 @@ pub(crate) async fn register(
     let name = asked.name.clone();
     let mutation = Mutation::Register {
         services: vec![asked],
-        options: RegisterOptions {
-            dry_run: wish.dry_run,
-            prune: false,
-            replace: wish.replace,
-        },
+        options: RegisterOptions { dry_run: wish.dry_run, prune: false, replace: wish.replace },
     };
     let committed = state.registry.apply(caller.0.actor, mutation).await?;
     let kind = match committed.outcomes.first() {
         Some(outcome) => outcome.kind,
         None => OutcomeKind::Unchanged,
     };
-    let health = if wish.dry_run {
-        None
-    } else {
-        settled(&state, &name, wait_healthy).await
-    };
+    let health = if wish.dry_run { None } else { settled(&state, &name, wait_healthy).await };
     let probed = health.as_ref().is_some_and(|h| h.last_probe_at.is_some());
     let reply = wire::RegisterReply {
         generation: committed.generation.0,
@@ -140,11 +114,7 @@ pub(crate) async fn register(
         probed,
     };
     let created = kind == OutcomeKind::Created && !wish.dry_run;
-    let status = if created {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(reply)).into_response())
 }
 
@@ -184,10 +154,7 @@ pub(crate) async fn deregister(
 ) -> Answer<wire::DeregisterReply> {
     let mutation = Mutation::Deregister { name: name.clone() };
     let committed = state.registry.apply(caller.0.actor, mutation).await?;
-    Ok(Json(wire::DeregisterReply {
-        generation: committed.generation.0,
-        name: name.to_string(),
-    }))
+    Ok(Json(wire::DeregisterReply { generation: committed.generation.0, name: name.to_string() }))
 }
 
 impl AdminState {
@@ -271,10 +238,10 @@ fn shown(
 }
 
 fn bulk_reply(committed: &Committed, dry_run: bool) -> wire::BulkReply {
-    let outcomes = committed.outcomes.iter().map(|done| wire::Outcome {
-        name: done.name.to_string(),
-        outcome: outcome(done.kind),
-    });
+    let outcomes = committed
+        .outcomes
+        .iter()
+        .map(|done| wire::Outcome { name: done.name.to_string(), outcome: outcome(done.kind) });
     wire::BulkReply {
         generation: committed.generation.0,
         changed: committed.changed && !dry_run,

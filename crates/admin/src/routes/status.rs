@@ -27,11 +27,7 @@ pub(crate) async fn ready(State(state): Admin) -> Answer<Liveness> {
         let status = "ready".to_owned();
         return Ok(Json(Liveness { status }));
     }
-    Err(ApiError::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "not_ready",
-        "not ready",
-    ))
+    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "not ready"))
 }
 
 /// `GET /api/v1/status`.
@@ -56,10 +52,7 @@ pub(crate) async fn gateway(State(state): Admin) -> Answer<GatewayStatus> {
             https: texts(&gateway.https),
             http: texts(&gateway.http),
             admin: texts(state.listening.tcp.as_slice()),
-            socket: state
-                .listening
-                .socket()
-                .map(|path| path.display().to_string()),
+            socket: state.listening.socket().map(|path| path.display().to_string()),
         },
         domains: gateway.domains,
         addresses: gateway.addresses,

@@ -44,10 +44,7 @@ pub(crate) async fn authority(State(state): Admin) -> Answer<wire::Authority> {
 /// `GET /api/v1/tls/{name}/inspect`.
 pub(crate) async fn one(State(state): Admin, Name(name): Name) -> Answer<wire::CertificateReply> {
     let (_, service) = state.active(&name)?;
-    Ok(Json(wire::CertificateReply {
-        certs: details(&state, &service)?,
-        name: name.to_string(),
-    }))
+    Ok(Json(wire::CertificateReply { certs: details(&state, &service)?, name: name.to_string() }))
 }
 
 /// `POST /api/v1/tls/{name}/rotate`.
@@ -56,10 +53,7 @@ pub(crate) async fn rotate(
     caller: By,
     Name(name): Name,
 ) -> Answer<wire::RotateReply> {
-    let mutation = Mutation::Reissue {
-        names: vec![name.clone()],
-        cause: Cause::Rotate,
-    };
+    let mutation = Mutation::Reissue { names: vec![name.clone()], cause: Cause::Rotate };
     let committed = state.registry.apply(caller.0.actor, mutation).await?;
     let (_, service) = state.active(&name)?;
     Ok(Json(wire::RotateReply {

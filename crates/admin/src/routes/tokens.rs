@@ -31,11 +31,8 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let lasts = wish.expires_in_seconds.map(Duration::from_secs);
     let expires_at = lasts.map(|lasts| Timestamp::now().plus(lasts));
-    let mutation = Mutation::CreateToken {
-        name: wish.name.clone(),
-        role: domain(wish.role),
-        expires_at,
-    };
+    let mutation =
+        Mutation::CreateToken { name: wish.name.clone(), role: domain(wish.role), expires_at };
     let committed = state.registry.apply(caller.0.actor, mutation).await?;
     let Some(made) = committed.token else {
         let message = "the registry made no token";

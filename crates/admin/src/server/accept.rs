@@ -99,10 +99,7 @@ async fn permit(
 
 async fn recognise(stream: &UnixStream) -> io::Result<Peer> {
     let uid = stream.peer_cred()?.uid();
-    Ok(Peer::Local {
-        uid,
-        user: user_name(uid).await,
-    })
+    Ok(Peer::Local { uid, user: user_name(uid).await })
 }
 
 /// Waits when accepting failed for want of something that only time brings, such as descriptors.

@@ -44,16 +44,10 @@ pub(crate) fn bind(
 ) -> Result<(UnixListener, SocketFile), AdminError> {
     let limit_bytes = PATH_BYTES_MAX - SUFFIX.len();
     if path.as_os_str().as_bytes().len() > limit_bytes {
-        return Err(AdminError::PathTooLong {
-            path: path.into(),
-            limit_bytes,
-        });
+        return Err(AdminError::PathTooLong { path: path.into(), limit_bytes });
     }
     refuse_taken(path)?;
-    make(path, mode, gid).map_err(|source| AdminError::BindUnix {
-        path: path.into(),
-        source,
-    })
+    make(path, mode, gid).map_err(|source| AdminError::BindUnix { path: path.into(), source })
 }
 
 /// Refuses what stands at `path`, unless it is a socket on which nobody accepts.
@@ -62,10 +56,7 @@ fn refuse_taken(path: &Path) -> Result<(), AdminError> {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => {
-            return Err(AdminError::BindUnix {
-                path: path.into(),
-                source,
-            });
+            return Err(AdminError::BindUnix { path: path.into(), source });
         }
     };
     if !found.file_type().is_socket() {
@@ -78,10 +69,7 @@ fn refuse_taken(path: &Path) -> Result<(), AdminError> {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             Err(AdminError::SocketInUse { path: path.into() })
         }
-        Err(source) => Err(AdminError::BindUnix {
-            path: path.into(),
-            source,
-        }),
+        Err(source) => Err(AdminError::BindUnix { path: path.into(), source }),
     }
 }
 
@@ -125,18 +113,12 @@ mod tests {
         let (listener, file) = bind(&path, 0o600, None).expect("bound");
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(matches!(
-            bind(&path, 0o600, None),
-            Err(AdminError::SocketInUse { .. })
-        ));
+        assert!(matches!(bind(&path, 0o600, None), Err(AdminError::SocketInUse { .. })));
         drop(listener);
         // Nobody accepts any more: the file is stale, and a new one takes its place.
         let (_listener, second) = bind(&path, 0o660, None).expect("bound again");
         drop(file);
-        assert!(
-            path.exists(),
-            "the first owner must not remove the second's"
-        );
+        assert!(path.exists(), "the first owner must not remove the second's");
         drop(second);
         assert!(!path.exists());
     }
@@ -146,15 +128,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("file");
         fs::write(&path, "precious").expect("written");
-        assert!(matches!(
-            bind(&path, 0o600, None),
-            Err(AdminError::NotASocket { .. })
-        ));
+        assert!(matches!(bind(&path, 0o600, None), Err(AdminError::NotASocket { .. })));
         assert_eq!(fs::read(&path).expect("there"), b"precious");
         let long = dir.path().join("x".repeat(120));
-        assert!(matches!(
-            bind(&long, 0o600, None),
-            Err(AdminError::PathTooLong { .. })
-        ));
+        assert!(matches!(bind(&long, 0o600, None), Err(AdminError::PathTooLong { .. })));
     }
 }

@@ -26,11 +26,7 @@ fn code_of(error: &ClientError) -> (u16, &str) {
 async fn without_credentials_there_are_three_pages_and_nothing_else() {
     let mut gateway = Gateway::start();
     for path in ["/", "/health", "/ready"] {
-        assert_eq!(
-            status(&gateway.ask("GET", path, "", "").await),
-            200,
-            "{path}"
-        );
+        assert_eq!(status(&gateway.ask("GET", path, "", "").await), 200, "{path}");
     }
     for (method, path) in [
         ("GET", "/api/v1/status"),
@@ -48,10 +44,7 @@ async fn without_credentials_there_are_three_pages_and_nothing_else() {
         assert!(answer.contains(r#""code":"unauthorized""#), "{answer}");
     }
     let wrong = "Authorization: Bearer nonsense\r\n";
-    assert_eq!(
-        status(&gateway.ask("GET", "/api/v1/status?k=v", wrong, "").await),
-        401
-    );
+    assert_eq!(status(&gateway.ask("GET", "/api/v1/status?k=v", wrong, "").await), 401);
     let mut last = None;
     while let Some(event) = gateway.events.ready() {
         last = Some(event);
@@ -85,9 +78,7 @@ async fn each_role_includes_the_ones_before_it() {
     let tokens = admin.tokens().await.expect("a list");
     assert_eq!(tokens.value.tokens.len(), 3);
     let entries = admin.audit(10, None).await.expect("entries").value.entries;
-    let registered = entries
-        .iter()
-        .find(|entry| entry.action == "service_register");
+    let registered = entries.iter().find(|entry| entry.action == "service_register");
     assert_eq!(registered.expect("recorded").user, "token:test-operator");
 }
 
@@ -98,28 +89,19 @@ async fn a_secret_is_good_in_either_header_until_it_is_revoked() {
     let key = format!("X-API-Key: {}\r\n", token.secret);
     let bearer = format!("Authorization: Bearer {}\r\n", token.secret);
     for header in [&key, &bearer] {
-        assert_eq!(
-            status(&gateway.ask("GET", "/api/v1/status", header, "").await),
-            200
-        );
+        assert_eq!(status(&gateway.ask("GET", "/api/v1/status", header, "").await), 200);
     }
     let local = gateway.local();
     let listed = local.tokens().await.expect("a list");
     assert!(!String::from_utf8_lossy(&listed.body).contains(&token.secret));
     local.revoke_token(&token.id).await.expect("revoked");
     for header in [&key, &bearer] {
-        assert_eq!(
-            status(&gateway.ask("GET", "/api/v1/status", header, "").await),
-            401
-        );
+        assert_eq!(status(&gateway.ask("GET", "/api/v1/status", header, "").await), 401);
     }
     let error = local.revoke_token("unknown").await.expect_err("not there");
     assert_eq!(code_of(&error).0, 404);
-    let nameless = CreateToken {
-        name: String::new(),
-        role: Role::Viewer,
-        expires_in_seconds: None,
-    };
+    let nameless =
+        CreateToken { name: String::new(), role: Role::Viewer, expires_in_seconds: None };
     let error = local.create_token(&nameless).await.expect_err("refused");
     assert_eq!(code_of(&error).0, 422);
 }

@@ -55,10 +55,7 @@ impl Gateway {
         let host = Host::parse("internal").expect("valid");
         let domains = Domains::new(vec![host]).expect("some");
         let now = Timestamp::now();
-        let settings = AuthoritySettings {
-            domains: domains.clone(),
-            organization: "Test".into(),
-        };
+        let settings = AuthoritySettings { domains: domains.clone(), organization: "Test".into() };
         let (authority, _) =
             Authority::open_or_create(&dir.path().join("tls"), &settings, now).expect("a CA");
         let control = Arc::new(Whole {
@@ -106,13 +103,7 @@ impl Gateway {
             events: sink,
         });
         bound.serve(state, &tasks).expect("served");
-        Self {
-            dir,
-            addresses,
-            control,
-            events,
-            tasks,
-        }
+        Self { dir, addresses, control, events, tasks }
     }
 
     /// The client of the Unix socket, which is admin: the same user runs both.
@@ -133,11 +124,8 @@ impl Gateway {
     }
 
     pub(crate) async fn token(&self, role: Role) -> NewToken {
-        let wish = CreateToken {
-            name: format!("test-{role}"),
-            role,
-            expires_in_seconds: Some(3_600),
-        };
+        let wish =
+            CreateToken { name: format!("test-{role}"), role, expires_in_seconds: Some(3_600) };
         let made = self.local().create_token(&wish).await;
         made.expect("a token").value
     }
@@ -172,8 +160,7 @@ impl Drop for Gateway {
 /// The status line's number.
 pub(crate) fn status(answer: &str) -> u16 {
     let word = answer.split(' ').nth(1).unwrap_or_default();
-    word.parse()
-        .unwrap_or_else(|_| panic!("no status: {answer:?}"))
+    word.parse().unwrap_or_else(|_| panic!("no status: {answer:?}"))
 }
 
 fn probes() -> ProbeSettings {
@@ -181,10 +168,7 @@ fn probes() -> ProbeSettings {
         interval: Duration::from_secs(30),
         timeout: Duration::from_secs(5),
         path: ProbePath::parse("/health").expect("valid"),
-        thresholds: Thresholds {
-            unhealthy_after: 2,
-            healthy_after: 1,
-        },
+        thresholds: Thresholds { unhealthy_after: 2, healthy_after: 1 },
     }
 }
 
@@ -224,10 +208,7 @@ impl Control for Whole {
     }
 
     fn self_check<'a>(&'a self, _name: &'a ServiceName) -> BoxFuture<'a, Checks> {
-        let dns = Some(CheckOutcome {
-            at: Timestamp::from_seconds(0),
-            failure: None,
-        });
+        let dns = Some(CheckOutcome { at: Timestamp::from_seconds(0), failure: None });
         let tls = Some(CheckOutcome {
             at: Timestamp::from_seconds(0),
             failure: Some("nobody listens".into()),
@@ -299,19 +280,10 @@ impl Publisher for Hand {
         drop(leaves);
         let table = self
             .compiler
-            .with_changes(
-                &self.table.current(),
-                work.changes,
-                work.reissue,
-                &source,
-                work.version,
-            )
+            .with_changes(&self.table.current(), work.changes, work.reissue, &source, work.version)
             .map_err(PublishError::new)?;
         let zone = self.zone.current().with(work.changes, work.version);
-        Ok(Preparation {
-            prepared: (table, zone),
-            leaves: issued,
-        })
+        Ok(Preparation { prepared: (table, zone), leaves: issued })
     }
 
     fn publish(&mut self, (table, zone): Self::Prepared) {
@@ -327,11 +299,6 @@ impl LeafSource for Leaves {
         let chain: Arc<[_]> = Arc::from([]);
         let pair = self.0.get(service)?.clone();
         let renew_at = pair.renew_at();
-        Some(Arc::new(RouteLeaves::new(
-            pair,
-            renew_at,
-            Arc::clone(&chain),
-            chain,
-        )))
+        Some(Arc::new(RouteLeaves::new(pair, renew_at, Arc::clone(&chain), chain)))
     }
 }

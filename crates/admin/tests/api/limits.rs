@@ -17,13 +17,7 @@ const TARGETS: [Case; 10] = [
     ("GET", "/nothing", "", 404, "no_such_path"),
     ("GET", "/api/v1/nothing", "", 404, "no_such_path"),
     ("PUT", "/api/v1/services", "", 405, "method_not_allowed"),
-    (
-        "GET",
-        "/api/v1/services:bulk",
-        "",
-        405,
-        "method_not_allowed",
-    ),
+    ("GET", "/api/v1/services:bulk", "", 405, "method_not_allowed"),
     ("PATCH", "/api/v1/tokens", "", 405, "method_not_allowed"),
     ("GET", "/api/v1/services?al=true", "", 422, "invalid_query"),
     ("GET", "/api/v1/audit?limit=x", "", 422, "invalid_query"),
@@ -35,27 +29,9 @@ const TARGETS: [Case; 10] = [
 const BODIES: [Case; 5] = [
     ("POST", "/api/v1/services", "{", 400, "invalid_body"),
     ("POST", "/api/v1/services", "{}", 422, "invalid_body"),
-    (
-        "POST",
-        "/api/v1/services",
-        r#"{"name":"a","hots":1}"#,
-        422,
-        "invalid_body",
-    ),
-    (
-        "POST",
-        "/api/v1/services:bulk",
-        r#"{"services":[{}]}"#,
-        422,
-        "invalid_body",
-    ),
-    (
-        "POST",
-        "/api/v1/tokens",
-        r#"{"name":"a","role":"god"}"#,
-        422,
-        "invalid_body",
-    ),
+    ("POST", "/api/v1/services", r#"{"name":"a","hots":1}"#, 422, "invalid_body"),
+    ("POST", "/api/v1/services:bulk", r#"{"services":[{}]}"#, 422, "invalid_body"),
+    ("POST", "/api/v1/tokens", r#"{"name":"a","role":"god"}"#, 422, "invalid_body"),
 ];
 
 #[tokio::test]
@@ -69,24 +45,13 @@ async fn every_failure_has_its_status_and_the_error_body() {
         check(&answer, expected, code);
     }
     let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(1024 * 1024));
-    check(
-        &gateway.ask("POST", "/api/v1/services", &json, &large).await,
-        413,
-        "too_large",
-    );
-    check(
-        &gateway.ask("POST", "/api/v1/services", &auth, "{}").await,
-        415,
-        "not_json",
-    );
+    check(&gateway.ask("POST", "/api/v1/services", &json, &large).await, 413, "too_large");
+    check(&gateway.ask("POST", "/api/v1/services", &auth, "{}").await, 415, "not_json");
 }
 
 fn check(answer: &str, expected: u16, code: &str) {
     assert_eq!(status(answer), expected, "{answer}");
-    assert!(
-        answer.contains(&format!(r#"{{"error":{{"code":"{code}""#)),
-        "{answer}"
-    );
+    assert!(answer.contains(&format!(r#"{{"error":{{"code":"{code}""#)), "{answer}");
     for header in [
         "x-request-id: ",
         "content-security-policy: default-src 'none'",
@@ -117,15 +82,8 @@ async fn a_name_that_is_not_ours_is_not_answered() {
 #[tokio::test]
 async fn what_is_not_http_is_answered_with_an_error_or_nothing() {
     let gateway = Gateway::start();
-    let long = format!(
-        "GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n",
-        "x".repeat(100_000)
-    );
-    for bytes in [
-        &b"\x16\x03\x01\x02\x00\x01"[..],
-        b"\r\n\r\n\0\r\n",
-        long.as_bytes(),
-    ] {
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    for bytes in [&b"\x16\x03\x01\x02\x00\x01"[..], b"\r\n\r\n\0\r\n", long.as_bytes()] {
         let answer = gateway.raw(bytes).await;
         assert!(answer.is_empty() || status(&answer) >= 400, "{answer}");
     }
@@ -154,10 +112,7 @@ async fn a_stopping_gateway_takes_no_changes_and_still_answers() {
         ..RegisterService::default()
     };
     let error = client.register(&wish).await.expect_err("refused");
-    assert!(
-        matches!(error, ClientError::Api { status: 503, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ClientError::Api { status: 503, .. }), "{error:?}");
     assert_eq!(error.code(), Some("shutting_down"));
     assert!(client.services(false).await.is_ok());
     let error = client.ready().await.expect_err("not ready");
@@ -177,8 +132,5 @@ async fn when_the_room_closes_open_connections_end_and_the_socket_goes() {
     let mut rest = Vec::new();
     assert!(matches!(idle.read_to_end(&mut rest).await, Ok(0) | Err(_)));
     let error = gateway.local().status().await.expect_err("closed");
-    assert!(
-        matches!(error, ClientError::Unreachable { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ClientError::Unreachable { .. }), "{error:?}");
 }

@@ -27,20 +27,11 @@ async fn a_service_lives_and_dies_through_the_socket() {
     let gateway = Gateway::start();
     let client = gateway.local();
     let upstream = dead().await;
-    let made = client
-        .register(&wish("Grafana", &upstream))
-        .await
-        .expect("registered");
-    assert_eq!(
-        (made.status, made.value.outcome),
-        (201, OutcomeKind::Created)
-    );
+    let made = client.register(&wish("Grafana", &upstream)).await.expect("registered");
+    assert_eq!((made.status, made.value.outcome), (201, OutcomeKind::Created));
     let service = made.value.service.expect("shown");
     assert_eq!(service.domain, "grafana.internal");
-    assert_eq!(
-        service.url.as_deref(),
-        Some("https://grafana.internal:8443")
-    );
+    assert_eq!(service.url.as_deref(), Some("https://grafana.internal:8443"));
     assert!(service.tls.is_some());
     // The first probe's outcome is in the reply: nobody listens there.
     assert!(made.value.probed);
@@ -48,18 +39,12 @@ async fn a_service_lives_and_dies_through_the_socket() {
     let reason = service.health_reason.expect("a reason");
     assert!(reason.contains("refused"), "{reason}");
 
-    let again = client
-        .register(&wish("grafana", &upstream))
-        .await
-        .expect("the same");
+    let again = client.register(&wish("grafana", &upstream)).await.expect("the same");
     assert_eq!((again.status, again.value.changed), (200, false));
     assert_eq!(again.value.generation, made.value.generation);
     let other = client.register(&wish("grafana", "127.0.0.1:9")).await;
     let error = other.expect_err("taken");
-    assert!(
-        matches!(error, ClientError::Api { status: 409, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ClientError::Api { status: 409, .. }), "{error:?}");
     assert_eq!(error.code(), Some("name_taken"));
 }
 
@@ -67,53 +52,24 @@ async fn a_service_lives_and_dies_through_the_socket() {
 async fn one_service_can_be_tried_and_what_is_gone_is_history() {
     let gateway = Gateway::start();
     let client = gateway.local();
-    let made = client
-        .register(&wish("grafana", &dead().await))
-        .await
-        .expect("registered");
-    let checked = client
-        .service("grafana", true)
-        .await
-        .expect("there")
-        .value
-        .service;
+    let made = client.register(&wish("grafana", &dead().await)).await.expect("registered");
+    let checked = client.service("grafana", true).await.expect("there").value.service;
     assert!(checked.checks.dns.expect("tried").ok);
     let tls = checked.checks.tls.expect("tried");
-    assert_eq!(
-        (tls.ok, tls.reason.as_deref()),
-        (false, Some("nobody listens"))
-    );
+    assert_eq!((tls.ok, tls.reason.as_deref()), (false, Some("nobody listens")));
 
-    let gone = client
-        .deregister("grafana")
-        .await
-        .expect("deregistered")
-        .value;
+    let gone = client.deregister("grafana").await.expect("deregistered").value;
     assert!(gone.generation > made.value.generation);
-    assert!(
-        client
-            .services(false)
-            .await
-            .expect("a list")
-            .value
-            .services
-            .is_empty()
-    );
+    assert!(client.services(false).await.expect("a list").value.services.is_empty());
     let all = client.services(true).await.expect("a list").value.services;
     assert_eq!(all[0].status, ServiceStatus::Inactive);
     assert!(all[0].deregistered_at.is_some());
     for error in [
         client.deregister("grafana").await.expect_err("gone"),
         client.service("grafana", false).await.expect_err("gone"),
-        client
-            .service("no such/name", false)
-            .await
-            .expect_err("never there"),
+        client.service("no such/name", false).await.expect_err("never there"),
     ] {
-        assert!(
-            matches!(error, ClientError::Api { status: 404, .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, ClientError::Api { status: 404, .. }), "{error:?}");
         assert_eq!(error.code(), Some("not_found"));
     }
 }
@@ -131,10 +87,7 @@ async fn waiting_for_health_ends_when_the_upstream_answers() {
         stream.write_all(answer).await.expect("written");
     };
     let client = gateway.local();
-    let asked = RegisterService {
-        wait_healthy: Some(30),
-        ..wish("web", &upstream)
-    };
+    let asked = RegisterService { wait_healthy: Some(30), ..wish("web", &upstream) };
     let ((), made) = tokio::join!(serve, client.register(&asked));
     let service = made.expect("registered").value.service.expect("shown");
     assert_eq!(service.health_status, HealthStatus::Healthy);
@@ -142,10 +95,7 @@ async fn waiting_for_health_ends_when_the_upstream_answers() {
     assert_eq!((list.counts.healthy, list.counts.total), (1, 1));
     let one = client.service_health("web").await.expect("there").value;
     assert_eq!(one.upstreams[0].upstream, upstream);
-    let asked = RegisterService {
-        wait_healthy: Some(61),
-        ..wish("slow", &upstream)
-    };
+    let asked = RegisterService { wait_healthy: Some(61), ..wish("slow", &upstream) };
     assert!(client.register(&asked).await.is_err());
 }
 
@@ -160,32 +110,13 @@ async fn many_are_registered_whole_or_not_at_all() {
     };
     let error = client.register_bulk(&bulk).await.expect_err("refused");
     assert!(error.to_string().contains("services[1]"), "{error}");
-    assert!(
-        client
-            .services(false)
-            .await
-            .expect("a list")
-            .value
-            .services
-            .is_empty()
-    );
+    assert!(client.services(false).await.expect("a list").value.services.is_empty());
 
     bulk.services[1] = wish("b", &upstream);
     bulk.dry_run = true;
     let told = client.register_bulk(&bulk).await.expect("told").value;
-    assert_eq!(
-        (told.outcomes.len(), told.changed, told.dry_run),
-        (2, false, true)
-    );
-    assert!(
-        client
-            .services(false)
-            .await
-            .expect("a list")
-            .value
-            .services
-            .is_empty()
-    );
+    assert_eq!((told.outcomes.len(), told.changed, told.dry_run), (2, false, true));
+    assert!(client.services(false).await.expect("a list").value.services.is_empty());
 
     bulk.dry_run = false;
     let made = client.register_bulk(&bulk).await.expect("registered").value;
@@ -201,28 +132,19 @@ async fn many_are_registered_whole_or_not_at_all() {
 async fn certificates_are_shown_and_rotated_and_keys_are_not() {
     let gateway = Gateway::start();
     let client = gateway.local();
-    client
-        .register(&wish("web", &dead().await))
-        .await
-        .expect("registered");
+    client.register(&wish("web", &dead().await)).await.expect("registered");
     let before = client.certificates().await.expect("a list").value.certs;
     assert_eq!(before.len(), 2);
     assert!(before.iter().all(|cert| cert.pem.is_none()));
     let rotated = client.rotate("web").await.expect("rotated");
-    assert_ne!(
-        rotated.value.certs[0].fingerprint_sha256,
-        before[0].fingerprint_sha256
-    );
+    assert_ne!(rotated.value.certs[0].fingerprint_sha256, before[0].fingerprint_sha256);
     let details = client.certificate("web").await.expect("there");
     assert_eq!(details.value.certs, rotated.value.certs);
     assert_eq!(details.value.certs[0].sans, ["web.internal"]);
     let text = String::from_utf8_lossy(&details.body).into_owned();
     assert!(text.contains("BEGIN CERTIFICATE") && !text.contains("PRIVATE KEY"));
     let authority = client.authority().await.expect("a CA").value;
-    assert_eq!(
-        (authority.roots.len(), authority.intermediates.len()),
-        (2, 2)
-    );
+    assert_eq!((authority.roots.len(), authority.intermediates.len()), (2, 2));
     assert!(!authority.bundle_pem.contains("PRIVATE KEY"));
     let error = client.rotate("nobody").await.expect_err("not there");
     assert_eq!(error.code(), Some("not_found"));
@@ -233,24 +155,9 @@ async fn no_name_of_a_service_hides_behind_a_path_of_ours() {
     let gateway = Gateway::start();
     let client = gateway.local();
     for name in ["bulk", "ca", "health", "verify"] {
-        client
-            .register(&wish(name, &dead().await))
-            .await
-            .expect("registered");
-        assert_eq!(
-            client
-                .service(name, false)
-                .await
-                .expect("there")
-                .value
-                .service
-                .name,
-            name
-        );
-        assert_eq!(
-            client.certificate(name).await.expect("there").value.name,
-            name
-        );
+        client.register(&wish(name, &dead().await)).await.expect("registered");
+        assert_eq!(client.service(name, false).await.expect("there").value.service.name, name);
+        assert_eq!(client.certificate(name).await.expect("there").value.name, name);
         client.rotate(name).await.expect("rotated");
         client.service_health(name).await.expect("there");
         client.deregister(name).await.expect("deregistered");
@@ -261,34 +168,19 @@ async fn no_name_of_a_service_hides_behind_a_path_of_ours() {
 async fn status_dns_and_routes_tell_what_is_published() {
     let gateway = Gateway::start();
     let client = gateway.local();
-    client
-        .register(&wish("web", &dead().await))
-        .await
-        .expect("registered");
+    client.register(&wish("web", &dead().await)).await.expect("registered");
     let status = client.status().await.expect("a status").value;
     assert_eq!((status.services.total, status.certs.valid), (1, 1));
     assert_eq!(status.tables.routes, status.tables.zone);
     assert_eq!(status.listen.admin, [gateway.tcp().to_string()]);
-    assert_eq!(
-        status.last_audit.expect("an entry").action,
-        "service_register"
-    );
+    assert_eq!(status.last_audit.expect("an entry").action, "service_register");
     let dns = client.dns().await.expect("a list").value;
     assert_eq!(dns.entries[0].domain, "web.internal");
-    assert_eq!(
-        (dns.entries[0].mode.as_str(), &dns.entries[0].ip),
-        ("gateway", &None)
-    );
+    assert_eq!((dns.entries[0].mode.as_str(), &dns.entries[0].ip), ("gateway", &None));
     let routes = client.routes().await.expect("a list").value.routes;
-    assert_eq!(
-        (routes[0].domain.as_str(), routes[0].tls),
-        ("web.internal", true)
-    );
+    assert_eq!((routes[0].domain.as_str(), routes[0].tls), ("web.internal", true));
     let error = client.resolve("x y", "A").await.expect_err("refused");
-    assert!(
-        matches!(error, ClientError::Api { status: 422, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, ClientError::Api { status: 422, .. }), "{error:?}");
     assert_eq!(client.metrics().await.expect("text"), "# EOF\n");
     assert_eq!(client.ready().await.expect("ready").value.status, "ready");
 }
@@ -297,10 +189,7 @@ async fn status_dns_and_routes_tell_what_is_published() {
 async fn every_decision_is_on_a_record_that_verifies() {
     let gateway = Gateway::start();
     let client = gateway.local();
-    client
-        .register(&wish("web", &dead().await))
-        .await
-        .expect("registered");
+    client.register(&wish("web", &dead().await)).await.expect("registered");
     assert_eq!(client.flush_dns().await.expect("flushed").value.flushed, 3);
     assert!(client.reload().await.is_err());
     let copy = gateway.dir.path().join("copy.db");
@@ -310,17 +199,9 @@ async fn every_decision_is_on_a_record_that_verifies() {
     assert!(client.backup("relative").await.is_err());
     let page = client.audit(2, None).await.expect("a page").value;
     assert_eq!(page.entries.len(), 2);
-    let rest = client
-        .audit(500, page.next_before)
-        .await
-        .expect("the rest")
-        .value;
-    let actions: Vec<&str> = rest
-        .entries
-        .iter()
-        .chain(&page.entries)
-        .map(|entry| entry.action.as_str())
-        .collect();
+    let rest = client.audit(500, page.next_before).await.expect("the rest").value;
+    let actions: Vec<&str> =
+        rest.entries.iter().chain(&page.entries).map(|entry| entry.action.as_str()).collect();
     for action in ["service_register", "dns_flush", "config_reload", "backup"] {
         assert!(actions.contains(&action), "{action}: {actions:?}");
     }

@@ -57,10 +57,7 @@ impl Outgoing<'_> {
         let stream = connect(place).await.map_err(Failure::Unreachable)?;
         match timeout_at(deadline, Box::pin(exchange(stream, request, bytes_max))).await {
             Ok(result) => result,
-            Err(_) => Err(Failure::Lost(format!(
-                "no answer within {} s",
-                limit.as_secs()
-            ))),
+            Err(_) => Err(Failure::Lost(format!("no answer within {} s", limit.as_secs()))),
         }
     }
 
@@ -85,10 +82,7 @@ impl Outgoing<'_> {
         }
         builder
             .body(Full::new(self.body))
-            .map_err(|error| Failure::Unsendable {
-                what: "the request",
-                reason: error.to_string(),
-            })
+            .map_err(|error| Failure::Unsendable { what: "the request", reason: error.to_string() })
     }
 }
 
@@ -148,10 +142,8 @@ async fn exchange_on<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .await
         .map_err(|error| Failure::Lost(error.to_string()))?;
     let answer = async move {
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|error| Failure::Lost(error.to_string()))?;
+        let response =
+            sender.send_request(request).await.map_err(|error| Failure::Lost(error.to_string()))?;
         let status = response.status().as_u16();
         let announced = response.body().size_hint().lower();
         if usize::try_from(announced).is_ok_and(|bytes| bytes > bytes_max) {
@@ -159,10 +151,7 @@ async fn exchange_on<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         }
         let body = Limited::new(response.into_body(), bytes_max);
         match body.collect().await {
-            Ok(collected) => Ok(Answer {
-                status,
-                body: collected.to_bytes(),
-            }),
+            Ok(collected) => Ok(Answer { status, body: collected.to_bytes() }),
             Err(error) if error.is::<LengthLimitError>() => Err(Failure::TooLarge),
             Err(error) => Err(Failure::Lost(error.to_string())),
         }

@@ -51,8 +51,7 @@ impl Client {
         check: bool,
     ) -> Result<Reply<ServiceReply>, ClientError> {
         let query = if check { "?check=true" } else { "" };
-        self.get(&format!("{ROOT}/services/{}{query}", segment(name)))
-            .await
+        self.get(&format!("{ROOT}/services/{}{query}", segment(name))).await
     }
 
     /// `GET /api/v1/services/{name}/health`.
@@ -60,8 +59,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn service_health(&self, name: &str) -> Result<Reply<ServiceHealth>, ClientError> {
-        self.get(&format!("{ROOT}/services/{}/health", segment(name)))
-            .await
+        self.get(&format!("{ROOT}/services/{}/health", segment(name))).await
     }
 
     /// `GET /api/v1/health`.
@@ -83,9 +81,7 @@ impl Client {
         let waits = Duration::from_secs(service.wait_healthy.unwrap_or(0));
         let client = self.clone().with_timeout(self.timeout + waits);
         let mend = format!("run `conduit status {}`", service.name);
-        client
-            .change(Method::POST, &format!("{ROOT}/services"), service, mend)
-            .await
+        client.change(Method::POST, &format!("{ROOT}/services"), service, mend).await
     }
 
     /// `POST /api/v1/services:bulk`.
@@ -98,9 +94,7 @@ impl Client {
     ) -> Result<Reply<BulkReply>, ClientError> {
         let client = self.clone().with_timeout(self.timeout.max(BULK_TIMEOUT));
         let path = format!("{ROOT}/services:bulk");
-        client
-            .change(Method::POST, &path, bulk, "run `conduit status`".into())
-            .await
+        client.change(Method::POST, &path, bulk, "run `conduit status`".into()).await
     }
 
     /// `DELETE /api/v1/services/{name}`.
@@ -140,8 +134,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn flush_dns(&self) -> Result<Reply<FlushReply>, ClientError> {
         let path = format!("{ROOT}/dns/flush");
-        self.change_bare(Method::POST, &path, "run `conduit dns flush` again".into())
-            .await
+        self.change_bare(Method::POST, &path, "run `conduit dns flush` again".into()).await
     }
 
     /// `GET /api/v1/tls`.
@@ -157,8 +150,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn certificate(&self, name: &str) -> Result<Reply<CertificateReply>, ClientError> {
-        self.get(&format!("{ROOT}/tls/{}/inspect", segment(name)))
-            .await
+        self.get(&format!("{ROOT}/tls/{}/inspect", segment(name))).await
     }
 
     /// `POST /api/v1/tls/{name}/rotate`.
@@ -226,8 +218,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn create_token(&self, token: &CreateToken) -> Result<Reply<NewToken>, ClientError> {
         let mend = "run `conduit token list`, and revoke what you cannot use".into();
-        self.change(Method::POST, &format!("{ROOT}/tokens"), token, mend)
-            .await
+        self.change(Method::POST, &format!("{ROOT}/tokens"), token, mend).await
     }
 
     /// `DELETE /api/v1/tokens/{id}`.
@@ -236,8 +227,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn revoke_token(&self, id: &str) -> Result<Reply<RevokeReply>, ClientError> {
         let path = format!("{ROOT}/tokens/{}", segment(id));
-        self.change_bare(Method::DELETE, &path, "run `conduit token list`".into())
-            .await
+        self.change_bare(Method::DELETE, &path, "run `conduit token list`".into()).await
     }
 
     /// `GET /api/v1/config`.
@@ -254,8 +244,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn reload(&self) -> Result<Reply<ReloadReply>, ClientError> {
         let path = format!("{ROOT}/config/reload");
-        self.change_bare(Method::POST, &path, "run `conduit config show`".into())
-            .await
+        self.change_bare(Method::POST, &path, "run `conduit config show`".into()).await
     }
 
     /// `POST /api/v1/backup`: the gateway writes its state to a path on its own machine.
@@ -266,9 +255,7 @@ impl Client {
         let client = self.clone().with_timeout(self.timeout.max(BULK_TIMEOUT));
         let wish = BackupRequest { path: path.into() };
         let mend = format!("look whether {path} is there");
-        client
-            .change(Method::POST, &format!("{ROOT}/backup"), &wish, mend)
-            .await
+        client.change(Method::POST, &format!("{ROOT}/backup"), &wish, mend).await
     }
 
     /// `GET /metrics`, the Prometheus text.

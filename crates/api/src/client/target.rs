@@ -37,8 +37,7 @@ impl Query {
 
     pub(super) fn with(mut self, key: &str, value: &str) -> Self {
         self.0.push(if self.0.is_empty() { '?' } else { '&' });
-        self.0
-            .push_str(&format!("{}={}", Encoded(key), Encoded(value)));
+        self.0.push_str(&format!("{}={}", Encoded(key), Encoded(value)));
         self
     }
 }

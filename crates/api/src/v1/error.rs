@@ -24,12 +24,6 @@ pub struct ErrorDetail {
 impl ErrorBody {
     /// A body with these parts.
     pub fn new(code: impl Into<String>, message: impl Into<String>, hint: Option<String>) -> Self {
-        Self {
-            error: ErrorDetail {
-                code: code.into(),
-                message: message.into(),
-                hint,
-            },
-        }
+        Self { error: ErrorDetail { code: code.into(), message: message.into(), hint } }
     }
 }

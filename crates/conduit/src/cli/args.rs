@@ -18,13 +18,7 @@ pub(crate) use self::record::{
 
 /// Names, certificates, routes, health and record for the inside of a network.
 #[derive(Debug, Parser)]
-#[command(
-    name = "conduit",
-    version,
-    about,
-    propagate_version = false,
-    max_term_width = 100
-)]
+#[command(name = "conduit", version, about, propagate_version = false, max_term_width = 100)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 success, 1 failed, 2 wrong usage, 3 something is down (status --check)."
@@ -107,11 +101,9 @@ pub(crate) struct SetupArgs {
 
 /// `conduit register`.
 #[derive(Debug, Default, Args)]
-#[command(
-    override_usage = "conduit register [OPTIONS] NAME HOST:PORT...\n       \
+#[command(override_usage = "conduit register [OPTIONS] NAME HOST:PORT...\n       \
     conduit register [OPTIONS] --name NAME --host HOST:PORT...\n       \
-    conduit register --file FILE [--replace] [--prune] [--dry-run]"
-)]
+    conduit register --file FILE [--replace] [--prune] [--dry-run]")]
 pub(crate) struct RegisterArgs {
     /// Name and upstreams, without flags
     #[arg(value_name = "NAME HOST:PORT", conflicts_with = "file")]
@@ -120,12 +112,7 @@ pub(crate) struct RegisterArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub(crate) name: Option<String>,
     /// Where the service is, HOST:PORT; repeat it for several
-    #[arg(
-        long,
-        visible_alias = "upstream",
-        value_name = "HOST:PORT",
-        conflicts_with = "file"
-    )]
+    #[arg(long, visible_alias = "upstream", value_name = "HOST:PORT", conflicts_with = "file")]
     pub(crate) host: Vec<String>,
     /// A configured domain, or a whole host under one
     #[arg(long, value_name = "DOMAIN", conflicts_with = "file")]

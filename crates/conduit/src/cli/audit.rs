@@ -124,11 +124,7 @@ mod tests {
         let report = Report {
             entries: 1,
             head: Some("ab".into()),
-            failures: vec![Finding {
-                index: Some(0),
-                id: None,
-                fault: Fault::Hash,
-            }],
+            failures: vec![Finding { index: Some(0), id: None, fault: Fault::Hash }],
             failures_omitted: 2,
         };
         assert_eq!(
@@ -136,11 +132,7 @@ mod tests {
             "NOT VALID: 1 entry\nentry 0: the content does not match its hash\nand 2 more\n"
         );
         assert_eq!(wire(&report).failures[0].sequence, Some(0));
-        let good = Report {
-            entries: 2,
-            head: Some("ab".into()),
-            ..Report::default()
-        };
+        let good = Report { entries: 2, head: Some("ab".into()), ..Report::default() };
         assert_eq!(verdict(&good), "valid: 2 entries, head ab\n");
     }
 

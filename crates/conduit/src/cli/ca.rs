@@ -88,10 +88,7 @@ mod tests {
     #[test]
     fn the_bundle_is_fetched_where_http_listens() {
         let http = |address: &str| vec![address.to_owned()];
-        assert_eq!(
-            bundle_url("internal", &http("0.0.0.0:80")),
-            "http://trust.internal/ca.crt"
-        );
+        assert_eq!(bundle_url("internal", &http("0.0.0.0:80")), "http://trust.internal/ca.crt");
         assert_eq!(
             bundle_url("internal", &http("127.0.0.1:8080")),
             "http://trust.internal:8080/ca.crt"
@@ -101,9 +98,6 @@ mod tests {
     #[test]
     fn every_platform_is_told() {
         let text = trust_commands("internal", &[]);
-        assert!(
-            text.contains("# macOS\n") && text.contains(BUNDLE_NAME),
-            "{text}"
-        );
+        assert!(text.contains("# macOS\n") && text.contains(BUNDLE_NAME), "{text}");
     }
 }

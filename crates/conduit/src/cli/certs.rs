@@ -47,18 +47,11 @@ fn list(certs: &[Certificate]) -> String {
             ]
         })
         .collect();
-    table(
-        &["SERVICE", "HOST", "ALGORITHM", "EXPIRES", "STATUS"],
-        &rows,
-    )
+    table(&["SERVICE", "HOST", "ALGORITHM", "EXPIRES", "STATUS"], &rows)
 }
 
 fn rotated(reply: &RotateReply) -> String {
-    format!(
-        "{} has new certificates\n{}",
-        reply.name,
-        list(&reply.certs)
-    )
+    format!("{} has new certificates\n{}", reply.name, list(&reply.certs))
 }
 
 fn inspected(reply: &CertificateReply) -> String {
@@ -129,10 +122,7 @@ mod tests {
     #[test]
     fn the_details_leave_out_what_is_not_there() {
         let text = details(&cert());
-        assert!(
-            text.contains("not after   2027-04-03T12:00:00Z (valid)\n"),
-            "{text}"
-        );
+        assert!(text.contains("not after   2027-04-03T12:00:00Z (valid)\n"), "{text}");
         assert!(!text.contains("key usage"), "{text}");
     }
 }

@@ -27,11 +27,7 @@ mod tests {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let script = script(shell);
             for verb in Cli::command().get_subcommands() {
-                assert!(
-                    script.contains(verb.get_name()),
-                    "{shell}: {}",
-                    verb.get_name()
-                );
+                assert!(script.contains(verb.get_name()), "{shell}: {}", verb.get_name());
             }
         }
     }

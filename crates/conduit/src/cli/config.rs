@@ -35,10 +35,7 @@ fn reloaded(reply: &ReloadReply) -> String {
         text.push_str(&format!("applied: {}\n", reply.applied.join(", ")));
     }
     if !reply.needs_restart.is_empty() {
-        text.push_str(&format!(
-            "needs a restart: {}\n",
-            reply.needs_restart.join(", ")
-        ));
+        text.push_str(&format!("needs a restart: {}\n", reply.needs_restart.join(", ")));
     }
     text
 }

@@ -50,18 +50,11 @@ fn list(reply: &DnsList) -> String {
             ]
         })
         .collect();
-    table(
-        &["HOST", "ANSWERS WITH", "MODE", "SERVICE", "SOURCE"],
-        &rows,
-    )
+    table(&["HOST", "ANSWERS WITH", "MODE", "SERVICE", "SOURCE"], &rows)
 }
 
 fn resolved(reply: &ResolveReply) -> String {
-    let own = if reply.authoritative {
-        "own zone"
-    } else {
-        "forwarded"
-    };
+    let own = if reply.authoritative { "own zone" } else { "forwarded" };
     let mut text = format!(
         "{} {}: {} from {} in {:.1} ms ({own})\n",
         reply.name, reply.record_type, reply.status, reply.server, reply.elapsed_ms

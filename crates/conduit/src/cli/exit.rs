@@ -39,19 +39,12 @@ pub(crate) struct Failure {
 impl Failure {
     /// The operation failed.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::Failed,
-            message: message.into(),
-            hint: None,
-        }
+        Self { exit: Exit::Failed, message: message.into(), hint: None }
     }
 
     /// The command line was wrong in a way its grammar does not show.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::Usage,
-            ..Self::new(message)
-        }
+        Self { exit: Exit::Usage, ..Self::new(message) }
     }
 
     /// An error with everything that caused it.
@@ -76,10 +69,7 @@ impl From<ClientError> for Failure {
             ),
             other => other.hint().map(str::to_owned),
         };
-        Self {
-            hint,
-            ..Self::of(&error)
-        }
+        Self { hint, ..Self::of(&error) }
     }
 }
 

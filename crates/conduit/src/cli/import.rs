@@ -60,20 +60,13 @@ fn wish(registration: &Registration) -> RegisterService {
     let monitoring = &registration.monitoring;
     RegisterService {
         name: registration.name.to_string(),
-        upstreams: registration
-            .upstreams
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
+        upstreams: registration.upstreams.iter().map(ToString::to_string).collect(),
         domain: registration.domain.clone(),
         aliases: registration.aliases.clone(),
         protocol: Some(registration.protocol.to_string()),
         tls: Some(registration.tls == TlsMode::Issued),
         dns: registration.dns.map(|mode| mode.to_string()),
-        health: registration
-            .probe
-            .as_ref()
-            .map(|path| path.as_str().to_owned()),
+        health: registration.probe.as_ref().map(|path| path.as_str().to_owned()),
         when_all_ejected: Some(registration.when_all_ejected.to_string()),
         monitoring: Some(Monitoring {
             kind: monitoring.kind.clone(),
@@ -112,15 +105,9 @@ mod tests {
         let directory = tempfile::tempdir().expect("directory");
         let path = directory.path().join("services.json");
         assert!(read(&path).is_err());
-        std::fs::write(
-            &path,
-            r#"{"version":1,"services":[{"name":"a b","upstream":"x"}]}"#,
-        )
-        .expect("written");
+        std::fs::write(&path, r#"{"version":1,"services":[{"name":"a b","upstream":"x"}]}"#)
+            .expect("written");
         let failure = read(&path).expect_err("refused");
-        assert!(
-            failure.message.contains("services.json: row 1"),
-            "{failure}"
-        );
+        assert!(failure.message.contains("services.json: row 1"), "{failure}");
     }
 }

@@ -23,10 +23,7 @@ impl Printer {
     pub(crate) fn of_this_process() -> Self {
         let terminal = io::stdout().is_terminal();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            terminal,
-            paint: Paint(terminal && !no_color),
-        }
+        Self { terminal, paint: Paint(terminal && !no_color) }
     }
 
     /// Writes text as it is.
@@ -37,25 +34,16 @@ impl Printer {
     /// Writes an API body unchanged, and ends the line where the body does not.
     pub(crate) fn body(&self, body: &[u8]) -> Result<(), Failure> {
         self.bytes(body)?;
-        if body.ends_with(b"\n") {
-            Ok(())
-        } else {
-            self.bytes(b"\n")
-        }
+        if body.ends_with(b"\n") { Ok(()) } else { self.bytes(b"\n") }
     }
 
-    #[expect(
-        clippy::unused_self,
-        reason = "the one writer; its siblings need the value"
-    )]
+    #[expect(clippy::unused_self, reason = "the one writer; its siblings need the value")]
     fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
             // Whoever read has read enough, as in `conduit status | head -1`.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(error) => Err(Failure::new(format!(
-                "cannot write to standard output: {error}"
-            ))),
+            Err(error) => Err(Failure::new(format!("cannot write to standard output: {error}"))),
             Ok(()) => Ok(()),
         }
     }
@@ -152,18 +140,12 @@ mod tests {
             vec!["a".to_owned(), "long value".to_owned()],
             vec!["name".to_owned(), String::new()],
         ];
-        assert_eq!(
-            table(&["N", "VALUE"], &rows),
-            "N     VALUE\na     long value\nname\n"
-        );
+        assert_eq!(table(&["N", "VALUE"], &rows), "N     VALUE\na     long value\nname\n");
     }
 
     #[test]
     fn colour_is_only_for_terminals() {
         assert_eq!(Paint(false).colour(Colour::Red, "down"), "down");
-        assert_eq!(
-            Paint(true).colour(Colour::Red, "down"),
-            "\x1b[31mdown\x1b[0m"
-        );
+        assert_eq!(Paint(true).colour(Colour::Red, "down"), "\x1b[31mdown\x1b[0m");
     }
 }

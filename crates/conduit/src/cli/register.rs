@@ -29,14 +29,8 @@ pub(crate) async fn run(session: &Session, args: RegisterArgs) -> Result<(), Fai
         await_first_probe(&client, &mut reply.value).await;
     }
     let paint = session.printer.paint;
-    session.print(args.output.json, &reply, |reply| {
-        registered(&service.name, reply, paint)
-    })?;
-    let health = reply
-        .value
-        .service
-        .as_ref()
-        .map(|service| service.health_status);
+    session.print(args.output.json, &reply, |reply| registered(&service.name, reply, paint))?;
+    let health = reply.value.service.as_ref().map(|service| service.health_status);
     if args.wait_healthy && health != Some(HealthStatus::Healthy) {
         let word = health.unwrap_or_default();
         return Err(Failure::new(format!(
@@ -110,12 +104,8 @@ async fn many(session: &Session, args: &RegisterArgs, file: &Path) -> Result<(),
     if std::io::stderr().is_terminal() {
         notice(&format!("registering {} …", counted(count, "service")));
     }
-    let bulk = RegisterBulk {
-        services,
-        replace: args.replace,
-        prune: args.prune,
-        dry_run: args.dry_run,
-    };
+    let bulk =
+        RegisterBulk { services, replace: args.replace, prune: args.prune, dry_run: args.dry_run };
     let client = session.client().await?;
     let reply = client.register_bulk(&bulk).await?;
     session.print(args.output.json, &reply, registered_many)
@@ -125,10 +115,7 @@ fn registered(name: &str, reply: &RegisterReply, paint: Paint) -> String {
     if reply.dry_run {
         return format!("{name} would be {}; nothing was changed\n", reply.outcome);
     }
-    let mut text = format!(
-        "{name} {}, generation {}\n",
-        reply.outcome, reply.generation
-    );
+    let mut text = format!("{name} {}, generation {}\n", reply.outcome, reply.generation);
     if let Some(service) = &reply.service {
         text.push_str(&shown(service, paint));
     }
@@ -136,10 +123,7 @@ fn registered(name: &str, reply: &RegisterReply, paint: Paint) -> String {
 }
 
 fn shown(service: &Service, paint: Paint) -> String {
-    let url = service
-        .url
-        .as_ref()
-        .map_or_else(String::new, |url| format!("{url}\n"));
+    let url = service.url.as_ref().map_or_else(String::new, |url| format!("{url}\n"));
     format!("{}{url}", services(&[service], paint))
 }
 
@@ -151,11 +135,7 @@ fn registered_many(reply: &BulkReply) -> String {
         OutcomeKind::Unchanged,
         OutcomeKind::Deregistered,
     ] {
-        let count = reply
-            .outcomes
-            .iter()
-            .filter(|outcome| outcome.outcome == kind)
-            .count();
+        let count = reply.outcomes.iter().filter(|outcome| outcome.outcome == kind).count();
         if count > 0 {
             text.push_str(&format!("{kind}: {count}\n"));
         }
@@ -223,10 +203,7 @@ mod tests {
         )
         .expect("parses");
         assert_eq!(service.protocol.as_deref(), Some("tcp"));
-        assert_eq!(
-            (service.tls, service.dns.as_deref()),
-            (Some(false), Some("direct"))
-        );
+        assert_eq!((service.tls, service.dns.as_deref()), (Some(false), Some("direct")));
         assert_eq!(service.domain.as_deref(), Some("local"));
         assert_eq!(service.aliases, ["pg.internal"]);
         assert_eq!(service.health.as_deref(), Some("/up"));
@@ -236,10 +213,7 @@ mod tests {
 
     #[test]
     fn a_bulk_is_told_in_counts() {
-        let outcome = |name: &str, outcome| Outcome {
-            name: name.into(),
-            outcome,
-        };
+        let outcome = |name: &str, outcome| Outcome { name: name.into(), outcome };
         let reply = BulkReply {
             generation: 7,
             changed: true,
@@ -250,9 +224,6 @@ mod tests {
                 outcome("c", OutcomeKind::Created),
             ],
         };
-        assert_eq!(
-            registered_many(&reply),
-            "created: 2\nunchanged: 1\ngeneration 7\n"
-        );
+        assert_eq!(registered_many(&reply), "created: 2\nunchanged: 1\ngeneration 7\n");
     }
 }

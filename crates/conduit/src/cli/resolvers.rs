@@ -7,13 +7,8 @@ use std::path::Path;
 /// are left out, since they may well be ourselves.
 pub(crate) fn of_this_machine() -> Vec<IpAddr> {
     let places = ["/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"];
-    let texts = places
-        .iter()
-        .filter_map(|path| std::fs::read_to_string(Path::new(path)).ok());
-    texts
-        .map(|text| parse(&text))
-        .find(|found| !found.is_empty())
-        .unwrap_or_default()
+    let texts = places.iter().filter_map(|path| std::fs::read_to_string(Path::new(path)).ok());
+    texts.map(|text| parse(&text)).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 fn parse(text: &str) -> Vec<IpAddr> {

@@ -64,11 +64,7 @@ impl Session {
         reply: &Reply<T>,
         text: impl FnOnce(&T) -> String,
     ) -> Result<(), Failure> {
-        if json {
-            self.printer.body(&reply.body)
-        } else {
-            self.printer.text(&text(&reply.value))
-        }
+        if json { self.printer.body(&reply.body) } else { self.printer.text(&text(&reply.value)) }
     }
 
     fn sockets(&self) -> Result<Vec<PathBuf>, Failure> {
@@ -128,19 +124,13 @@ mod tests {
 
     fn tried(session: &Session) -> Vec<String> {
         let sockets = session.sockets().expect("sockets");
-        sockets
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect()
+        sockets.iter().map(|path| path.display().to_string()).collect()
     }
 
     #[test]
     fn a_named_socket_is_the_only_one() {
         let variables = [("CONDUIT_SOCKET", "/v.sock")];
-        assert_eq!(
-            tried(&session(None, Some("/f.sock"), &variables)),
-            ["/f.sock"]
-        );
+        assert_eq!(tried(&session(None, Some("/f.sock"), &variables)), ["/f.sock"]);
         assert_eq!(tried(&session(None, None, &variables)), ["/v.sock"]);
     }
 

@@ -41,14 +41,8 @@ pub(crate) fn run(session: &Session, args: &SetupArgs) -> Result<(), Failure> {
     }
     let loaded = session.load()?;
     daemon::initialize(&loaded.config)?;
-    let usual = session
-        .source
-        .surroundings()
-        .usual_configs()
-        .contains(&path);
-    session
-        .printer
-        .text(&next_steps(&loaded, (!usual).then_some(&path)))
+    let usual = session.source.surroundings().usual_configs().contains(&path);
+    session.printer.text(&next_steps(&loaded, (!usual).then_some(&path)))
 }
 
 /// The keys that the flags set.
@@ -62,19 +56,11 @@ fn edits(
     if let Some(domain) = &args.domain {
         let others = current.gateway.domains.iter().map(ToString::to_string);
         let mut domains = vec![domain.trim().trim_start_matches('.').to_ascii_lowercase()];
-        domains.extend(
-            others
-                .filter(|other| *other != domains[0])
-                .collect::<Vec<_>>(),
-        );
+        domains.extend(others.filter(|other| *other != domains[0]).collect::<Vec<_>>());
         set("gateway.domains", domains.into());
     }
     if let Some(port) = args.dns_port {
-        let listen = current
-            .dns
-            .listen
-            .iter()
-            .map(|listen| with_port(&listen.to_string(), port));
+        let listen = current.dns.listen.iter().map(|listen| with_port(&listen.to_string(), port));
         set("dns.listen", listen.collect::<Vec<_>>().into());
     }
     if let Some(port) = args.https_port {
@@ -83,10 +69,7 @@ fn edits(
         set("proxy.https_listen", listen.collect::<Vec<_>>().into());
     }
     if !args.upstream_dns.is_empty() {
-        set(
-            "dns.forwarders",
-            forwarders(&args.upstream_dns, system)?.into(),
-        );
+        set("dns.forwarders", forwarders(&args.upstream_dns, system)?.into());
     }
     if args.skip_dns {
         set("dns.enabled", false.into());
@@ -104,18 +87,12 @@ fn with_port(address: &str, port: u16) -> String {
 
 fn forwarders(given: &[String], system: &[std::net::IpAddr]) -> Result<Vec<String>, Failure> {
     let mut forwarders = Vec::new();
-    for word in given
-        .iter()
-        .flat_map(|words| words.split(','))
-        .map(str::trim)
-    {
+    for word in given.iter().flat_map(|words| words.split(',')).map(str::trim) {
         match word {
             "none" | "127.0.0.1" | "" => {}
             "system" if system.is_empty() => {
-                return Err(
-                    Failure::new("this machine names no DNS server besides itself")
-                        .hint("give the address of one: --upstream-dns 192.168.1.1"),
-                );
+                return Err(Failure::new("this machine names no DNS server besides itself")
+                    .hint("give the address of one: --upstream-dns 192.168.1.1"));
             }
             "system" => {
                 let all: Vec<String> = system.iter().map(ToString::to_string).collect();
@@ -134,16 +111,8 @@ fn write(path: &Path, text: &str, state_dir: &Path) -> Result<(), Failure> {
         |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
     let directory = path.parent().unwrap_or_else(|| Path::new("/"));
     // The state directory holds keys: nobody else may look into it, not even before it has any.
-    let (mode, file_mode) = if directory == state_dir {
-        (0o700, 0o600)
-    } else {
-        (0o755, 0o644)
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(directory)
-        .map_err(failed)?;
+    let (mode, file_mode) = if directory == state_dir { (0o700, 0o600) } else { (0o755, 0o644) };
+    DirBuilder::new().recursive(true).mode(mode).create(directory).map_err(failed)?;
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
     let mut file = OpenOptions::new()
@@ -185,12 +154,7 @@ fn next_steps(loaded: &Loaded, named: Option<&PathBuf>) -> String {
     }
     if config.tls.enabled {
         let bundle = config.gateway.state_dir.join("tls").join("ca.crt");
-        let http: Vec<String> = config
-            .proxy
-            .http_listen
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let http: Vec<String> = config.proxy.http_listen.iter().map(ToString::to_string).collect();
         text.push_str(&format!(
             "\nMake the clients trust the authority, each in its own way. The bundle is\n\
              {}; copy it to the client as {BUNDLE_NAME}, or fetch it there.\n\n",
@@ -217,10 +181,7 @@ mod tests {
     }
 
     fn after(args: &SetupArgs) -> Config {
-        let current = source()
-            .judge(None, edit::TEMPLATE, "")
-            .expect("legal")
-            .config;
+        let current = source().judge(None, edit::TEMPLATE, "").expect("legal").config;
         let system = ["10.0.0.1".parse().expect("an address")];
         let edits = edits(args, &current, &system).expect("legal");
         let text = edit::apply(edit::TEMPLATE, &edits).expect("edited");
@@ -237,19 +198,12 @@ mod tests {
             skip_dns: false,
             skip_tls: true,
         });
-        assert_eq!(
-            config.gateway.domains.listed(),
-            "clinic.lan, internal, local, test"
-        );
+        assert_eq!(config.gateway.domains.listed(), "clinic.lan, internal, local, test");
         assert_eq!(config.dns.listen[0].to_string(), "auto:1053");
         let https: Vec<u16> = config.proxy.https_listen.iter().map(|a| a.port()).collect();
         assert_eq!(https, [8443, 8443]);
-        let forwarders: Vec<String> = config
-            .dns
-            .forwarders
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let forwarders: Vec<String> =
+            config.dns.forwarders.iter().map(ToString::to_string).collect();
         assert_eq!(forwarders, ["10.0.0.1:53", "10.0.0.2:5353"]);
         assert!(config.dns.enabled && !config.tls.enabled);
     }
@@ -264,14 +218,8 @@ mod tests {
     fn the_next_steps_say_what_an_air_gap_costs() {
         let loaded = source().judge(None, edit::TEMPLATE, "").expect("legal");
         let text = next_steps(&loaded, Some(&"/x/conduit.toml".into()));
-        assert!(
-            text.contains("conduit serve --config /x/conduit.toml"),
-            "{text}"
-        );
+        assert!(text.contains("conduit serve --config /x/conduit.toml"), "{text}");
         assert!(text.contains("air-gap"), "{text}");
-        assert!(
-            text.contains("/home/ops/.config/qp-conduit/tls/ca.crt"),
-            "{text}"
-        );
+        assert!(text.contains("/home/ops/.config/qp-conduit/tls/ca.crt"), "{text}");
     }
 }

@@ -17,17 +17,9 @@ pub(crate) async fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Fa
     let client = session.client().await?;
     if !args.watch {
         let down = show(session, &client, args, "").await?;
-        return Ok(if args.check && down {
-            Exit::Down
-        } else {
-            Exit::Success
-        });
+        return Ok(if args.check && down { Exit::Down } else { Exit::Success });
     }
-    let clear = if session.printer.terminal {
-        CLEAR_SCREEN
-    } else {
-        ""
-    };
+    let clear = if session.printer.terminal { CLEAR_SCREEN } else { "" };
     loop {
         match show(session, &client, args, clear).await {
             Ok(_) => {}

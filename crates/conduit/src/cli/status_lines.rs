@@ -21,11 +21,9 @@ pub(crate) fn header(status: &GatewayStatus) -> String {
         counted(status.services.total, "service"),
     ];
     let listen = &status.listen;
-    for (name, addresses) in [
-        ("DNS", &listen.dns),
-        ("HTTPS", &listen.https),
-        ("HTTP", &listen.http),
-    ] {
+    for (name, addresses) in
+        [("DNS", &listen.dns), ("HTTPS", &listen.https), ("HTTP", &listen.http)]
+    {
         parts.push(format!("{name} {}", ports(addresses)));
     }
     if let Some(admin) = listen.admin.first() {
@@ -93,22 +91,12 @@ pub(crate) fn details(service: &Service) -> String {
         rows.push(("last probe", at.clone()));
     }
     for upstream in &service.upstream_health {
-        let reason = upstream
-            .reason
-            .as_ref()
-            .map_or_else(String::new, |r| format!(": {r}"));
-        let took = upstream
-            .response_time_ms
-            .map_or_else(String::new, |ms| format!(" {ms} ms"));
-        rows.push((
-            "upstream",
-            format!("{} {}{took}{reason}", upstream.upstream, upstream.state),
-        ));
+        let reason = upstream.reason.as_ref().map_or_else(String::new, |r| format!(": {r}"));
+        let took = upstream.response_time_ms.map_or_else(String::new, |ms| format!(" {ms} ms"));
+        rows.push(("upstream", format!("{} {}{took}{reason}", upstream.upstream, upstream.state)));
     }
     let widest = rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
-    rows.iter()
-        .map(|(name, value)| format!("  {}  {value}\n", pad(name, widest)))
-        .collect()
+    rows.iter().map(|(name, value)| format!("  {}  {value}\n", pad(name, widest))).collect()
 }
 
 /// The two largest units of an uptime.
@@ -123,11 +111,7 @@ pub(crate) fn uptime(seconds: u64) -> String {
         }
     }
     parts.truncate(2);
-    if parts.is_empty() {
-        "0s".to_owned()
-    } else {
-        parts.join(" ")
-    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
 fn ports(addresses: &[String]) -> String {
@@ -138,11 +122,7 @@ fn ports(addresses: &[String]) -> String {
             all.push(port);
         }
     }
-    if all.is_empty() {
-        "off".to_owned()
-    } else {
-        format!(":{}", all.join(",:"))
-    }
+    if all.is_empty() { "off".to_owned() } else { format!(":{}", all.join(",:")) }
 }
 
 fn upstream(service: &Service) -> String {
@@ -174,12 +154,7 @@ fn remarks(service: &Service) -> String {
         text.push_str(&format!(" {reason}"));
     }
     for (name, check) in [("TLS", &service.checks.tls), ("DNS", &service.checks.dns)] {
-        if let Some(Check {
-            ok: false,
-            reason: Some(reason),
-            ..
-        }) = check
-        {
+        if let Some(Check { ok: false, reason: Some(reason), .. }) = check {
             text.push_str(&format!(" ({name}: {reason})"));
         }
     }

@@ -10,9 +10,7 @@ fn typed(line: &str) -> Result<Cli, clap::Error> {
 }
 
 fn exit(line: &str) -> Exit {
-    run(std::iter::once("conduit")
-        .chain(line.split_whitespace())
-        .map(Into::into))
+    run(std::iter::once("conduit").chain(line.split_whitespace()).map(Into::into))
 }
 
 #[test]
@@ -121,14 +119,9 @@ fn wrong_usage_exits_with_2() {
 
 #[test]
 fn help_and_version_succeed() {
-    for line in [
-        "--help",
-        "--version",
-        "help",
-        "register --help",
-        "certs -h",
-        "token create --help",
-    ] {
+    for line in
+        ["--help", "--version", "help", "register --help", "certs -h", "token create --help"]
+    {
         assert_eq!(exit(line), Exit::Success, "{line}");
     }
 }
@@ -137,14 +130,8 @@ fn help_and_version_succeed() {
 fn a_gateway_that_does_not_answer_is_a_failure() {
     let directory = tempfile::tempdir().expect("directory");
     let socket = directory.path().join("none.sock");
-    assert_eq!(
-        exit(&format!("status --socket {}", socket.display())),
-        Exit::Failed
-    );
-    assert_eq!(
-        exit(&format!("deregister a --socket {}", socket.display())),
-        Exit::Failed
-    );
+    assert_eq!(exit(&format!("status --socket {}", socket.display())), Exit::Failed);
+    assert_eq!(exit(&format!("deregister a --socket {}", socket.display())), Exit::Failed);
 }
 
 #[test]
@@ -161,10 +148,8 @@ fn the_configuration_is_checked_without_a_gateway() {
 
 #[test]
 fn only_verbs_that_work_are_listed() {
-    let verbs: Vec<String> = Cli::command()
-        .get_subcommands()
-        .map(|verb| verb.get_name().to_owned())
-        .collect();
+    let verbs: Vec<String> =
+        Cli::command().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     assert_eq!(
         verbs,
         [

@@ -18,36 +18,26 @@ pub(crate) async fn run(session: &Session, action: TokenAction) -> Result<(), Fa
         }
         TokenAction::Revoke(args) => {
             let reply = session.client().await?.revoke_token(&args.id).await?;
-            session.print(args.output.json, &reply, |reply| {
-                format!("{} revoked\n", reply.id)
-            })
+            session.print(args.output.json, &reply, |reply| format!("{} revoked\n", reply.id))
         }
     }
 }
 
 async fn create(session: &Session, args: CreateTokenArgs) -> Result<(), Failure> {
     let expires_in_seconds = args.expires.as_deref().map(lifetime).transpose()?;
-    let wish = CreateToken {
-        name: args.name,
-        role: args.role.into(),
-        expires_in_seconds,
-    };
+    let wish = CreateToken { name: args.name, role: args.role.into(), expires_in_seconds };
     let reply = session.client().await?.create_token(&wish).await?;
     if !args.output.json {
         notice(&told(&reply.value));
     }
-    session.print(args.output.json, &reply, |token| {
-        format!("{}\n", token.secret)
-    })
+    session.print(args.output.json, &reply, |token| format!("{}\n", token.secret))
 }
 
 fn lifetime(text: &str) -> Result<u64, Failure> {
     let duration =
         parse_duration(text).map_err(|reason| Failure::usage(format!("--expires: {reason}")))?;
     match duration.as_secs() {
-        0 => Err(Failure::usage(
-            "--expires: a token that is never good is of no use",
-        )),
+        0 => Err(Failure::usage("--expires: a token that is never good is of no use")),
         seconds => Ok(seconds),
     }
 }

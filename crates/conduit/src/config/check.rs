@@ -21,13 +21,8 @@ use super::{Config, Surroundings};
 pub(crate) fn resolve(file: &File, surroundings: &Surroundings) -> Result<Config, Vec<Problem>> {
     let mut judge = Judge::default();
     let (gateway, default_state) = gateway::gateway(&mut judge, file, surroundings);
-    let admin = gateway::admin(
-        &mut judge,
-        &file.admin,
-        &gateway.state_dir,
-        default_state,
-        surroundings,
-    );
+    let admin =
+        gateway::admin(&mut judge, &file.admin, &gateway.state_dir, default_state, surroundings);
     let config = Config {
         dns: planes::dns(&mut judge, &file.dns),
         tls: planes::tls(&mut judge, &file.tls),
@@ -43,11 +38,7 @@ pub(crate) fn resolve(file: &File, surroundings: &Surroundings) -> Result<Config
     if judge.problems.is_empty() {
         overlap::check(&mut judge, file, &config);
     }
-    if judge.problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(judge.problems)
-    }
+    if judge.problems.is_empty() { Ok(config) } else { Err(judge.problems) }
 }
 
 /// What holds when nothing is configured.

@@ -25,10 +25,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
         let (unit, tail) = tail.split_at(letters);
         let number: u64 = number.parse().map_err(|_| wrong())?;
-        let (_, factor) = UNITS
-            .iter()
-            .find(|(name, _)| *name == unit)
-            .ok_or_else(wrong)?;
+        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
         let part = number.checked_mul(*factor).ok_or_else(wrong)?;
         total = total.checked_add(part).ok_or_else(wrong)?;
         rest = tail;
@@ -52,8 +49,7 @@ pub(crate) fn print(duration: Duration) -> String {
 }
 
 fn limited(ms: Option<u64>) -> Option<Duration> {
-    ms.filter(|ms| *ms <= DURATION_MS_MAX)
-        .map(Duration::from_millis)
+    ms.filter(|ms| *ms <= DURATION_MS_MAX).map(Duration::from_millis)
 }
 
 fn short(text: &str) -> String {
@@ -61,13 +57,8 @@ fn short(text: &str) -> String {
 }
 
 /// Largest first; each with its length in milliseconds.
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 /// A thousand years: nothing configured is longer, and arithmetic on it cannot overflow.
 const DURATION_MS_MAX: u64 = 365_250 * 86_400_000;
 

@@ -64,11 +64,7 @@ fn without_comment(line: &str) -> &str {
 }
 
 fn with_newline(text: &str) -> String {
-    let end = if text.is_empty() || text.ends_with('\n') {
-        ""
-    } else {
-        "\n"
-    };
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     format!("{text}{end}")
 }
 
@@ -77,10 +73,7 @@ mod tests {
     use super::*;
 
     fn edit(key: &'static str, value: impl Into<Value>) -> Edit {
-        Edit {
-            key,
-            value: value.into(),
-        }
+        Edit { key, value: value.into() }
     }
 
     #[test]
@@ -103,24 +96,15 @@ mod tests {
             apply("[dns] # names\nttl = 5\n", &edits),
             Ok("[dns] # names\nenabled = false\nttl = 5\n\n[tls]\nenabled = false\n".to_owned())
         );
-        assert_eq!(
-            apply("", &edits[..1]),
-            Ok("[dns]\nenabled = false\n".to_owned())
-        );
+        assert_eq!(apply("", &edits[..1]), Ok("[dns]\nenabled = false\n".to_owned()));
     }
 
     #[test]
     fn what_cannot_be_edited_safely_is_left_alone() {
         let several_lines = "[gateway]\ndomains = [\n  \"a\",\n]\n";
         let wish = edit("gateway.domains", vec!["b"]);
-        assert_eq!(
-            apply(several_lines, std::slice::from_ref(&wish)),
-            Err("gateway.domains")
-        );
-        assert_eq!(
-            apply("gateway = { domains = [\"a\"] }\n", &[wish]),
-            Err("gateway.domains")
-        );
+        assert_eq!(apply(several_lines, std::slice::from_ref(&wish)), Err("gateway.domains"));
+        assert_eq!(apply("gateway = { domains = [\"a\"] }\n", &[wish]), Err("gateway.domains"));
     }
 
     #[test]

@@ -22,11 +22,7 @@ pub(crate) fn apply(
         let given = variables
             .get(*name)
             .map(|value| (value, Origin::Env(name)))
-            .or_else(|| {
-                in_file
-                    .get(*name)
-                    .map(|value| (value, Origin::EnvFile(name)))
-            });
+            .or_else(|| in_file.get(*name).map(|value| (value, Origin::EnvFile(name))));
         if let Some((value, origin)) = given {
             set(file, name, value, &origin, &mut warnings);
         }
@@ -85,25 +81,19 @@ fn prepend_domains(file: &mut File, value: &str, origin: &Origin) {
 /// The seeds write 127.0.0.1 where they mean that nothing is forwarded.
 fn forwarders(value: &str, origin: &Origin) -> GivenList {
     let mut given = list(value, origin)?;
-    given
-        .value
-        .retain(|text| !matches!(text.value.0.as_str(), "127.0.0.1" | "none"));
+    given.value.retain(|text| !matches!(text.value.0.as_str(), "127.0.0.1" | "none"));
     Some(given)
 }
 
 /// `10.0.1.20:gpu-server,10.0.1.10:app-server`: an address and its label.
 fn servers(value: &str, origin: &Origin) -> Vec<Sourced<MonitoredServer>> {
-    let parts = value
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty());
+    let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts
         .map(|part| {
             let (host, label) = match part.rsplit_once(':') {
-                Some((host, label)) if !host.is_empty() && !host.ends_with(':') => (
-                    host,
-                    Some(Text(label.to_owned())).filter(|label| !label.0.is_empty()),
-                ),
+                Some((host, label)) if !host.is_empty() && !host.ends_with(':') => {
+                    (host, Some(Text(label.to_owned())).filter(|label| !label.0.is_empty()))
+                }
                 _ => (part, None),
             };
             let server = MonitoredServer {
@@ -117,13 +107,8 @@ fn servers(value: &str, origin: &Origin) -> Vec<Sourced<MonitoredServer>> {
 }
 
 fn list(value: &str, origin: &Origin) -> GivenList {
-    let parts = value
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty());
-    let elements = parts
-        .map(|part| Sourced::new(Text(part.to_owned()), origin.clone()))
-        .collect();
+    let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let elements = parts.map(|part| Sourced::new(Text(part.to_owned()), origin.clone())).collect();
     Some(Sourced::new(elements, origin.clone()))
 }
 
@@ -148,10 +133,8 @@ fn parse_file(text: &str) -> (BTreeMap<String, String>, Vec<String>) {
             let near = nearest(name, VARIABLES);
             let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
             let shown: String = name.chars().take(60).collect();
-            warnings.push(format!(
-                "{FILE_NAME}:{}: {shown} is not known and ignored{hint}",
-                index + 1
-            ));
+            warnings
+                .push(format!("{FILE_NAME}:{}: {shown} is not known and ignored{hint}", index + 1));
         }
     }
     (values, warnings)
@@ -161,16 +144,12 @@ fn parse_file(text: &str) -> (BTreeMap<String, String>, Vec<String>) {
 fn unquote(value: &str) -> &str {
     let value = value.trim();
     for quote in ['"', '\''] {
-        if let Some((inner, _)) = value
-            .strip_prefix(quote)
-            .and_then(|rest| rest.split_once(quote))
+        if let Some((inner, _)) = value.strip_prefix(quote).and_then(|rest| rest.split_once(quote))
         {
             return inner;
         }
     }
-    let comment = value
-        .find(" #")
-        .or_else(|| value.starts_with('#').then_some(0));
+    let comment = value.find(" #").or_else(|| value.starts_with('#').then_some(0));
     comment.map_or(value, |at| value[..at].trim_end())
 }
 

@@ -57,9 +57,7 @@ impl Places<'_> {
     /// The problems as one error, a line each.
     pub(crate) fn report(&self, problems: &[Problem]) -> ConfigError {
         let lines: Vec<String> = problems.iter().map(|p| self.line(p)).collect();
-        ConfigError::Invalid {
-            report: lines.join("\n"),
-        }
+        ConfigError::Invalid { report: lines.join("\n") }
     }
 
     /// The error of the TOML parser, with the nearest known key where one is unknown.
@@ -68,11 +66,7 @@ impl Places<'_> {
         let key = error.span().and_then(|span| self.key_at(span.start));
         let reason = key.map_or(reason.clone(), |key| format!("{key}: {reason}"));
         let origin = error.span().map_or(Origin::Default, Origin::File);
-        self.report(&[Problem {
-            key: "",
-            origin,
-            reason,
-        }])
+        self.report(&[Problem { key: "", origin, reason }])
     }
 
     /// The key whose value starts behind it on the same line, for errors about values.
@@ -102,10 +96,7 @@ impl Places<'_> {
     }
 
     fn name(&self) -> String {
-        self.path.map_or_else(
-            || "configuration".to_owned(),
-            |path| path.display().to_string(),
-        )
+        self.path.map_or_else(|| "configuration".to_owned(), |path| path.display().to_string())
     }
 }
 
@@ -132,14 +123,9 @@ fn unknown_key(message: &str) -> Option<String> {
     }
     let elsewhere = keys::sections_with(&given);
     if let Some(section) = elsewhere.first() {
-        return Some(format!(
-            "unknown key `{given}` here; it belongs in [{section}]"
-        ));
+        return Some(format!("unknown key `{given}` here; it belongs in [{section}]"));
     }
-    Some(format!(
-        "unknown key `{given}`; known here: {}",
-        known.join(", ")
-    ))
+    Some(format!("unknown key `{given}`; known here: {}", known.join(", ")))
 }
 
 /// The known word closest to `given`, when it is close enough to be a slip.

@@ -102,13 +102,7 @@ impl Config {
     }
 
     fn plane_entries(&self) -> Vec<Entry> {
-        let Self {
-            tls,
-            proxy,
-            upstreams,
-            health,
-            ..
-        } = self;
+        let Self { tls, proxy, upstreams, health, .. } = self;
         vec![
             fixed("tls.enabled", tls.enabled.into()),
             fixed("tls.min_version", text("1.3")),
@@ -120,21 +114,12 @@ impl Config {
             fixed("proxy.workers", number(proxy.workers)),
             fixed("proxy.access_log", proxy.access_log.into()),
             fixed("upstreams.allow", list(&upstreams.allow)),
-            fixed(
-                "upstreams.allow_link_local",
-                upstreams.allow_link_local.into(),
-            ),
+            fixed("upstreams.allow_link_local", upstreams.allow_link_local.into()),
             dynamic("health.interval", text(print(health.interval))),
             dynamic("health.timeout", text(print(health.timeout))),
             dynamic("health.path", text(health.path.as_str())),
-            dynamic(
-                "health.unhealthy_after",
-                i64::from(health.unhealthy_after).into(),
-            ),
-            dynamic(
-                "health.healthy_after",
-                i64::from(health.healthy_after).into(),
-            ),
+            dynamic("health.unhealthy_after", i64::from(health.unhealthy_after).into()),
+            dynamic("health.healthy_after", i64::from(health.healthy_after).into()),
         ]
     }
 
@@ -164,9 +149,7 @@ pub(crate) fn sections_with(name: &str) -> Vec<&'static str> {
     };
     let all = defaults(&nowhere).entries();
     let keys = all.iter().map(|entry| split(entry.key));
-    keys.filter(|(_, key)| *key == name)
-        .map(|(section, _)| section)
-        .collect()
+    keys.filter(|(_, key)| *key == name).map(|(section, _)| section).collect()
 }
 
 fn split(key: &'static str) -> (&'static str, &'static str) {
@@ -174,19 +157,11 @@ fn split(key: &'static str) -> (&'static str, &'static str) {
 }
 
 fn fixed(key: &'static str, value: Value) -> Entry {
-    Entry {
-        key,
-        kind: Kind::Static,
-        value,
-    }
+    Entry { key, kind: Kind::Static, value }
 }
 
 fn dynamic(key: &'static str, value: Value) -> Entry {
-    Entry {
-        key,
-        kind: Kind::Dynamic,
-        value,
-    }
+    Entry { key, kind: Kind::Dynamic, value }
 }
 
 fn text(value: impl ToString) -> Value {
@@ -212,20 +187,8 @@ fn server(server: &MonitoredServer) -> Value {
         ("label", server.label.clone()),
         ("user", server.user.clone()),
         ("jump", server.jump.clone()),
-        (
-            "key",
-            server
-                .key
-                .as_ref()
-                .map(|p| p.to_string_lossy().into_owned()),
-        ),
-        (
-            "known_hosts",
-            server
-                .known_hosts
-                .as_ref()
-                .map(|p| p.to_string_lossy().into_owned()),
-        ),
+        ("key", server.key.as_ref().map(|p| p.to_string_lossy().into_owned())),
+        ("known_hosts", server.known_hosts.as_ref().map(|p| p.to_string_lossy().into_owned())),
     ];
     for (key, value) in words {
         if let Some(value) = value {

@@ -34,9 +34,7 @@ impl Surroundings {
         };
         Self {
             root: rustix::process::geteuid().is_root(),
-            home: std::env::var_os("HOME")
-                .map(PathBuf::from)
-                .filter(|home| home.is_absolute()),
+            home: std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute()),
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             variables: std::env::vars_os().filter_map(prefixed).collect(),
         }
@@ -70,10 +68,7 @@ impl Surroundings {
     pub(crate) fn usual_sockets(&self) -> Vec<PathBuf> {
         let mut all = vec![self.working_dir.join(LOCAL_STATE_DIR).join(SOCKET_NAME)];
         if let Some(home) = &self.home {
-            let app = self
-                .variables
-                .get("CONDUIT_APP_NAME")
-                .map_or("qp-conduit", String::as_str);
+            let app = self.variables.get("CONDUIT_APP_NAME").map_or("qp-conduit", String::as_str);
             all.push(home.join(".config").join(app).join(SOCKET_NAME));
         }
         all.push(PathBuf::from(ROOT_SOCKET));
@@ -82,18 +77,12 @@ impl Surroundings {
 
     /// Where a configuration is looked for when none was asked for, in order.
     pub(crate) fn usual_configs(&self) -> Vec<PathBuf> {
-        let app = self
-            .variables
-            .get("CONDUIT_APP_NAME")
-            .map_or("qp-conduit", String::as_str);
+        let app = self.variables.get("CONDUIT_APP_NAME").map_or("qp-conduit", String::as_str);
         let state = self
             .variables
             .get("CONDUIT_CONFIG_DIR")
             .filter(|dir| !dir.is_empty())
-            .map_or_else(
-                || self.default_state_dir(app),
-                |dir| self.absolute(Path::new(dir)),
-            );
+            .map_or_else(|| self.default_state_dir(app), |dir| self.absolute(Path::new(dir)));
         vec![state.join(CONFIG_NAME), PathBuf::from(SYSTEM_CONFIG)]
     }
 }
@@ -109,17 +98,10 @@ pub struct Source {
 impl Source {
     /// A file that was asked for with a flag, or whatever the usual places hold.
     pub fn new(flag: Option<&Path>, surroundings: Surroundings) -> Self {
-        let variable = surroundings
-            .variables
-            .get("CONDUIT_CONFIG")
-            .filter(|path| !path.is_empty());
-        let asked = flag
-            .or_else(|| variable.map(Path::new))
-            .map(|path| surroundings.absolute(path));
-        Self {
-            asked,
-            surroundings,
-        }
+        let variable = surroundings.variables.get("CONDUIT_CONFIG").filter(|path| !path.is_empty());
+        let asked =
+            flag.or_else(|| variable.map(Path::new)).map(|path| surroundings.absolute(path));
+        Self { asked, surroundings }
     }
 
     /// What the process is in.
@@ -129,23 +111,14 @@ impl Source {
 
     /// The file this source reads now: the one asked for, else the first that exists.
     pub fn path(&self) -> Option<PathBuf> {
-        self.asked.clone().or_else(|| {
-            self.surroundings
-                .usual_configs()
-                .into_iter()
-                .find(|path| path.is_file())
-        })
+        self.asked
+            .clone()
+            .or_else(|| self.surroundings.usual_configs().into_iter().find(|path| path.is_file()))
     }
 
     /// Where `conduit setup` writes: the file this source reads, or the first usual place.
     pub fn path_to_write(&self) -> PathBuf {
-        let usual = || {
-            self.surroundings
-                .usual_configs()
-                .into_iter()
-                .next()
-                .unwrap_or_default()
-        };
+        let usual = || self.surroundings.usual_configs().into_iter().next().unwrap_or_default();
         self.path().unwrap_or_else(usual)
     }
 
@@ -160,10 +133,8 @@ impl Source {
             Some(path) => read(path)?,
             None => String::new(),
         };
-        let directory = path
-            .as_deref()
-            .and_then(Path::parent)
-            .unwrap_or(&self.surroundings.working_dir);
+        let directory =
+            path.as_deref().and_then(Path::parent).unwrap_or(&self.surroundings.working_dir);
         let env_path = directory.join(env::FILE_NAME);
         let env_text = match read(&env_path) {
             Err(ConfigError::Read { source, .. }) if is_absent(&source) => String::new(),
@@ -179,20 +150,12 @@ impl Source {
         text: &str,
         env_text: &str,
     ) -> Result<Loaded, ConfigError> {
-        let places = Places {
-            path: path.as_deref(),
-            text,
-        };
+        let places = Places { path: path.as_deref(), text };
         let mut file: File = toml::from_str(text).map_err(|error| places.syntax(&error))?;
         let warnings = env::apply(&mut file, env_text, &self.surroundings.variables);
         let config =
             check::resolve(&file, &self.surroundings).map_err(|all| places.report(&all))?;
-        Ok(Loaded {
-            config,
-            path,
-            warnings,
-            source: self.clone(),
-        })
+        Ok(Loaded { config, path, warnings, source: self.clone() })
     }
 }
 
@@ -211,35 +174,24 @@ pub struct Loaded {
 
 /// A file's text alone.
 pub(crate) fn parse(text: &str, surroundings: &Surroundings) -> Result<Config, ConfigError> {
-    let bare = Surroundings {
-        variables: BTreeMap::new(),
-        ..surroundings.clone()
-    };
+    let bare = Surroundings { variables: BTreeMap::new(), ..surroundings.clone() };
     Ok(Source::new(None, bare).judge(None, text, "")?.config)
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    let failed = |source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut text = String::new();
     let limit = CONFIG_BYTES_MAX + 1;
     let size = file.take(limit).read_to_string(&mut text).map_err(failed)?;
     if size as u64 == limit {
-        return Err(ConfigError::TooLarge {
-            path: path.to_owned(),
-        });
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
     }
     Ok(text)
 }
 
 fn is_absent(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 const ROOT_STATE_DIR: &str = "/var/lib/conduit";

@@ -9,9 +9,7 @@ use self::refused::REFUSED;
 use super::{Config, ConfigError, Source, Surroundings};
 
 fn surroundings(variables: &[(&str, &str)]) -> Surroundings {
-    let pairs = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let pairs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Surroundings {
         root: false,
         home: Some("/home/ops".into()),
@@ -23,9 +21,7 @@ fn surroundings(variables: &[(&str, &str)]) -> Surroundings {
 fn judged(text: &str, env_text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let source = Source::new(None, surroundings(variables));
     let path = Some("conduit.toml".into());
-    source
-        .judge(path, text, env_text)
-        .map(|loaded| loaded.config)
+    source.judge(path, text, env_text).map(|loaded| loaded.config)
 }
 
 fn parsed(text: &str) -> Config {
@@ -43,9 +39,7 @@ fn the_shipped_file_equals_the_defaults_and_is_complete() {
     assert_eq!(parsed(shipped), defaults);
     for line in defaults.show().lines().filter(|line| !line.is_empty()) {
         let key = line.split(" = ").next().unwrap_or(line);
-        let there = shipped
-            .lines()
-            .any(|l| l == line || l.starts_with(&format!("{key} = ")));
+        let there = shipped.lines().any(|l| l == line || l.starts_with(&format!("{key} = ")));
         assert!(there, "{line} is not in config/conduit.toml");
     }
 }
@@ -54,10 +48,7 @@ fn the_shipped_file_equals_the_defaults_and_is_complete() {
 fn the_quickstart_needs_no_privileges() {
     let config = parsed(include_str!("../../../../config/quickstart.toml"));
     assert_eq!(config.gateway.state_dir.to_str(), Some("/srv/.conduit"));
-    assert_eq!(
-        config.admin.socket.to_str(),
-        Some("/srv/.conduit/conduit.sock")
-    );
+    assert_eq!(config.admin.socket.to_str(), Some("/srv/.conduit/conduit.sock"));
     assert_eq!(config.dns.listen[0].to_string(), "127.0.0.1:1053");
     assert_eq!(config.proxy.https_listen[0].to_string(), "127.0.0.1:8443");
     assert_eq!(config.proxy.http_listen[0].to_string(), "127.0.0.1:8080");
@@ -68,10 +59,7 @@ fn the_quickstart_needs_no_privileges() {
 fn problems_have_a_place_a_key_and_a_reason() {
     for (text, expected) in REFUSED {
         let report = refused(text);
-        assert!(
-            report.contains(expected),
-            "{text}\n{report}\nexpected {expected}"
-        );
+        assert!(report.contains(expected), "{text}\n{report}\nexpected {expected}");
     }
 }
 
@@ -137,45 +125,21 @@ fn every_variable_reaches_its_key() {
         ],
     )
     .expect("legal");
-    assert_eq!(
-        config.gateway.state_dir.to_str(),
-        Some("/home/ops/.config/lab")
-    );
-    assert_eq!(
-        config.gateway.domains.listed(),
-        "clinic.lan, internal, local, test"
-    );
+    assert_eq!(config.gateway.state_dir.to_str(), Some("/home/ops/.config/lab"));
+    assert_eq!(config.gateway.domains.listed(), "clinic.lan, internal, local, test");
     let listen: Vec<String> = config.dns.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["auto:1053", "127.0.0.9:1053"]);
     assert!(config.dns.forwarders.is_empty());
     assert_eq!(config.proxy.https_listen[1].to_string(), "[::]:8443");
     assert_eq!(config.proxy.http_listen[0].to_string(), "0.0.0.0:8080");
-    assert_eq!(
-        (
-            config.health.interval.as_secs(),
-            config.health.timeout.as_secs()
-        ),
-        (3, 3)
-    );
-    assert_eq!(
-        config.monitor.docker_socket.to_str(),
-        Some("/run/podman.sock")
-    );
-    let servers = config
-        .monitor
-        .servers
-        .iter()
-        .map(|s| (s.host.as_str(), s.label.as_deref()));
+    assert_eq!((config.health.interval.as_secs(), config.health.timeout.as_secs()), (3, 3));
+    assert_eq!(config.monitor.docker_socket.to_str(), Some("/run/podman.sock"));
+    let servers = config.monitor.servers.iter().map(|s| (s.host.as_str(), s.label.as_deref()));
     assert_eq!(
         servers.collect::<Vec<_>>(),
         [("10.0.1.20", Some("gpu-server")), ("10.0.1.10", None)]
     );
-    let allow: Vec<String> = config
-        .upstreams
-        .allow
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let allow: Vec<String> = config.upstreams.allow.iter().map(ToString::to_string).collect();
     assert_eq!(allow, ["10.0.0.0/8", "192.168.1.1/32"]);
     assert_eq!(config.log.format.as_str(), "json");
 }
@@ -184,26 +148,16 @@ fn every_variable_reaches_its_key() {
 fn wrong_variables_are_named() {
     let error = judged("", "", &[("CONDUIT_DNS_PORT", "fifty")]).expect_err("refused");
     assert!(
-        error
-            .to_string()
-            .starts_with("environment variable CONDUIT_DNS_PORT: dns.listen: "),
+        error.to_string().starts_with("environment variable CONDUIT_DNS_PORT: dns.listen: "),
         "{error}"
     );
     let error = judged("", "CONDUIT_HEALTH_INTERVAL=0\n", &[]).expect_err("refused");
-    assert!(
-        error
-            .to_string()
-            .starts_with(".env.conduit: CONDUIT_HEALTH_INTERVAL: "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with(".env.conduit: CONDUIT_HEALTH_INTERVAL: "), "{error}");
 }
 
 #[test]
 fn what_is_odd_without_being_wrong_is_told() {
-    let source = Source::new(
-        None,
-        surroundings(&[("CONDUIT_CADDY_ADMIN", "localhost:2019")]),
-    );
+    let source = Source::new(None, surroundings(&[("CONDUIT_CADDY_ADMIN", "localhost:2019")]));
     let env = "CONDUIT_DNS_PROT=53\nCONDUIT_CONFIG=x\nPATH=/bin\nwhat\n";
     let loaded = source.judge(None, "", env).expect("legal");
     let all = loaded.warnings.join("\n");
@@ -218,24 +172,12 @@ fn what_is_odd_without_being_wrong_is_told() {
 #[test]
 fn the_state_directory_depends_on_who_runs_it() {
     let ops = Config::defaults(&surroundings(&[]));
-    assert_eq!(
-        ops.gateway.state_dir.to_str(),
-        Some("/home/ops/.config/qp-conduit")
-    );
-    assert_eq!(
-        ops.admin.socket.to_str(),
-        Some("/home/ops/.config/qp-conduit/conduit.sock")
-    );
-    let root = Surroundings {
-        root: true,
-        ..surroundings(&[])
-    };
+    assert_eq!(ops.gateway.state_dir.to_str(), Some("/home/ops/.config/qp-conduit"));
+    assert_eq!(ops.admin.socket.to_str(), Some("/home/ops/.config/qp-conduit/conduit.sock"));
+    let root = Surroundings { root: true, ..surroundings(&[]) };
     let config = Config::defaults(&root);
     assert_eq!(config.gateway.state_dir.to_str(), Some("/var/lib/conduit"));
-    assert_eq!(
-        config.admin.socket.to_str(),
-        Some("/run/conduit/conduit.sock")
-    );
+    assert_eq!(config.admin.socket.to_str(), Some("/run/conduit/conduit.sock"));
     // A second instance of root's keeps away from the well-known socket.
     let other = Config::parse("[gateway]\nstate_dir = \"other\"\n", &root).expect("legal");
     assert_eq!(other.gateway.state_dir.to_str(), Some("/srv/other"));
@@ -272,29 +214,18 @@ fn files_are_looked_for_in_order() {
     let source = Source::new(None, surroundings(&[("CONDUIT_CONFIG_DIR", state)]));
     let loaded = source.load().expect("defaults");
     assert_eq!(loaded.path, None);
-    std::fs::write(
-        directory.path().join("conduit.toml"),
-        "[log]\nlevel = \"warn\"\n",
-    )
-    .expect("written");
-    std::fs::write(
-        directory.path().join(".env.conduit"),
-        "CONDUIT_LOG_FORMAT=json\n",
-    )
-    .expect("written");
+    std::fs::write(directory.path().join("conduit.toml"), "[log]\nlevel = \"warn\"\n")
+        .expect("written");
+    std::fs::write(directory.path().join(".env.conduit"), "CONDUIT_LOG_FORMAT=json\n")
+        .expect("written");
     let loaded = source.load().expect("legal");
     assert_eq!(loaded.path, Some(directory.path().join("conduit.toml")));
     assert_eq!(
-        (
-            loaded.config.log.level.as_str(),
-            loaded.config.log.format.as_str()
-        ),
+        (loaded.config.log.level.as_str(), loaded.config.log.format.as_str()),
         ("warn", "json")
     );
     let missing = directory.path().join("missing.toml");
-    let error = Source::new(Some(&missing), surroundings(&[]))
-        .load()
-        .expect_err("missing");
+    let error = Source::new(Some(&missing), surroundings(&[])).load().expect_err("missing");
     assert!(error.to_string().contains("missing.toml"), "{error}");
 }
 
@@ -303,8 +234,6 @@ fn a_huge_file_is_refused() {
     let directory = tempfile::tempdir().expect("directory");
     let file = directory.path().join("conduit.toml");
     std::fs::write(&file, "#".repeat(1 << 20) + "\n").expect("written");
-    let error = Source::new(Some(&file), surroundings(&[]))
-        .load()
-        .expect_err("too large");
+    let error = Source::new(Some(&file), surroundings(&[])).load().expect_err("too large");
     assert!(error.to_string().contains("larger than 1 MiB"), "{error}");
 }

@@ -39,11 +39,7 @@ pub(crate) struct Coalesced<T> {
 impl<K: Hash + Eq + Clone, T> Coalesce<K, T> {
     /// Holds repetitions back for `window`, of at most `kinds_max` kinds.
     pub(crate) fn new(window: Duration, kinds_max: usize) -> Self {
-        Self {
-            window,
-            kinds_max,
-            kinds: HashMap::new(),
-        }
+        Self { window, kinds_max, kinds: HashMap::new() }
     }
 
     /// Takes a fact; returns it when it is to be recorded at once.
@@ -54,14 +50,7 @@ impl<K: Hash + Eq + Clone, T> Coalesce<K, T> {
             return None;
         }
         if self.kinds.len() < self.kinds_max {
-            self.kinds.insert(
-                kind,
-                Held {
-                    passed_at: now,
-                    last: None,
-                    count: 0,
-                },
-            );
+            self.kinds.insert(kind, Held { passed_at: now, last: None, count: 0 });
         }
         Some(Coalesced { fact, count: 1 })
     }
@@ -83,18 +72,8 @@ impl<K: Hash + Eq + Clone, T> Coalesce<K, T> {
                 continue;
             };
             if let Some(fact) = held.last {
-                due.push(Coalesced {
-                    fact,
-                    count: held.count,
-                });
-                self.kinds.insert(
-                    kind,
-                    Held {
-                        passed_at: now,
-                        last: None,
-                        count: 0,
-                    },
-                );
+                due.push(Coalesced { fact, count: held.count });
+                self.kinds.insert(kind, Held { passed_at: now, last: None, count: 0 });
             }
         }
         due
@@ -102,12 +81,10 @@ impl<K: Hash + Eq + Clone, T> Coalesce<K, T> {
 
     /// Everything that is held back: for the end of the process.
     pub(crate) fn drain(&mut self) -> Vec<Coalesced<T>> {
-        let held = self.kinds.drain().filter_map(|(_, held)| {
-            held.last.map(|fact| Coalesced {
-                fact,
-                count: held.count,
-            })
-        });
+        let held = self
+            .kinds
+            .drain()
+            .filter_map(|(_, held)| held.last.map(|fact| Coalesced { fact, count: held.count }));
         held.collect()
     }
 }
@@ -120,29 +97,16 @@ mod tests {
     fn repetitions_become_one_fact_with_a_count() {
         let mut coalesce = Coalesce::new(Duration::from_secs(60), 10);
         let at = Timestamp::from_seconds;
-        assert_eq!(
-            coalesce.take("a", 1, at(0)),
-            Some(Coalesced { fact: 1, count: 1 })
-        );
+        assert_eq!(coalesce.take("a", 1, at(0)), Some(Coalesced { fact: 1, count: 1 }));
         assert_eq!(coalesce.take("a", 2, at(10)), None);
-        assert_eq!(
-            coalesce.take("b", 9, at(10)),
-            Some(Coalesced { fact: 9, count: 1 })
-        );
+        assert_eq!(coalesce.take("b", 9, at(10)), Some(Coalesced { fact: 9, count: 1 }));
         assert_eq!(coalesce.take("a", 3, at(20)), None);
         assert_eq!(coalesce.due(at(59)), []);
         assert_eq!(coalesce.due(at(60)), [Coalesced { fact: 3, count: 2 }]);
-        assert_eq!(
-            coalesce.take("a", 4, at(61)),
-            None,
-            "the window starts anew"
-        );
+        assert_eq!(coalesce.take("a", 4, at(61)), None, "the window starts anew");
         assert_eq!(coalesce.due(at(120)), [Coalesced { fact: 4, count: 1 }]);
         assert_eq!(coalesce.due(at(300)), [], "silence forgets the kind");
-        assert_eq!(
-            coalesce.take("a", 5, at(301)),
-            Some(Coalesced { fact: 5, count: 1 })
-        );
+        assert_eq!(coalesce.take("a", 5, at(301)), Some(Coalesced { fact: 5, count: 1 }));
     }
 
     #[test]

@@ -13,10 +13,7 @@ use crate::fuzzing::{host, sample_zone, service, version};
 use crate::zone::{Target, ZoneSettings};
 
 fn local() -> Local {
-    Local {
-        v4: Some([10, 0, 0, 1].into()),
-        v6: Some("fd00::1".parse().expect("valid")),
-    }
+    Local { v4: Some([10, 0, 0, 1].into()), v6: Some("fd00::1".parse().expect("valid")) }
 }
 
 /// An answer in one line: `A 10.0.0.1`, `nodata internal.`, `nxdomain internal.`, `not ours`.
@@ -26,16 +23,10 @@ fn ask(zone: &Zone, name: &str, rtype: RecordType) -> String {
     let joined = |all: Vec<String>| all.join(" ");
     match zone.answer(&name, rtype, &local) {
         Answer::Records(RrSet::A(all)) => {
-            format!(
-                "A {}",
-                joined(all.iter().map(ToString::to_string).collect())
-            )
+            format!("A {}", joined(all.iter().map(ToString::to_string).collect()))
         }
         Answer::Records(RrSet::Aaaa(all)) => {
-            format!(
-                "AAAA {}",
-                joined(all.iter().map(ToString::to_string).collect())
-            )
+            format!("AAAA {}", joined(all.iter().map(ToString::to_string).collect()))
         }
         Answer::Records(RrSet::Soa(authority)) => {
             let soa = authority.soa();
@@ -68,21 +59,9 @@ fn every_kind_of_name_has_its_answer() {
         ("nope.lab.internal.", A, "nxdomain lab.internal."),
         ("internal.", A, "nodata internal."),
         ("internal.", NS, "NS conduit.internal."),
-        (
-            "internal.",
-            SOA,
-            "SOA conduit.internal. hostmaster.internal. 7",
-        ),
-        (
-            "internal.",
-            ANY,
-            "SOA conduit.internal. hostmaster.internal. 7",
-        ),
-        (
-            "lab.internal.",
-            SOA,
-            "SOA conduit.lab.internal. hostmaster.lab.internal. 7",
-        ),
+        ("internal.", SOA, "SOA conduit.internal. hostmaster.internal. 7"),
+        ("internal.", ANY, "SOA conduit.internal. hostmaster.internal. 7"),
+        ("lab.internal.", SOA, "SOA conduit.lab.internal. hostmaster.lab.internal. 7"),
         ("conduit.lab.internal.", A, "A 10.0.0.1"),
         ("a.b.c.internal.", A, "A 10.0.0.1"),
         ("b.c.internal.", A, "nodata internal."),
@@ -94,21 +73,9 @@ fn every_kind_of_name_has_its_answer() {
         ("1.0.0.10.in-addr.arpa.", PTR, "PTR conduit.internal."),
         ("52.1.0.10.in-addr.arpa.", PTR, "PTR db.internal."),
         ("52.1.0.10.IN-addr.arpa.", ANY, "PTR db.internal."),
-        (
-            "52.1.0.10.in-addr.arpa.",
-            A,
-            "nodata 52.1.0.10.in-addr.arpa.",
-        ),
-        (
-            "52.1.0.10.in-addr.arpa.",
-            SOA,
-            "SOA conduit.internal. hostmaster.internal. 7",
-        ),
-        (
-            "x.52.1.0.10.in-addr.arpa.",
-            PTR,
-            "nxdomain 52.1.0.10.in-addr.arpa.",
-        ),
+        ("52.1.0.10.in-addr.arpa.", A, "nodata 52.1.0.10.in-addr.arpa."),
+        ("52.1.0.10.in-addr.arpa.", SOA, "SOA conduit.internal. hostmaster.internal. 7"),
+        ("x.52.1.0.10.in-addr.arpa.", PTR, "nxdomain 52.1.0.10.in-addr.arpa."),
         ("50.1.0.10.in-addr.arpa.", PTR, "not ours"),
         ("1.0.10.in-addr.arpa.", PTR, "not ours"),
         (&v6, PTR, "PTR db.internal."),
@@ -134,11 +101,7 @@ fn settings() -> ZoneSettings {
 
 fn compiled(services: &[Service], settings: &ZoneSettings) -> Zone {
     let puts = services.iter().map(put).collect();
-    Zone::compile(
-        &Catalog::default().with(Generation(1), puts),
-        version(1),
-        settings,
-    )
+    Zone::compile(&Catalog::default().with(Generation(1), puts), version(1), settings)
 }
 
 fn put(service: &Service) -> Change {
@@ -149,23 +112,12 @@ fn put(service: &Service) -> Change {
 fn configured_addresses_win_over_the_interfaces() {
     let mut settings = settings();
     settings.addresses = vec!["192.168.7.7".parse::<IpAddr>().expect("valid")];
-    let web = service(
-        "web",
-        &["web.internal"],
-        &["10.0.1.50:80"],
-        DnsMode::Gateway,
-    );
+    let web = service("web", &["web.internal"], &["10.0.1.50:80"], DnsMode::Gateway);
     let zone = compiled(&[web], &settings);
     assert_eq!(ask(&zone, "web.internal.", RecordType::A), "A 192.168.7.7");
-    assert_eq!(
-        ask(&zone, "web.internal.", RecordType::AAAA),
-        "nodata internal."
-    );
+    assert_eq!(ask(&zone, "web.internal.", RecordType::AAAA), "nodata internal.");
     let gateway = "7.7.168.192.in-addr.arpa.";
-    assert_eq!(
-        ask(&zone, gateway, RecordType::PTR),
-        "PTR conduit.internal."
-    );
+    assert_eq!(ask(&zone, gateway, RecordType::PTR), "PTR conduit.internal.");
     let arrival = "1.0.0.10.in-addr.arpa.";
     assert_eq!(ask(&zone, arrival, RecordType::PTR), "not ours");
 }
@@ -174,65 +126,29 @@ fn configured_addresses_win_over_the_interfaces() {
 fn without_a_proxy_names_answer_directly() {
     let mut settings = settings();
     settings.proxied = false;
-    let web = service(
-        "web",
-        &["web.internal"],
-        &["10.0.1.50:80"],
-        DnsMode::Gateway,
-    );
-    let named = service(
-        "named",
-        &["named.internal"],
-        &["gpu-box:80"],
-        DnsMode::Gateway,
-    );
-    let mut conduit = service(
-        "c",
-        &["conduit.internal"],
-        &["127.0.0.1:9999"],
-        DnsMode::Gateway,
-    );
+    let web = service("web", &["web.internal"], &["10.0.1.50:80"], DnsMode::Gateway);
+    let named = service("named", &["named.internal"], &["gpu-box:80"], DnsMode::Gateway);
+    let mut conduit = service("c", &["conduit.internal"], &["127.0.0.1:9999"], DnsMode::Gateway);
     conduit.name = ServiceName::conduit();
     let zone = compiled(&[web, named, conduit], &settings);
     assert_eq!(ask(&zone, "web.internal.", RecordType::A), "A 10.0.1.50");
-    assert_eq!(
-        ask(&zone, "named.internal.", RecordType::A),
-        "nodata internal."
-    );
+    assert_eq!(ask(&zone, "named.internal.", RecordType::A), "nodata internal.");
     assert_eq!(ask(&zone, "conduit.internal.", RecordType::A), "A 10.0.0.1");
 }
 
 #[test]
 fn tcp_services_answer_directly_and_each_address_once() {
-    let upstreams = [
-        "10.0.1.50:1",
-        "10.0.1.50:2",
-        "10.0.1.51:1",
-        "[::ffff:10.0.1.51]:9",
-    ];
+    let upstreams = ["10.0.1.50:1", "10.0.1.50:2", "10.0.1.51:1", "[::ffff:10.0.1.51]:9"];
     let mut db = service("db", &["db.internal"], &upstreams, DnsMode::Gateway);
     db.protocol = Protocol::Tcp;
     let zone = compiled(&[db], &settings());
-    assert_eq!(
-        ask(&zone, "db.internal.", RecordType::A),
-        "A 10.0.1.50 10.0.1.51"
-    );
+    assert_eq!(ask(&zone, "db.internal.", RecordType::A), "A 10.0.1.50 10.0.1.51");
 }
 
 #[test]
 fn empty_names_live_as_long_as_what_is_below_them() {
-    let one = service(
-        "one",
-        &["one.deep.internal"],
-        &["10.0.0.5:80"],
-        DnsMode::Direct,
-    );
-    let two = service(
-        "two",
-        &["two.deep.internal"],
-        &["10.0.0.5:81"],
-        DnsMode::Direct,
-    );
+    let one = service("one", &["one.deep.internal"], &["10.0.0.5:80"], DnsMode::Direct);
+    let two = service("two", &["two.deep.internal"], &["10.0.0.5:81"], DnsMode::Direct);
     let both = compiled(&[one.clone(), two.clone()], &settings());
     let a = RecordType::A;
     assert_eq!(ask(&both, "deep.internal.", a), "nodata internal.");
@@ -244,14 +160,8 @@ fn empty_names_live_as_long_as_what_is_below_them() {
     assert_eq!(ask(&left, "deep.internal.", a), "nodata internal.");
     assert_eq!(ask(&left, "one.deep.internal.", a), "nxdomain internal.");
     let reverse = "5.0.0.10.in-addr.arpa.";
-    assert_eq!(
-        ask(&both, reverse, RecordType::PTR),
-        "PTR one.deep.internal."
-    );
-    assert_eq!(
-        ask(&left, reverse, RecordType::PTR),
-        "PTR two.deep.internal."
-    );
+    assert_eq!(ask(&both, reverse, RecordType::PTR), "PTR one.deep.internal.");
+    assert_eq!(ask(&left, reverse, RecordType::PTR), "PTR two.deep.internal.");
 
     let none = left.with(&[Change::Drop(two.name.clone())], version(3));
     assert_eq!(ask(&none, "deep.internal.", a), "nxdomain internal.");
@@ -259,28 +169,14 @@ fn empty_names_live_as_long_as_what_is_below_them() {
     assert_eq!(ask(&none, reverse, RecordType::PTR), "not ours");
     assert!(none.is_empty() && none.published.is_empty());
     assert_eq!(none.version(), version(3));
-    assert_eq!(
-        ask(&both, "deep.internal.", a),
-        "nodata internal.",
-        "unchanged"
-    );
+    assert_eq!(ask(&both, "deep.internal.", a), "nodata internal.", "unchanged");
 }
 
 #[test]
 fn a_change_shares_what_stayed_the_same_and_hosts_may_move() {
-    let one = service(
-        "one",
-        &["one.internal", "s.internal"],
-        &["10.0.0.5:80"],
-        DnsMode::Direct,
-    );
+    let one = service("one", &["one.internal", "s.internal"], &["10.0.0.5:80"], DnsMode::Direct);
     let two = service("two", &["two.internal"], &["10.0.0.6:80"], DnsMode::Direct);
-    let idle = service(
-        "idle",
-        &["idle.internal"],
-        &["10.0.0.7:80"],
-        DnsMode::Direct,
-    );
+    let idle = service("idle", &["idle.internal"], &["10.0.0.7:80"], DnsMode::Direct);
     let first = compiled(&[one, two, idle.clone()], &settings());
     let next = first.with(
         &[
@@ -290,12 +186,7 @@ fn a_change_shares_what_stayed_the_same_and_hosts_may_move() {
                 &["10.0.0.6:80"],
                 DnsMode::Direct,
             )),
-            put(&service(
-                "one",
-                &["one.internal"],
-                &["10.0.0.5:80"],
-                DnsMode::Direct,
-            )),
+            put(&service("one", &["one.internal"], &["10.0.0.5:80"], DnsMode::Direct)),
         ],
         version(2),
     );
@@ -307,12 +198,8 @@ fn a_change_shares_what_stayed_the_same_and_hosts_may_move() {
 
 #[test]
 fn names_outside_the_domains_are_left_out() {
-    let stray = service(
-        "stray",
-        &["stray.old", "stray.internal"],
-        &["10.0.0.5:80"],
-        DnsMode::Gateway,
-    );
+    let stray =
+        service("stray", &["stray.old", "stray.internal"], &["10.0.0.5:80"], DnsMode::Gateway);
     let zone = compiled(&[stray], &settings());
     assert_eq!(ask(&zone, "stray.old.", RecordType::A), "not ours");
     assert_eq!(ask(&zone, "stray.internal.", RecordType::A), "A 10.0.0.1");
@@ -326,10 +213,7 @@ fn the_listing_says_whose_addresses_names_have() {
     let db = find("db.internal").expect("listed");
     assert_eq!((db.target, db.addresses.len()), (Target::Direct, 2));
     let grafana = find("grafana.internal").expect("listed");
-    assert_eq!(
-        (grafana.target, grafana.addresses.len()),
-        (Target::Gateway, 0)
-    );
+    assert_eq!((grafana.target, grafana.addresses.len()), (Target::Gateway, 0));
     assert!(listing.is_sorted_by(|a, b| a.host <= b.host));
     assert_eq!(listing.len(), sample_zone().len());
 }

@@ -19,11 +19,7 @@ fn query(name: &str, rtype: RecordType) -> Message {
 }
 
 fn asker(transport: Transport, peer: &str) -> Asker {
-    Asker {
-        peer: peer.parse().expect("valid"),
-        local: Local::of([10, 0, 0, 1].into()),
-        transport,
-    }
+    Asker { peer: peer.parse().expect("valid"), local: Local::of([10, 0, 0, 1].into()), transport }
 }
 
 fn reply_to(request: &[u8], asker: &Asker) -> (Message, usize) {
@@ -56,10 +52,9 @@ fn answers_are_authoritative_and_repeat_the_question() {
 
 #[test]
 fn negative_answers_carry_the_soa_with_a_short_life() {
-    for (name, code) in [
-        ("nope.internal.", ResponseCode::NXDomain),
-        ("c.internal.", ResponseCode::NoError),
-    ] {
+    for (name, code) in
+        [("nope.internal.", ResponseCode::NXDomain), ("c.internal.", ResponseCode::NoError)]
+    {
         let reply = ask(&query(name, RecordType::A));
         assert_eq!(reply.metadata.response_code, code);
         assert!(reply.metadata.authoritative && reply.answers.is_empty());
@@ -71,43 +66,28 @@ fn negative_answers_carry_the_soa_with_a_short_life() {
 
 #[test]
 fn others_names_are_for_allowed_clients_only() {
-    let request = query("example.com.", RecordType::A)
-        .to_vec()
-        .expect("encodes");
-    for (peer, code) in [
-        ("10.0.0.9:4000", ResponseCode::NXDomain),
-        ("203.0.113.9:4000", ResponseCode::Refused),
-    ] {
+    let request = query("example.com.", RecordType::A).to_vec().expect("encodes");
+    for (peer, code) in
+        [("10.0.0.9:4000", ResponseCode::NXDomain), ("203.0.113.9:4000", ResponseCode::Refused)]
+    {
         let (reply, _) = reply_to(&request, &asker(Transport::Udp, peer));
         assert_eq!(reply.metadata.response_code, code);
         assert!(!reply.metadata.authoritative);
     }
-    let ours = query("grafana.internal.", RecordType::A)
-        .to_vec()
-        .expect("encodes");
+    let ours = query("grafana.internal.", RecordType::A).to_vec().expect("encodes");
     let (reply, _) = reply_to(&ours, &asker(Transport::Udp, "203.0.113.9:4000"));
     assert_eq!(reply.answers.len(), 1, "ours are answered to everybody");
 }
 
 #[tokio::test]
 async fn only_others_names_are_forwarded() {
-    let forwarder = Forwarder::new(
-        &["192.0.2.1:53".parse().expect("valid")],
-        &[],
-        &Interfaces::default(),
-    );
-    let policy = Policy {
-        access: AccessList::private(),
-        forwarder: Some(forwarder.expect("builds")),
-    };
+    let forwarder =
+        Forwarder::new(&["192.0.2.1:53".parse().expect("valid")], &[], &Interfaces::default());
+    let policy =
+        Policy { access: AccessList::private(), forwarder: Some(forwarder.expect("builds")) };
     let ask = |message: &Message, peer: &str| {
         let request = message.to_vec().expect("encodes");
-        respond(
-            &request,
-            &asker(Transport::Udp, peer),
-            sample_zone(),
-            &policy,
-        )
+        respond(&request, &asker(Transport::Udp, peer), sample_zone(), &policy)
     };
     let inside = "10.0.0.9:4000";
     let theirs = query("example.com.", RecordType::A);
@@ -124,10 +104,7 @@ async fn only_others_names_are_forwarded() {
         (&theirs, "203.0.113.9:4000"),
         (&without_rd, inside),
     ] {
-        assert!(
-            matches!(ask(message, peer), Reply::Send(_)),
-            "{message} {peer}"
-        );
+        assert!(matches!(ask(message, peer), Reply::Send(_)), "{message} {peer}");
     }
 }
 
@@ -154,28 +131,18 @@ fn what_is_no_query_is_refused_by_kind() {
         (changed(&|b| b.truncate(12)), ResponseCode::FormErr),
         (chaos.to_vec().expect("encodes"), ResponseCode::Refused),
         (any.to_vec().expect("encodes"), ResponseCode::Refused),
-        (
-            query("internal.", RecordType::AXFR)
-                .to_vec()
-                .expect("encodes"),
-            ResponseCode::Refused,
-        ),
+        (query("internal.", RecordType::AXFR).to_vec().expect("encodes"), ResponseCode::Refused),
     ] {
         let (reply, _) = reply_to(&request, &asker(Transport::Udp, "10.0.0.9:4000"));
         assert_eq!(reply.metadata.response_code, code, "{request:x?}");
         assert_eq!(reply.metadata.id, 4711);
-        assert_eq!(
-            reply.metadata.op_code,
-            OpCode::from_u8((request[2] >> 3) & 15)
-        );
+        assert_eq!(reply.metadata.op_code, OpCode::from_u8((request[2] >> 3) & 15));
     }
 }
 
 #[test]
 fn what_must_not_be_answered_is_not() {
-    let good = query("grafana.internal.", RecordType::A)
-        .to_vec()
-        .expect("encodes");
+    let good = query("grafana.internal.", RecordType::A).to_vec().expect("encodes");
     let mut response = good.clone();
     response[2] |= 0x80;
     let usual = asker(Transport::Udp, "10.0.0.9:4000");
@@ -187,10 +154,7 @@ fn what_must_not_be_answered_is_not() {
         (&good, &from_port_0, Drop::Source),
     ] {
         let reply = respond(request, asker, sample_zone(), &Policy::default());
-        assert!(
-            matches!(reply, Reply::Silence(r) if r == reason),
-            "{reply:?}"
-        );
+        assert!(matches!(reply, Reply::Silence(r) if r == reason), "{reply:?}");
     }
 }
 

@@ -68,12 +68,8 @@ impl Server {
         let Ok(local) = stream.local_addr() else {
             return;
         };
-        let connection = Connection {
-            stream,
-            peer,
-            arrived_at: local.ip(),
-            responder: self.responder.clone(),
-        };
+        let connection =
+            Connection { stream, peer, arrived_at: local.ip(), responder: self.responder.clone() };
         let stop = self.tasks.stop().clone();
         self.tasks.job("dns-connection", async move {
             stop.run_until_cancelled(connection.run()).await;
@@ -100,9 +96,7 @@ impl Connection {
                 Err(_elapsed) => break,
             }
             let local = self.responder.local(self.arrived_at);
-            let next = self
-                .responder
-                .respond(&request, self.peer, local, Transport::Tcp);
+            let next = self.responder.respond(&request, self.peer, local, Transport::Tcp);
             let reply = match next {
                 Next::Send(reply) => reply,
                 Next::Forward(pending, forwarder) => {

@@ -26,11 +26,8 @@ struct Running {
 
 impl Running {
     fn start(listen: &str, policy: Policy) -> Self {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let listen: ListenAddr = listen.parse().expect("valid");
         let listeners = Listeners::bind(&[listen]).expect("binds");
         let address = listeners.addresses()[0];
@@ -39,17 +36,8 @@ impl Running {
         let metrics = Metrics::default();
         let tasks = Tasks::new(CancellationToken::new());
         let _entered = runtime.enter();
-        listeners
-            .serve(zone_reader, policy_reader, metrics.clone(), &tasks)
-            .expect("serves");
-        Self {
-            address,
-            metrics,
-            tasks,
-            zone,
-            _policy: policy,
-            runtime,
-        }
+        listeners.serve(zone_reader, policy_reader, metrics.clone(), &tasks).expect("serves");
+        Self { address, metrics, tasks, zone, _policy: policy, runtime }
     }
 
     fn udp(&self, request: &[u8]) -> Vec<u8> {
@@ -103,11 +91,7 @@ fn read_framed(stream: &mut TcpStream) -> Message {
 }
 
 fn addresses(message: &Message) -> Vec<String> {
-    message
-        .answers
-        .iter()
-        .map(|record| record.data.to_string())
-        .collect()
+    message.answers.iter().map(|record| record.data.to_string()).collect()
 }
 
 #[test]
@@ -115,20 +99,13 @@ fn both_transports_answer_at_the_same_port() {
     let server = Running::start("127.0.0.1:0", Policy::default());
     let reply = server.ask("grafana.internal.", RecordType::A);
     assert_eq!(addresses(&reply), ["127.0.0.1"]);
-    assert!(
-        server
-            .ask("many.internal.", RecordType::A)
-            .metadata
-            .truncation
-    );
+    assert!(server.ask("many.internal.", RecordType::A).metadata.truncation);
 
     let mut stream = server.tcp();
     // Two requests in one segment, then one in pieces.
     let first = framed(&query("many.internal.", RecordType::A));
     let second = framed(&query("db.internal.", RecordType::A));
-    stream
-        .write_all(&[first.clone(), second].concat())
-        .expect("writes");
+    stream.write_all(&[first.clone(), second].concat()).expect("writes");
     assert_eq!(read_framed(&mut stream).answers.len(), 64);
     assert_eq!(addresses(&read_framed(&mut stream)), ["10.0.1.52"]);
     for piece in first.chunks(5) {
@@ -159,10 +136,7 @@ fn garbage_gets_one_reply_or_none_and_never_ends_the_loop() {
     let length = socket.recv(&mut buffer).expect("a reply");
     let reply = Message::from_vec(&buffer[..length]).expect("parses");
     assert_eq!(reply.metadata.response_code, ResponseCode::FormErr);
-    assert_eq!(
-        addresses(&server.ask("db.internal.", RecordType::A)),
-        ["10.0.1.52"]
-    );
+    assert_eq!(addresses(&server.ask("db.internal.", RecordType::A)), ["10.0.1.52"]);
     assert_eq!(server.metrics.dropped(Drop::Short), 2);
     assert_eq!(server.metrics.dropped(Drop::Response), 2);
     assert_eq!(server.stop(), None);
@@ -181,8 +155,7 @@ fn a_tcp_client_that_does_wrong_loses_its_connection_only() {
     empty.write_all(&[0, 0]).expect("writes");
     assert_eq!(empty.read_to_end(&mut rest).ok(), Some(0));
     let mut good = server.tcp();
-    good.write_all(&framed(&query("db.internal.", RecordType::A)))
-        .expect("writes");
+    good.write_all(&framed(&query("db.internal.", RecordType::A))).expect("writes");
     assert_eq!(addresses(&read_framed(&mut good)), ["10.0.1.52"]);
     assert_eq!(server.metrics.dropped(Drop::Abuse), 1);
     assert_eq!(server.stop(), None);
@@ -199,9 +172,7 @@ async fn a_tcp_client_that_waits_too_long_is_closed() {
     let (metrics, tasks) = (Metrics::default(), Tasks::new(CancellationToken::new()));
     let served = listeners.serve(zone, policy, metrics.clone(), &tasks);
     served.expect("serves");
-    let mut slow = tokio::net::TcpStream::connect(address)
-        .await
-        .expect("connects");
+    let mut slow = tokio::net::TcpStream::connect(address).await.expect("connects");
     slow.write_all(&[0]).await.expect("writes");
     let mut rest = Vec::new();
     assert_eq!(slow.read_to_end(&mut rest).await.ok(), Some(0));
@@ -230,21 +201,15 @@ fn a_wildcard_answers_from_and_with_the_address_of_arrival() {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("binds");
         socket.set_read_timeout(Some(PATIENCE)).expect("sets");
         // A connected socket hears only the address it is connected to.
-        socket
-            .connect((arrival, server.address.port()))
-            .expect("connects");
-        socket
-            .send(&query("grafana.internal.", RecordType::A))
-            .expect("sends");
+        socket.connect((arrival, server.address.port())).expect("connects");
+        socket.send(&query("grafana.internal.", RecordType::A)).expect("sends");
         let mut buffer = [0; 512];
         let length = socket.recv(&mut buffer).expect("a reply from there");
         let reply = Message::from_vec(&buffer[..length]).expect("parses");
         assert_eq!(addresses(&reply), [arrival]);
         let mut stream = TcpStream::connect((arrival, server.address.port())).expect("connects");
         stream.set_read_timeout(Some(PATIENCE)).expect("sets");
-        stream
-            .write_all(&framed(&query("grafana.internal.", RecordType::A)))
-            .expect("writes");
+        stream.write_all(&framed(&query("grafana.internal.", RecordType::A))).expect("writes");
         assert_eq!(addresses(&read_framed(&mut stream)), [arrival]);
     }
     assert_eq!(server.stop(), None);
@@ -276,16 +241,9 @@ fn others_names_are_asked_elsewhere() {
     let mut mine = sample_zone().clone();
     let domains = conduit_core::domains::Domains::new(vec![crate::fuzzing::host("corp")]);
     let settings = crate::zone::ZoneSettings::new(domains.expect("some"));
-    mine = Zone::compile(
-        &conduit_core::catalog::Catalog::default(),
-        mine.version(),
-        &settings,
-    );
+    mine = Zone::compile(&conduit_core::catalog::Catalog::default(), mine.version(), &settings);
     let forwarder = Forwarder::new(&[other.address], &[], &Interfaces::default());
-    let policy = Policy {
-        forwarder: Some(forwarder.expect("builds")),
-        ..Policy::default()
-    };
+    let policy = Policy { forwarder: Some(forwarder.expect("builds")), ..Policy::default() };
     let mut server = Running::start("127.0.0.1:0", policy);
     server.zone.publish(Arc::new(mine));
     let reply = server.ask("db.internal.", RecordType::A);
@@ -297,9 +255,7 @@ fn others_names_are_asked_elsewhere() {
     assert_eq!(ours.metadata.response_code, ResponseCode::NXDomain);
     assert!(ours.metadata.authoritative);
     let mut stream = server.tcp();
-    stream
-        .write_all(&framed(&query("many.internal.", RecordType::A)))
-        .expect("writes");
+    stream.write_all(&framed(&query("many.internal.", RecordType::A))).expect("writes");
     assert_eq!(read_framed(&mut stream).answers.len(), 64);
     assert_eq!(other.metrics.queries(Transport::Udp, Outcome::NxDomain), 1);
     assert_eq!((server.stop(), other.stop()), (None, None));
@@ -339,10 +295,7 @@ fn dig_agrees() {
         (&["+short", "internal", "NS"], "conduit.internal."),
         (&["nope.internal"], "status: NXDOMAIN"),
         (&["grafana.internal", "HTTPS"], "status: NOERROR"),
-        (
-            &["+edns=7", "+noednsneg", "grafana.internal"],
-            "status: BADVERS",
-        ),
+        (&["+edns=7", "+noednsneg", "grafana.internal"], "status: BADVERS"),
         (&["+opcode=UPDATE", "internal"], "status: NOTIMP"),
         (&["CH", "TXT", "version.bind"], "status: REFUSED"),
         (&["+tcp", "grafana.internal", "ANY"], "127.0.0.1"),

@@ -53,11 +53,7 @@ impl Server {
             address: socket.local_addr()?,
             socket,
         };
-        Ok(Self {
-            line: Arc::new(line),
-            responder,
-            tasks,
-        })
+        Ok(Self { line: Arc::new(line), responder, tasks })
     }
 
     /// Answers until the process stops.
@@ -92,10 +88,7 @@ impl Server {
         let arrived_at = path.source.unwrap_or_else(|| self.line.address.ip());
         let local = self.responder.local(arrived_at);
         for request in filled.chunks(meta.stride.max(1)) {
-            match self
-                .responder
-                .respond(request, path.peer, local, Transport::Udp)
-            {
+            match self.responder.respond(request, path.peer, local, Transport::Udp) {
                 Next::Nothing => {}
                 Next::Send(reply) => self.line.send(&reply, path, &self.responder).await,
                 Next::Forward(pending, forwarder) => self.forward(pending, forwarder, path),
@@ -130,10 +123,7 @@ impl Line {
 
     fn path_of(&self, meta: &RecvMeta) -> Path {
         let is_wildcard = self.address.ip().is_unspecified();
-        Path {
-            peer: meta.addr,
-            source: meta.dst_ip.filter(|_| is_wildcard),
-        }
+        Path { peer: meta.addr, source: meta.dst_ip.filter(|_| is_wildcard) }
     }
 
     /// Sends one reply; one that cannot be sent is counted and forgotten.
@@ -147,9 +137,7 @@ impl Line {
         };
         let sent = self
             .socket
-            .async_io(Interest::WRITABLE, || {
-                self.state.try_send((&self.socket).into(), &transmit)
-            })
+            .async_io(Interest::WRITABLE, || self.state.try_send((&self.socket).into(), &transmit))
             .await;
         if let Err(error) = sent {
             tracing::debug!(%error, peer = %path.peer, "a DNS reply could not be sent");

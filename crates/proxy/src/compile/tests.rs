@@ -34,14 +34,8 @@ fn every_host_of_a_service_leads_to_one_route() {
 
 #[test]
 fn what_the_proxy_does_not_serve_is_watched_all_the_same() {
-    let direct = Service {
-        dns: DnsMode::Direct,
-        ..service("direct", &["10.0.0.1:80"])
-    };
-    let stream = Service {
-        protocol: Protocol::Tcp,
-        ..service("stream", &["10.0.0.2:5432"])
-    };
+    let direct = Service { dns: DnsMode::Direct, ..service("direct", &["10.0.0.1:80"]) };
+    let stream = Service { protocol: Protocol::Tcp, ..service("stream", &["10.0.0.2:5432"]) };
     let table = fixture::table(vec![direct, stream]);
 
     assert!(table.is_empty());
@@ -52,18 +46,14 @@ fn what_the_proxy_does_not_serve_is_watched_all_the_same() {
 
 #[test]
 fn leaves_are_served_where_tls_is_issued_and_switched_on() {
-    let services = vec![
-        tls_service("secret", &["10.0.0.1:80"]),
-        service("clear", &["10.0.0.2:80"]),
-    ];
+    let services =
+        vec![tls_service("secret", &["10.0.0.1:80"]), service("clear", &["10.0.0.2:80"])];
     let leaves = Leaves::of(&services);
     let catalog = catalog(services);
     for (tls, expected) in [(true, true), (false, false)] {
         let settings = CompilerSettings { tls, proxy: true };
         let compiler = Compiler::new(settings, crate::upstream::reports().0);
-        let table = compiler
-            .compile(&catalog, &leaves, version(1), None)
-            .unwrap();
+        let table = compiler.compile(&catalog, &leaves, version(1), None).unwrap();
         let served = |host| table.get(host).unwrap().leaves.is_some();
         assert_eq!(served("secret.internal"), expected);
         assert!(!served("clear.internal"));
@@ -72,10 +62,7 @@ fn leaves_are_served_where_tls_is_issued_and_switched_on() {
 
 #[test]
 fn without_the_proxy_nothing_is_routed() {
-    let settings = CompilerSettings {
-        tls: true,
-        proxy: false,
-    };
+    let settings = CompilerSettings { tls: true, proxy: false };
     let table = Compiler::new(settings, crate::upstream::reports().0)
         .compile(
             &catalog(vec![tls_service("web", &["10.0.0.1:80"])]),
@@ -104,10 +91,7 @@ fn a_missing_leaf_refuses_the_table() {
 
 #[test]
 fn a_change_carries_everything_else_over_by_pointer() {
-    let old = fixture::table(vec![
-        service("a", &["10.0.0.1:80"]),
-        service("b", &["10.0.0.2:80"]),
-    ]);
+    let old = fixture::table(vec![service("a", &["10.0.0.1:80"]), service("b", &["10.0.0.2:80"])]);
     let new = compiler()
         .with_changes(
             &old,
@@ -124,10 +108,7 @@ fn a_change_carries_everything_else_over_by_pointer() {
     assert!(new.pool(&name("b")).is_none());
     assert!(new.get("c.internal").is_some());
     assert_eq!(new.version().generation, Generation(2));
-    assert!(
-        old.get("b.internal").is_some(),
-        "the old table is untouched"
-    );
+    assert!(old.get("b.internal").is_some(), "the old table is untouched");
 }
 
 /// Replaces `web` and says whether its first upstream is the same one as before.
@@ -137,9 +118,7 @@ fn keeps_upstream(next: Service) -> bool {
     upstream.set_state(UpstreamState::Ejected);
     let busy = upstream.begin();
     let leaves = Leaves::of(std::slice::from_ref(&next));
-    let new = compiler()
-        .with_changes(&old, &[put(next)], &[], &leaves, version(2))
-        .unwrap();
+    let new = compiler().with_changes(&old, &[put(next)], &[], &leaves, version(2)).unwrap();
     let pool = new.pool(&name("web")).unwrap();
     let kept = pool.upstreams().iter().find(|u| Arc::ptr_eq(u, &upstream));
     if let Some(kept) = kept {
@@ -154,23 +133,12 @@ fn keeps_upstream(next: Service) -> bool {
 #[test]
 fn an_upstream_is_kept_by_service_address_and_probe() {
     let plain = || service("web", &["10.0.0.1:80", "10.0.0.2:80"]);
-    let probed = Service {
-        probe: ProbeSpec::Path(ProbePath::parse("/up").unwrap()),
-        ..plain()
-    };
+    let probed = Service { probe: ProbeSpec::Path(ProbePath::parse("/up").unwrap()), ..plain() };
     let cases = [
         ("nothing changed", plain(), true),
         ("an alias more", two_hosts(plain()), true),
-        (
-            "served with TLS",
-            tls_service("web", &["10.0.0.1:80"]),
-            true,
-        ),
-        (
-            "another order",
-            service("web", &["10.0.0.2:80", "10.0.0.1:80"]),
-            true,
-        ),
+        ("served with TLS", tls_service("web", &["10.0.0.1:80"]), true),
+        ("another order", service("web", &["10.0.0.2:80", "10.0.0.1:80"]), true),
         ("another port", service("web", &["10.0.0.1:81"]), false),
         ("another probe", probed, false),
     ];
@@ -185,9 +153,7 @@ fn deregistering_forgets_the_upstreams() {
     old.pool(&name("web")).unwrap().upstreams()[0].set_state(UpstreamState::Ejected);
     let step = |table: &RouteTable, change| {
         let leaves = Leaves::default();
-        compiler()
-            .with_changes(table, &[change], &[], &leaves, version(2))
-            .unwrap()
+        compiler().with_changes(table, &[change], &[], &leaves, version(2)).unwrap()
     };
     let gone = step(&old, Change::Drop(name("web")));
     let back = step(&gone, put(service("web", &["10.0.0.1:80"])));
@@ -202,13 +168,9 @@ fn a_host_can_move_between_services_in_one_step() {
         two_hosts(service("a", &["10.0.0.1:80"])),
         service("b", &["10.0.0.2:80"]),
     ]);
-    let changes = [
-        put(two_hosts(service("b", &["10.0.0.2:80"]))),
-        put(service("a", &["10.0.0.1:80"])),
-    ];
-    let new = compiler()
-        .with_changes(&old, &changes, &[], &Leaves::default(), version(2))
-        .unwrap();
+    let changes =
+        [put(two_hosts(service("b", &["10.0.0.2:80"]))), put(service("a", &["10.0.0.1:80"]))];
+    let new = compiler().with_changes(&old, &changes, &[], &Leaves::default(), version(2)).unwrap();
     assert_eq!(new.get(alias.as_str()).unwrap().service, name("b"));
     assert_eq!(new.len(), 3);
 }
@@ -219,13 +181,7 @@ fn a_reissued_leaf_makes_a_new_route_over_the_same_pool() {
     let old = fixture::table(services.clone());
     let renewed = Leaves::of(&services);
     let new = compiler()
-        .with_changes(
-            &old,
-            &[],
-            &[name("web"), name("gone")],
-            &renewed,
-            version(2),
-        )
+        .with_changes(&old, &[], &[name("web"), name("gone")], &renewed, version(2))
         .unwrap();
 
     let (before, after) = (old.get("web.internal"), new.get("web.internal"));
@@ -239,15 +195,10 @@ fn a_reissued_leaf_makes_a_new_route_over_the_same_pool() {
 
 #[test]
 fn compiling_again_reuses_what_is_the_same() {
-    let services = vec![
-        tls_service("a", &["10.0.0.1:80"]),
-        service("b", &["10.0.0.2:80"]),
-    ];
+    let services = vec![tls_service("a", &["10.0.0.1:80"]), service("b", &["10.0.0.2:80"])];
     let leaves = Leaves::of(&services);
     let compile = |services, previous: Option<&RouteTable>| {
-        compiler()
-            .compile(&catalog(services), &leaves, version(1), previous)
-            .unwrap()
+        compiler().compile(&catalog(services), &leaves, version(1), previous).unwrap()
     };
     let old = compile(services.clone(), None);
     let mut changed = services;

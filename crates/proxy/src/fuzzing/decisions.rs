@@ -148,24 +148,14 @@ mod tests {
 
     #[test]
     fn hellos_find_their_leaves() {
-        for name in [
-            "grafana.internal",
-            "GRAFANA.internal",
-            "clear.internal",
-            "other.internal",
-        ] {
+        for name in ["grafana.internal", "GRAFANA.internal", "clear.internal", "other.internal"] {
             super::sni_hello(&hello(name));
         }
     }
 
     #[test]
     fn answers_in_other_shapes_end() {
-        for answer in [
-            "",
-            "\r\n\r\n",
-            "SSH-2.0-OpenSSH_9.2\r\n",
-            "HTTP/2.0 200 OK\r\n\r\n",
-        ] {
+        for answer in ["", "\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/2.0 200 OK\r\n\r\n"] {
             super::probe_response(answer.as_bytes());
         }
         let endless = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "y".repeat(100_000));

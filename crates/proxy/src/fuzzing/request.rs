@@ -39,13 +39,9 @@ pub fn request_head(data: &[u8]) {
         .map(|token| token.trim().to_ascii_lowercase())
         .collect();
     let after = sent(before.clone());
-    for gone in [
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authorization",
-        "transfer-encoding",
-        "upgrade",
-    ] {
+    for gone in
+        ["keep-alive", "proxy-connection", "proxy-authorization", "transfer-encoding", "upgrade"]
+    {
         assert!(!after.contains_key(gone), "{gone}");
     }
     let connection = after.get("connection").map(HeaderValue::as_bytes);
@@ -80,20 +76,13 @@ pub fn forwarded_header(data: &[u8]) {
     }
     let after = sent(claimed);
     let all = |name: &str| {
-        after
-            .get_all(name)
-            .iter()
-            .map(|v| v.to_str().unwrap_or("?").to_owned())
-            .collect::<Vec<_>>()
+        after.get_all(name).iter().map(|v| v.to_str().unwrap_or("?").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(all("x-forwarded-for"), [CLIENT]);
     assert_eq!(all("x-real-ip"), [CLIENT]);
     assert_eq!(all("x-forwarded-proto"), ["https"]);
     assert_eq!(all("x-forwarded-host"), [HOST]);
-    assert_eq!(
-        all("forwarded"),
-        [format!("for={CLIENT};proto=https;host={HOST}")]
-    );
+    assert_eq!(all("forwarded"), [format!("for={CLIENT};proto=https;host={HOST}")]);
     assert_eq!(after.len(), OURS.len() + 1, "{after:?}");
 }
 

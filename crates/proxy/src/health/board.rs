@@ -137,17 +137,11 @@ impl HealthBoard {
 impl ServiceHealth {
     /// Judges a service by its upstreams and its leaves.
     pub fn of(pool: &Pool, leaves: Option<&RouteLeaves>, now: Timestamp) -> Self {
-        let upstreams: Vec<UpstreamHealth> = pool
-            .upstreams()
-            .iter()
-            .map(|upstream| UpstreamHealth::of(upstream))
-            .collect();
+        let upstreams: Vec<UpstreamHealth> =
+            pool.upstreams().iter().map(|upstream| UpstreamHealth::of(upstream)).collect();
         let mut health = pool.health();
         let ejected = |upstream: &&UpstreamHealth| upstream.state == UpstreamState::Ejected;
-        let mut reason = upstreams
-            .iter()
-            .find(ejected)
-            .and_then(|u| u.reason.clone());
+        let mut reason = upstreams.iter().find(ejected).and_then(|u| u.reason.clone());
         if let Some(overdue) = leaves.and_then(|leaves| overdue(leaves, now)) {
             if matches!(health, Health::Healthy | Health::Unknown) {
                 health = Health::Degraded;

@@ -47,11 +47,7 @@ pub struct HealthMachine {
 impl HealthMachine {
     /// The machine of an upstream in this state, with no outcomes counted.
     pub fn new(state: UpstreamState) -> Self {
-        Self {
-            state,
-            failures: 0,
-            passes: 0,
-        }
+        Self { state, failures: 0, passes: 0 }
     }
 
     /// Judges the outcome of a probe.

@@ -168,11 +168,8 @@ impl ProbePlan {
         } else {
             self.jitter.shorten(entry.wait(settings.interval))
         };
-        let target = Target {
-            key,
-            pool: Arc::clone(&entry.pool),
-            upstream: Arc::clone(&entry.upstream),
-        };
+        let target =
+            Target { key, pool: Arc::clone(&entry.pool), upstream: Arc::clone(&entry.upstream) };
         self.schedule(key, now + wait);
         Some((target, transition))
     }
@@ -187,9 +184,7 @@ impl ProbePlan {
         entry.machine.suspect(thresholds);
         match entry.due {
             Some(due) => {
-                let earliest = entry
-                    .ended
-                    .map_or(now, |ended| now.max(ended + REPORTED_GAP));
+                let earliest = entry.ended.map_or(now, |ended| now.max(ended + REPORTED_GAP));
                 if earliest < due {
                     self.schedule(key, earliest);
                 }
@@ -200,11 +195,8 @@ impl ProbePlan {
 
     /// Draws in what is due later than one interval from now, after the interval became shorter.
     pub fn draw_in(&mut self, interval: Duration, now: Instant) {
-        let late: Vec<Key> = self
-            .due
-            .range((now + interval, Key(0))..)
-            .map(|(_, key)| *key)
-            .collect();
+        let late: Vec<Key> =
+            self.due.range((now + interval, Key(0))..).map(|(_, key)| *key).collect();
         for key in late {
             let wait = self.jitter.spread(interval);
             self.schedule(key, now + wait);

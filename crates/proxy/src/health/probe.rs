@@ -137,22 +137,14 @@ impl Counts {
             Self::Below500 => status.as_u16() < 500,
             Self::Success => status.is_success() || status.is_redirection(),
         };
-        if healthy {
-            Outcome::Passed
-        } else {
-            Outcome::Failed(Failure::Status(status))
-        }
+        if healthy { Outcome::Passed } else { Outcome::Failed(Failure::Status(status)) }
     }
 }
 
 impl Ask {
     /// What a service's probe asks, where `default_path` is the configured one.
     pub fn of(spec: &ProbeSpec, default_path: &str, host: &Host) -> Self {
-        let get = |path: &str, counts| Self::Get {
-            path: path.into(),
-            host: host.clone(),
-            counts,
-        };
+        let get = |path: &str, counts| Self::Get { path: path.into(), host: host.clone(), counts };
         match spec {
             ProbeSpec::Connect => Self::Connect,
             ProbeSpec::Default => get(default_path, Counts::Below500),
@@ -182,11 +174,7 @@ impl Probe {
             Ok(outcome) => outcome,
             Err(_) => Outcome::Failed(Failure::TimedOut(self.timeout)),
         };
-        Finding {
-            outcome,
-            socket,
-            latency: started.elapsed(),
-        }
+        Finding { outcome, socket, latency: started.elapsed() }
     }
 
     async fn attempt(&self, resolver: &Resolver, socket: &mut Option<SocketAddr>) -> Outcome {
@@ -253,9 +241,7 @@ where
             Err(error) => return Err(failure_of_http(&error)),
         },
     };
-    answer
-        .map(|answer| answer.status())
-        .map_err(|error| failure_of_http(&error))
+    answer.map(|answer| answer.status()).map_err(|error| failure_of_http(&error))
 }
 
 fn failure_of(error: &io::Error) -> Failure {

@@ -129,11 +129,7 @@ impl<C: Check> Prober<C> {
                 return;
             };
             self.running += 1;
-            let guard = EndGuard {
-                key: target.key,
-                finding: None,
-                ended: self.ended.clone(),
-            };
+            let guard = EndGuard { key: target.key, finding: None, ended: self.ended.clone() };
             let probe = probe_of(&target, &settings);
             let (check, stop) = (self.check.clone(), tasks.stop().clone());
             tasks.job("probe", async move {
@@ -150,9 +146,7 @@ impl<C: Check> Prober<C> {
         self.running -= 1;
         let settings = self.settings.load_full();
         let Ended { key, finding } = ended;
-        let judged = self
-            .plan
-            .finish(key, &finding.outcome, &settings, Instant::now());
+        let judged = self.plan.finish(key, &finding.outcome, &settings, Instant::now());
         let Some((target, transition)) = judged else {
             return;
         };
@@ -236,10 +230,7 @@ impl Drop for EndGuard {
             socket: None,
             latency: Duration::ZERO,
         });
-        let ended = Ended {
-            key: self.key,
-            finding,
-        };
+        let ended = Ended { key: self.key, finding };
         // Invariant: the queue has a place for each running probe; it only fails once the prober
         // is gone, and then nobody wants to know.
         drop(self.ended.try_send(ended));

@@ -30,10 +30,7 @@ fn picks(pool: &Pool, times: usize, tried: Option<&Upstream>) -> BTreeMap<u16, u
 #[test]
 fn admitted_upstreams_share_evenly() {
     let pool = pool(&["10.0.0.1:1", "10.0.0.1:2", "name:3"]);
-    assert_eq!(
-        picks(&pool, 300, None),
-        [(1, 100), (2, 100), (3, 100)].into()
-    );
+    assert_eq!(picks(&pool, 300, None), [(1, 100), (2, 100), (3, 100)].into());
 }
 
 #[test]
@@ -44,10 +41,7 @@ fn an_ejected_upstream_gets_nothing_and_the_rest_its_share() {
     assert!(!before_rebuild.contains_key(&2), "{before_rebuild:?}");
 
     pool.refresh();
-    assert_eq!(
-        picks(&pool, 300, None),
-        [(1, 100), (3, 100), (4, 100)].into()
-    );
+    assert_eq!(picks(&pool, 300, None), [(1, 100), (3, 100), (4, 100)].into());
 }
 
 #[test]
@@ -122,12 +116,7 @@ async fn reports_are_one_at_a_time_and_never_wait() {
     let upstream = |port: u16| {
         let addr = UpstreamAddr::from_socket(([127, 0, 0, 1], port).into());
         let service = ServiceName::parse("web").unwrap();
-        Arc::new(Upstream::new(
-            service,
-            addr,
-            ProbeSpec::Connect,
-            reports.clone(),
-        ))
+        Arc::new(Upstream::new(service, addr, ProbeSpec::Connect, reports.clone()))
     };
     let (first, second) = (upstream(1), upstream(2));
     let seen = crate::upstream::Observation::ConnectFailed;

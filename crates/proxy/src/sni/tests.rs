@@ -26,11 +26,7 @@ fn clients_that_offer_ed25519_get_it_and_everybody_else_p256() {
     ];
     for (schemes, expected) in cases {
         let served = site.handshake(Some("web.internal"), &schemes).unwrap();
-        assert_eq!(
-            served,
-            [site.certificate(expected), site.issuer.clone()],
-            "{schemes:?}"
-        );
+        assert_eq!(served, [site.certificate(expected), site.issuer.clone()], "{schemes:?}");
     }
 }
 
@@ -43,12 +39,7 @@ fn the_name_is_folded() {
 #[test]
 fn what_is_not_served_here_is_refused_in_the_handshake() {
     let site = Site::new();
-    for name in [
-        Some("other.internal"),
-        Some("clear.internal"),
-        Some("broken.internal"),
-        None,
-    ] {
+    for name in [Some("other.internal"), Some("clear.internal"), Some("broken.internal"), None] {
         let refused = site.handshake(name, &[P256, ED25519]);
         assert!(refused.is_err(), "{name:?}: {refused:?}");
     }
@@ -97,17 +88,10 @@ impl Site {
         let issuer = CertificateDer::from(pair.ecdsa_p256.certificate_der.to_vec());
         let chain: Arc<[_]> = Arc::new([issuer.clone()]);
         let web = RouteLeaves::new(pair.clone(), pair.renew_at(), Arc::clone(&chain), chain);
-        leaves
-            .0
-            .insert(ServiceName::parse("web").unwrap(), Arc::new(web));
+        leaves.0.insert(ServiceName::parse("web").unwrap(), Arc::new(web));
         let table = compiler().compile(&catalog(services), &leaves, version(1), None);
         let (writer, reader) = live::channel(Arc::new(table.unwrap()));
-        Self {
-            pair,
-            issuer,
-            writer,
-            reader,
-        }
+        Self { pair, issuer, writer, reader }
     }
 
     fn certificate(&self, algorithm: Algorithm) -> CertificateDer<'_> {
@@ -142,11 +126,7 @@ impl Site {
             client.process_new_packets()?;
         }
         let shown = client.peer_certificates().unwrap_or_default();
-        Ok(shown
-            .iter()
-            .cloned()
-            .map(CertificateDer::into_owned)
-            .collect())
+        Ok(shown.iter().cloned().map(CertificateDer::into_owned).collect())
     }
 }
 

@@ -13,10 +13,7 @@ fn a_kept_connection_serves_the_next_request() {
     for path in ["/a", "/b?c=d", "/e"] {
         let (head, body) = client.ask(&get("web.internal", path));
         assert_eq!(head.status(), 200);
-        assert!(
-            body.starts_with(&format!("GET {path} HTTP/1.1\r\n")),
-            "{body}"
-        );
+        assert!(body.starts_with(&format!("GET {path} HTTP/1.1\r\n")), "{body}");
     }
     assert_eq!(upstream.connections(), 1);
     assert_eq!(gateway.stop().cut, 0);
@@ -158,19 +155,13 @@ fn bodies_and_trailers_pass() {
 #[test]
 fn lengths_without_a_body_pass() {
     let upstream = Upstream::http(|head| {
-        let status = if head.0.starts_with("HEAD") {
-            "200 OK"
-        } else {
-            "304 Not Modified"
-        };
+        let status = if head.0.starts_with("HEAD") { "200 OK" } else { "304 Not Modified" };
         format!("HTTP/1.1 {status}\r\ncontent-length: 1234\r\netag: \"a\"\r\n\r\n")
     });
     let gateway = Gateway::http(vec![service("web", &[&upstream.text()])]);
     let mut client = gateway.connect();
     for (method, status) in [("HEAD", 200), ("GET", 304), ("HEAD", 200)] {
-        client.send(&format!(
-            "{method} / HTTP/1.1\r\nhost: web.internal\r\n\r\n"
-        ));
+        client.send(&format!("{method} / HTTP/1.1\r\nhost: web.internal\r\n\r\n"));
         let head = client.head().expect("a head");
         assert_eq!(head.status(), status);
         assert_eq!(head.field("etag"), Some("\"a\""));
@@ -208,10 +199,8 @@ fn an_upstream_that_hangs_does_not_slow_its_neighbour() {
         wire.send(&ok("late"));
     });
     let quick = Upstream::mirror();
-    let gateway = Gateway::http(vec![
-        service("slow", &[&slow.text()]),
-        service("quick", &[&quick.text()]),
-    ]);
+    let gateway =
+        Gateway::http(vec![service("slow", &[&slow.text()]), service("quick", &[&quick.text()])]);
     let mut waiting = gateway.connect();
     waiting.send(&get("slow.internal", "/"));
     let mut client = gateway.connect();

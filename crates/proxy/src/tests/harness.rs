@@ -63,14 +63,7 @@ impl Gateway {
             limits,
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
-        Self {
-            http,
-            https,
-            table: writer,
-            metrics,
-            tasks,
-            proxy,
-        }
+        Self { http, https, table: writer, metrics, tasks, proxy }
     }
 
     /// A new connection in the clear.
@@ -86,10 +79,8 @@ impl Gateway {
     /// Stops it and waits for the end.
     pub(super) fn stop(self) -> Drained {
         self.begin_stop();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let drained = runtime.block_on(self.proxy.finished());
         assert_eq!((self.tasks.died(), self.tasks.panics()), (None, 0));
         drained
@@ -117,10 +108,7 @@ impl Upstream {
                 std::thread::spawn(move || serve(Wire::new(stream)));
             }
         });
-        Self {
-            address,
-            connections,
-        }
+        Self { address, connections }
     }
 
     /// Answers every request on every connection with the text that `answer` makes of its head.
@@ -155,10 +143,7 @@ pub(super) fn nowhere() -> String {
 
 /// A response with this body.
 pub(super) fn ok(body: &str) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// A request without a body.
@@ -186,10 +171,7 @@ impl Wire<TcpStream> {
 
 impl<S: Read + Write> Wire<S> {
     pub(super) fn over(stream: S) -> Self {
-        Self {
-            stream,
-            buffer: Vec::new(),
-        }
+        Self { stream, buffer: Vec::new() }
     }
 
     pub(super) fn send(&mut self, text: &str) {
@@ -239,9 +221,7 @@ impl<S: Read + Write> Wire<S> {
     /// A response with a known length or none.
     pub(super) fn response(&mut self) -> (Head, String) {
         let head = self.head().expect("a response");
-        let length = head
-            .field("content-length")
-            .map_or(0, |text| text.parse().expect("a number"));
+        let length = head.field("content-length").map_or(0, |text| text.parse().expect("a number"));
         let body = self.exactly(length);
         (head, body)
     }

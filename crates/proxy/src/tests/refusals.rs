@@ -60,14 +60,9 @@ fn connect_and_trace_are_refused() {
 #[test]
 fn a_service_with_tls_is_redirected_to_its_port() {
     let gateway = Gateway::http(vec![tls_service("grafana", &["127.0.0.1:1"])]);
-    let (head, _) = gateway
-        .connect()
-        .ask(&get("GRAFANA.internal:8080", "/d?x=1"));
+    let (head, _) = gateway.connect().ask(&get("GRAFANA.internal:8080", "/d?x=1"));
     assert_eq!(head.status(), 308);
-    assert_eq!(
-        head.field("location"),
-        Some("https://grafana.internal:8443/d?x=1")
-    );
+    assert_eq!(head.field("location"), Some("https://grafana.internal:8443/d?x=1"));
     gateway.stop();
 }
 
@@ -89,10 +84,7 @@ fn a_dead_upstream_gives_502_and_an_ejected_one_503() {
     let (head, body) = client.ask(&get("web.internal", "/"));
     assert_eq!(head.status(), 502);
     assert_eq!(head.field("conduit-error"), Some("connect_failed"));
-    assert_eq!(
-        body,
-        "502 no connection to an upstream of web: connection refused\n"
-    );
+    assert_eq!(body, "502 no connection to an upstream of web: connection refused\n");
     let table = gateway.table.current();
     let pool = &table.get("web.internal").expect("a route").pool;
     pool.upstreams()[0].set_state(UpstreamState::Ejected);
@@ -124,14 +116,12 @@ fn an_upstream_that_breaks_off_or_talks_nonsense_gives_502() {
 fn a_head_that_is_too_large_is_refused() {
     let gateway = Gateway::http(Vec::new());
     let line = format!("x-filler: {}\r\n", "a".repeat(70_000));
-    let (head, _) = gateway
-        .connect()
-        .ask(&format!("GET / HTTP/1.1\r\nhost: a.internal\r\n{line}\r\n"));
+    let (head, _) =
+        gateway.connect().ask(&format!("GET / HTTP/1.1\r\nhost: a.internal\r\n{line}\r\n"));
     assert_eq!(head.status(), 431);
     let many = "x: y\r\n".repeat(200);
-    let (head, _) = gateway
-        .connect()
-        .ask(&format!("GET / HTTP/1.1\r\nhost: a.internal\r\n{many}\r\n"));
+    let (head, _) =
+        gateway.connect().ask(&format!("GET / HTTP/1.1\r\nhost: a.internal\r\n{many}\r\n"));
     assert_eq!(head.status(), 431);
     gateway.stop();
 }

@@ -63,10 +63,7 @@ fn the_deadline_cuts_streams_and_tunnels_and_counts_them() {
         });
         wire.rest();
     });
-    let limits = Limits {
-        drain: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let limits = Limits { drain: Duration::from_millis(50), ..Limits::default() };
     let table = fixture::table(vec![service("web", &[&upstream.text()])]);
     let gateway = Gateway::with(table, |_| None, limits);
     let mut stream = gateway.connect();
@@ -79,8 +76,5 @@ fn the_deadline_cuts_streams_and_tunnels_and_counts_them() {
     let metrics = gateway.metrics.clone();
     assert_eq!(gateway.stop().cut, 2);
     assert_eq!(metrics.cut(), 2);
-    assert_eq!(
-        (stream.rest(), tunnel.rest()),
-        (String::new(), String::new())
-    );
+    assert_eq!((stream.rest(), tunnel.rest()), (String::new(), String::new()));
 }

@@ -27,10 +27,7 @@ fn an_event_arrives_before_the_next_is_sent() {
     client.send(&get("web.internal", "/events"));
     assert_eq!(client.head().expect("a head").status(), 200);
     for event in 0..5 {
-        assert_eq!(
-            client.until("\n\n\r\n"),
-            format!("9\r\ndata: {event}\n\n\r\n")
-        );
+        assert_eq!(client.until("\n\n\r\n"), format!("9\r\ndata: {event}\n\n\r\n"));
         // Not even when the route is gone.
         gateway.table.publish(Arc::new(fixture::table(Vec::new())));
         seen.send(()).expect("waiting");
@@ -118,10 +115,7 @@ fn an_upgrade_that_nobody_asked_for_or_nobody_wants_is_plain_http() {
          upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n",
     );
     assert_eq!(head.status(), 200);
-    assert!(
-        !seen.contains("h2c") && !seen.contains("settings"),
-        "{seen}"
-    );
+    assert!(!seen.contains("h2c") && !seen.contains("settings"), "{seen}");
     let (head, _) = gateway.connect().ask(&get("web.internal", "/odd"));
     assert_eq!(head.status(), 502);
     gateway.stop();

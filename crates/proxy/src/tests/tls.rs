@@ -63,9 +63,7 @@ fn an_unknown_name_ends_the_handshake() {
 fn http2_in_front_becomes_http1_behind() {
     let upstream = Upstream::raw(|mut wire| {
         while let Some(head) = wire.head() {
-            let length = head
-                .field("content-length")
-                .map(|n| n.parse().expect("number"));
+            let length = head.field("content-length").map(|n| n.parse().expect("number"));
             let body = match length {
                 Some(length) => wire.exactly(length),
                 None if head.field("transfer-encoding").is_some() => wire.until("0\r\n\r\n"),
@@ -75,10 +73,8 @@ fn http2_in_front_becomes_http1_behind() {
         }
     });
     let site = Site::start(&[("web", &upstream.text())]);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut sender = site.http2("web.internal").await;
         let post = Request::post("https://web.internal/up?x=1")
@@ -93,25 +89,19 @@ fn http2_in_front_becomes_http1_behind() {
         let seen = String::from_utf8(seen.to_bytes().to_vec()).expect("text");
         assert!(seen.starts_with("POST /up?x=1 HTTP/1.1\r\n"), "{seen}");
         assert!(seen.ends_with("\r\n\r\nhello"), "{seen}");
-        assert_eq!(
-            seen.matches("\r\nhost: web.internal\r\n").count(),
-            1,
-            "{seen}"
-        );
+        assert_eq!(seen.matches("\r\nhost: web.internal\r\n").count(), 1, "{seen}");
         assert!(seen.contains("cookie: a=1; b=2\r\n"), "{seen}");
         assert!(seen.contains("content-length: 5\r\n"), "{seen}");
         assert!(seen.contains("connection: te\r\n"), "{seen}");
         for _ in 0..3 {
-            let get = Request::get("https://web.internal/")
-                .body(Full::default())
-                .expect("a request");
+            let get =
+                Request::get("https://web.internal/").body(Full::default()).expect("a request");
             let response = sender.send_request(get).await.expect("an answer");
             assert_eq!(response.status(), StatusCode::OK);
             response.into_body().collect().await.expect("a body");
         }
-        let other = Request::get("https://other.internal/")
-            .body(Full::default())
-            .expect("a request");
+        let other =
+            Request::get("https://other.internal/").body(Full::default()).expect("a request");
         let response = sender.send_request(other).await.expect("an answer");
         assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST);
     });
@@ -131,10 +121,8 @@ impl Site {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, key()).expect("a root");
-        let services: Vec<Service> = services
-            .iter()
-            .map(|(name, upstream)| tls_service(name, &[upstream]))
-            .collect();
+        let services: Vec<Service> =
+            services.iter().map(|(name, upstream)| tls_service(name, &[upstream])).collect();
         let mut leaves = Leaves(HashMap::new());
         for service in &services {
             let names = service.hosts.iter().map(ToString::to_string);
@@ -143,24 +131,13 @@ impl Site {
                 .expect("names")
                 .signed_by(&key, &issuer)
                 .expect("a leaf");
-            let leaf = fixture::leaf(
-                Algorithm::EcdsaP256,
-                leaf.der().to_vec(),
-                key.serialize_der(),
-            );
-            let pair = LeafPair {
-                ed25519: leaf.clone(),
-                ecdsa_p256: leaf,
-            };
+            let leaf =
+                fixture::leaf(Algorithm::EcdsaP256, leaf.der().to_vec(), key.serialize_der());
+            let pair = LeafPair { ed25519: leaf.clone(), ecdsa_p256: leaf };
             leaves.insert(&service.name, pair);
         }
         let table = fixture::compiler()
-            .compile(
-                &fixture::catalog(services),
-                &leaves,
-                fixture::version(1),
-                None,
-            )
+            .compile(&fixture::catalog(services), &leaves, fixture::version(1), None)
             .expect("a table");
         Self {
             gateway: Gateway::with(table, |reader| Some(server(reader)), Limits::default()),
@@ -198,9 +175,8 @@ impl Site {
             .connect(name, tcp)
             .await
             .expect("a handshake");
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(tls))
-            .await
-            .expect("HTTP/2");
+        let (sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.expect("HTTP/2");
         let tasks = conduit_core::tasks::Tasks::new(tokio_util::sync::CancellationToken::new());
         tasks.job("client", async move {
             connection.await.ok();

@@ -19,12 +19,7 @@ pub(super) fn read(
     let fields = value.as_object().ok_or("it is not an object")?;
     let name = text(fields, "name")?.ok_or("it has no name")?;
     let name = ServiceName::parse(name).map_err(|error| error.to_string())?;
-    let mut fields = Fields {
-        row,
-        name: name.clone(),
-        fields,
-        ignored,
-    };
+    let mut fields = Fields { row, name: name.clone(), fields, ignored };
     match fields.text("status")? {
         None | Some("active") => {}
         Some("inactive") => {
@@ -92,9 +87,7 @@ impl<'a> Fields<'a> {
         if all.is_empty() {
             return Err("it has neither upstream nor host".into());
         }
-        all.iter()
-            .map(|text| parsed(UpstreamAddr::parse(text)))
-            .collect()
+        all.iter().map(|text| parsed(UpstreamAddr::parse(text))).collect()
     }
 
     fn port(&self) -> Result<Option<u16>, String> {
@@ -114,10 +107,7 @@ impl<'a> Fields<'a> {
         match (self.text("protocol")?, shape) {
             (None, _) => Ok(Protocol::Http),
             (Some("https"), Shape::Original) => {
-                self.ignore(
-                    "protocol",
-                    "https was never used there; upstreams get plain HTTP",
-                );
+                self.ignore("protocol", "https was never used there; upstreams get plain HTTP");
                 Ok(Protocol::Http)
             }
             (Some(word), _) => parsed(word.parse()),
@@ -154,10 +144,7 @@ impl<'a> Fields<'a> {
             Some(Value::Object(block)) => block,
             Some(_) => return Err("its monitoring is not an object".into()),
         };
-        for key in block
-            .keys()
-            .filter(|key| !MONITORING.contains(&key.as_str()))
-        {
+        for key in block.keys().filter(|key| !MONITORING.contains(&key.as_str())) {
             self.ignore(&format!("monitoring.{key}"), UNKNOWN);
         }
         let owned = |key| Ok::<_, String>(text(block, key)?.map(str::to_owned));

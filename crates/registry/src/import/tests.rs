@@ -9,11 +9,7 @@ fn import(text: &str) -> Import {
 }
 
 fn fields(import: &Import) -> Vec<&str> {
-    import
-        .ignored
-        .iter()
-        .map(|ignored| ignored.field.as_str())
-        .collect()
+    import.ignored.iter().map(|ignored| ignored.field.as_str()).collect()
 }
 
 #[test]
@@ -33,10 +29,7 @@ fn the_seeds_rows_are_understood() {
     assert_eq!(core.name.as_str(), "core");
     assert_eq!(core.upstreams[0].to_string(), "10.0.1.10:8000");
     assert_eq!(core.domain.as_deref(), Some("core.internal"));
-    assert_eq!(
-        core.probe.as_ref().map(|probe| probe.as_str()),
-        Some("/health")
-    );
+    assert_eq!(core.probe.as_ref().map(|probe| probe.as_str()), Some("/health"));
     assert_eq!(core.monitoring.container_name.as_deref(), Some("qp-core"));
     assert_eq!((core.tls, core.dns), (TlsMode::Issued, None));
     assert_eq!(fields(&import), ["row"]);
@@ -53,11 +46,8 @@ fn the_originals_rows_are_understood_and_its_dead_fields_listed() {
             {"name":"v6","host":"fd00::5","port":"8080","protocol":"http",
              "health_path":"/up","extra":1}]}"#,
     );
-    let upstreams: Vec<String> = import
-        .registrations
-        .iter()
-        .map(|r| r.upstreams[0].to_string())
-        .collect();
+    let upstreams: Vec<String> =
+        import.registrations.iter().map(|r| r.upstreams[0].to_string()).collect();
     assert_eq!(upstreams, ["10.0.1.5:8080", "[fd00::5]:8080"]);
     assert_eq!(import.registrations[0].probe, None);
     assert_eq!(import.registrations[0].protocol, Protocol::Http);
@@ -93,52 +83,19 @@ fn what_cannot_be_understood_refuses_the_file_and_says_where() {
         (r#"{"version":2,"services":[]}"#, "version 2"),
         ("[7]", "row 1: it is not an object"),
         ("[{}]", "row 1: it has no name"),
-        (
-            r#"[{"name":"a"}]"#,
-            "row 1: it has neither upstream nor host",
-        ),
-        (
-            r#"[{"name":"a b","upstream":"h:1"}]"#,
-            "row 1: \"a b\" cannot be",
-        ),
-        (
-            r#"[{"name":"a","upstream":"h:1"},{"name":"b","upstream":"h"}]"#,
-            "row 2: \"h\"",
-        ),
-        (
-            r#"[{"name":"a","upstream":7}]"#,
-            "its upstream is not a text",
-        ),
-        (
-            r#"[{"name":"a","upstream":"h:1","upstreams":[7]}]"#,
-            "else than texts",
-        ),
-        (
-            r#"[{"name":"a","upstream":"h:1","aliases":"b"}]"#,
-            "its aliases is not a list",
-        ),
-        (
-            r#"[{"name":"a","upstream":"h:1","protocol":"https"}]"#,
-            "use one of: http, tcp",
-        ),
-        (
-            r#"[{"name":"a","upstream":"h:1","status":"gone"}]"#,
-            "status",
-        ),
+        (r#"[{"name":"a"}]"#, "row 1: it has neither upstream nor host"),
+        (r#"[{"name":"a b","upstream":"h:1"}]"#, "row 1: \"a b\" cannot be"),
+        (r#"[{"name":"a","upstream":"h:1"},{"name":"b","upstream":"h"}]"#, "row 2: \"h\""),
+        (r#"[{"name":"a","upstream":7}]"#, "its upstream is not a text"),
+        (r#"[{"name":"a","upstream":"h:1","upstreams":[7]}]"#, "else than texts"),
+        (r#"[{"name":"a","upstream":"h:1","aliases":"b"}]"#, "its aliases is not a list"),
+        (r#"[{"name":"a","upstream":"h:1","protocol":"https"}]"#, "use one of: http, tcp"),
+        (r#"[{"name":"a","upstream":"h:1","status":"gone"}]"#, "status"),
         (r#"[{"name":"a","upstream":"h:1","tls":7}]"#, "its tls"),
-        (
-            r#"[{"name":"a","upstream":"h:1","monitoring":[]}]"#,
-            "its monitoring",
-        ),
-        (
-            r#"[{"name":"a","upstream":"h:1","health_check":"up"}]"#,
-            "probe path",
-        ),
+        (r#"[{"name":"a","upstream":"h:1","monitoring":[]}]"#, "its monitoring"),
+        (r#"[{"name":"a","upstream":"h:1","health_check":"up"}]"#, "probe path"),
         (r#"[{"name":"a","host":"10.0.0.1"}]"#, "port is missing"),
-        (
-            r#"[{"name":"a","host":"10.0.0.1","port":70000}]"#,
-            "its port",
-        ),
+        (r#"[{"name":"a","host":"10.0.0.1","port":70000}]"#, "its port"),
         (r#"[{"name":"a","host":"10.0.0.1","port":-1}]"#, "its port"),
     ] {
         let error = services(text.as_bytes()).expect_err(text);

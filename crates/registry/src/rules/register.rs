@@ -38,24 +38,15 @@ pub(super) fn apply(
         steps.push(step(catalog, asked, options, settings, now)?);
     }
     if options.prune {
-        let absent = catalog
-            .sorted()
-            .into_iter()
-            .filter(|s| !named.contains(&s.name));
+        let absent = catalog.sorted().into_iter().filter(|s| !named.contains(&s.name));
         steps.extend(absent.map(|service| Step {
             name: service.name.clone(),
-            act: Act::Deregister {
-                previous: Arc::clone(service),
-            },
+            act: Act::Deregister { previous: Arc::clone(service) },
         }));
     }
     check_hosts(catalog, &steps)?;
     check_count(catalog, &steps, limit)?;
-    Ok(Plan {
-        steps,
-        dry_run: options.dry_run,
-        ..Plan::default()
-    })
+    Ok(Plan { steps, dry_run: options.dry_run, ..Plan::default() })
 }
 
 fn step(
@@ -69,16 +60,10 @@ fn step(
     let act = match catalog.get(&asked.name) {
         None => Act::Create { next },
         Some(previous) if previous.same_as(&next) => Act::Keep,
-        Some(previous) if options.replace => Act::Replace {
-            previous: Arc::clone(previous),
-            next,
-        },
+        Some(previous) if options.replace => Act::Replace { previous: Arc::clone(previous), next },
         Some(previous) => return Err(name_taken(previous)),
     };
-    Ok(Step {
-        name: asked.name.clone(),
-        act,
-    })
+    Ok(Step { name: asked.name.clone(), act })
 }
 
 fn name_taken(previous: &Service) -> Rejection {
@@ -132,9 +117,6 @@ fn check_count(catalog: &Catalog, steps: &[Step], limit: usize) -> Result<(), Re
 }
 
 fn over_limit(limit: usize) -> Rejection {
-    Rejection::new(
-        "limit",
-        format!("there can be at most {limit} active services"),
-    )
-    .hint("deregister what is not needed any more")
+    Rejection::new("limit", format!("there can be at most {limit} active services"))
+        .hint("deregister what is not needed any more")
 }

@@ -62,9 +62,7 @@ fn hosts(asked: &Registration, settings: &Settings) -> Result<Vec<Host>, Rejecti
 }
 
 fn host(name: &ServiceName, asked: Option<&str>, domains: &Domains) -> Result<Host, Rejection> {
-    let host = domains
-        .host_for(name, asked)
-        .map_err(|error| invalid_domain(&error, domains))?;
+    let host = domains.host_for(name, asked).map_err(|error| invalid_domain(&error, domains))?;
     if domains.iter().any(|domain| *domain == host) {
         let message = format!("{host} is a configured domain, so no service can have it as host");
         return Err(Rejection::new("invalid_domain", message)
@@ -93,10 +91,8 @@ fn check_upstreams(asked: &Registration, settings: &Settings) -> Result<(), Reje
     let name = &asked.name;
     let limit = settings.limits.upstreams_max;
     if asked.upstreams.is_empty() {
-        return Err(
-            Rejection::new("upstream_missing", format!("{name} has no upstream"))
-                .hint("give one as --host HOST:PORT"),
-        );
+        return Err(Rejection::new("upstream_missing", format!("{name} has no upstream"))
+            .hint("give one as --host HOST:PORT"));
     }
     if asked.upstreams.len() > limit {
         let message = format!("{name} has more than {limit} upstreams");
@@ -107,13 +103,10 @@ fn check_upstreams(asked: &Registration, settings: &Settings) -> Result<(), Reje
             let message = format!("{name} has the upstream {upstream} twice");
             return Err(Rejection::new("upstream_duplicate", message).hint("give it once"));
         }
-        settings
-            .upstreams
-            .check(upstream, &settings.domains)
-            .map_err(|reason| {
-                let message = format!("{upstream} cannot be an upstream: {reason}");
-                Rejection::new("upstream_refused", message).hint(reason.hint())
-            })?;
+        settings.upstreams.check(upstream, &settings.domains).map_err(|reason| {
+            let message = format!("{upstream} cannot be an upstream: {reason}");
+            Rejection::new("upstream_refused", message).hint(reason.hint())
+        })?;
     }
     Ok(())
 }
@@ -159,11 +152,7 @@ fn probe(asked: &Registration) -> Result<ProbeSpec, Rejection> {
 fn check_monitoring(asked: &Registration, settings: &Settings) -> Result<(), Rejection> {
     let limit = settings.limits.monitoring_bytes_max;
     let monitoring = &asked.monitoring;
-    let texts = [
-        &monitoring.kind,
-        &monitoring.container_name,
-        &monitoring.ssh_host,
-    ];
+    let texts = [&monitoring.kind, &monitoring.container_name, &monitoring.ssh_host];
     let bad = |text: &&String| text.len() > limit || text.chars().any(char::is_control);
     if texts.into_iter().flatten().any(|text| bad(&text)) {
         let message = format!(
@@ -173,11 +162,7 @@ fn check_monitoring(asked: &Registration, settings: &Settings) -> Result<(), Rej
         return Err(Rejection::new("invalid_monitoring", message));
     }
     // An SSH destination that starts with `-` would be read as an option.
-    if monitoring
-        .ssh_host
-        .as_ref()
-        .is_some_and(|host| host.starts_with('-'))
-    {
+    if monitoring.ssh_host.as_ref().is_some_and(|host| host.starts_with('-')) {
         let message = format!("the SSH host of {} starts with '-'", asked.name);
         return Err(Rejection::new("invalid_monitoring", message));
     }

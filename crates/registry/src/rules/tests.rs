@@ -20,10 +20,7 @@ fn name(text: &str) -> ServiceName {
 }
 
 fn asked(service: &str, upstream: &str) -> Registration {
-    Registration::new(
-        name(service),
-        vec![UpstreamAddr::parse(upstream).expect("valid")],
-    )
+    Registration::new(name(service), vec![UpstreamAddr::parse(upstream).expect("valid")])
 }
 
 fn with(service: &str, change: impl FnOnce(&mut Registration)) -> Registration {
@@ -54,16 +51,10 @@ fn code(result: Result<Plan, Rejection>) -> &'static str {
 
 fn kinds(plan: &Plan) -> Vec<(String, OutcomeKind)> {
     let outcomes = plan.outcomes().into_iter();
-    outcomes
-        .map(|outcome| (outcome.name.to_string(), outcome.kind))
-        .collect()
+    outcomes.map(|outcome| (outcome.name.to_string(), outcome.kind)).collect()
 }
 
-const REPLACE: RegisterOptions = RegisterOptions {
-    dry_run: false,
-    prune: false,
-    replace: true,
-};
+const REPLACE: RegisterOptions = RegisterOptions { dry_run: false, prune: false, replace: true };
 
 /// Judges each registration alone, and compares the code.
 fn table(rows: Vec<(Registration, &'static str)>) {
@@ -80,11 +71,8 @@ fn table(rows: Vec<(Registration, &'static str)>) {
 #[test]
 fn hosts_are_under_our_domains_and_not_reserved() {
     let domain = |text: &str| with("a", |r| r.domain = Some(text.into()));
-    let aliases = |texts: &[&str]| {
-        with("a", |r| {
-            r.aliases = texts.iter().map(ToString::to_string).collect()
-        })
-    };
+    let aliases =
+        |texts: &[&str]| with("a", |r| r.aliases = texts.iter().map(ToString::to_string).collect());
     table(vec![
         (with("a", |_| {}), "granted"),
         (domain("local"), "granted"),
@@ -114,10 +102,7 @@ fn upstreams_are_some_and_different_and_allowed() {
         (many(0), "upstream_missing"),
         (many(64), "granted"),
         (many(65), "limit"),
-        (
-            with("a", |r| r.upstreams.push(r.upstreams[0].clone())),
-            "upstream_duplicate",
-        ),
+        (with("a", |r| r.upstreams.push(r.upstreams[0].clone())), "upstream_duplicate"),
         (asked("a", "169.254.169.254:80"), "upstream_refused"),
         (asked("a", "b.internal:80"), "upstream_refused"),
         (asked("a", "gpu-box:80"), "granted"),
@@ -138,53 +123,24 @@ fn protocol_tls_dns_and_probe_fit_together() {
     let (issued, off) = (TlsMode::Issued, TlsMode::Off);
     table(vec![
         (case("10.0.0.1:80", http, issued, direct, None), "granted"),
-        (
-            case("10.0.0.1:80", http, issued, None, Some("/up")),
-            "granted",
-        ),
-        (
-            case("gpu-box:80", http, issued, direct, None),
-            "direct_needs_address",
-        ),
-        (
-            case("gpu-box:80", http, off, None, None),
-            "direct_needs_address",
-        ),
+        (case("10.0.0.1:80", http, issued, None, Some("/up")), "granted"),
+        (case("gpu-box:80", http, issued, direct, None), "direct_needs_address"),
+        (case("gpu-box:80", http, off, None, None), "direct_needs_address"),
         (case("gpu-box:80", http, off, gateway, None), "granted"),
-        (
-            case("gpu-box:80", tcp, issued, None, None),
-            "direct_needs_address",
-        ),
+        (case("gpu-box:80", tcp, issued, None, None), "direct_needs_address"),
         (case("10.0.0.1:80", tcp, issued, None, None), "granted"),
         (case("10.0.0.1:80", tcp, off, gateway, None), "invalid_dns"),
-        (
-            case("10.0.0.1:80", tcp, off, None, Some("/up")),
-            "invalid_probe",
-        ),
+        (case("10.0.0.1:80", tcp, off, None, Some("/up")), "invalid_probe"),
     ]);
 }
 
 #[test]
 fn monitoring_values_are_short_and_harmless() {
     table(vec![
-        (
-            with("a", |r| r.monitoring.kind = Some("x".repeat(257))),
-            "invalid_monitoring",
-        ),
-        (
-            with("a", |r| r.monitoring.container_name = Some("a\nb".into())),
-            "invalid_monitoring",
-        ),
-        (
-            with("a", |r| r.monitoring.ssh_host = Some("-oX=y".into())),
-            "invalid_monitoring",
-        ),
-        (
-            with("a", |r| {
-                r.monitoring.ssh_host = Some("root@10.0.0.1".into())
-            }),
-            "granted",
-        ),
+        (with("a", |r| r.monitoring.kind = Some("x".repeat(257))), "invalid_monitoring"),
+        (with("a", |r| r.monitoring.container_name = Some("a\nb".into())), "invalid_monitoring"),
+        (with("a", |r| r.monitoring.ssh_host = Some("-oX=y".into())), "invalid_monitoring"),
+        (with("a", |r| r.monitoring.ssh_host = Some("root@10.0.0.1".into())), "granted"),
     ]);
 }
 
@@ -211,11 +167,7 @@ fn defaults_follow_protocol_and_tls() {
 #[test]
 fn a_name_that_is_there_is_kept_replaced_or_refused() {
     let there = catalog(vec![asked("a", "10.0.0.1:80"), asked("b", "10.0.0.2:80")]);
-    let same = judge(
-        &there,
-        vec![asked("A", "10.0.0.1:80")],
-        RegisterOptions::default(),
-    );
+    let same = judge(&there, vec![asked("A", "10.0.0.1:80")], RegisterOptions::default());
     let same = same.expect("allowed");
     assert!(same.is_empty());
     assert_eq!(kinds(&same), [("a".to_owned(), OutcomeKind::Unchanged)]);
@@ -223,11 +175,7 @@ fn a_name_that_is_there_is_kept_replaced_or_refused() {
     let refused = judge(&there, other(), RegisterOptions::default()).expect_err("taken");
     assert_eq!(refused.code, "name_taken");
     assert!(refused.hint.expect("a hint").contains("--replace"));
-    assert!(
-        refused.message.contains("10.0.0.1:80"),
-        "{}",
-        refused.message
-    );
+    assert!(refused.message.contains("10.0.0.1:80"), "{}", refused.message);
     let replaced = judge(&there, other(), REPLACE).expect("allowed");
     assert_eq!(kinds(&replaced), [("a".to_owned(), OutcomeKind::Replaced)]);
     assert_eq!(replaced.changes().len(), 1);
@@ -239,19 +187,10 @@ fn no_host_gets_two_services() {
     let c_as_a = || with("c", |r| r.domain = Some("a.internal".into()));
     let a_elsewhere = || with("a", |r| r.domain = Some("old.internal".into()));
     let refused = judge(&there, vec![c_as_a()], REPLACE).expect_err("taken");
-    assert_eq!(
-        (refused.code, refused.service),
-        ("host_taken", Some(name("c")))
-    );
+    assert_eq!((refused.code, refused.service), ("host_taken", Some(name("c"))));
     // Within one bulk too, whatever the order.
-    let twice = vec![
-        c_as_a(),
-        with("d", |r| r.aliases = vec!["a.internal".into()]),
-    ];
-    assert_eq!(
-        code(judge(&Catalog::default(), twice, REPLACE)),
-        "host_taken"
-    );
+    let twice = vec![c_as_a(), with("d", |r| r.aliases = vec!["a.internal".into()])];
+    assert_eq!(code(judge(&Catalog::default(), twice, REPLACE)), "host_taken");
     // A bulk may move a host from one service to another.
     for bulk in [vec![c_as_a(), a_elsewhere()], vec![a_elsewhere(), c_as_a()]] {
         let plan = judge(&there, bulk, REPLACE).expect("allowed");
@@ -282,16 +221,9 @@ fn prune_deregisters_what_the_file_lacks() {
         asked("b", "10.0.0.2:80"),
         asked("c", "10.0.0.3:80"),
     ]);
-    let options = RegisterOptions {
-        prune: true,
-        dry_run: true,
-        replace: false,
-    };
+    let options = RegisterOptions { prune: true, dry_run: true, replace: false };
     // What is pruned gives its hosts up within the same bulk.
-    let bulk = vec![
-        asked("b", "10.0.0.2:80"),
-        with("d", |r| r.domain = Some("a.internal".into())),
-    ];
+    let bulk = vec![asked("b", "10.0.0.2:80"), with("d", |r| r.domain = Some("a.internal".into()))];
     let plan = judge(&there, bulk, options).expect("allowed");
     let expected = [
         ("b", OutcomeKind::Unchanged),
@@ -299,10 +231,7 @@ fn prune_deregisters_what_the_file_lacks() {
         ("a", OutcomeKind::Deregistered),
         ("c", OutcomeKind::Deregistered),
     ];
-    assert_eq!(
-        kinds(&plan),
-        expected.map(|(name, kind)| (name.to_owned(), kind))
-    );
+    assert_eq!(kinds(&plan), expected.map(|(name, kind)| (name.to_owned(), kind)));
     assert!(plan.dry_run);
     assert_eq!(there.with(Generation(2), plan.changes()).len(), 2);
 }
@@ -316,13 +245,7 @@ fn there_is_a_limit_to_services() {
         let options = RegisterOptions { prune, ..REPLACE };
         let mutation = Mutation::Register { services, options };
         let now = Timestamp::from_seconds(0);
-        code(apply(
-            &there,
-            &TokenTable::default(),
-            &mutation,
-            &settings,
-            now,
-        ))
+        code(apply(&there, &TokenTable::default(), &mutation, &settings, now))
     };
     assert_eq!(judge(vec![asked("c", "10.0.0.3:80")], false), "limit");
     assert_eq!(judge(vec![asked("c", "10.0.0.3:80")], true), "granted");
@@ -331,10 +254,7 @@ fn there_is_a_limit_to_services() {
 
 #[test]
 fn deregistering_and_reissuing_need_an_active_service() {
-    let there = catalog(vec![
-        asked("a", "10.0.0.1:80"),
-        with("t", |r| r.protocol = Protocol::Tcp),
-    ]);
+    let there = catalog(vec![asked("a", "10.0.0.1:80"), with("t", |r| r.protocol = Protocol::Tcp)]);
     let judge = |mutation: Mutation| {
         let now = Timestamp::from_seconds(0);
         apply(&there, &TokenTable::default(), &mutation, &settings(), now)

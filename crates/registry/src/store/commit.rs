@@ -32,14 +32,7 @@ pub(crate) struct Writes<'a> {
 impl<'a> Writes<'a> {
     /// Entries alone.
     pub(crate) fn of_drafts(drafts: &'a [Draft], now: Timestamp) -> Self {
-        Self {
-            steps: &[],
-            leaves: &[],
-            token: None,
-            drafts,
-            generation: None,
-            now,
-        }
+        Self { steps: &[], leaves: &[], token: None, drafts, generation: None, now }
     }
 }
 
@@ -68,9 +61,7 @@ impl Store {
         let rolled_back = |error| CommitError::RolledBack(RegistryError::Write(error));
         if !self.connection.is_autocommit() {
             // A rollback that failed on a sick disk is made up for before anything new.
-            self.connection
-                .execute_batch("ROLLBACK")
-                .map_err(rolled_back)?;
+            self.connection.execute_batch("ROLLBACK").map_err(rolled_back)?;
         }
         let transaction = self
             .connection
@@ -174,21 +165,19 @@ fn insert_service(
     generation: Generation,
 ) -> rusqlite::Result<()> {
     let columns = ServiceColumns::of(service);
-    transaction
-        .prepare_cached(INSERT_SERVICE)?
-        .execute(named_params! {
-            ":name": service.name.as_str(),
-            ":hosts": columns.hosts,
-            ":upstreams": columns.upstreams,
-            ":protocol": service.protocol.as_str(),
-            ":tls": service.tls.as_str(),
-            ":dns": service.dns.as_str(),
-            ":probe": columns.probe,
-            ":when_all_ejected": service.when_all_ejected.as_str(),
-            ":monitoring": columns.monitoring,
-            ":generation": column_of(generation),
-            ":registered_at": service.registered_at.micros(),
-        })?;
+    transaction.prepare_cached(INSERT_SERVICE)?.execute(named_params! {
+        ":name": service.name.as_str(),
+        ":hosts": columns.hosts,
+        ":upstreams": columns.upstreams,
+        ":protocol": service.protocol.as_str(),
+        ":tls": service.tls.as_str(),
+        ":dns": service.dns.as_str(),
+        ":probe": columns.probe,
+        ":when_all_ejected": service.when_all_ejected.as_str(),
+        ":monitoring": columns.monitoring,
+        ":generation": column_of(generation),
+        ":registered_at": service.registered_at.micros(),
+    })?;
     Ok(())
 }
 
@@ -197,15 +186,10 @@ fn deactivate(
     name: &ServiceName,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let changed = transaction
-        .prepare_cached(DEACTIVATE)?
-        .execute(params![name.as_str(), now.micros()])?;
+    let changed =
+        transaction.prepare_cached(DEACTIVATE)?.execute(params![name.as_str(), now.micros()])?;
     // The catalog in memory said that it is there; anything else is a bug, and must not commit.
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(rusqlite::Error::StatementChangedRows(changed))
-    }
+    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
 fn forget_leaves(transaction: &Transaction<'_>, name: &ServiceName) -> rusqlite::Result<()> {
@@ -259,11 +243,7 @@ fn write_token(
             params![id, now.micros()],
         )?,
     };
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(rusqlite::Error::StatementChangedRows(changed))
-    }
+    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
 /// SQLite's integers are signed; a generation never gets that far.

@@ -42,10 +42,7 @@ pub(super) fn check(path: &Path) -> Result<(), RegistryError> {
     judge(path, header)?;
     let connection = open_unnoticed(path).map_err(|source| damaged(path, &source))?;
     // The log may hold a newer version than the file's own header.
-    judge(
-        path,
-        pragmas(&connection).map_err(|source| damaged(path, &source))?,
-    )?;
+    judge(path, pragmas(&connection).map_err(|source| damaged(path, &source))?)?;
     quick_check(&connection, path)
 }
 
@@ -63,10 +60,7 @@ impl Header {
             Some(u32::from_be_bytes(bytes.try_into().ok()?))
         };
         bytes.starts_with(MAGIC).then_some(())?;
-        Some(Self {
-            application_id: word(68)?,
-            user_version: word(60)?,
-        })
+        Some(Self { application_id: word(68)?, user_version: word(60)? })
     }
 }
 
@@ -139,16 +133,11 @@ fn quick_check(connection: &Connection, path: &Path) -> Result<(), RegistryError
 }
 
 fn damaged(path: &Path, error: &rusqlite::Error) -> RegistryError {
-    RegistryError::Corrupt {
-        path: path.to_owned(),
-        detail: error.to_string(),
-    }
+    RegistryError::Corrupt { path: path.to_owned(), detail: error.to_string() }
 }
 
 fn not_ours(path: &Path) -> RegistryError {
-    RegistryError::NotOurs {
-        path: path.to_owned(),
-    }
+    RegistryError::NotOurs { path: path.to_owned() }
 }
 
 fn has_log(path: &Path) -> bool {

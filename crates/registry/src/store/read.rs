@@ -17,9 +17,7 @@ use crate::token::Token;
 
 pub(super) fn generation(connection: &Connection) -> Result<Generation, RegistryError> {
     let number: i64 = connection
-        .query_row("SELECT generation FROM meta WHERE id = 1", [], |row| {
-            row.get(0)
-        })
+        .query_row("SELECT generation FROM meta WHERE id = 1", [], |row| row.get(0))
         .map_err(RegistryError::Read)?;
     Ok(Generation(u64::try_from(number).unwrap_or(0)))
 }
@@ -34,11 +32,7 @@ pub(crate) fn rows(
     connection: &Connection,
     with_inactive: bool,
 ) -> Result<Vec<ServiceRow>, RegistryError> {
-    let filter = if with_inactive {
-        ""
-    } else {
-        "WHERE s.status = 'active'"
-    };
+    let filter = if with_inactive { "" } else { "WHERE s.status = 'active'" };
     let sql = format!(
         "SELECT {SERVICE_COLUMNS}, l.algorithm, l.issuer, l.fingerprint, l.not_before, l.not_after
          FROM services s
@@ -46,9 +40,7 @@ pub(crate) fn rows(
          {filter} ORDER BY s.id, l.algorithm"
     );
     let mut all: Vec<ServiceRow> = Vec::new();
-    let pairs = each(connection, &sql, |row| {
-        Ok((row::service(row)?, leaf_column(row)?))
-    })?;
+    let pairs = each(connection, &sql, |row| Ok((row::service(row)?, leaf_column(row)?)))?;
     for (service, leaf) in pairs {
         match all.last_mut() {
             // Two rows of the join are one service when both are its active row.
@@ -123,9 +115,7 @@ fn each<T>(
     sql: &str,
     mut read: impl FnMut(&Row<'_>) -> Result<T, RegistryError>,
 ) -> Result<Vec<T>, RegistryError> {
-    let mut statement = connection
-        .prepare_cached(sql)
-        .map_err(RegistryError::Read)?;
+    let mut statement = connection.prepare_cached(sql).map_err(RegistryError::Read)?;
     let mut rows = statement.query([]).map_err(RegistryError::Read)?;
     let mut all = Vec::new();
     while let Some(row) = rows.next().map_err(RegistryError::Read)? {
@@ -136,9 +126,7 @@ fn each<T>(
 
 fn leaf_column(row: &Row<'_>) -> Result<Option<LeafSummary>, RegistryError> {
     let algorithm: Option<String> = row.get(SERVICE_COLUMN_COUNT).map_err(RegistryError::Read)?;
-    algorithm
-        .map(|_| row::leaf_summary(row, SERVICE_COLUMN_COUNT))
-        .transpose()
+    algorithm.map(|_| row::leaf_summary(row, SERVICE_COLUMN_COUNT)).transpose()
 }
 
 fn leaf(row: &Row<'_>) -> Result<Leaf, RegistryError> {
@@ -159,13 +147,7 @@ fn leaf(row: &Row<'_>) -> Result<Leaf, RegistryError> {
 /// Invariant: the table's key allows one leaf per algorithm, so two differ in it.
 fn pair(one: Leaf, other: Leaf) -> LeafPair {
     match one.algorithm {
-        Algorithm::Ed25519 => LeafPair {
-            ed25519: one,
-            ecdsa_p256: other,
-        },
-        Algorithm::EcdsaP256 => LeafPair {
-            ed25519: other,
-            ecdsa_p256: one,
-        },
+        Algorithm::Ed25519 => LeafPair { ed25519: one, ecdsa_p256: other },
+        Algorithm::EcdsaP256 => LeafPair { ed25519: other, ecdsa_p256: one },
     }
 }

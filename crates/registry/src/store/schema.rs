@@ -17,10 +17,7 @@ pub(super) fn create(path: &Path) -> Result<(), RegistryError> {
     let partial = path.with_extension("db.new");
     build(&partial)
         .and_then(|()| Ok(publish(&partial, path)?))
-        .map_err(|source| RegistryError::CreateDatabase {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| RegistryError::CreateDatabase { path: path.to_owned(), source })
 }
 
 fn build(partial: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -30,11 +27,7 @@ fn build(partial: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
     }
     // SQLite gives its logs the mode of the database, so it must be right from the start.
     let mut options = OpenOptions::new();
-    options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(partial)?;
+    options.write(true).create_new(true).mode(0o600).open(partial)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(partial, flags)?;
     let transaction = connection.transaction()?;
@@ -52,8 +45,7 @@ fn build(partial: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 fn publish(partial: &Path, path: &Path) -> io::Result<()> {
     File::open(partial)?.sync_all()?;
     std::fs::rename(partial, path)?;
-    path.parent()
-        .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
 /// One script per version, the first for version 1.

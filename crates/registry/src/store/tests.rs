@@ -19,20 +19,14 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = fs::read_dir(dir).expect("listed");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     let files = paths.filter(|path| path.is_file());
-    files
-        .map(|path| (path.clone(), fs::read(&path).expect("read")))
-        .collect()
+    files.map(|path| (path.clone(), fs::read(&path).expect("read"))).collect()
 }
 
 fn refused(dir: &Path) -> RegistryError {
     let before = files(dir);
     let error = open(dir).expect_err("refused");
     let after = files(dir);
-    assert_eq!(
-        before.keys().collect::<Vec<_>>(),
-        after.keys().collect::<Vec<_>>(),
-        "{error}"
-    );
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>(), "{error}");
     assert!(before == after, "bytes changed: {error}");
     error
 }
@@ -60,10 +54,7 @@ fn a_new_database_is_private_durable_and_empty() {
     assert!(store.is_new() && store.catalog().is_empty());
     let pragma = |name: &str| {
         let read = |row: &rusqlite::Row<'_>| row.get::<_, rusqlite::types::Value>(0);
-        store
-            .connection
-            .pragma_query_value(None, name, read)
-            .expect("read")
+        store.connection.pragma_query_value(None, name, read).expect("read")
     };
     assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
     assert_eq!(pragma("synchronous"), 2.into());
@@ -87,10 +78,7 @@ fn rows_of_services_cannot_be_deleted() {
     let insert = "INSERT INTO services VALUES
         (1, 'a', '[]', '[]', '', '', '', '', '', '', 'active', 1, 1, NULL)";
     store.connection.execute_batch(insert).expect("inserted");
-    let error = store
-        .connection
-        .execute_batch("DELETE FROM services")
-        .expect_err("refused");
+    let error = store.connection.execute_batch("DELETE FROM services").expect_err("refused");
     assert!(error.to_string().contains("never deleted"), "{error}");
 }
 
@@ -103,16 +91,10 @@ fn a_newer_database_is_refused_and_untouched() {
     newer.pragma_update(None, "user_version", 99).expect("set");
     // The new version is in the log only while this connection lives.
     let error = open(dir.path()).expect_err("refused");
-    assert!(
-        matches!(error, RegistryError::NewerDatabase { found: 99, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, RegistryError::NewerDatabase { found: 99, .. }), "{error}");
     drop(newer);
     let error = refused(dir.path());
-    assert!(
-        matches!(error, RegistryError::NewerDatabase { found: 99, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, RegistryError::NewerDatabase { found: 99, .. }), "{error}");
 }
 
 #[test]
@@ -127,9 +109,7 @@ fn what_is_not_ours_is_refused_and_untouched() {
     }
     fs::remove_file(&path).expect("removed");
     let other = Connection::open(&path).expect("opened");
-    other
-        .execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)")
-        .expect("filled");
+    other.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").expect("filled");
     drop(other);
     let error = refused(dir.path());
     assert!(matches!(error, RegistryError::NotOurs { .. }), "{error}");
@@ -173,10 +153,7 @@ fn a_log_without_its_database_is_refused_and_untouched() {
     SealKey::open_or_create(&dir.path().join(SEAL_DIR)).expect("a key");
     fs::write(dir.path().join("conduit.db-wal"), "committed once").expect("written");
     let error = refused(dir.path());
-    assert!(
-        matches!(error, RegistryError::OpenDatabase { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, RegistryError::OpenDatabase { .. }), "{error}");
 }
 
 #[test]
@@ -187,9 +164,7 @@ fn a_full_disk_changes_nothing_and_room_mends_it() {
     let head = store.head().clone();
     let limit = |store: &Store, pages: i64| {
         let set = |_: &rusqlite::Row<'_>| Ok(());
-        store
-            .connection
-            .pragma_update_and_check(None, "max_page_count", pages, set)
+        store.connection.pragma_update_and_check(None, "max_page_count", pages, set)
     };
     limit(&store, 1).expect("set");
     for _ in 0..3 {
@@ -221,14 +196,8 @@ fn a_commit_in_doubt_is_settled_by_looking() {
     assert_eq!(store.settle(&after), Some(true));
     assert_eq!(*store.head(), after);
     // As if it had not.
-    let never = Head {
-        count: 2,
-        hash: Some("00".into()),
-    };
-    store
-        .connection
-        .execute_batch("BEGIN IMMEDIATE")
-        .expect("begun");
+    let never = Head { count: 2, hash: Some("00".into()) };
+    store.connection.execute_batch("BEGIN IMMEDIATE").expect("begun");
     assert_eq!(store.settle(&never), Some(false));
     assert_eq!(*store.head(), after);
     // Neither: somebody else wrote, and nothing may be decided on that ground.
@@ -245,9 +214,6 @@ fn a_record_cut_behind_its_anchor_is_noticed() {
     let anchor = Anchor::of(store.head()).expect("not empty");
     anchor.write(&dir.path().join(SEAL_DIR)).expect("written");
     assert!(store.holds_its_anchor().expect("read"));
-    store
-        .connection
-        .execute_batch("DELETE FROM capsules WHERE sequence = 1")
-        .expect("cut");
+    store.connection.execute_batch("DELETE FROM capsules WHERE sequence = 1").expect("cut");
     assert!(!store.holds_its_anchor().expect("read"));
 }

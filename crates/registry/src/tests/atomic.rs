@@ -8,9 +8,7 @@ use crate::{ApplyError, Cause, Mutation, OutcomeKind, RegisterOptions, RegistryE
 #[tokio::test]
 async fn a_registration_is_durable_and_live_when_it_is_answered() {
     let room = Room::new();
-    let committed = room
-        .register(vec![asked("grafana", "10.0.1.50:3000")])
-        .await;
+    let committed = room.register(vec![asked("grafana", "10.0.1.50:3000")]).await;
     let committed = committed.expect("granted");
     assert_eq!(committed.generation, Generation(1));
     assert!(committed.changed);
@@ -21,10 +19,7 @@ async fn a_registration_is_durable_and_live_when_it_is_answered() {
     assert_eq!(room.registry.head().load().count, 1);
     let entry = &room.registry.entries(9, None).await.expect("read")[0];
     assert_eq!(entry.action, "service_register");
-    assert_eq!(
-        entry.message,
-        "Registered grafana.internal → 10.0.1.50:3000"
-    );
+    assert_eq!(entry.message, "Registered grafana.internal → 10.0.1.50:3000");
     assert_eq!(entry.user, "operator");
     for (key, value) in [
         ("name", "grafana"),
@@ -37,10 +32,7 @@ async fn a_registration_is_durable_and_live_when_it_is_answered() {
     assert_eq!(entry.details["port"], 3000);
     assert_eq!(entry.details["tls"], true);
     assert_eq!(entry.details["generation"], 1);
-    assert_eq!(
-        entry.details["fingerprints"].as_object().map(|f| f.len()),
-        Some(2)
-    );
+    assert_eq!(entry.details["fingerprints"].as_object().map(|f| f.len()), Some(2));
     let rows = room.registry.rows(false).await.expect("read");
     assert_eq!(rows[0].leaves.len(), 2);
     assert_eq!(rows[0].generation, Generation(1));
@@ -55,36 +47,18 @@ async fn whatever_refuses_leaves_no_trace() {
     let bulk = || vec![asked("c", "10.0.0.3:80"), asked("d", "10.0.0.4:80")];
     room.script.set(Next::Refuse);
     let refused = room.register(bulk()).await;
-    assert!(
-        matches!(refused, Err(ApplyError::Refused(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(ApplyError::Refused(_))), "{refused:?}");
     room.script.set(Next::Panic);
     let panicked = room.register(bulk()).await;
-    assert!(
-        matches!(panicked, Err(ApplyError::Refused(_))),
-        "{panicked:?}"
-    );
-    let taken = room
-        .register(vec![asked("c", "10.0.0.3:80"), asked("a", "10.0.0.9:80")])
-        .await;
+    assert!(matches!(panicked, Err(ApplyError::Refused(_))), "{panicked:?}");
+    let taken = room.register(vec![asked("c", "10.0.0.3:80"), asked("a", "10.0.0.9:80")]).await;
     assert!(matches!(taken, Err(ApplyError::Rejected(ref r)) if r.code == "name_taken"));
-    let same = room
-        .register(vec![asked("a", "10.0.0.1:80")])
-        .await
-        .expect("granted");
+    let same = room.register(vec![asked("a", "10.0.0.1:80")]).await.expect("granted");
     assert!(!same.changed && same.sequence.is_none());
     assert_eq!(same.outcomes[0].kind, OutcomeKind::Unchanged);
     let services = bulk();
-    let options = RegisterOptions {
-        dry_run: true,
-        prune: true,
-        replace: true,
-    };
-    let dry = room
-        .apply(Mutation::Register { services, options })
-        .await
-        .expect("granted");
+    let options = RegisterOptions { dry_run: true, prune: true, replace: true };
+    let dry = room.apply(Mutation::Register { services, options }).await.expect("granted");
     assert!(!dry.changed && dry.generation == Generation(1));
     assert_eq!(dry.outcomes.len(), 4);
     assert_eq!(room.dump(), before);
@@ -101,45 +75,29 @@ async fn a_full_disk_refuses_decisions_and_kills_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let room = Room::in_dir(dir, |store| {
         let set = |_: &rusqlite::Row<'_>| Ok(());
-        let pages = store
-            .connection
-            .pragma_update_and_check(None, "max_page_count", 60, set);
+        let pages = store.connection.pragma_update_and_check(None, "max_page_count", 60, set);
         pages.expect("set");
     });
     let mut granted = 0;
     let refused = loop {
-        match room
-            .register(vec![asked(&format!("s{granted}"), "10.0.0.1:80")])
-            .await
-        {
+        match room.register(vec![asked(&format!("s{granted}"), "10.0.0.1:80")]).await {
             Ok(_) => granted += 1,
             Err(error) => break error,
         }
     };
-    assert!(
-        matches!(refused, ApplyError::Unavailable(ref e) if e.is_disk_full()),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, ApplyError::Unavailable(ref e) if e.is_disk_full()), "{refused:?}");
     assert!(granted > 0);
     let before = room.dump();
     let again = room.register(vec![asked("more", "10.0.0.1:80")]).await;
-    assert!(
-        matches!(again, Err(ApplyError::Unavailable(_))),
-        "{again:?}"
-    );
+    assert!(matches!(again, Err(ApplyError::Unavailable(_))), "{again:?}");
     assert_eq!(room.dump(), before);
     assert_eq!(room.registry.catalog().load().len(), granted);
     assert_eq!(room.script.published().len(), granted);
     let dir = room.close().await;
-    assert_eq!(
-        verify(dir.path()).entries,
-        u64::try_from(granted).expect("small")
-    );
+    assert_eq!(verify(dir.path()).entries, u64::try_from(granted).expect("small"));
     // With room on the disk again, it goes on.
     let room = Room::in_dir(dir, |_| {});
-    room.register(vec![asked("more", "10.0.0.1:80")])
-        .await
-        .expect("granted");
+    room.register(vec![asked("more", "10.0.0.1:80")]).await.expect("granted");
     verify(room.close().await.path());
 }
 
@@ -147,12 +105,7 @@ async fn a_full_disk_refuses_decisions_and_kills_nothing() {
 async fn a_thousand_services_are_one_commit_and_one_publication() {
     let room = Room::new();
     let services = (0..1_000_u32)
-        .map(|i| {
-            asked(
-                &format!("s{i}"),
-                &format!("10.0.{}.{}:80", i >> 8, i & 0xff),
-            )
-        })
+        .map(|i| asked(&format!("s{i}"), &format!("10.0.{}.{}:80", i >> 8, i & 0xff)))
         .collect();
     let committed = room.register(services).await.expect("granted");
     assert_eq!(committed.sequence, Some(999));
@@ -166,22 +119,13 @@ async fn a_thousand_services_are_one_commit_and_one_publication() {
 #[tokio::test]
 async fn new_leaves_are_a_new_revision_and_no_new_generation() {
     let room = Room::new();
-    room.register(vec![asked("a", "10.0.0.1:80")])
-        .await
-        .expect("granted");
-    for (cause, action, revision) in [
-        (Cause::Rotate, "cert_rotate", 1),
-        (Cause::Renew, "tls_renew", 2),
-    ] {
+    room.register(vec![asked("a", "10.0.0.1:80")]).await.expect("granted");
+    for (cause, action, revision) in
+        [(Cause::Rotate, "cert_rotate", 1), (Cause::Renew, "tls_renew", 2)]
+    {
         let names = vec![name("a")];
-        let done = room
-            .apply(Mutation::Reissue { names, cause })
-            .await
-            .expect("granted");
-        assert_eq!(
-            (done.generation, done.version.revision),
-            (Generation(1), revision)
-        );
+        let done = room.apply(Mutation::Reissue { names, cause }).await.expect("granted");
+        assert_eq!((done.generation, done.version.revision), (Generation(1), revision));
         let entry = &room.registry.entries(1, None).await.expect("read")[0];
         assert_eq!(entry.action, action);
         assert!(entry.details.contains_key("fingerprints"));
@@ -189,10 +133,7 @@ async fn new_leaves_are_a_new_revision_and_no_new_generation() {
     let rows = room.registry.rows(false).await.expect("read");
     let shown = String::from_utf8_lossy(&rows[0].leaves[0].fingerprint.0).into_owned();
     assert!(shown.contains("1.2"), "the newest leaf is stored: {shown}");
-    let done = room
-        .register(vec![asked("b", "10.0.0.2:80")])
-        .await
-        .expect("granted");
+    let done = room.register(vec![asked("b", "10.0.0.2:80")]).await.expect("granted");
     assert_eq!((done.generation, done.version.revision), (Generation(2), 0));
 }
 
@@ -204,9 +145,7 @@ async fn a_closed_registry_takes_no_decisions() {
     registry.ended().await;
     let now = conduit_core::clock::Timestamp::from_seconds(1);
     let mutation = Mutation::Deregister { name: name("a") };
-    let late = registry
-        .apply_at(super::fake::operator(), mutation, now)
-        .await;
+    let late = registry.apply_at(super::fake::operator(), mutation, now).await;
     assert!(matches!(late, Err(ApplyError::ShuttingDown)), "{late:?}");
     registry.close().await;
     registry.observe(super::fake::draft("late"));
@@ -216,21 +155,13 @@ async fn a_closed_registry_takes_no_decisions() {
 #[tokio::test]
 async fn a_backup_is_whole_and_replaces_nothing() {
     let room = Room::new();
-    room.register(vec![asked("a", "10.0.0.1:80")])
-        .await
-        .expect("granted");
+    room.register(vec![asked("a", "10.0.0.1:80")]).await.expect("granted");
     let target = room.dir.path().join("copy/conduit.db");
     std::fs::create_dir(room.dir.path().join("copy")).expect("made");
     room.registry.backup(&target).await.expect("copied");
-    let again = room
-        .registry
-        .backup(&target)
-        .await
-        .expect_err("it is there");
+    let again = room.registry.backup(&target).await.expect_err("it is there");
     assert!(matches!(again, RegistryError::Backup { .. }));
-    room.register(vec![asked("b", "10.0.0.2:80")])
-        .await
-        .expect("granted");
+    room.register(vec![asked("b", "10.0.0.2:80")]).await.expect("granted");
     let store = open(room.dir.path().join("copy").as_path());
     assert_eq!((store.is_new(), store.catalog().len()), (false, 1));
     let files = std::fs::read_dir(room.dir.path().join("copy")).expect("listed");

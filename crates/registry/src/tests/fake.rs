@@ -46,10 +46,7 @@ impl Script {
 
     pub(super) fn published(&self) -> Vec<(u64, u64)> {
         let published = self.published.lock().expect("unpoisoned");
-        published
-            .iter()
-            .map(|v| (v.generation.0, v.revision))
-            .collect()
+        published.iter().map(|v| (v.generation.0, v.revision)).collect()
     }
 }
 
@@ -77,10 +74,7 @@ impl Publisher for FakePublisher {
             .chain(work.reissue)
             .map(|name| (name.clone(), leaves(name, work.version, work.now)))
             .collect();
-        Ok(Preparation {
-            prepared: work.version,
-            leaves,
-        })
+        Ok(Preparation { prepared: work.version, leaves })
     }
 
     fn publish(&mut self, version: Version) {
@@ -105,17 +99,11 @@ fn leaves(name: &ServiceName, version: Version, now: Timestamp) -> LeafPair {
             not_after: now.plus(std::time::Duration::from_secs(86_400)),
         }
     };
-    LeafPair {
-        ed25519: leaf(Algorithm::Ed25519),
-        ecdsa_p256: leaf(Algorithm::EcdsaP256),
-    }
+    LeafPair { ed25519: leaf(Algorithm::Ed25519), ecdsa_p256: leaf(Algorithm::EcdsaP256) }
 }
 
 /// Small, so that filling the queues takes no time.
-pub(super) const LIMITS: QueueLimits = QueueLimits {
-    decisions_max: 8,
-    observations_max: 40,
-};
+pub(super) const LIMITS: QueueLimits = QueueLimits { decisions_max: 8, observations_max: 40 };
 
 /// A running registry in a directory of its own.
 pub(super) struct Room {
@@ -137,12 +125,7 @@ impl Room {
         let publisher = FakePublisher(script.clone());
         let started = start_with(store, settings(), publisher, LIMITS);
         let (registry, thread) = started.expect("started");
-        Self {
-            dir,
-            registry,
-            script,
-            thread,
-        }
+        Self { dir, registry, script, thread }
     }
 
     pub(super) async fn apply(&self, mutation: Mutation) -> Result<Committed, ApplyError> {
@@ -203,10 +186,7 @@ pub(super) fn settings() -> Settings {
 }
 
 pub(super) fn operator() -> Actor {
-    Actor::Local {
-        uid: 1000,
-        user: Some("operator".into()),
-    }
+    Actor::Local { uid: 1000, user: Some("operator".into()) }
 }
 
 pub(super) fn name(text: &str) -> ServiceName {

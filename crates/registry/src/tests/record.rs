@@ -14,16 +14,10 @@ async fn a_decision_without_rows_is_recorded_under_who_asked() {
     let room = Room::new();
     let mut flush = draft("Flushed the cache");
     flush.action = Action::DnsFlush;
-    let done = room
-        .apply(Mutation::Record(Box::new(flush)))
-        .await
-        .expect("granted");
+    let done = room.apply(Mutation::Record(Box::new(flush))).await.expect("granted");
     assert!(done.changed && done.generation.0 == 0 && done.outcomes.is_empty());
     let entry = &room.registry.entries(1, None).await.expect("read")[0];
-    assert_eq!(
-        (entry.action.as_str(), entry.user.as_str()),
-        ("dns_flush", "operator")
-    );
+    assert_eq!((entry.action.as_str(), entry.user.as_str()), ("dns_flush", "operator"));
     assert_eq!(room.script.published(), []);
 }
 
@@ -49,10 +43,7 @@ async fn decisions_go_first_and_lost_observations_become_a_gap() {
     let room = Room::in_dir(dir, |_| {});
     let entries = room.registry.entries_from(0, 10_000).await.expect("read");
     assert_eq!(entries.len(), 1 + LIMITS.observations_max + 1);
-    let gaps: Vec<_> = entries
-        .iter()
-        .filter(|entry| entry.action == "gap")
-        .collect();
+    let gaps: Vec<_> = entries.iter().filter(|entry| entry.action == "gap").collect();
     assert_eq!(gaps.len(), 1);
     assert_eq!(gaps[0].details["lost"], 10);
     assert_eq!(gaps[0].user, "conduit:registry");
@@ -79,18 +70,8 @@ async fn one_observation_that_cannot_be_recorded_takes_no_other_with_it() {
     let room = Room::in_dir(dir, |_| {});
     let entries = room.registry.entries_from(1, 99).await.expect("read");
     let seen: Vec<&str> = entries.iter().map(|entry| entry.action.as_str()).collect();
-    assert_eq!(
-        seen.iter()
-            .filter(|action| **action == "health_change")
-            .count(),
-        2,
-        "{seen:?}"
-    );
-    assert_eq!(
-        seen.iter().filter(|action| **action == "gap").count(),
-        1,
-        "{seen:?}"
-    );
+    assert_eq!(seen.iter().filter(|action| **action == "health_change").count(), 2, "{seen:?}");
+    assert_eq!(seen.iter().filter(|action| **action == "gap").count(), 1, "{seen:?}");
     verify(room.close().await.path());
 }
 

@@ -50,31 +50,18 @@ async fn a_restart_finds_every_field_and_leaf_again() {
 #[tokio::test]
 async fn history_stays_and_a_name_comes_back_as_a_new_row() {
     let room = Room::new();
-    room.register(vec![asked("a", "10.0.0.1:80")])
-        .await
-        .expect("granted");
-    let options = RegisterOptions {
-        replace: true,
-        ..RegisterOptions::default()
-    };
+    room.register(vec![asked("a", "10.0.0.1:80")]).await.expect("granted");
+    let options = RegisterOptions { replace: true, ..RegisterOptions::default() };
     let mut services = vec![asked("a", "10.0.0.2:80")];
     services[0].tls = TlsMode::Off;
-    room.apply(Mutation::Register { services, options })
-        .await
-        .expect("granted");
-    room.apply(Mutation::Deregister { name: name("a") })
-        .await
-        .expect("granted");
+    room.apply(Mutation::Register { services, options }).await.expect("granted");
+    room.apply(Mutation::Deregister { name: name("a") }).await.expect("granted");
     let again = room.apply(Mutation::Deregister { name: name("a") }).await;
     assert!(matches!(again, Err(ApplyError::Rejected(ref r)) if r.code == "not_found"));
-    room.register(vec![asked("a", "10.0.0.3:80")])
-        .await
-        .expect("granted");
+    room.register(vec![asked("a", "10.0.0.3:80")]).await.expect("granted");
     let rows = room.registry.rows(true).await.expect("read");
-    let upstreams: Vec<String> = rows
-        .iter()
-        .map(|row| row.service.upstreams[0].to_string())
-        .collect();
+    let upstreams: Vec<String> =
+        rows.iter().map(|row| row.service.upstreams[0].to_string()).collect();
     assert_eq!(upstreams, ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]);
     let states: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
     assert_eq!(states, ["inactive", "inactive", "active"]);
@@ -84,12 +71,7 @@ async fn history_stays_and_a_name_comes_back_as_a_new_row() {
     assert_eq!(room.registry.rows(false).await.expect("read").len(), 1);
     let entries = room.registry.entries_from(0, 99).await.expect("read");
     let actions: Vec<&str> = entries.iter().map(|entry| entry.action.as_str()).collect();
-    let expected = [
-        "service_register",
-        "service_update",
-        "service_deregister",
-        "service_register",
-    ];
+    let expected = ["service_register", "service_update", "service_deregister", "service_register"];
     assert_eq!(actions, expected);
     assert_eq!(entries[1].details["previous"]["upstream"], "10.0.0.1:80");
     let older = room.registry.entries(1, Some(1)).await.expect("read");
@@ -111,38 +93,22 @@ async fn tokens_survive_and_revoked_ones_do_not_open_doors() {
     let made = room.apply(create("ci")).await.expect("granted");
     assert_eq!(made.generation.0, 0, "a token makes no generation");
     let ci = made.token.expect("a token");
-    let guest = room
-        .apply(create("guest"))
-        .await
-        .expect("granted")
-        .token
-        .expect("a token");
+    let guest = room.apply(create("guest")).await.expect("granted").token.expect("a token");
     assert!(room.registry.authenticate(&ci.secret, now).is_some());
     let twice = room.apply(create("ci")).await;
     assert!(matches!(twice, Err(ApplyError::Rejected(ref r)) if r.code == "token_name_taken"));
-    room.apply(Mutation::RevokeToken { id: ci.id.clone() })
-        .await
-        .expect("granted");
+    room.apply(Mutation::RevokeToken { id: ci.id.clone() }).await.expect("granted");
     assert!(room.registry.authenticate(&ci.secret, now).is_none());
     let listed = room.registry.tokens().await.expect("read");
     assert_eq!(listed.len(), 2);
-    let revoked = listed
-        .iter()
-        .find(|token| token.id == ci.id)
-        .expect("its row stays");
+    let revoked = listed.iter().find(|token| token.id == ci.id).expect("its row stays");
     assert!(revoked.revoked_at.is_some() && revoked.created_by == "operator");
     assert!(room.dump().iter().all(|row| !row.contains(&ci.secret[4..])));
     let dir = room.close().await;
     let room = Room::in_dir(dir, |_| {});
     assert!(room.registry.authenticate(&ci.secret, now).is_none());
-    let (actor, role) = room
-        .registry
-        .authenticate(&guest.secret, now)
-        .expect("recognised");
-    assert_eq!(
-        (actor.to_string().as_str(), role),
-        ("token:guest", Role::Operator)
-    );
+    let (actor, role) = room.registry.authenticate(&guest.secret, now).expect("recognised");
+    assert_eq!((actor.to_string().as_str(), role), ("token:guest", Role::Operator));
     let entries = room.registry.entries(9, None).await.expect("read");
     assert_eq!(entries[0].action, "token_revoke");
     verify(room.close().await.path());

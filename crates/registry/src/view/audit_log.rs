@@ -29,10 +29,7 @@ impl AuditLog {
     /// When the files cannot be read or written.
     pub fn open(dir: &Path, count: u64) -> Result<Self, RegistryError> {
         let path = dir.join(AUDIT_LOG_FILE);
-        let failed = |source| RegistryError::View {
-            path: dir.join(AUDIT_LOG_FILE),
-            source,
-        };
+        let failed = |source| RegistryError::View { path: dir.join(AUDIT_LOG_FILE), source };
         let mut log = Self::adopt(path).map_err(failed)?;
         if log.next > count {
             // An older database was restored: what the log says is not this record's.
@@ -52,10 +49,8 @@ impl AuditLog {
     /// # Errors
     /// When the file cannot be written, or an entry is missing in between.
     pub fn append(&mut self, entries: &[Entry]) -> Result<(), RegistryError> {
-        self.write(entries).map_err(|source| RegistryError::View {
-            path: self.path.clone(),
-            source,
-        })
+        self.write(entries)
+            .map_err(|source| RegistryError::View { path: self.path.clone(), source })
     }
 
     fn write(&mut self, entries: &[Entry]) -> io::Result<()> {
@@ -93,12 +88,7 @@ impl AuditLog {
             None if bytes == 0 => next_after(&rotated(&path, 1))?,
             None => 0,
         };
-        let mut log = Self {
-            path,
-            file,
-            bytes,
-            next,
-        };
+        let mut log = Self { path, file, bytes, next };
         if bytes > 0 && next == 0 {
             // Not a log of ours: it is kept, and the view begins anew.
             log.rotate()?;
@@ -123,12 +113,7 @@ impl AuditLog {
 
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
+    options.read(true).append(true).create(true).mode(0o600).open(path)
 }
 
 /// `audit.log.1` is the newest of the rotated ones; 0 is the log itself.
@@ -156,10 +141,7 @@ fn next_after(path: &Path) -> io::Result<u64> {
 fn cut_torn_line(file: &mut File) -> io::Result<u64> {
     let bytes = file.metadata()?.len();
     let tail = tail(file, bytes)?;
-    let whole = tail
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
+    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let torn = u64::try_from(tail.len() - whole).unwrap_or(0);
     if torn > 0 {
         file.set_len(bytes - torn)?;
@@ -170,9 +152,7 @@ fn cut_torn_line(file: &mut File) -> io::Result<u64> {
 /// The sequence in the last line; `None` when there is no such line.
 fn last_sequence(file: &mut File, bytes: u64) -> io::Result<Option<u64>> {
     let tail = tail(file, bytes)?;
-    let line = tail
-        .split(|byte| *byte == b'\n')
-        .rfind(|line| !line.is_empty());
+    let line = tail.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
     Ok(line.and_then(sequence_of))
 }
 

@@ -15,14 +15,9 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         _ => {}
     }
     let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(partial)?;
+    let mut file = options.write(true).create_new(true).mode(0o600).open(partial)?;
     file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(partial, path)?;
-    path.parent()
-        .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }

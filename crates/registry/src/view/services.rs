@@ -34,10 +34,7 @@ pub fn services_json(
     let file = ServicesFile {
         version: FORMAT_VERSION,
         generation: generation.0,
-        services: rows
-            .iter()
-            .map(|row| ServiceView::of(row, &health))
-            .collect(),
+        services: rows.iter().map(|row| ServiceView::of(row, &health)).collect(),
     };
     let mut text = serde_json::to_string_pretty(&file)
         // Invariant: texts, numbers and lists always serialize.
@@ -105,12 +102,7 @@ impl<'a> ServiceView<'a> {
             upstream: upstreams.first().cloned().unwrap_or_default(),
             upstreams,
             domain: service.host().as_str(),
-            aliases: service
-                .hosts
-                .iter()
-                .skip(1)
-                .map(|host| host.as_str())
-                .collect(),
+            aliases: service.hosts.iter().skip(1).map(|host| host.as_str()).collect(),
             protocol: service.protocol.as_str(),
             status: row.status.as_str(),
             registered_at: service.registered_at.to_string(),
@@ -139,9 +131,7 @@ struct TlsView {
 
 impl TlsView {
     fn of(leaves: &[LeafSummary]) -> Self {
-        let leaf = leaves
-            .iter()
-            .find(|leaf| leaf.algorithm == Algorithm::EcdsaP256);
+        let leaf = leaves.iter().find(|leaf| leaf.algorithm == Algorithm::EcdsaP256);
         Self {
             not_after: leaf.map(|leaf| leaf.not_after.to_string()),
             fingerprint_sha256: leaf.map(|leaf| leaf.fingerprint.to_string()),

@@ -91,23 +91,13 @@ impl<P: Publisher> Writer<P> {
     }
 
     /// Lets the publisher prepare; without a change of services or leaves there is nothing to.
-    #[expect(
-        clippy::type_complexity,
-        reason = "one caller, which takes it apart at once"
-    )]
+    #[expect(clippy::type_complexity, reason = "one caller, which takes it apart at once")]
     fn prepare(
         &mut self,
         plan: &Plan,
         previous: &Arc<Catalog>,
         now: Timestamp,
-    ) -> Result<
-        (
-            Option<Preparation<P::Prepared>>,
-            Option<Arc<Catalog>>,
-            Version,
-        ),
-        ApplyError,
-    > {
+    ) -> Result<(Option<Preparation<P::Prepared>>, Option<Arc<Catalog>>, Version), ApplyError> {
         let changes = plan.changes();
         let reissue = plan.reissue();
         if changes.is_empty() && reissue.is_empty() {
@@ -173,12 +163,7 @@ impl<P: Publisher> Writer<P> {
 
     /// A commit of entries alone is in doubt; nothing becomes live either way.
     pub(super) fn doubt_entries(&mut self, next: Head) {
-        let effect = Effect {
-            prepared: None,
-            catalog: None,
-            tokens: None,
-            version: self.version,
-        };
+        let effect = Effect { prepared: None, catalog: None, tokens: None, version: self.version };
         self.doubt = Some(Doubt { next, effect });
     }
 
@@ -199,25 +184,17 @@ impl<P: Publisher> Writer<P> {
 
 fn next_version(version: Version, changed: bool) -> Version {
     if changed {
-        Version {
-            generation: Generation(version.generation.0 + 1),
-            revision: 0,
-        }
+        Version { generation: Generation(version.generation.0 + 1), revision: 0 }
     } else {
-        Version {
-            revision: version.revision + 1,
-            ..version
-        }
+        Version { revision: version.revision + 1, ..version }
     }
 }
 
 fn mint(plan: &Plan) -> Result<Option<(Token, NewToken)>, RegistryError> {
     match &plan.token {
-        Some(TokenStep::Create {
-            name,
-            role,
-            expires_at,
-        }) => token::mint(name, *role, *expires_at).map(Some),
+        Some(TokenStep::Create { name, role, expires_at }) => {
+            token::mint(name, *role, *expires_at).map(Some)
+        }
         _ => Ok(None),
     }
 }

@@ -14,8 +14,7 @@ impl<P: Publisher> Writer<P> {
     pub(super) fn note_commit(&mut self) {
         self.head.publish(self.store.head().clone().into());
         self.checkpoint_is_due = true;
-        self.anchor_due
-            .get_or_insert_with(|| Instant::now() + ANCHOR_LATE_MAX);
+        self.anchor_due.get_or_insert_with(|| Instant::now() + ANCHOR_LATE_MAX);
     }
 
     /// How long to wait for something to do before tidying up.

@@ -142,10 +142,9 @@ fn commands(platform: Platform, file: &str, windows: &str, url: &str) -> Vec<Str
                  c{{print | c}} /END CERT/{{close(c);c=\"\"}}' {file}"
             ),
         ],
-        Platform::Debian | Platform::Alpine => vec![
-            format!("sudo awk {SPLIT} {file}"),
-            "sudo update-ca-certificates".into(),
-        ],
+        Platform::Debian | Platform::Alpine => {
+            vec![format!("sudo awk {SPLIT} {file}"), "sudo update-ca-certificates".into()]
+        }
         Platform::Fedora => vec![
             format!("sudo cp {file} /etc/pki/ca-trust/source/anchors/conduit-ca.crt"),
             "sudo update-ca-trust".into(),
@@ -256,13 +255,7 @@ mod tests {
     #[test]
     fn paths_survive_the_shell() {
         let all = instructions("/srv/o'brien & co/ca.crt", "http://g/ca.crt");
-        let curl = all
-            .iter()
-            .find(|i| i.platform == Platform::Curl)
-            .expect("curl");
-        assert_eq!(
-            curl.commands,
-            [r"curl --cacert '/srv/o'\''brien & co/ca.crt' https://HOST/"]
-        );
+        let curl = all.iter().find(|i| i.platform == Platform::Curl).expect("curl");
+        assert_eq!(curl.commands, [r"curl --cacert '/srv/o'\''brien & co/ca.crt' https://HOST/"]);
     }
 }

@@ -52,13 +52,7 @@ fn files_are_private_and_where_the_layout_says() {
     assert_eq!(mode(site.dir()), 0o700);
     let mut names: Vec<String> = fs::read_dir(site.dir())
         .expect("list")
-        .map(|entry| {
-            entry
-                .expect("entry")
-                .file_name()
-                .into_string()
-                .expect("utf-8")
-        })
+        .map(|entry| entry.expect("entry").file_name().into_string().expect("utf-8"))
         .collect();
     names.sort();
     let mut expected = vec!["authority", "ca.crt"];
@@ -72,10 +66,7 @@ fn files_are_private_and_where_the_layout_says() {
     let bundle = trust::certificates(authority.bundle_pem()).expect("PEM");
     assert_eq!(bundle.len(), 2);
     assert_eq!(authority.roots()[0].algorithm, Algorithm::EcdsaP256);
-    assert_eq!(
-        trust::with_colons(&authority.roots()[0].fingerprint).len(),
-        32 * 3 - 1
-    );
+    assert_eq!(trust::with_colons(&authority.roots()[0].fingerprint).len(), 32 * 3 - 1);
 }
 
 #[test]
@@ -147,10 +138,7 @@ fn garbage_is_named() {
             let (site, _) = Site::with_authority();
             site.write(name, garbage);
             let error = site.open(now()).expect_err("refused");
-            assert!(
-                matches!(error, TlsError::Malformed { .. }),
-                "{name}: {error}"
-            );
+            assert!(matches!(error, TlsError::Malformed { .. }), "{name}: {error}");
             assert!(error.to_string().contains(name), "{error}");
         }
     }
@@ -179,10 +167,7 @@ fn files_of_another_authority_are_refused() {
         site.write(name, &_other_dir.read(name));
         let error = site.open(now()).expect_err("refused");
         assert!(
-            matches!(
-                error,
-                TlsError::KeyMismatch { .. } | TlsError::NotSignedBy { .. }
-            ),
+            matches!(error, TlsError::KeyMismatch { .. } | TlsError::NotSignedBy { .. }),
             "{name}: {error}"
         );
     }
@@ -216,10 +201,7 @@ fn a_domain_outside_the_constraints_is_refused_with_the_mend() {
 #[test]
 fn an_expired_root_is_refused_with_the_mend() {
     let (site, _) = Site::with_authority();
-    let error = site
-        .open(now().plus(DAY * 3_651))
-        .expect_err("refused")
-        .to_string();
+    let error = site.open(now().plus(DAY * 3_651)).expect_err("refused").to_string();
     for part in ["p256-root.crt expired on", "clock", "new CA"] {
         assert!(error.contains(part), "{error}");
     }
@@ -242,15 +224,9 @@ fn intermediates_are_replaced_at_half_of_their_life() {
     let late = now().plus(DAY * 600);
     let second = first.renewed(late).expect("asked").expect("due");
     assert_eq!(second.roots(), first.roots());
-    let current: Vec<_> = second
-        .intermediates()
-        .iter()
-        .filter(|i| i.is_current)
-        .collect();
+    let current: Vec<_> = second.intermediates().iter().filter(|i| i.is_current).collect();
     assert_eq!((second.intermediates().len(), current.len()), (4, 2));
-    let new = second
-        .issue(&hosts(&["web.internal"]), DAY * 365, late)
-        .expect("issued");
+    let new = second.issue(&hosts(&["web.internal"]), DAY * 365, late).expect("issued");
     for (old, new) in old.iter().zip(new.iter()) {
         assert_ne!(old.issuer, new.issuer);
         assert!(second.chain(&old.issuer).is_some(), "old leaves are served");
@@ -268,20 +244,12 @@ fn intermediates_that_expired_while_the_machine_was_off_are_replaced() {
     let (second, created) = site.open(years_later).expect("opened");
     assert!(!created);
     assert_eq!(second.roots(), first.roots());
-    second
-        .issue(&hosts(&["web.internal"]), DAY * 365, years_later)
-        .expect("issued");
+    second.issue(&hosts(&["web.internal"]), DAY * 365, years_later).expect("issued");
     // Near the root's end a new one would live no longer: nothing is due, leaves are cut short.
     let near_the_end = now().plus(DAY * 3_640);
     let (last, _) = site.open(near_the_end).expect("opened");
-    assert!(
-        last.renewed(near_the_end.plus(DAY))
-            .expect("asked")
-            .is_none()
-    );
-    let pair = last
-        .issue(&hosts(&["web.internal"]), DAY * 365, near_the_end)
-        .expect("issued");
+    assert!(last.renewed(near_the_end.plus(DAY)).expect("asked").is_none());
+    let pair = last.issue(&hosts(&["web.internal"]), DAY * 365, near_the_end).expect("issued");
     assert!(pair.not_after() <= last.roots()[0].not_after);
 }
 

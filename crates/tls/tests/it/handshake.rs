@@ -112,10 +112,7 @@ fn the_site_policy_is_what_is_negotiated() {
     assert_eq!(first.alpn_protocol(), Some(&b"h2"[..]));
     let suite = first.negotiated_cipher_suite().expect("agreed").suite();
     assert_eq!(suite, rustls::CipherSuite::TLS13_AES_256_GCM_SHA384);
-    let group = first
-        .negotiated_key_exchange_group()
-        .expect("agreed")
-        .name();
+    let group = first.negotiated_key_exchange_group().expect("agreed").name();
     assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
     assert_eq!(first.handshake_kind(), Some(HandshakeKind::Full));
 
@@ -139,10 +136,7 @@ fn strangers_and_wrong_names_are_not_trusted() {
 #[test]
 fn a_stolen_intermediate_cannot_speak_for_the_internet() {
     let (site, authority) = Site::with_authority();
-    for (stem, algorithm) in [
-        ("p256", Algorithm::EcdsaP256),
-        ("ed25519", Algorithm::Ed25519),
-    ] {
+    for (stem, algorithm) in [("p256", Algorithm::EcdsaP256), ("ed25519", Algorithm::Ed25519)] {
         let mut leaf = issue(&authority, &["web.internal"]).ecdsa_p256;
         let (der, key) = super::openssl::forge(&site, stem, "bank.example");
         leaf.certificate_der = der.into();

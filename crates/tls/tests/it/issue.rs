@@ -15,11 +15,7 @@ fn a_leaf_says_exactly_what_was_asked() {
     let (_site, authority) = Site::with_authority();
     let born = now();
     let pair = authority
-        .issue(
-            &hosts(&["web.internal", "web.local", "web.internal"]),
-            DAY * 365,
-            born,
-        )
+        .issue(&hosts(&["web.internal", "web.local", "web.internal"]), DAY * 365, born)
         .expect("issued");
     for (leaf, algorithm) in pair.iter().zip([Algorithm::Ed25519, Algorithm::EcdsaP256]) {
         let details = inspect(&leaf.certificate_der).expect("a certificate");
@@ -36,11 +32,8 @@ fn a_leaf_says_exactly_what_was_asked() {
         assert_eq!(details.not_after, leaf.not_after);
         assert_eq!(leaf.not_before.seconds(), born.minus(DAY).seconds());
         assert_eq!(leaf.not_after.seconds(), born.plus(DAY * 365).seconds());
-        let intermediate = authority
-            .intermediates()
-            .iter()
-            .find(|i| i.fingerprint == leaf.issuer)
-            .expect("known");
+        let intermediate =
+            authority.intermediates().iter().find(|i| i.fingerprint == leaf.issuer).expect("known");
         assert_eq!(intermediate.subject, details.issuer);
     }
 }
@@ -103,9 +96,7 @@ fn no_leaf_outlives_its_intermediate() {
     let (_site, authority) = Site::with_authority();
     let limit = authority.intermediates()[0].not_after;
     let late = limit.minus(DAY * 30);
-    let pair = authority
-        .issue(&hosts(&["web.internal"]), DAY * 365, late)
-        .expect("issued");
+    let pair = authority.issue(&hosts(&["web.internal"]), DAY * 365, late).expect("issued");
     assert!(pair.iter().all(|leaf| leaf.not_after == limit));
 
     let after = authority.issue(&hosts(&["web.internal"]), DAY, limit);
@@ -118,9 +109,7 @@ fn no_leaf_outlives_its_intermediate() {
 fn wishes_that_make_no_sense_are_refused() {
     let (_site, authority) = Site::with_authority();
     let refused = |names: &[&str], validity| {
-        authority
-            .issue(&hosts(names), validity, now())
-            .expect_err("refused")
+        authority.issue(&hosts(names), validity, now()).expect_err("refused")
     };
     assert!(matches!(refused(&[], DAY), TlsError::NoHosts));
     assert!(matches!(
@@ -134,10 +123,7 @@ fn wishes_that_make_no_sense_are_refused() {
     );
     let many: Vec<String> = (0..101).map(|n| format!("s{n}.internal")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert!(matches!(
-        refused(&many, DAY),
-        TlsError::TooManyHosts { asked: 101, .. }
-    ));
+    assert!(matches!(refused(&many, DAY), TlsError::TooManyHosts { asked: 101, .. }));
 }
 
 #[test]
@@ -154,24 +140,15 @@ fn serials_and_keys_are_unique_from_several_threads() {
                 })
             })
             .collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().expect("no panic"))
-            .collect()
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
     });
     let leaves: Vec<_> = seen.iter().flat_map(|pair| pair.iter()).collect();
-    let serials: HashSet<_> = leaves
-        .iter()
-        .map(|leaf| inspect(&leaf.certificate_der).expect("valid").serial)
-        .collect();
+    let serials: HashSet<_> =
+        leaves.iter().map(|leaf| inspect(&leaf.certificate_der).expect("valid").serial).collect();
     let keys: HashSet<_> = leaves.iter().map(|leaf| leaf.key.as_pkcs8()).collect();
     assert_eq!((serials.len(), keys.len()), (400, 400));
     // 16 bytes with colons, positive.
-    assert!(
-        serials
-            .iter()
-            .all(|s| s.len() == 47 && s.as_bytes()[0] < b'8')
-    );
+    assert!(serials.iter().all(|s| s.len() == 47 && s.as_bytes()[0] < b'8'));
 }
 
 #[test]

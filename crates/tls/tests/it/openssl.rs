@@ -99,11 +99,8 @@ fn chain(authority: &Authority, leaf: &Leaf) -> String {
 fn verify(site: &Site, leaf: &str, chain: &str, roots: &str, name: &str) -> Result<(), String> {
     site.write("leaf.pem", leaf);
     site.write("chain.pem", chain);
-    let check = if name.parse::<std::net::IpAddr>().is_ok() {
-        "-verify_ip"
-    } else {
-        "-verify_hostname"
-    };
+    let check =
+        if name.parse::<std::net::IpAddr>().is_ok() { "-verify_ip" } else { "-verify_hostname" };
     let empty = Path::new("/dev/null");
     let output = Command::new("openssl")
         .args(["verify", "-x509_strict", "-purpose", "sslserver"])

@@ -67,9 +67,7 @@ pub(crate) fn hosts(names: &[&str]) -> Vec<Host> {
 }
 
 pub(crate) fn issue(authority: &Authority, names: &[&str]) -> LeafPair {
-    authority
-        .issue(&hosts(names), DAY * 365, now())
-        .expect("issued")
+    authority.issue(&hosts(names), DAY * 365, now()).expect("issued")
 }
 
 /// Today, so that programs which read the system's clock agree.

@@ -7,11 +7,7 @@ use conduit_api::v1::status::{CertificateCounts, Listening, Tables};
 use super::*;
 
 fn service(domain: &str, upstream: &str, health: HealthStatus) -> Service {
-    let good = || Check {
-        ok: true,
-        reason: None,
-        at: None,
-    };
+    let good = || Check { ok: true, reason: None, at: None };
     Service {
         name: domain.split('.').next().unwrap_or(domain).to_owned(),
         upstream: upstream.to_owned(),
@@ -36,10 +32,7 @@ fn service(domain: &str, upstream: &str, health: HealthStatus) -> Service {
         dns: "gateway".into(),
         when_all_ejected: "fail".into(),
         upstream_health: Vec::new(),
-        checks: CheckSet {
-            dns: Some(good()),
-            tls: Some(good()),
-        },
+        checks: CheckSet { dns: Some(good()), tls: Some(good()) },
     }
 }
 
@@ -58,11 +51,8 @@ fn several_are_aligned_with_times_and_reasons() {
     hub.response_time_ms = Some(12);
     let mut ollama = service("ollama.internal", "10.0.1.20:11434", HealthStatus::Down);
     ollama.health_reason = Some("connection refused".into());
-    ollama.checks.tls = Some(Check {
-        ok: false,
-        reason: Some("handshake timed out".into()),
-        at: None,
-    });
+    ollama.checks.tls =
+        Some(Check { ok: false, reason: Some("handshake timed out".into()), at: None });
     let mut db = service("db.internal", "10.0.1.9:5432", HealthStatus::Unknown);
     db.tls = None;
     db.checks = CheckSet::default();
@@ -117,10 +107,7 @@ fn the_header_tells_the_gateways_state() {
         uptime_seconds: 11_520,
         pid: 1,
         generation: 12,
-        tables: Tables {
-            routes: "12.0".into(),
-            zone: "12.0".into(),
-        },
+        tables: Tables { routes: "12.0".into(), zone: "12.0".into() },
         listen: Listening {
             dns: vec!["127.0.0.1:1053".into(), "[::1]:1053".into()],
             https: vec!["127.0.0.1:8443".into()],
@@ -130,10 +117,7 @@ fn the_header_tells_the_gateways_state() {
         },
         domains: Vec::new(),
         addresses: Vec::new(),
-        services: HealthCounts {
-            total: 1,
-            ..HealthCounts::default()
-        },
+        services: HealthCounts { total: 1, ..HealthCounts::default() },
         certs: CertificateCounts::default(),
         last_audit: None,
     };
@@ -147,10 +131,7 @@ fn the_header_tells_the_gateways_state() {
     status.tables.zone = "11.0".into();
     let text = header(&status);
     assert!(text.contains(" · not ready · "), "{text}");
-    assert!(
-        text.contains("waiting for dns\npublishing: routes 12.0, zone 11.0\n"),
-        "{text}"
-    );
+    assert!(text.contains("waiting for dns\npublishing: routes 12.0, zone 11.0\n"), "{text}");
 }
 
 #[test]

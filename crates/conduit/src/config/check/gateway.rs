@@ -19,23 +19,13 @@ pub(super) fn gateway(
     surroundings: &Surroundings,
 ) -> (Gateway, bool) {
     let given = &file.gateway;
-    let app = judge.take(
-        "CONDUIT_APP_NAME",
-        &file.app_name,
-        APP_NAME.to_owned(),
-        app_name,
-    );
+    let app = judge.take("CONDUIT_APP_NAME", &file.app_name, APP_NAME.to_owned(), app_name);
     let default_state = surroundings.default_state_dir(&app);
-    let asked = given
-        .state_dir
-        .as_ref()
-        .filter(|dir| !dir.value.0.is_empty());
-    let state_dir = judge.take(
-        "gateway.state_dir",
-        &asked.cloned(),
-        default_state.clone(),
-        |text| path(text, surroundings),
-    );
+    let asked = given.state_dir.as_ref().filter(|dir| !dir.value.0.is_empty());
+    let state_dir =
+        judge.take("gateway.state_dir", &asked.cloned(), default_state.clone(), |text| {
+            path(text, surroundings)
+        });
     let is_default = state_dir == default_state;
     let gateway = Gateway {
         state_dir,
@@ -64,13 +54,9 @@ pub(super) fn admin(
     surroundings: &Surroundings,
 ) -> Admin {
     let default_socket = surroundings.default_socket(state_dir, default_state);
-    let asked = given
-        .socket
-        .as_ref()
-        .filter(|socket| !socket.value.0.is_empty());
-    let socket = judge.take("admin.socket", &asked.cloned(), default_socket, |text| {
-        path(text, surroundings)
-    });
+    let asked = given.socket.as_ref().filter(|socket| !socket.value.0.is_empty());
+    let socket = judge
+        .take("admin.socket", &asked.cloned(), default_socket, |text| path(text, surroundings));
     if socket.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
         let origin = asked.map_or(Origin::Default, |asked| asked.origin.clone());
         let reason = format!(
@@ -87,18 +73,8 @@ pub(super) fn admin(
 /// Level and format of the log.
 pub(super) fn log(judge: &mut Judge, given: &file::Log) -> Log {
     Log {
-        level: judge.take(
-            "log.level",
-            &given.level,
-            "info".to_owned(),
-            parse::log_level,
-        ),
-        format: judge.take(
-            "log.format",
-            &given.format,
-            LogFormat::Auto,
-            parse::log_format,
-        ),
+        level: judge.take("log.level", &given.level, "info".to_owned(), parse::log_level),
+        format: judge.take("log.format", &given.format, LogFormat::Auto, parse::log_format),
     }
 }
 
@@ -109,13 +85,7 @@ fn domains(judge: &mut Judge, file: &File) -> Domains {
     };
     let given = &file.gateway.domains;
     let wrong_before = judge.problems.len();
-    let hosts = judge.list(
-        "gateway.domains",
-        given,
-        defaults(),
-        DOMAINS_MAX,
-        parse::domain,
-    );
+    let hosts = judge.list("gateway.domains", given, defaults(), DOMAINS_MAX, parse::domain);
     let all_wrong = hosts.is_empty() && judge.problems.len() > wrong_before;
     Domains::new(hosts).unwrap_or_else(|error| {
         if !all_wrong {
@@ -133,9 +103,7 @@ fn user(text: &str) -> Result<Option<String>, String> {
     }
     let legal = text.len() <= USER_BYTES_MAX
         && !text.starts_with('-')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_-.$".contains(&b));
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.$".contains(&b));
     if legal {
         Ok(Some(text.to_owned()))
     } else {
@@ -145,13 +113,8 @@ fn user(text: &str) -> Result<Option<String>, String> {
 
 fn app_name(text: &str) -> Result<String, String> {
     let legal = text.len() <= USER_BYTES_MAX
-        && text
-            .bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphanumeric())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
     if legal {
         Ok(text.to_owned())
     } else {

@@ -12,18 +12,11 @@ pub(super) struct Judge {
 impl Judge {
     /// Records a problem of the value given for `key`.
     pub(super) fn refuse(&mut self, key: &'static str, origin: &Origin, reason: String) {
-        self.problems.push(Problem {
-            key,
-            origin: origin.clone(),
-            reason,
-        });
+        self.problems.push(Problem { key, origin: origin.clone(), reason });
     }
 
     /// A switch.
-    #[expect(
-        clippy::unused_self,
-        reason = "reads like its siblings where values are taken"
-    )]
+    #[expect(clippy::unused_self, reason = "reads like its siblings where values are taken")]
     pub(super) fn switch(&self, given: &Given<bool>, default: bool) -> bool {
         given.as_ref().map_or(default, |given| given.value)
     }

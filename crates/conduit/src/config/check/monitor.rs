@@ -58,16 +58,12 @@ fn server(
     surroundings: &Surroundings,
 ) -> Result<MonitoredServer, String> {
     let word = |text: &Option<Text>, what: &str| {
-        text.as_ref()
-            .map(|text| ssh_word(&text.0, what))
-            .transpose()
+        text.as_ref().map(|text| ssh_word(&text.0, what)).transpose()
     };
     let label = given.label.as_ref();
     Ok(MonitoredServer {
         host: ssh_word(&given.host.0, "host")?,
-        label: label
-            .map(|label| parse::text(&label.0, WORD_CHARS_MAX, "label"))
-            .transpose()?,
+        label: label.map(|label| parse::text(&label.0, WORD_CHARS_MAX, "label")).transpose()?,
         user: word(&given.user, "user")?,
         port: given.port.as_ref().map(|p| parse::port(&p.0)).transpose()?,
         key: optional_path(given.key.as_ref(), surroundings)?,
@@ -79,15 +75,9 @@ fn server(
 
 fn tags(given: &[Text]) -> Result<Vec<String>, String> {
     if given.len() > TAGS_MAX {
-        return Err(format!(
-            "{} tags are too many; at most {TAGS_MAX}",
-            given.len()
-        ));
+        return Err(format!("{} tags are too many; at most {TAGS_MAX}", given.len()));
     }
-    given
-        .iter()
-        .map(|tag| parse::text(&tag.0, WORD_CHARS_MAX, "a tag"))
-        .collect()
+    given.iter().map(|tag| parse::text(&tag.0, WORD_CHARS_MAX, "a tag")).collect()
 }
 
 /// A word of an SSH destination; one that starts with `-` would be taken for an option.

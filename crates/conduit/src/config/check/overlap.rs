@@ -29,11 +29,7 @@ pub(super) fn check(judge: &mut Judge, file: &File, config: &Config) {
     let proxy = &config.proxy;
     if proxy.enabled && proxy.https_listen.is_empty() && proxy.http_listen.is_empty() {
         let reason = "is empty, and http_listen too; give an address, or set proxy.enabled = false";
-        judge.refuse(
-            "proxy.https_listen",
-            &origin(&file.proxy.https_listen),
-            reason.to_owned(),
-        );
+        judge.refuse("proxy.https_listen", &origin(&file.proxy.https_listen), reason.to_owned());
     }
 }
 
@@ -77,21 +73,11 @@ fn claims(file: &File, config: &Config) -> Vec<Claim> {
     if config.proxy.enabled {
         if config.tls.enabled {
             for (index, address) in config.proxy.https_listen.iter().enumerate() {
-                claim(
-                    "proxy.https_listen",
-                    &file.proxy.https_listen,
-                    index,
-                    *address,
-                );
+                claim("proxy.https_listen", &file.proxy.https_listen, index, *address);
             }
         }
         for (index, address) in config.proxy.http_listen.iter().enumerate() {
-            claim(
-                "proxy.http_listen",
-                &file.proxy.http_listen,
-                index,
-                *address,
-            );
+            claim("proxy.http_listen", &file.proxy.http_listen, index, *address);
         }
     }
     if config.dns.enabled {
@@ -104,11 +90,7 @@ fn claims(file: &File, config: &Config) -> Vec<Claim> {
     let admin = config.admin.listen;
     claims.push(Claim {
         key: "admin.listen",
-        origin: file
-            .admin
-            .listen
-            .as_ref()
-            .map_or(Origin::Default, |given| given.origin.clone()),
+        origin: file.admin.listen.as_ref().map_or(Origin::Default, |given| given.origin.clone()),
         shown: admin.to_string(),
         ip: Some(admin.ip()),
         port: admin.port(),
@@ -154,9 +136,7 @@ fn forwarders(judge: &mut Judge, file: &File, config: &Config) {
 }
 
 fn origin(given: &GivenList) -> Origin {
-    given
-        .as_ref()
-        .map_or(Origin::Default, |given| given.origin.clone())
+    given.as_ref().map_or(Origin::Default, |given| given.origin.clone())
 }
 
 fn element_origin(given: &GivenList, index: usize) -> Origin {

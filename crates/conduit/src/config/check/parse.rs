@@ -28,22 +28,14 @@ pub(super) fn number(text: &str, min: u32, max: u32) -> Result<u32, String> {
     let value: Option<u32> = text.trim().parse().ok();
     value
         .filter(|value| (min..=max).contains(value))
-        .ok_or_else(|| {
-            format!(
-                "{:?} is not a whole number from {min} to {max}",
-                short(text)
-            )
-        })
+        .ok_or_else(|| format!("{:?} is not a whole number from {min} to {max}", short(text)))
 }
 
 /// A port; 0 lets the system choose one.
 pub(super) fn port(text: &str) -> Result<u16, String> {
-    text.trim().parse().map_err(|_| {
-        format!(
-            "{:?} is not a port; use a number from 0 to 65535",
-            short(text)
-        )
-    })
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{:?} is not a port; use a number from 0 to 65535", short(text)))
 }
 
 /// An internal domain.
@@ -61,15 +53,15 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
         )
     })?;
     match address {
-        SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_some() => Err(format!(
-            "{address} is an IPv4 address in disguise; write it as IPv4"
-        )),
-        SocketAddr::V6(v6) if v6.scope_id() != 0 || v6.flowinfo() != 0 => Err(format!(
-            "{address} has a zone, which this gateway does not listen on"
-        )),
-        _ if address.ip().is_multicast() => Err(format!(
-            "{address} is a multicast address; it cannot be listened on"
-        )),
+        SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_some() => {
+            Err(format!("{address} is an IPv4 address in disguise; write it as IPv4"))
+        }
+        SocketAddr::V6(v6) if v6.scope_id() != 0 || v6.flowinfo() != 0 => {
+            Err(format!("{address} has a zone, which this gateway does not listen on"))
+        }
+        _ if address.ip().is_multicast() => {
+            Err(format!("{address} is a multicast address; it cannot be listened on"))
+        }
         _ => Ok(address),
     }
 }
@@ -125,12 +117,9 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(ip));
     }
-    text.parse::<IpNet>().map(|net| net.trunc()).map_err(|_| {
-        format!(
-            "{:?} is not a network; write 10.0.0.0/8 or fd00::/8",
-            short(text)
-        )
-    })
+    text.parse::<IpNet>()
+        .map(|net| net.trunc())
+        .map_err(|_| format!("{:?} is not a network; write 10.0.0.0/8 or fd00::/8", short(text)))
 }
 
 /// The log's format.
@@ -139,10 +128,7 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
         "auto" => Ok(LogFormat::Auto),
         "json" => Ok(LogFormat::Json),
         "text" => Ok(LogFormat::Text),
-        _ => Err(format!(
-            "{:?} is not a log format; use auto, text or json",
-            short(text)
-        )),
+        _ => Err(format!("{:?} is not a log format; use auto, text or json", short(text))),
     }
 }
 
@@ -213,23 +199,11 @@ mod tests {
 
     #[test]
     fn forwarders_and_networks_take_the_short_form() {
-        assert_eq!(
-            forwarder("10.0.0.1").map(|f| f.to_string()),
-            Ok("10.0.0.1:53".into())
-        );
-        assert_eq!(
-            forwarder("[fd00::1]:5353").map(|f| f.to_string()),
-            Ok("[fd00::1]:5353".into())
-        );
+        assert_eq!(forwarder("10.0.0.1").map(|f| f.to_string()), Ok("10.0.0.1:53".into()));
+        assert_eq!(forwarder("[fd00::1]:5353").map(|f| f.to_string()), Ok("[fd00::1]:5353".into()));
         assert!(forwarder("0.0.0.0").is_err() && forwarder("dns.example").is_err());
-        assert_eq!(
-            network("10.1.2.3/8").map(|n| n.to_string()),
-            Ok("10.0.0.0/8".into())
-        );
-        assert_eq!(
-            network("10.1.2.3").map(|n| n.to_string()),
-            Ok("10.1.2.3/32".into())
-        );
+        assert_eq!(network("10.1.2.3/8").map(|n| n.to_string()), Ok("10.0.0.0/8".into()));
+        assert_eq!(network("10.1.2.3").map(|n| n.to_string()), Ok("10.1.2.3/32".into()));
         assert!(network("10.0.0.0/33").is_err());
     }
 }

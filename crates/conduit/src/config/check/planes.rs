@@ -20,9 +20,7 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns) -> Dns {
         LISTEN_MAX,
         parse::dns_listen,
     );
-    if let Some(port) = judge.take("dns.listen", &given.port, None, |t| {
-        parse::port(t).map(Some)
-    }) {
+    if let Some(port) = judge.take("dns.listen", &given.port, None, |t| parse::port(t).map(Some)) {
         for address in &mut listen {
             match address {
                 DnsListen::At(at) => at.set_port(port),
@@ -40,13 +38,7 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns) -> Dns {
             FORWARDERS_MAX,
             parse::forwarder,
         ),
-        allow: judge.list(
-            "dns.allow",
-            &given.allow,
-            private(),
-            NETWORKS_MAX,
-            parse::network,
-        ),
+        allow: judge.list("dns.allow", &given.allow, private(), NETWORKS_MAX, parse::network),
         ttl: judge.take("dns.ttl", &given.ttl, TTL, |text| {
             whole_seconds(parse::duration(text, Duration::ZERO, DAY)?)
         }),
@@ -54,27 +46,16 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns) -> Dns {
 }
 
 pub(super) fn tls(judge: &mut Judge, given: &file::Tls) -> Tls {
-    judge.take(
-        "tls.min_version",
-        &given.min_version,
-        (),
-        |text| match text {
-            "1.3" => Ok(()),
-            "1.2" => Err("TLS 1.2 is not offered by this build; use \"1.3\"".to_owned()),
-            _ => Err(format!(
-                "{:?} is not a TLS version; use \"1.3\"",
-                parse::short(text)
-            )),
-        },
-    );
+    judge.take("tls.min_version", &given.min_version, (), |text| match text {
+        "1.3" => Ok(()),
+        "1.2" => Err("TLS 1.2 is not offered by this build; use \"1.3\"".to_owned()),
+        _ => Err(format!("{:?} is not a TLS version; use \"1.3\"", parse::short(text))),
+    });
     Tls {
         enabled: judge.switch(&given.enabled, true),
-        leaf_validity: judge.take(
-            "tls.leaf_validity",
-            &given.leaf_validity,
-            365 * DAY,
-            |text| whole_seconds(parse::duration(text, HOUR, LEAF_VALIDITY_MAX)?),
-        ),
+        leaf_validity: judge.take("tls.leaf_validity", &given.leaf_validity, 365 * DAY, |text| {
+            whole_seconds(parse::duration(text, HOUR, LEAF_VALIDITY_MAX)?)
+        }),
         organization: judge.take(
             "tls.organization",
             &given.organization,
@@ -87,20 +68,8 @@ pub(super) fn tls(judge: &mut Judge, given: &file::Tls) -> Tls {
 pub(super) fn proxy(judge: &mut Judge, given: &file::Proxy) -> Proxy {
     Proxy {
         enabled: judge.switch(&given.enabled, true),
-        https_listen: web(
-            judge,
-            "proxy.https_listen",
-            &given.https_listen,
-            &given.https_port,
-            443,
-        ),
-        http_listen: web(
-            judge,
-            "proxy.http_listen",
-            &given.http_listen,
-            &given.http_port,
-            80,
-        ),
+        https_listen: web(judge, "proxy.https_listen", &given.https_listen, &given.https_port, 443),
+        http_listen: web(judge, "proxy.http_listen", &given.http_listen, &given.http_port, 80),
         workers: judge.take("proxy.workers", &given.workers, 0, |text| {
             parse::number(text, 0, WORKERS_MAX).map(|n| n as usize)
         }),
@@ -135,9 +104,7 @@ pub(super) fn health(judge: &mut Judge, given: &file::Health) -> Health {
         Ok(timeout)
     });
     let times = |judge: &mut Judge, key, given: &Given<Text>, default| {
-        judge.take(key, given, default, |text| {
-            parse::number(text, 1, TIMES_MAX)
-        })
+        judge.take(key, given, default, |text| parse::number(text, 1, TIMES_MAX))
     };
     Health {
         interval,
@@ -157,10 +124,7 @@ fn web(
     port: &Given<Text>,
     default_port: u16,
 ) -> Vec<SocketAddr> {
-    let both = [
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    ];
+    let both = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
     let defaults = both.map(|ip| SocketAddr::new(ip, default_port)).to_vec();
     let mut listen = judge.list(key, given, defaults, LISTEN_MAX, parse::listen);
     if let Some(port) = judge.take(key, port, None, |text| parse::port(text).map(Some)) {
@@ -178,10 +142,7 @@ fn default_path() -> ProbePath {
 
 /// Networks whose members may ask for other people's names.
 fn private() -> Vec<IpNet> {
-    PRIVATE
-        .iter()
-        .filter_map(|text| text.parse().ok())
-        .collect()
+    PRIVATE.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 fn whole_seconds(duration: Duration) -> Result<Duration, String> {

@@ -2,14 +2,8 @@
 
 /// A file, and a part of the report about it.
 pub(super) const REFUSED: &[(&str, &str)] = &[
-    (
-        "[dns]\nlisen = []\n",
-        "conduit.toml:2:1: unknown key `lisen`; did you mean `listen`?",
-    ),
-    (
-        "[dsn]\n",
-        "conduit.toml:1:2: unknown key `dsn`; did you mean `dns`?",
-    ),
+    ("[dns]\nlisen = []\n", "conduit.toml:2:1: unknown key `lisen`; did you mean `listen`?"),
+    ("[dsn]\n", "conduit.toml:1:2: unknown key `dsn`; did you mean `dns`?"),
     (
         "[tls]\nforwarders = []\n",
         "conduit.toml:2:1: unknown key `forwarders` here; it belongs in [dns]",
@@ -30,14 +24,8 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[health]\nunhealthy_after = 0\n",
         "health.unhealthy_after: \"0\" is not a whole number from 1 to 100",
     ),
-    (
-        "[health]\npath = \"up\"\n",
-        "conduit.toml:2:8: health.path: \"up\" is not a probe path",
-    ),
-    (
-        "[gateway]\ndomains = []\n",
-        "conduit.toml:2:11: gateway.domains: at least one domain",
-    ),
+    ("[health]\npath = \"up\"\n", "conduit.toml:2:8: health.path: \"up\" is not a probe path"),
+    ("[gateway]\ndomains = []\n", "conduit.toml:2:11: gateway.domains: at least one domain"),
     (
         "[gateway]\ndomains = [\"ok\", \"a..b\"]\n",
         "conduit.toml:2:18: gateway.domains: \"a..b\" is not a host name",
@@ -46,26 +34,14 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[gateway]\naddresses = [\"0.0.0.0\"]\n",
         "gateway.addresses: 0.0.0.0 is not an address that clients can reach",
     ),
-    (
-        "[gateway]\ndrain = \"2h\"\n",
-        "gateway.drain: 2h is out of range; use 0s to 1h",
-    ),
-    (
-        "[tls]\nmin_version = \"1.2\"\n",
-        "tls.min_version: TLS 1.2 is not offered by this build",
-    ),
-    (
-        "[tls]\nleaf_validity = \"10y\"\n",
-        "tls.leaf_validity: \"10y\" is not a duration",
-    ),
+    ("[gateway]\ndrain = \"2h\"\n", "gateway.drain: 2h is out of range; use 0s to 1h"),
+    ("[tls]\nmin_version = \"1.2\"\n", "tls.min_version: TLS 1.2 is not offered by this build"),
+    ("[tls]\nleaf_validity = \"10y\"\n", "tls.leaf_validity: \"10y\" is not a duration"),
     (
         "[tls]\nleaf_validity = \"9999d\"\n",
         "tls.leaf_validity: 9999d is out of range; use 1h to 825d",
     ),
-    (
-        "[proxy]\nworkers = 5000\n",
-        "proxy.workers: \"5000\" is not a whole number from 0 to 1024",
-    ),
+    ("[proxy]\nworkers = 5000\n", "proxy.workers: \"5000\" is not a whole number from 0 to 1024"),
     (
         "[proxy]\nhttps_listen = [\"443\"]\n",
         "conduit.toml:2:17: proxy.https_listen: \"443\" is not an address",
@@ -74,10 +50,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[proxy]\nhttps_listen = []\nhttp_listen = []\n",
         "proxy.https_listen: is empty, and http_listen too",
     ),
-    (
-        "[dns]\nlisten = []\n",
-        "dns.listen: is empty; give an address, or set dns.enabled = false",
-    ),
+    ("[dns]\nlisten = []\n", "dns.listen: is empty; give an address, or set dns.enabled = false"),
     (
         "[dns]\nenabled = \"yes\"\n",
         "conduit.toml:2:11: invalid type: string \"yes\", expected a boolean",
@@ -90,10 +63,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[upstreams]\nallow = [\"10.0.0.0/40\"]\n",
         "upstreams.allow: \"10.0.0.0/40\" is not a network",
     ),
-    (
-        "[log]\nlevel = \"x=loud\"\n",
-        "log.level: \"x=loud\" is not a log level",
-    ),
+    ("[log]\nlevel = \"x=loud\"\n", "log.level: \"x=loud\" is not a log level"),
     (
         "[log]\nformat = \"xml\"\n",
         "log.format: \"xml\" is not a log format; use auto, text or json",
@@ -102,10 +72,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[monitor]\nservers = [{ host = \"-oProxyCommand=x\" }]\n",
         "monitor.servers: \"-oProxyCommand=x\" is not a host for SSH",
     ),
-    (
-        "[admin]\nlisten = \"9999\"\n",
-        "admin.listen: \"9999\" is not an address",
-    ),
+    ("[admin]\nlisten = \"9999\"\n", "admin.listen: \"9999\" is not an address"),
     ("[dns]\nttl = \n", "conduit.toml:2:"),
     ("dns = 5\n", "conduit.toml:1:7: invalid type: integer `5`"),
 ];

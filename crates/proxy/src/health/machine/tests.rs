@@ -10,34 +10,13 @@ fn sequences() {
     let cases = [
         // (why, start, unhealthy_after, healthy_after, steps, expected)
         ("proven: two in a row eject", Admitted, 2, 1, "ff", ".E"),
-        (
-            "a pass between them starts over",
-            Admitted,
-            2,
-            1,
-            "fpff",
-            "...E",
-        ),
+        ("a pass between them starts over", Admitted, 2, 1, "fpff", "...E"),
         ("ejected once, not again", Admitted, 2, 1, "ffff", ".E.."),
         ("the first pass readmits", Ejected, 2, 1, "fp", ".A"),
         ("or as many as configured", Ejected, 2, 3, "ppp", "..A"),
         ("in a row", Ejected, 2, 2, "pfpp", "...A"),
-        (
-            "never proven: the first failure ejects",
-            Unproven,
-            2,
-            1,
-            "f",
-            "E",
-        ),
-        (
-            "never proven: the first pass proves",
-            Unproven,
-            2,
-            3,
-            "p",
-            "A",
-        ),
+        ("never proven: the first failure ejects", Unproven, 2, 1, "f", "E"),
+        ("never proven: the first pass proves", Unproven, 2, 3, "p", "A"),
         ("after that it takes two", Unproven, 2, 1, "pff", "A.E"),
         ("one is enough when configured", Admitted, 1, 1, "f", "E"),
         ("unsure changes nothing", Admitted, 2, 1, "fuuf", "...E"),
@@ -47,34 +26,14 @@ fn sequences() {
         ("nor when one is enough", Admitted, 1, 1, "sss", "..."),
         ("nor the unproven", Unproven, 2, 1, "sss", "..."),
         ("a pass clears a report", Admitted, 2, 1, "spff", "...E"),
-        (
-            "reports count up to one short",
-            Admitted,
-            3,
-            1,
-            "sssssf",
-            ".....E",
-        ),
+        ("reports count up to one short", Admitted, 3, 1, "sssssf", ".....E"),
         ("one report is one failure", Admitted, 3, 1, "sff", "..E"),
-        (
-            "readmitted starts from nothing",
-            Admitted,
-            2,
-            1,
-            "ffpff",
-            ".EA.E",
-        ),
+        ("readmitted starts from nothing", Admitted, 2, 1, "ffpff", ".EA.E"),
     ];
     for (why, start, unhealthy_after, healthy_after, steps, expected) in cases {
-        let thresholds = Thresholds {
-            unhealthy_after,
-            healthy_after,
-        };
+        let thresholds = Thresholds { unhealthy_after, healthy_after };
         let mut machine = HealthMachine::new(start);
-        let seen: String = steps
-            .chars()
-            .map(|step| run(&mut machine, step, thresholds))
-            .collect();
+        let seen: String = steps.chars().map(|step| run(&mut machine, step, thresholds)).collect();
         assert_eq!(seen, expected, "{why}");
     }
 }

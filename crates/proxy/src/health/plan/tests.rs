@@ -12,10 +12,7 @@ fn settings() -> ProbeSettings {
         interval: Duration::from_secs(30),
         timeout: Duration::from_secs(5),
         path: ProbePath::parse("/health").unwrap(),
-        thresholds: Thresholds {
-            unhealthy_after: 2,
-            healthy_after: 1,
-        },
+        thresholds: Thresholds { unhealthy_after: 2, healthy_after: 1 },
     }
 }
 
@@ -41,10 +38,7 @@ fn probe(plan: &mut ProbePlan, outcome: &Outcome, now: Instant) -> (Option<Trans
 
 fn assert_about(wait: Duration, seconds: f64) {
     let range = seconds * 0.9..=seconds;
-    assert!(
-        range.contains(&wait.as_secs_f64()),
-        "{wait:?}, not {seconds}"
-    );
+    assert!(range.contains(&wait.as_secs_f64()), "{wait:?}, not {seconds}");
 }
 
 #[test]
@@ -63,9 +57,8 @@ fn a_new_upstream_is_due_at_once_and_then_each_interval() {
 #[test]
 fn many_new_upstreams_start_at_a_steady_pace() {
     let now = Instant::now();
-    let services = (0..50)
-        .map(|n| service(&format!("s{n}"), &["10.0.0.1:80", "10.0.0.2:80"]))
-        .collect();
+    let services =
+        (0..50).map(|n| service(&format!("s{n}"), &["10.0.0.1:80", "10.0.0.2:80"])).collect();
     let mut plan = ProbePlan::default();
     plan.reconcile(&fixture::table(services), now);
     assert_eq!(plan.len(), 100);
@@ -106,16 +99,9 @@ fn a_busy_upstream_is_not_ejected_by_timeouts() {
         assert_about(wait, 30.0);
     }
     now += Duration::from_secs(31);
-    assert_eq!(
-        probe(&mut plan, &timed_out, now).0,
-        None,
-        "the first of two"
-    );
+    assert_eq!(probe(&mut plan, &timed_out, now).0, None, "the first of two");
     now = plan.next_due().unwrap();
-    assert_eq!(
-        probe(&mut plan, &timed_out, now).0,
-        Some(Transition::Ejected)
-    );
+    assert_eq!(probe(&mut plan, &timed_out, now).0, Some(Transition::Ejected));
 }
 
 #[test]
@@ -123,10 +109,7 @@ fn a_busy_upstream_that_refuses_is_dead() {
     let now = Instant::now();
     let (mut plan, upstream) = single(now);
     upstream.delivered(now);
-    assert_eq!(
-        probe(&mut plan, &failed(), now).0,
-        Some(Transition::Ejected)
-    );
+    assert_eq!(probe(&mut plan, &failed(), now).0, Some(Transition::Ejected));
 }
 
 #[test]
@@ -168,19 +151,14 @@ fn a_flood_of_reports_costs_one_probe_per_gap() {
     let end = now + REPORTED_GAP * 2;
     plan.finish(target.key, &Outcome::Passed, &settings(), end);
     assert_eq!(plan.next_due(), Some(end + REPORTED_GAP));
-    assert_about(
-        probe(&mut plan, &Outcome::Passed, end + REPORTED_GAP).1,
-        30.0,
-    );
+    assert_about(probe(&mut plan, &Outcome::Passed, end + REPORTED_GAP).1, 30.0);
 }
 
 #[test]
 fn a_publication_leaves_the_others_alone() {
     let now = Instant::now();
-    let old = fixture::table(vec![
-        service("kept", &["10.0.0.1:80"]),
-        service("gone", &["10.0.0.2:80"]),
-    ]);
+    let old =
+        fixture::table(vec![service("kept", &["10.0.0.1:80"]), service("gone", &["10.0.0.2:80"])]);
     let mut plan = ProbePlan::default();
     assert_eq!(plan.reconcile(&old, now).len(), 2);
     let later = now + FIRST_PACE;
@@ -192,13 +170,9 @@ fn a_publication_leaves_the_others_alone() {
     let kept = ServiceName::parse("kept").unwrap();
     let key = Key::of(&old.pool(&kept).unwrap().upstreams()[0]);
     let planned = plan.entries[&key].due;
-    let changes = [
-        Change::Drop(ServiceName::parse("gone").unwrap()),
-        put(service("new", &["10.0.0.3:80"])),
-    ];
-    let new = compiler()
-        .with_changes(&old, &changes, &[], &Leaves::default(), version(2))
-        .unwrap();
+    let changes =
+        [Change::Drop(ServiceName::parse("gone").unwrap()), put(service("new", &["10.0.0.3:80"]))];
+    let new = compiler().with_changes(&old, &changes, &[], &Leaves::default(), version(2)).unwrap();
     let fresh = plan.reconcile(&new, later);
 
     assert_eq!(fresh.len(), 1);
@@ -215,10 +189,7 @@ fn an_upstream_that_went_during_its_probe_is_forgotten() {
     let (mut plan, upstream) = single(now);
     let target = plan.take_due(now).unwrap();
     plan.reconcile(&RouteTable::default(), now);
-    assert!(
-        plan.finish(target.key, &failed(), &settings(), now)
-            .is_none()
-    );
+    assert!(plan.finish(target.key, &failed(), &settings(), now).is_none());
     plan.suspect(&upstream, settings().thresholds, now);
     assert!(plan.is_empty());
     assert!(plan.next_due().is_none());

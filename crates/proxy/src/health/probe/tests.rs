@@ -13,11 +13,7 @@ fn host() -> Host {
 }
 
 fn get(counts: Counts) -> Ask {
-    Ask::Get {
-        path: "/health?full=1".into(),
-        host: host(),
-        counts,
-    }
+    Ask::Get { path: "/health?full=1".into(), host: host(), counts }
 }
 
 /// Asks somebody who answers with these bytes; returns the outcome and the request.
@@ -62,25 +58,15 @@ async fn statuses_count_as_the_spec_says() {
 async fn the_request_says_who_asks_and_for_what() {
     let (_, request) = ask(get(Counts::Success), b"HTTP/1.1 200 OK\r\n\r\n").await;
     let request = request.to_ascii_lowercase();
-    assert!(
-        request.starts_with("get /health?full=1 http/1.1\r\n"),
-        "{request}"
-    );
+    assert!(request.starts_with("get /health?full=1 http/1.1\r\n"), "{request}");
     assert!(request.contains("\r\nhost: web.internal\r\n"), "{request}");
-    let agent = concat!(
-        "\r\nuser-agent: conduit-probe/",
-        env!("CARGO_PKG_VERSION"),
-        "\r\n"
-    );
+    let agent = concat!("\r\nuser-agent: conduit-probe/", env!("CARGO_PKG_VERSION"), "\r\n");
     assert!(request.contains(agent), "{request}");
 }
 
 #[tokio::test]
 async fn nonsense_is_told_apart() {
-    let huge = format!(
-        "HTTP/1.1 200 OK\r\nX: {}\r\n\r\n",
-        "y".repeat(2 * PROBE_HEAD_BYTES_MAX)
-    );
+    let huge = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "y".repeat(2 * PROBE_HEAD_BYTES_MAX));
     let cases: [(&[u8], Failure); 4] = [
         (b"", Failure::NoAnswer),
         (b"HTTP/1.1 200 OK\r\nX", Failure::NoAnswer),
@@ -97,10 +83,7 @@ async fn nonsense_is_told_apart() {
 #[tokio::test]
 async fn who_talks_before_being_asked_does_not_speak_http() {
     let (client, mut server) = tokio::io::duplex(4096);
-    server
-        .write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n")
-        .await
-        .unwrap();
+    server.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n").await.unwrap();
     let outcome = get(Counts::Below500).put(client).await;
     assert_eq!(outcome, Outcome::Failed(Failure::NotHttp));
 }
@@ -108,10 +91,7 @@ async fn who_talks_before_being_asked_does_not_speak_http() {
 #[test]
 fn what_is_asked_follows_the_spec() {
     let path = ProbePath::parse("/up").unwrap();
-    assert_eq!(
-        Ask::of(&ProbeSpec::Connect, "/health", &host()),
-        Ask::Connect
-    );
+    assert_eq!(Ask::of(&ProbeSpec::Connect, "/health", &host()), Ask::Connect);
     let default = Ask::of(&ProbeSpec::Default, "/health?full=1", &host());
     assert_eq!(default, get(Counts::Below500));
     let named = Ask::of(&ProbeSpec::Path(path), "/health", &host());
@@ -119,21 +99,15 @@ fn what_is_asked_follows_the_spec() {
 }
 
 fn probe(addr: &str, ask: Ask, timeout: Duration) -> Probe {
-    Probe {
-        addr: UpstreamAddr::parse(addr).unwrap(),
-        last: None,
-        ask,
-        timeout,
-    }
+    Probe { addr: UpstreamAddr::parse(addr).unwrap(), last: None, ask, timeout }
 }
 
 #[tokio::test]
 async fn an_open_port_takes_a_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let finding = probe(&address.to_string(), Ask::Connect, GENEROUS)
-        .run(&Resolver::new(|_| true))
-        .await;
+    let finding =
+        probe(&address.to_string(), Ask::Connect, GENEROUS).run(&Resolver::new(|_| true)).await;
     assert_eq!(finding.outcome, Outcome::Passed);
     assert_eq!(finding.socket, Some(address));
 }
@@ -142,13 +116,9 @@ async fn an_open_port_takes_a_connection() {
 async fn a_name_is_found_on_whichever_address_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let finding = probe(
-        &format!("localhost:{}", address.port()),
-        Ask::Connect,
-        GENEROUS,
-    )
-    .run(&Resolver::new(|_| true))
-    .await;
+    let finding = probe(&format!("localhost:{}", address.port()), Ask::Connect, GENEROUS)
+        .run(&Resolver::new(|_| true))
+        .await;
     assert_eq!(finding.outcome, Outcome::Passed);
     assert_eq!(finding.socket, Some(address));
 }
@@ -158,9 +128,8 @@ async fn a_closed_port_refuses() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
-    let finding = probe(&address, get(Counts::Below500), GENEROUS)
-        .run(&Resolver::new(|_| true))
-        .await;
+    let finding =
+        probe(&address, get(Counts::Below500), GENEROUS).run(&Resolver::new(|_| true)).await;
     assert_eq!(finding.outcome.reason().unwrap(), "connection refused");
     assert_eq!(finding.socket, None);
 }
@@ -170,9 +139,8 @@ async fn silence_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let timeout = Duration::from_secs(5);
-    let finding = probe(&address, get(Counts::Below500), timeout)
-        .run(&Resolver::new(|_| true))
-        .await;
+    let finding =
+        probe(&address, get(Counts::Below500), timeout).run(&Resolver::new(|_| true)).await;
     assert_eq!(finding.outcome.reason().unwrap(), "timed out after 5s");
     assert_eq!(finding.latency, timeout);
 }

@@ -57,13 +57,7 @@ impl Check for Script {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         let running = self.0.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most.fetch_max(running, Ordering::SeqCst);
-        let answer = self
-            .0
-            .answers
-            .lock()
-            .unwrap()
-            .get(&probe.addr.port())
-            .cloned();
+        let answer = self.0.answers.lock().unwrap().get(&probe.addr.port()).cloned();
         let (outcome, latency) = match answer {
             None => (Outcome::Passed, Duration::from_micros(1500)),
             Some(Answer::Fail(failure)) => (Outcome::Failed(failure), Duration::ZERO),
@@ -72,11 +66,7 @@ impl Check for Script {
         };
         sleep(latency).await;
         self.0.running.fetch_sub(1, Ordering::SeqCst);
-        Finding {
-            outcome,
-            socket: probe.addr.socket(),
-            latency,
-        }
+        Finding { outcome, socket: probe.addr.socket(), latency }
     }
 }
 
@@ -103,23 +93,13 @@ impl Stage {
         let (prober, board) = Prober::new(table, reader, script.clone(), queue, sink);
         let tasks = Tasks::new(CancellationToken::new());
         prober.start(&tasks);
-        Self {
-            script,
-            board,
-            events,
-            tables,
-            settings,
-            compiler,
-            tasks,
-        }
+        Self { script, board, events, tables, settings, compiler, tasks }
     }
 
     fn publish(&mut self, services: Vec<Service>) {
         let leaves = Leaves::of(&services);
         let previous = self.tables.current();
-        let next = self
-            .compiler
-            .compile(&catalog(services), &leaves, version(2), Some(&previous));
+        let next = self.compiler.compile(&catalog(services), &leaves, version(2), Some(&previous));
         self.tables.publish(Arc::new(next.unwrap()));
     }
 
@@ -135,21 +115,13 @@ impl Stage {
 
     async fn change(&mut self) -> (Health, Health, String) {
         match self.events.next().await.unwrap() {
-            Event::HealthChanged {
-                previous,
-                current,
-                reason,
-                ..
-            } => (previous, current, reason),
+            Event::HealthChanged { previous, current, reason, .. } => (previous, current, reason),
             other => panic!("{other:?}"),
         }
     }
 
     async fn first(&self) -> Health {
-        let seen = self
-            .board
-            .first_outcome(&web(), Duration::from_secs(1))
-            .await;
+        let seen = self.board.first_outcome(&web(), Duration::from_secs(1)).await;
         seen.unwrap().health
     }
 
@@ -165,10 +137,7 @@ fn settings(interval: Duration) -> ProbeSettings {
         interval,
         timeout: TIMEOUT,
         path: ProbePath::parse("/health").unwrap(),
-        thresholds: Thresholds {
-            unhealthy_after: 2,
-            healthy_after: 1,
-        },
+        thresholds: Thresholds { unhealthy_after: 2, healthy_after: 1 },
     }
 }
 
@@ -188,11 +157,7 @@ fn refusing(ports: &[u16]) -> Script {
 async fn the_first_outcome_is_there_at_once() {
     let stage = Stage::start(vec![service("web", &["10.0.0.1:1"])], Script::default());
     assert_eq!(stage.health().0, Health::Unknown);
-    let seen = stage
-        .board
-        .first_outcome(&web(), Duration::from_secs(1))
-        .await
-        .unwrap();
+    let seen = stage.board.first_outcome(&web(), Duration::from_secs(1)).await.unwrap();
     assert_eq!(seen.health, Health::Healthy);
     assert_eq!(seen.response_time_ms, Some(2));
     assert!(seen.last_probe_at.is_some());
@@ -207,11 +172,7 @@ async fn an_unproven_upstream_that_refuses_is_down_at_once() {
     let mut stage = Stage::start(vec![service("web", &["10.0.0.1:1"])], refusing(&[1]));
     assert_eq!(stage.first().await, Health::Down);
     assert_eq!(stage.health().1.unwrap(), "connection refused");
-    let expected = (
-        Health::Unknown,
-        Health::Down,
-        "connection refused".to_owned(),
-    );
+    let expected = (Health::Unknown, Health::Down, "connection refused".to_owned());
     assert_eq!(stage.change().await, expected);
     stage.stop().await;
 }
@@ -323,9 +284,7 @@ async fn a_shorter_interval_holds_from_now_on() {
     let mut stage = Stage::start(vec![service("web", &["10.0.0.1:1"])], Script::default());
     stage.first().await;
     let asked = stage.script.asked();
-    stage
-        .settings
-        .publish(Arc::new(settings(Duration::from_secs(1))));
+    stage.settings.publish(Arc::new(settings(Duration::from_secs(1))));
     sleep(Duration::from_secs(10)).await;
     let probes = stage.script.asked() - asked;
     assert!((9..=12).contains(&probes), "{probes}");
@@ -336,29 +295,18 @@ async fn a_shorter_interval_holds_from_now_on() {
 async fn a_leaf_past_its_renewal_degrades() {
     let web_with_tls = crate::fixture::tls_service("web", &["10.0.0.1:1"]);
     let stage = Stage::start(vec![web_with_tls], Script::default());
-    stage
-        .board
-        .first_outcome(&web(), Duration::from_secs(1))
-        .await;
+    stage.board.first_outcome(&web(), Duration::from_secs(1)).await;
     // The fixture's leaves are valid for nine days, and due for renewal after six.
     let cases = [
         (5, Health::Healthy, None),
         (6, Health::Healthy, None),
-        (
-            7,
-            Health::Degraded,
-            Some("the certificate is past its renewal"),
-        ),
+        (7, Health::Degraded, Some("the certificate is past its renewal")),
         (10, Health::Degraded, Some("the certificate has expired")),
     ];
     for (day, health, reason) in cases {
         let now = Timestamp::from_seconds(day * 86_400);
         let seen = stage.board.service(&web(), now).unwrap();
-        assert_eq!(
-            (seen.health, seen.reason.as_deref()),
-            (health, reason),
-            "day {day}"
-        );
+        assert_eq!((seen.health, seen.reason.as_deref()), (health, reason), "day {day}");
     }
     stage.stop().await;
 }
