@@ -52,6 +52,8 @@ python3 -m http.server 9000 --bind 127.0.0.1 --directory "$work/www" >/dev/null 
 web=$!
 check "the web server answers" until_true 10 curl -sf -o /dev/null http://127.0.0.1:9000/
 check "the bundle is exported" sh -c "'$conduit' --config config/quickstart.toml ca export > ca.pem && [ \$(grep -c BEGIN ca.pem) = 2 ]"
+check "the bundle is offered in the clear, for people to compare" \
+    sh -c 'curl -sS --resolve trust.internal:8080:127.0.0.1 http://trust.internal:8080/ca.crt | cmp - ca.pem'
 check "register" cli register --name web --host 127.0.0.1:9000
 check "dig sees it at once" says 127.0.0.1 a_record web.internal
 check "curl sees it at once" says 'hello from python' get web.internal

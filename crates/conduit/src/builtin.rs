@@ -1,4 +1,5 @@
-//! The service that Conduit itself is: `conduit.<domain>` leads to the admin listener.
+//! The service that Conduit itself is: `conduit.<domain>` leads to the admin listener, and
+//! `http://trust.<domain>/ca.crt` to the trust bundle.
 //!
 //! It is no row of the registry: it comes and goes with the process, and nobody can register or
 //! deregister it.
@@ -17,7 +18,10 @@ use conduit_core::upstream::UpstreamAddr;
 /// The built-in service for an admin listener.
 pub(crate) fn service(domains: &Domains, admin: SocketAddr, now: Timestamp) -> Arc<Service> {
     let name = ServiceName::conduit();
-    let hosts = domains.iter().filter_map(|d| Host::parse(&format!("{name}.{d}")).ok());
+    let labels = [name.as_str(), TRUST];
+    let hosts = labels.iter().flat_map(|label| {
+        domains.iter().filter_map(move |domain| Host::parse(&format!("{label}.{domain}")).ok())
+    });
     Arc::new(Service {
         hosts: hosts.collect(),
         upstreams: vec![UpstreamAddr::from_socket(admin)],
@@ -31,3 +35,6 @@ pub(crate) fn service(domains: &Domains, admin: SocketAddr, now: Timestamp) -> A
         name,
     })
 }
+
+/// The label under which clients fetch the trust bundle.
+const TRUST: &str = "trust";

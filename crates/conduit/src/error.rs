@@ -1,10 +1,12 @@
 //! Why a gateway cannot be built, or ended badly.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use conduit_admin::error::AdminError;
 use conduit_audit::AuditError;
 use conduit_dns::error::DnsError;
+use conduit_dns::handler::Transport;
 use conduit_proxy::error::ProxyError;
 use conduit_registry::{ApplyError, PublishError, RegistryError};
 use conduit_tls::error::TlsError;
@@ -31,6 +33,21 @@ pub enum AppError {
     /// The log cannot be started.
     #[error("the log cannot start")]
     Log(#[source] TelemetryError),
+    /// Somebody else has a port.
+    #[error(
+        "cannot listen on {address} ({transport}): the port is taken by {holder}; \
+         stop that, or change {key} in the configuration"
+    )]
+    PortTaken {
+        /// What was asked for.
+        address: SocketAddr,
+        /// Over what.
+        transport: Transport,
+        /// Who has it.
+        holder: String,
+        /// Where it is configured.
+        key: &'static str,
+    },
     /// Root cannot be dropped.
     #[error("root cannot be dropped")]
     Privilege(#[source] PrivilegeError),

@@ -24,6 +24,7 @@ pub mod telemetry;
 mod builtin;
 mod control;
 mod decisions;
+mod holder;
 mod leaves;
 mod metrics;
 mod planes;

@@ -3,17 +3,23 @@
 //! **Invariant:** a port that is taken fails the start before any state is touched, and names its
 //! holder. Nothing accepts yet.
 
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
 
+use conduit_admin::error::AdminError;
 use conduit_admin::server::{Admin, Bound as AdminBound};
 use conduit_admin::settings::AdminSettings;
 use conduit_dns::bind::Listeners as DnsListeners;
+use conduit_dns::error::DnsError;
+use conduit_dns::handler::Transport;
 use conduit_dns::listen::ListenAddr;
+use conduit_proxy::error::ProxyError;
 use conduit_proxy::listener::{BindSettings, Listeners as ProxyListeners};
 
 use crate::config::{Config, DnsListen};
 use crate::error::AppError;
+use crate::holder::Holder;
 
 /// Bound listeners; `None` for a plane that is off.
 #[derive(Debug)]
@@ -41,11 +47,41 @@ impl Sockets {
             listen: Some(config.admin.listen),
         };
         Ok(Self {
-            proxy: proxy.transpose().map_err(AppError::Proxy)?,
-            dns: dns.transpose().map_err(AppError::Dns)?,
-            admin: Admin::bind(&admin).map_err(AppError::Admin)?,
+            proxy: proxy.transpose().map_err(of_proxy)?,
+            dns: dns.transpose().map_err(of_dns)?,
+            admin: Admin::bind(&admin).map_err(of_admin)?,
         })
     }
+}
+
+fn of_proxy(error: ProxyError) -> AppError {
+    match error {
+        ProxyError::PortTaken { address } => taken(address, Transport::Tcp, "[proxy]"),
+        other => AppError::Proxy(other),
+    }
+}
+
+fn of_dns(error: DnsError) -> AppError {
+    match error.taken() {
+        Some((address, transport)) => taken(address, transport, "[dns] listen"),
+        None => AppError::Dns(error),
+    }
+}
+
+fn of_admin(error: AdminError) -> AppError {
+    match error {
+        AdminError::BindTcp { address, source } if source.kind() == io::ErrorKind::AddrInUse => {
+            taken(address, Transport::Tcp, "[admin] listen")
+        }
+        other => AppError::Admin(other),
+    }
+}
+
+/// Says who has the port, as far as we may see.
+fn taken(address: SocketAddr, transport: Transport, key: &'static str) -> AppError {
+    let holder = Holder::find(address, transport);
+    let holder = holder.map_or_else(|| "another program".to_owned(), |h| h.to_string());
+    AppError::PortTaken { address, transport, holder, key }
 }
 
 fn proxy_settings(config: &Config) -> BindSettings {

@@ -11,7 +11,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::DnsError;
 use crate::handler::Transport;
-use crate::holder::Holder;
 use crate::interfaces::Interfaces;
 use crate::listen::ListenAddr;
 
@@ -116,17 +115,8 @@ fn bind_both(address: SocketAddr) -> Result<Bound, DnsError> {
 }
 
 fn try_both(address: SocketAddr) -> Result<Bound, DnsError> {
-    let failed = |address, transport| {
-        move |source: io::Error| {
-            let taken = source.kind() == io::ErrorKind::AddrInUse;
-            DnsError::Bind {
-                address,
-                transport,
-                holder: taken.then(|| Holder::find(address, transport)).flatten(),
-                source,
-            }
-        }
-    };
+    let failed =
+        |address, transport| move |source: io::Error| DnsError::Bind { address, transport, source };
     let udp = bind_udp(address).map_err(failed(address, Transport::Udp))?;
     let address = udp.local_addr().map_err(failed(address, Transport::Udp))?;
     let tcp = bind_tcp(address).map_err(failed(address, Transport::Tcp))?;
@@ -199,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_names_its_holder_and_the_mend() {
+    fn a_taken_port_is_named_with_the_mend() {
         for transport in [Transport::Udp, Transport::Tcp] {
             let udp = UdpSocket::bind("127.0.0.1:0").expect("binds");
             let tcp = TcpListener::bind("127.0.0.1:0").expect("binds");
@@ -210,7 +200,7 @@ mod tests {
             let error = Listeners::bind(&[ListenAddr::At(taken)]).expect_err("taken");
             let text = error.to_string();
             assert!(text.contains(&taken.to_string()), "{text}");
-            assert!(text.contains(&format!("pid {}", std::process::id())), "{text}");
+            assert_eq!(error.taken(), Some((taken, transport)));
             assert!(text.contains("[dns] listen"), "{text}");
         }
     }

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use hickory_resolver::net::NetError;
 
 use crate::handler::Transport;
-use crate::holder::Holder;
 
 /// Why DNS cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
@@ -25,14 +24,12 @@ pub enum DnsError {
         source: io::Error,
     },
     /// An address could not be listened on.
-    #[error("cannot listen for DNS on {address} ({transport}): {}", Mend(source, holder.as_ref()))]
+    #[error("cannot listen for DNS on {address} ({transport}): {}", Mend(source))]
     Bind {
         /// The address.
         address: SocketAddr,
         /// The transport.
         transport: Transport,
-        /// Who has the port, when that can be found out.
-        holder: Option<Holder>,
         /// The system's reason.
         #[source]
         source: io::Error,
@@ -84,23 +81,33 @@ pub enum DnsError {
     },
 }
 
+impl DnsError {
+    /// The address that somebody else has, when that is what is wrong.
+    pub fn taken(&self) -> Option<(SocketAddr, Transport)> {
+        match self {
+            Self::Bind { address, transport, source }
+                if source.kind() == io::ErrorKind::AddrInUse =>
+            {
+                Some((*address, *transport))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Says what to do about a socket that could not be bound.
-struct Mend<'a>(&'a io::Error, Option<&'a Holder>);
+struct Mend<'a>(&'a io::Error);
 
 impl fmt::Display for Mend<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.kind(), self.1) {
-            (io::ErrorKind::AddrInUse, Some(holder)) => write!(
-                f,
-                "the port is taken by {holder}; stop that, or change [dns] listen (CONDUIT_DNS_PORT)"
+        match self.0.kind() {
+            io::ErrorKind::AddrInUse => f.write_str(
+                "the port is taken; stop who has it, or change [dns] listen (CONDUIT_DNS_PORT)",
             ),
-            (io::ErrorKind::AddrInUse, None) => f.write_str(
-                "the port is taken by another program; stop that, or change [dns] listen (CONDUIT_DNS_PORT)",
-            ),
-            (io::ErrorKind::PermissionDenied, _) => f.write_str(
+            io::ErrorKind::PermissionDenied => f.write_str(
                 "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE; or use a port such as 1053",
             ),
-            (io::ErrorKind::AddrNotAvailable, _) => {
+            io::ErrorKind::AddrNotAvailable => {
                 f.write_str("no interface of this machine has that address; change [dns] listen")
             }
             _ => f.write_str("the system refused; change [dns] listen"),

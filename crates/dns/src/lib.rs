@@ -18,7 +18,6 @@ pub mod forward;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod handler;
-pub mod holder;
 pub mod interfaces;
 mod key;
 pub mod listen;

@@ -24,12 +24,10 @@ pub enum ProxyError {
         source: rustls::Error,
     },
     /// Somebody else has the port.
-    #[error("cannot listen on {address}: {holder}; stop it or choose another port")]
+    #[error("cannot listen on {address}: the port is taken; stop who has it, or choose another")]
     PortTaken {
         /// What was asked for.
         address: SocketAddr,
-        /// Who has it, as far as this process may see.
-        holder: String,
     },
     /// Ports below 1024 need a privilege.
     #[error(

@@ -28,7 +28,6 @@ mod exchange;
 mod failure;
 mod forward;
 mod headers;
-mod holder;
 pub mod limits;
 pub mod listener;
 pub mod metrics;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use conduit_core::name::ServiceName;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -154,14 +155,17 @@ impl Service {
     ) -> Result<Decision, FailureKind> {
         let settings = self.worker.settings();
         let (method, target) = (request.method(), request.uri());
-        match (table.get(host), &settings.trust_bundle) {
+        let route = table.get(host);
+        // A service's own /ca.crt is its own affair.
+        let ours = route.is_none_or(|route| route.service == ServiceName::conduit());
+        match (route, &settings.trust_bundle) {
+            (_, Some(pem)) if ours && redirect::asks_for_bundle(method, target) => {
+                Ok(Decision::Own(Box::new(redirect::bundle(pem))))
+            }
             (Some(route), _) if route.leaves.is_none() => Ok(Decision::Forward(Arc::clone(route))),
             (Some(_), _) => {
                 let response = redirect::to_https(host, settings.https_port, target);
                 Ok(Decision::Own(Box::new(response)))
-            }
-            (None, Some(pem)) if redirect::asks_for_bundle(method, target) => {
-                Ok(Decision::Own(Box::new(redirect::bundle(pem))))
             }
             (None, _) => Err(FailureKind::UnknownHost(host.to_owned())),
         }

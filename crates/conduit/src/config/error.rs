@@ -64,7 +64,10 @@ impl Places<'_> {
     pub(crate) fn syntax(&self, error: &toml::de::Error) -> ConfigError {
         let reason = unknown_key(error.message()).unwrap_or_else(|| error.message().to_owned());
         let key = error.span().and_then(|span| self.key_at(span.start));
-        let reason = key.map_or(reason.clone(), |key| format!("{key}: {reason}"));
+        let reason = match key {
+            Some(key) => format!("{key}: {reason}"),
+            None => reason,
+        };
         let origin = error.span().map_or(Origin::Default, Origin::File);
         self.report(&[Problem { key: "", origin, reason }])
     }

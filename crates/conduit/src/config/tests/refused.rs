@@ -53,7 +53,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("[dns]\nlisten = []\n", "dns.listen: is empty; give an address, or set dns.enabled = false"),
     (
         "[dns]\nenabled = \"yes\"\n",
-        "conduit.toml:2:11: invalid type: string \"yes\", expected a boolean",
+        "conduit.toml:2:11: enabled: invalid type: string \"yes\", expected a boolean",
     ),
     (
         "[dns]\nforwarders = [\"127.0.0.1\"]\n",
@@ -74,5 +74,5 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ),
     ("[admin]\nlisten = \"9999\"\n", "admin.listen: \"9999\" is not an address"),
     ("[dns]\nttl = \n", "conduit.toml:2:"),
-    ("dns = 5\n", "conduit.toml:1:7: invalid type: integer `5`"),
+    ("dns = 5\n", "conduit.toml:1:7: dns: invalid type: integer `5`"),
 ];

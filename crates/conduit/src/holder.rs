@@ -8,20 +8,20 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use crate::handler::Transport;
+use conduit_dns::handler::Transport;
 
 /// A process that listens where we wanted to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// Its number.
-    pub pid: u32,
+    pub(crate) pid: u32,
     /// What it calls itself.
-    pub command: String,
+    pub(crate) command: String,
 }
 
 impl Holder {
     /// Looks for the process that has this address, or a wildcard over it.
-    pub fn find(address: SocketAddr, transport: Transport) -> Option<Self> {
+    pub(crate) fn find(address: SocketAddr, transport: Transport) -> Option<Self> {
         let tables = match transport {
             Transport::Udp => ["/proc/net/udp", "/proc/net/udp6"],
             Transport::Tcp => ["/proc/net/tcp", "/proc/net/tcp6"],
