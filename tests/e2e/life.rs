@@ -151,3 +151,49 @@ fn check_views(state: &Path) {
     assert_eq!(registered.len(), 1);
     assert_eq!(registered[0]["details"]["name"], "web");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_was_cut_says_so_for_good() {
+    let directory = tempfile::tempdir().expect("directory");
+    let state = directory.path().join("state");
+    let gateway = Gateway::start_in(&state, "").await;
+    tokio::task::spawn_blocking(move || gateway.stop()).await.expect("stopped");
+    assert!(!state.join("conduit.db-wal").exists(), "a clean stop leaves one file");
+    let older = std::fs::read(state.join("conduit.db")).expect("database");
+    let gateway = Gateway::start_in(&state, "").await;
+    gateway.register("web", &["127.0.0.1:9"]).await.expect("registered");
+    tokio::task::spawn_blocking(move || gateway.stop()).await.expect("stopped");
+    std::fs::write(state.join("conduit.db"), older).expect("an older state");
+    let again = Gateway::start_in(&state, "").await;
+    let entries = again.api.audit(10, None).await.expect("entries").value.entries;
+    let gap = entries.iter().find(|entry| entry.action == "gap").expect("a gap");
+    assert_eq!(gap.status, "failure");
+    assert!(gap.details["entries_once"].as_u64() > gap.details["entries_now"].as_u64());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_directory_open_to_others_is_closed() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("directory");
+    let state = directory.path().join("state");
+    std::fs::create_dir(&state).expect("made");
+    std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o755)).expect("opened");
+    let _gateway = Gateway::start_in(&state, "").await;
+    let mode = std::fs::metadata(&state).expect("metadata").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forwarder_that_is_this_gateway_is_refused_before_anything_is_made() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("address");
+    drop(taken);
+    let directory = tempfile::tempdir().expect("directory");
+    let port = address.port();
+    let table =
+        format!("[dns]\nlisten = [\"0.0.0.0:{port}\"]\nforwarders = [\"127.0.0.1:{port}\"]");
+    let (code, said) = refusal(spawn(BINARY, directory.path(), &table)).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("this gateway itself"), "{said}");
+    assert!(!directory.path().join("state/conduit.db").exists());
+}

@@ -33,6 +33,7 @@ use crate::decisions::record_setup;
 use crate::error::AppError;
 use crate::privilege;
 use crate::publish::{FirstTables, Publisher, TableSettings};
+use crate::reload::Tunables;
 use crate::sockets::Sockets;
 use crate::state::State;
 
@@ -58,6 +59,8 @@ pub struct Bound {
     pub(crate) events: (EventSink, EventStream),
     pub(crate) reissue: Vec<ServiceName>,
     pub(crate) is_new: bool,
+    pub(crate) cut_from: Option<u64>,
+    pub(crate) tunables: Tunables,
 }
 
 /// Where a gateway really listens.
@@ -104,6 +107,8 @@ impl App {
     pub fn build(config: Config) -> Result<Bound, AppError> {
         let now = Timestamp::now();
         let sockets = Sockets::bind(&config)?;
+        let answering = sockets.dns.as_ref().map(DnsListeners::addresses).unwrap_or_default();
+        let tunables = Tunables::new(&config, answering)?;
         if let Some(user) = &config.gateway.user {
             // Only what is ours alone: a socket somewhere else is its owner's affair.
             let run = config.admin.socket.parent().filter(|dir| *dir == Path::new(RUN_DIR));
@@ -150,6 +155,8 @@ impl App {
             events: conduit_core::event::channel(EVENTS_MAX),
             reissue,
             is_new: state.is_new,
+            cut_from: state.cut_from,
+            tunables,
             config,
         })
     }

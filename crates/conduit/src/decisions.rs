@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use crate::config::Config;
 use crate::error::AppError;
 
-/// Puts the start on record, and the setup when the state is new.
+/// Puts the start on record, with the setup when the state is new, and with a gap when entries are
+/// missing that once were there (`cut_from` says how many there were).
 ///
 /// # Errors
 /// When it cannot be recorded: a gateway that cannot record does not start.
@@ -17,9 +18,14 @@ pub(crate) async fn record_start(
     registry: &Registry,
     config: &Config,
     is_new: bool,
+    cut_from: Option<u64>,
 ) -> Result<(), AppError> {
     if is_new {
         record(registry, "the setup", setup(config)).await?;
+    }
+    if let Some(once) = cut_from {
+        let now = registry.head().load_full().count;
+        record(registry, "the gap", gap(once, now)).await?;
     }
     let mut details = Map::new();
     details.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
@@ -47,6 +53,18 @@ async fn record(registry: &Registry, what: &'static str, draft: Draft) -> Result
     let actor = draft.actor.clone();
     let recorded = registry.apply(actor, Mutation::Record(Box::new(draft))).await;
     recorded.map(drop).map_err(|source| AppError::Record { what, source })
+}
+
+/// A record that lost entries says so for good: the anchor moves on with the next commit.
+fn gap(once: u64, now: u64) -> Draft {
+    let mut details = Map::new();
+    details.insert("entries_once".into(), json!(once));
+    details.insert("entries_now".into(), json!(now));
+    let message = format!(
+        "The record once had {once} entries and now has {now}: \
+         an older state was restored, or it was tampered with"
+    );
+    Draft { status: Status::Failure, ..draft(Action::Gap, &message, details) }
 }
 
 fn setup(config: &Config) -> Draft {

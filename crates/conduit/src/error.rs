@@ -33,6 +33,15 @@ pub enum AppError {
     /// The log cannot be started.
     #[error("the log cannot start")]
     Log(#[source] TelemetryError),
+    /// The state directory cannot be closed to others.
+    #[error("cannot close {} to others; it holds private keys", path.display())]
+    Permissions {
+        /// Which directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// Somebody else has a port.
     #[error(
         "cannot listen on {address} ({transport}): the port is taken by {holder}; \

@@ -29,7 +29,7 @@ pub fn drop_to(user: &str) -> Result<(), PrivilegeError> {
     Ok(())
 }
 
-/// Gives our directories to the user who will use them, making those that are missing (0700).
+/// Gives our directories to the user who will use them, making those that are missing.
 ///
 /// A directory that exists and belongs to somebody else than root is left alone; in one of root's
 /// everything goes along, since a former run as root may have made it. Links are not followed.
@@ -43,7 +43,9 @@ pub fn hand_over<'a>(
     let account = Account::find(user)?;
     for path in directories {
         let failed = |source| PrivilegeError::HandOver { path: path.into(), source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        // A directory for a socket is entered by the socket's group; what is in the state
+        // directory is for its owner, and `State` closes that one.
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(failed)?;
         if fs::symlink_metadata(path).map_err(failed)?.uid() == 0 {
             give(path, &account).map_err(failed)?;
         }

@@ -32,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::planes::{Planes, Served, join};
 use crate::readiness::Readiness;
 use crate::record::Recorder;
-use crate::reload::{Attached, Reloader, Tunables};
+use crate::reload::{Attached, Reloader};
 use crate::renew;
 use crate::selfcheck::SelfCheck;
 use crate::views::Views;
@@ -100,14 +100,13 @@ impl Running {
         let readiness = Readiness::default();
         let starting = readiness.block("start");
         let Bound { config, registry, routes, zone, authority, addresses, .. } = bound;
-        record_start(&registry, &config, bound.is_new).await?;
+        record_start(&registry, &config, bound.is_new, bound.cut_from).await?;
         let (events, stream) = bound.events;
         let recorder = tasks.child();
         let recording = Recorder::new(registry.clone()).run(stream, recorder.stop().clone());
         recorder.service("recorder", recording);
 
-        let listening = bound.dns.as_ref().map(|dns| dns.addresses()).unwrap_or_default();
-        let tunables = Tunables::new(&config, listening)?;
+        let tunables = bound.tunables;
         let upkeep = Upkeep(tasks.child());
         let allowed = registry_settings(&config).upstreams;
         let (prober, board) = Prober::new(

@@ -3,10 +3,12 @@
 //! **Invariant:** a state directory that exists is taken as it is or refused with the mend; what
 //! is missing in it is never silently made anew, except on the very first start.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use conduit_audit::SealKey;
+use conduit_audit::{Anchor, SealKey};
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
@@ -29,6 +31,8 @@ pub(crate) struct State {
     pub(crate) leaves: Vec<(ServiceName, LeafPair)>,
     /// Whether this start made the state.
     pub(crate) is_new: bool,
+    /// How many entries the record once had, when it does not hold them any more.
+    pub(crate) cut_from: Option<u64>,
 }
 
 impl State {
@@ -39,6 +43,7 @@ impl State {
     pub(crate) fn open(config: &Config, now: Timestamp) -> Result<Self, AppError> {
         let directory = &config.gateway.state_dir;
         let lock = StateLock::acquire(directory).map_err(AppError::Registry)?;
+        tighten(directory)?;
         let seal = directory.join(SEAL_DIR);
         let had_database = directory.join(DATABASE).exists();
         if had_database && !seal.join("key").exists() {
@@ -51,14 +56,37 @@ impl State {
             true => Some(Arc::new(open_authority(config, directory, !leaves.is_empty(), now)?)),
             false => None,
         };
-        if !store.holds_its_anchor().map_err(AppError::Registry)? {
-            tracing::error!(
-                "the record is shorter than it once was, or was rewritten; \
-                 run `conduit audit verify` and compare with a backup"
-            );
-        }
-        Ok(Self { is_new: store.is_new(), lock, store, authority, leaves })
+        let cut_from = cut_from(&store, &seal)?;
+        Ok(Self { is_new: store.is_new(), lock, store, authority, leaves, cut_from })
     }
+}
+
+/// How many entries the record once had, when it was cut or rewritten since. The next commit moves
+/// the anchor, so it is asked for here, once.
+fn cut_from(store: &Store, seal: &Path) -> Result<Option<u64>, AppError> {
+    if store.holds_its_anchor().map_err(AppError::Registry)? {
+        return Ok(None);
+    }
+    let anchor = Anchor::read(seal).map_err(AppError::Audit)?;
+    let once = anchor.map(|anchor| anchor.count);
+    tracing::error!(
+        once,
+        now = store.head().count,
+        "the record is not what it once was: an older state was restored, or it was tampered with"
+    );
+    Ok(once)
+}
+
+/// Takes away what others may do with the directory: private keys are in it.
+fn tighten(directory: &Path) -> Result<(), AppError> {
+    let failed = |source| AppError::Permissions { path: directory.to_owned(), source };
+    let mode = fs::metadata(directory).map_err(failed)?.permissions().mode();
+    if mode & OTHERS != 0 {
+        let given = format!("{:03o}", mode & 0o777);
+        tracing::warn!(path = %directory.display(), given, "closing the state directory to others");
+        fs::set_permissions(directory, Permissions::from_mode(mode & !OTHERS)).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn open_authority(
@@ -93,3 +121,5 @@ const DATABASE: &str = "conduit.db";
 pub(crate) const SEAL_DIR: &str = "seal";
 /// Roots, intermediates and the trust bundle.
 pub(crate) const AUTHORITY_DIR: &str = "tls";
+/// Permission bits of the group and of everybody else.
+const OTHERS: u32 = 0o077;

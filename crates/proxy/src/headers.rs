@@ -75,9 +75,10 @@ pub(crate) fn to_client(headers: &mut HeaderMap) {
 ///
 /// `h2c` is not passed on: nothing behind us could be told apart from requests any more.
 pub(crate) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    let listed = tokens(headers, &header::CONNECTION).any(|t| t.eq_ignore_ascii_case("upgrade"));
+    let listed = tokens(headers, &header::CONNECTION).any(|t| t.eq_ignore_ascii_case(b"upgrade"));
     let protocol = headers.get(header::UPGRADE)?;
-    let h2c = protocol.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("h2c"));
+    // What is not text could hide the word.
+    let h2c = protocol.to_str().ok()?.to_ascii_lowercase().contains("h2c");
     (listed && !h2c).then(|| protocol.clone())
 }
 
@@ -102,7 +103,7 @@ fn is_sane_id(id: &HeaderValue) -> bool {
 fn strip(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let listed: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
-            .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
+            .filter_map(|token| HeaderName::from_bytes(token).ok())
             .filter(|name| !KEPT.contains(name))
             .collect();
         for name in listed {
@@ -136,17 +137,17 @@ fn claims(name: &str) -> bool {
 
 fn wants_trailers(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TE)
-        && tokens(headers, &header::TE).any(|t| t.eq_ignore_ascii_case("trailers"))
+        && tokens(headers, &header::TE).any(|t| t.eq_ignore_ascii_case(b"trailers"))
 }
 
-/// The members of a comma-separated field, over all its lines.
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+/// The members of a comma-separated field, over all its lines. A member that is not text spoils
+/// none of the others.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers
         .get_all(name)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
         .filter(|token| !token.is_empty())
 }
 

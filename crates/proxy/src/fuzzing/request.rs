@@ -34,9 +34,9 @@ pub fn request_head(data: &[u8]) {
     let listed: Vec<String> = before
         .get_all("connection")
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .map(|token| token.trim().to_ascii_lowercase())
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .filter_map(|token| str::from_utf8(token.trim_ascii()).ok())
+        .map(str::to_ascii_lowercase)
         .collect();
     let after = sent(before.clone());
     for gone in
