@@ -25,7 +25,7 @@ test: prepare
 check: prepare
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo deny --offline check licenses bans sources
+	cargo deny check licenses bans sources
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 
 bench: prepare

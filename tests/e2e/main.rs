@@ -21,3 +21,5 @@ mod signals;
 mod bulk;
 // The API from outside: who may do what.
 mod access;
+// What the operating system around it sees: a supervisor, a user to become.
+mod system;

@@ -57,9 +57,20 @@ impl Daemon {
 
 /// Writes the configuration and starts the daemon, without waiting for it.
 pub fn spawn(binary: &str, directory: &Path, extra: &str) -> Child {
+    spawn_with(binary, directory, extra, |_| {})
+}
+
+/// The same, with more about the process.
+pub fn spawn_with(
+    binary: &str,
+    directory: &Path,
+    extra: &str,
+    more: impl FnOnce(&mut Command),
+) -> Child {
     let config = directory.join("conduit.toml");
     std::fs::write(&config, configuration(&directory.join("state"), extra)).unwrap();
-    Command::new(binary)
+    let mut command = Command::new(binary);
+    command
         .arg("serve")
         .arg("--config")
         .arg(&config)
@@ -67,9 +78,9 @@ pub fn spawn(binary: &str, directory: &Path, extra: &str) -> Child {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+        .kill_on_drop(true);
+    more(&mut command);
+    command.spawn().unwrap()
 }
 
 /// Waits for a daemon that must refuse to run; its exit code and what it said.

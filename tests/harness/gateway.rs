@@ -195,4 +195,6 @@ interval = "1s"
 timeout = "500ms"
 [admin]
 listen = "127.0.0.1:0"
+[log]
+level = "warn"
 "#;
