@@ -26,12 +26,12 @@ cp "$file" "$root/etc/apt/sources.list.d/"
 cp /etc/apt/apt.conf.d/99* "$root/etc/apt/apt.conf.d/" 2>/dev/null
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 git clone --quiet . "$root/src"
-for place in /proc /dev "${CARGO_HOME:-$HOME/.cargo}:/root/.cargo" "${RUSTUP_HOME:-$HOME/.rustup}:/root/.rustup"; do
+for place in /proc /dev "${CARGO_HOME:-$HOME/.cargo}:/home/builder/.cargo" "${RUSTUP_HOME:-$HOME/.rustup}:/home/builder/.rustup"; do
     to=$root${place#*:}
     mkdir -p "$to"
     mount --bind "${place%%:*}" "$to" && bound+=("$to")
 done
-inside() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -c "cd /src && $1"; }
+inside() { chroot "$root" /usr/bin/env -i HOME=/home/builder PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -c "cd /src && $1"; }
 
 inside 'command -v cc cmake' && { echo "this is not a bare machine"; exit 1; }
 inside 'make test' || exit 1
