@@ -12,6 +12,19 @@ rm -rf "dist/$name"
 mkdir -p "dist/$name/completions" "dist/$name/man"
 cp target/release/conduit LICENSE README.md CHANGELOG.md config/conduit.toml config/quickstart.toml \
     packaging/systemd/conduit.service "dist/$name/"
+# What README.md links to, at the same places.
+cp -R docs examples config SECURITY.md CONTRIBUTING.md "dist/$name/"
+cp --parents benches/README.md conformance/README.md fuzz/README.md "dist/$name/"
+find "dist/$name" -name '*.md' | while read -r page; do
+    grep -o '](\([^)#:]*\)[)#]' "$page" | sed 's/^](//; s/[)#]$//' | while read -r link; do
+        [ -e "$(dirname "$page")/$link" ] || echo "$page: $link is not in the archive"
+    done
+done > "dist/$name.links"
+if [ -s "dist/$name.links" ]; then
+    cat "dist/$name.links" >&2
+    exit 1
+fi
+rm "dist/$name.links"
 for shell in bash zsh fish; do
     "./dist/$name/conduit" completions "$shell" > "dist/$name/completions/conduit.$shell"
 done

@@ -23,3 +23,9 @@ mod bulk;
 mod access;
 // What the operating system around it sees: a supervisor, a user to become.
 mod system;
+// Certificates as a client sees them.
+mod certificates;
+// Saving the whole state, and getting it back.
+mod backup;
+// The record, exported.
+mod export;

@@ -13,8 +13,9 @@ async fn a_supervisor_is_told_when_it_is_ready_and_when_it_stops() {
     let path = directory.path().join("notify");
     let supervisor = UnixDatagram::bind(&path).expect("bound");
     supervisor.set_read_timeout(Some(PATIENCE)).expect("set");
-    let mut child =
-        spawn_with(BINARY, directory.path(), "", |command| drop(command.env("NOTIFY_SOCKET", &path)));
+    let mut child = spawn_with(BINARY, directory.path(), "", |command| {
+        command.env("NOTIFY_SOCKET", &path);
+    });
     let (supervisor, told) = hear(supervisor).await;
     assert!(told.contains("READY=1"), "{told}");
     let raw = i32::try_from(child.id().expect("alive")).expect("a pid");
@@ -28,7 +29,7 @@ async fn a_supervisor_is_told_when_it_is_ready_and_when_it_stops() {
 #[tokio::test(flavor = "multi_thread")]
 async fn root_is_dropped_when_a_user_is_configured() {
     if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: dropping root needs root");
+        eprintln!("SKIPPED: dropping root needs root");
         return;
     }
     let directory = tempfile::tempdir().expect("directory");
@@ -41,8 +42,9 @@ async fn root_is_dropped_when_a_user_is_configured() {
     std::fs::set_permissions(&path, anyone).expect("opened");
     supervisor.set_read_timeout(Some(PATIENCE)).expect("set");
     let extra = "[gateway]\nuser = \"nobody\"";
-    let child =
-        spawn_with(BINARY, directory.path(), extra, |command| drop(command.env("NOTIFY_SOCKET", &path)));
+    let child = spawn_with(BINARY, directory.path(), extra, |command| {
+        command.env("NOTIFY_SOCKET", &path);
+    });
     let (_, told) = hear(supervisor).await;
     assert!(told.contains("READY=1"), "{told}");
     let tasks = format!("/proc/{}/task", child.id().expect("alive"));

@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Reads the configuration again and applies what may change while running.
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>>;
+
+    /// Writes the whole state, as of one moment, to a new file.
+    fn backup<'a>(&'a self, target: &'a Path) -> BoxFuture<'a, Result<(), ControlError>>;
 
     /// What the gateway runs with, secrets left out.
     fn config(&self) -> EffectiveConfig;

@@ -31,7 +31,7 @@ pub const WAIT_HEALTHY_SECONDS_MAX: u64 = 60;
 /// How long the checks of one service through our own listeners may take.
 pub const SELF_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Entries of the record in one answer.
-pub const AUDIT_LIMIT_MAX: u32 = 500;
+pub const AUDIT_LIMIT_MAX: u32 = conduit_api::v1::audit::PAGE_MAX;
 /// Entries of the record in an answer when no number is given, as in the original.
 pub const AUDIT_LIMIT_DEFAULT: u32 = 50;
 /// Failed authentications that are answered with 401 and reported, per minute; further ones get

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 
-/// The `{name}` of a path.
+/// The `{name}` of a path: of a registered service, or Conduit's own.
 #[derive(Debug)]
 pub(crate) struct Name(pub(crate) ServiceName);
 
@@ -19,6 +19,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let text = segment(parts, state).await?;
+        if text == ServiceName::conduit().as_str() {
+            return Ok(Self(ServiceName::conduit()));
+        }
         match ServiceName::parse(&text) {
             Ok(name) => Ok(Self(name)),
             // No service can have that name, so there is none.

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** rows are only ever inserted, each one sealed and linked to the one before.
 
+use std::path::Path;
+
 use conduit_core::clock::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params};
 use uuid::{NoContext, Uuid};
@@ -9,6 +11,7 @@ use uuid::{NoContext, Uuid};
 use crate::capsule::{self, Document};
 use crate::entry::{Draft, Entry, Head};
 use crate::error::AuditError;
+use crate::readonly;
 use crate::seal::SealKey;
 
 /// Creates the table and its indexes where they are missing.
@@ -106,6 +109,15 @@ pub fn newest(
 /// When the database cannot be read, or a row is not a capsule of ours.
 pub fn from(connection: &Connection, sequence: u64, limit: u32) -> Result<Vec<Entry>, AuditError> {
     read(connection, SELECT_FROM, column_of(sequence), limit)
+}
+
+/// Like [`from`], in a database file; reads only and creates nothing, whether the daemon runs or
+/// not.
+///
+/// # Errors
+/// When the file is missing or cannot be read, or a row is not a capsule of ours.
+pub fn from_file(db: &Path, sequence: u64, limit: u32) -> Result<Vec<Entry>, AuditError> {
+    readonly::with(db, |connection| from(connection, sequence, limit))
 }
 
 fn read(

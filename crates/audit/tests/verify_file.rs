@@ -196,3 +196,19 @@ fn a_file_that_is_no_database_or_has_no_record_is_an_error() {
     assert!(verify_file(&state.db(), &state.seal()).is_err());
     assert!(verify_file(state.dir.path(), &state.seal()).is_err());
 }
+
+#[test]
+fn entries_are_read_from_the_file_in_pages() {
+    let state = State::new();
+    let mut connection = state.open("wal");
+    state.append(&mut connection, 5);
+    connection.close().expect("closed");
+    let before = state.files();
+    let sequences = |from| -> Vec<u64> {
+        let page = store::from_file(&state.db(), from, 2).expect("read");
+        page.iter().map(|entry| entry.sequence).collect()
+    };
+    assert_eq!([sequences(0), sequences(2), sequences(4)], [vec![0, 1], vec![2, 3], vec![4]]);
+    assert!(sequences(5).is_empty());
+    assert!(state.files() == before, "a reader leaves no trace");
+}

@@ -23,7 +23,8 @@ use conduit_proxy::listener::Listeners as ProxyListeners;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::upstream::{ReportQueue, reports};
 use conduit_registry::{
-    Preparation, PublishError, Registry, RegistryError, Settings, StateLock, UpstreamPolicy, Work,
+    Preparation, PublishError, Registry, RegistryError, Settings, StateLock, Store, UpstreamPolicy,
+    Work,
 };
 use conduit_tls::authority::Authority;
 
@@ -130,16 +131,19 @@ impl App {
             table_settings(&config),
             state.authority.clone(),
             compiler,
-            ours,
+            ours.clone(),
             &catalog,
-            &state.leaves,
+            state.leaves,
             now,
         )
         .map_err(AppError::Publish)?;
         let FirstTables { publisher, routes, zone, reissue } = first;
-        let (registry, writer) =
-            conduit_registry::start(state.store, registry_settings(&config), publisher)
-                .map_err(AppError::Registry)?;
+        let (registry, writer) = conduit_registry::start(
+            state.store,
+            Settings { builtin: ours, ..registry_settings(&config) },
+            publisher,
+        )
+        .map_err(AppError::Registry)?;
         Ok(Bound {
             addresses: Addresses::of(&config, &sockets.dns, &sockets.proxy, admin_address),
             lock: state.lock,
@@ -177,21 +181,32 @@ pub fn initialize(config: &Config) -> Result<(), AppError> {
     if !state.is_new {
         return Ok(());
     }
-    let (registry, writer) =
-        conduit_registry::start(state.store, registry_settings(config), NoTables)
-            .map_err(AppError::Registry)?;
+    with_registry(state.store, config, async |registry| record_setup(registry, config).await)
+}
+
+/// Does something with the registry of a state that no gateway serves, and closes it.
+///
+/// # Errors
+/// As `work` fails, and when the registry cannot be started.
+pub(crate) fn with_registry(
+    store: Store,
+    config: &Config,
+    work: impl AsyncFnOnce(&Registry) -> Result<(), AppError>,
+) -> Result<(), AppError> {
+    let (registry, writer) = conduit_registry::start(store, registry_settings(config), NoTables)
+        .map_err(AppError::Registry)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|source| AppError::Runtime { what: "the setup", source })?;
-    let recorded = runtime.block_on(async {
-        let recorded = record_setup(&registry, config).await;
+        .map_err(|source| AppError::Runtime { what: "the registry", source })?;
+    let done = runtime.block_on(async {
+        let done = work(&registry).await;
         registry.close().await;
-        recorded
+        done
     });
-    // The writer has ended by now; a panic in it would have failed the record.
+    // The writer has ended by now; a panic in it would have failed the work.
     let _ended = writer.join();
-    recorded
+    done
 }
 
 /// Publishes nothing: for a state that no gateway serves yet.

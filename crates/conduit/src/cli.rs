@@ -1,6 +1,6 @@
 //! The command line: parses what was typed, asks the gateway, prints the answer.
 //!
-//! `serve`, `setup`, `audit verify`, `config check|show`, `completions` and `man` work on this
+//! `serve`, `setup`, `restore`, `audit verify`, `config check|show`, `completions` and `man` work on this
 //! machine's files; every other verb is a client of the running gateway.
 //!
 //! **Invariant:** standard output holds the answer and nothing else; everything that is told
@@ -22,6 +22,7 @@ mod man;
 mod output;
 mod register;
 mod resolvers;
+mod restore;
 mod session;
 mod setup;
 mod status;
@@ -90,6 +91,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Dns(args) => session.block_on(dns::run(&session, args))?,
         Verb::Token(args) => session.block_on(token::run(&session, args.action))?,
         Verb::Backup(args) => session.block_on(backup::run(&session, args))?,
+        Verb::Restore(args) => restore::run(&session, &args)?,
     }
     Ok(Exit::Success)
 }

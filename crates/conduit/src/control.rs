@@ -1,6 +1,7 @@
 //! What the admin API asks of the whole gateway.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,12 +10,14 @@ use conduit_admin::control::{
     BoxFuture, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded, Resolution,
     ResolvedRecord,
 };
+use conduit_core::clock::Timestamp;
 use conduit_core::error::Chain;
 use conduit_core::leaf::LeafPair;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::table::RouteTable;
+use conduit_registry::Registry;
 use conduit_tls::authority::Authority;
 use tokio::time::Instant;
 
@@ -39,6 +42,7 @@ pub(crate) struct ControlParts {
     pub(crate) check: Arc<SelfCheck>,
     pub(crate) reloader: Option<Arc<Attached>>,
     pub(crate) metrics: Metrics,
+    pub(crate) registry: Registry,
 }
 
 /// The gateway as the admin API sees it.
@@ -46,12 +50,14 @@ pub(crate) struct ControlParts {
 pub(crate) struct GatewayControl {
     parts: ControlParts,
     started: Instant,
+    /// One backup at a time.
+    backup: tokio::sync::Mutex<()>,
 }
 
 impl GatewayControl {
     /// Starts counting the uptime.
     pub(crate) fn new(parts: ControlParts) -> Self {
-        Self { parts, started: Instant::now() }
+        Self { parts, started: Instant::now(), backup: tokio::sync::Mutex::new(()) }
     }
 }
 
@@ -130,6 +136,26 @@ impl Control for GatewayControl {
         })
     }
 
+    fn backup<'a>(&'a self, target: &'a Path) -> BoxFuture<'a, Result<(), ControlError>> {
+        Box::pin(async move {
+            let Ok(_alone) = self.backup.try_lock() else {
+                return Err(ControlError::Unavailable(
+                    "another backup is being written; ask again when it is done".into(),
+                ));
+            };
+            let file = self.parts.reloader.as_ref().and_then(|reloader| reloader.path());
+            let state_dir = &self.parts.config.gateway.state_dir;
+            let written = crate::backup::write(&self.parts.registry, state_dir, file, target).await;
+            written.map_err(|error| match error.is_the_callers() {
+                true => ControlError::Invalid(Chain(&error).to_string()),
+                false => {
+                    tracing::error!(error = %Chain(&error), "a backup failed");
+                    ControlError::Unavailable(Chain(&error).to_string())
+                }
+            })
+        })
+    }
+
     fn config(&self) -> EffectiveConfig {
         let reloader = self.parts.reloader.as_ref();
         let config = reloader.map_or_else(|| self.parts.config.clone(), |r| r.config());
@@ -143,8 +169,10 @@ impl Control for GatewayControl {
     }
 
     fn metrics(&self) -> String {
-        let services = self.parts.board.services();
-        let upstreams = self.parts.board.upstreams();
+        // The catalog lacks what is built in, here as in the status.
+        let catalog = self.parts.metrics.catalog();
+        let names = catalog.iter().map(|service| &service.name);
+        let (services, upstreams) = self.parts.board.count(names, Timestamp::now());
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.parts.metrics.text(&[
             ("services_healthy", "Services with every upstream admitted", count(services.healthy)),

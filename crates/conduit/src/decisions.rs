@@ -1,5 +1,7 @@
 //! Decisions of the process itself: set up, started, stopped.
 
+use std::path::Path;
+
 use conduit_audit::{Action, Draft, Status};
 use conduit_core::actor::Actor;
 use conduit_core::clock::Timestamp;
@@ -47,6 +49,27 @@ pub(crate) async fn record_stop(registry: &Registry) -> Result<(), AppError> {
 /// When it cannot be recorded.
 pub(crate) async fn record_setup(registry: &Registry, config: &Config) -> Result<(), AppError> {
     record(registry, "the setup", setup(config)).await
+}
+
+/// Puts on record that this state comes from a backup of so many entries, and how many the record
+/// that it replaces had.
+///
+/// # Errors
+/// When it cannot be recorded.
+pub(crate) async fn record_restore(
+    registry: &Registry,
+    file: &Path,
+    entries: u64,
+    replaced: Option<u64>,
+) -> Result<(), AppError> {
+    let mut details = Map::new();
+    details.insert("path".into(), json!(file.display().to_string()));
+    details.insert("entries".into(), json!(entries));
+    details.insert("entries_replaced".into(), json!(replaced));
+    let message = format!("Restored from {}", file.display());
+    let actor = Actor::Local { uid: rustix::process::getuid().as_raw(), user: None };
+    let draft = Draft { actor, ..draft(Action::Restore, &message, details) };
+    record(registry, "the restore", draft).await
 }
 
 async fn record(registry: &Registry, what: &'static str, draft: Draft) -> Result<(), AppError> {

@@ -41,16 +41,16 @@ impl Issued {
     /// Makes pairs ready to be served: each leaf with what follows it in the handshake.
     ///
     /// Pairs of an issuer that this authority does not know are left out; they are issued anew.
-    pub(crate) fn new<'a>(
+    pub(crate) fn new(
         authority: &Authority,
-        pairs: impl IntoIterator<Item = (&'a ServiceName, &'a LeafPair)>,
+        pairs: impl IntoIterator<Item = (ServiceName, LeafPair)>,
     ) -> Self {
-        let ready = |(name, pair): (&ServiceName, &LeafPair)| {
+        let ready = |(name, pair): (ServiceName, LeafPair)| {
             let ed25519 = authority.chain(&pair.ed25519.issuer)?;
             let ecdsa_p256 = authority.chain(&pair.ecdsa_p256.issuer)?;
-            let renew_at = conduit_tls::renew::at(name, pair);
-            let leaves = RouteLeaves::new(pair.clone(), renew_at, ed25519, ecdsa_p256);
-            Some((name.clone(), Arc::new(leaves)))
+            let renew_at = conduit_tls::renew::at(&name, &pair);
+            let leaves = RouteLeaves::new(pair, renew_at, ed25519, ecdsa_p256);
+            Some((name, Arc::new(leaves)))
         };
         Self(pairs.into_iter().filter_map(ready).collect())
     }

@@ -21,6 +21,8 @@ pub mod serve;
 pub mod signals;
 pub mod telemetry;
 
+mod archive;
+mod backup;
 mod builtin;
 mod control;
 mod decisions;
@@ -31,6 +33,7 @@ mod planes;
 mod publish;
 mod record;
 mod renew;
+mod restore;
 mod selfcheck;
 mod sockets;
 mod state;

@@ -1,7 +1,9 @@
 //! Everything that is counted, as Prometheus text.
 
 use std::fmt;
+use std::sync::Arc;
 
+use conduit_core::catalog::Catalog;
 use conduit_dns::metrics::Metrics as DnsMetrics;
 use conduit_proxy::metrics::ProxyMetrics;
 use conduit_registry::Registry;
@@ -19,6 +21,11 @@ impl Metrics {
     /// No plane yet.
     pub(crate) fn new(registry: Registry) -> Self {
         Self { families: Families::with_prefix("conduit"), registry }
+    }
+
+    /// The services that are registered.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        self.registry.catalog().load_full()
     }
 
     /// Makes room for what DNS counts.

@@ -79,19 +79,19 @@ impl Publisher {
         compiler: Compiler,
         builtin: Option<Arc<Service>>,
         catalog: &Catalog,
-        stored: &[(ServiceName, LeafPair)],
+        stored: Vec<(ServiceName, LeafPair)>,
         now: Timestamp,
     ) -> Result<FirstTables, PublishError> {
         let mut leaves = LeafSet::default();
         let mut missing: Vec<&Arc<Service>> = Vec::new();
         if let Some(authority) = &authority {
-            let usable = stored.iter().filter(|(_, pair)| pair.not_after() > now);
-            leaves.absorb(Issued::new(authority, usable.map(|(name, pair)| (name, pair))));
+            let usable = stored.into_iter().filter(|(_, pair)| pair.not_after() > now);
+            leaves.absorb(Issued::new(authority, usable));
             missing.extend(catalog.iter().filter(|service| {
                 service.tls == TlsMode::Issued && leaves.get(&service.name).is_none()
             }));
             let pairs = issue(authority, &missing, settings.leaf_validity, now)?;
-            leaves.absorb(Issued::new(authority, pairs.iter().map(|(name, pair)| (name, pair))));
+            leaves.absorb(Issued::new(authority, pairs));
         }
         let ours = |name: &ServiceName| *name == ServiceName::conduit();
         let reissue = missing.iter().map(|s| s.name.clone()).filter(|name| !ours(name)).collect();
@@ -112,10 +112,9 @@ impl Publisher {
             Change::Put(service) => Some(service).filter(|s| !self.has_leaves_for(s, work)),
             Change::Drop(_) => None,
         });
-        let again = work.reissue.iter().filter_map(|name| {
-            let ours = self.builtin.as_ref().filter(|service| service.name == *name);
-            work.next.get(name).or(ours)
-        });
+        let ours = |name: &ServiceName| self.builtin.as_ref().filter(|s| s.name == *name);
+        let again =
+            work.reissue.iter().filter_map(|name| work.next.get(name).or_else(|| ours(name)));
         changed.chain(again).filter(|service| service.tls == TlsMode::Issued).collect()
     }
 
@@ -137,10 +136,8 @@ impl conduit_registry::Publisher for Publisher {
         if let Some(authority) = &self.authority {
             let needed = self.to_issue(work);
             pairs = issue(authority, &needed, self.settings.leaf_validity, work.now)?;
-            issued = Issued::new(authority, pairs.iter().map(|(name, pair)| (name, pair)));
+            issued = Issued::new(authority, pairs.iter().cloned());
         }
-        // The built-in service is no row, and gets new leaves at every start.
-        pairs.retain(|(name, _)| *name != ServiceName::conduit());
         let source = Overlay { issued: &issued, committed: &self.leaves };
         let routes = self
             .compiler
@@ -148,8 +145,8 @@ impl conduit_registry::Publisher for Publisher {
             .map_err(PublishError::new)?;
         let zone = self.zone.current().with(work.changes, work.version);
         let gone = work.changes.iter().filter_map(|change| match change {
-            Change::Drop(name) => Some(name.clone()),
-            Change::Put(_) => None,
+            Change::Put(service) if service.tls == TlsMode::Issued => None,
+            Change::Drop(_) | Change::Put(_) => Some(change.name().clone()),
         });
         let prepared = Prepared {
             gone: gone.collect(),
@@ -203,3 +200,6 @@ fn issue(
 
 /// From how many services on their leaves are issued on several threads.
 const PARALLEL_FROM: usize = 16;
+
+#[cfg(test)]
+mod tests;

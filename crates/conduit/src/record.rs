@@ -55,9 +55,6 @@ impl Recorder {
     }
 
     fn take(&mut self, event: Event) {
-        if let Event::HealthChanged { service, previous, current, upstream, reason, .. } = &event {
-            tracing::info!(%service, %upstream, %previous, %current, reason, "health changed");
-        }
         let now = Timestamp::now();
         if let Some(coalesced) = self.coalesce.take(kind_of(&event), event, now) {
             self.write(&coalesced);

@@ -148,6 +148,7 @@ impl Running {
             check,
             reloader,
             metrics,
+            registry: registry.clone(),
             config: config.clone(),
         });
         let admin = tasks.child();

@@ -3,11 +3,15 @@
 //! A tick in `conduit status` means tried, not configured. A sweep tries the services in turn, so
 //! that looking at a list does not shake hands ten thousand times.
 //!
-//! **Invariant:** at most [`TRIES_MAX`] tries run at once, each within [`PATIENCE`].
+//! **Invariant:** at most [`TRIES_MAX`] tries run at once, each within [`PATIENCE`]. A sweep leaves
+//! some of them to whoever asks about one service, and takes half a minute when nothing answers.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use conduit_admin::control::{CheckOutcome, Checks};
@@ -98,9 +102,8 @@ impl SelfCheck {
             if services.is_empty() {
                 continue;
             }
-            for offset in 0..services.len().min(SWEEP_MAX) {
-                self.run(&services[(next + offset) % services.len()].name).await;
-            }
+            let due = services.iter().cycle().skip(next).take(services.len().min(SWEEP_MAX));
+            at_once(SWEEP_TRIES_MAX, due.map(|service| self.run(&service.name))).await;
             next = (next + SWEEP_MAX) % services.len();
         }
     }
@@ -142,6 +145,24 @@ impl SelfCheck {
     }
 }
 
+/// Runs all to their end, at most `limit` at a time.
+async fn at_once<F: Future>(limit: usize, all: impl Iterator<Item = F>) {
+    let mut waiting = all.fuse();
+    let mut running: Vec<Pin<Box<F>>> = Vec::with_capacity(limit);
+    poll_fn(|context| {
+        loop {
+            running.retain_mut(|one| one.as_mut().poll(context).is_pending());
+            let before = running.len();
+            running.extend(waiting.by_ref().take(limit - before).map(Box::pin));
+            if running.len() == before {
+                break;
+            }
+        }
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 /// A wildcard listener is reached over loopback.
 pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
@@ -156,5 +177,31 @@ pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many tries run at once.
 const TRIES_MAX: usize = 32;
+/// How many of them a sweep takes.
+const SWEEP_TRIES_MAX: usize = 24;
 /// How many services one sweep tries; with more, a tick is older than one interval.
 const SWEEP_MAX: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_run_at_once_and_all_to_their_end() {
+        let (running, most, ended) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        let one = |_| async {
+            running.set(running.get() + 1);
+            most.set(most.get().max(running.get()));
+            tokio::time::sleep(PATIENCE).await;
+            running.set(running.get() - 1);
+            ended.set(ended.get() + 1);
+        };
+        let began = tokio::time::Instant::now();
+        at_once(SWEEP_TRIES_MAX, (0..SWEEP_MAX).map(one)).await;
+        assert_eq!((most.get(), ended.get()), (SWEEP_TRIES_MAX, SWEEP_MAX));
+        assert!(began.elapsed() < Duration::from_secs(30), "within the default interval");
+        at_once(SWEEP_TRIES_MAX, std::iter::empty::<std::future::Ready<()>>()).await;
+    }
+}

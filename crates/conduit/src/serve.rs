@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** privileged ports are bound and root is dropped before any other thread exists.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sd_notify::NotifyState;
@@ -70,14 +71,23 @@ fn serve(bound: Bound, reloader: Reloader) -> Result<(), AppError> {
 
 fn announce(addresses: &Addresses) {
     tracing::info!(
-        dns = ?addresses.dns,
-        https = ?addresses.https,
-        http = ?addresses.http,
-        admin = ?addresses.admin,
+        dns = listed(&addresses.dns),
+        https = listed(&addresses.https),
+        http = listed(&addresses.http),
+        admin = listed(addresses.admin.as_slice()),
         socket = %addresses.socket.display(),
         "ready"
     );
     tell_supervisor(&[NotifyState::Ready]);
+}
+
+/// Addresses as one plain field of the log.
+fn listed(addresses: &[SocketAddr]) -> String {
+    if addresses.is_empty() {
+        return "off".to_owned();
+    }
+    let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    all.join(",")
 }
 
 fn tell_supervisor(state: &[NotifyState<'_>]) {
@@ -88,3 +98,16 @@ fn tell_supervisor(state: &[NotifyState<'_>]) {
 
 /// Threads of the control runtime: the planes have their own.
 const CONTROL_THREADS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_plain_text_in_the_log() {
+        let address = |text: &str| -> SocketAddr { text.parse().expect("an address") };
+        assert_eq!(listed(&[]), "off");
+        assert_eq!(listed(Some(address("127.0.0.1:9999")).as_slice()), "127.0.0.1:9999");
+        assert_eq!(listed(&[address("0.0.0.0:443"), address("[::]:443")]), "0.0.0.0:443,[::]:443");
+    }
+}

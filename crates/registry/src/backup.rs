@@ -1,12 +1,12 @@
 //! A copy of the database, consistent while it is written to.
 //!
-//! **Invariant:** the copy appears under its name complete or not at all, and never replaces a file.
+//! **Invariant:** the copy never replaces a file, and one that failed is removed.
 
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use conduit_audit::Head;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
@@ -15,46 +15,32 @@ use crate::store;
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// Copies the database at `source` to a new file.
-pub(crate) fn copy(source: &Path, target: &Path) -> Result<(), RegistryError> {
+/// Copies the database at `source` to a new file, and says where the copy's record ends.
+pub(crate) fn copy(source: &Path, target: &Path) -> Result<Head, RegistryError> {
     let error = |fault: Fault| RegistryError::Backup { path: target.to_owned(), source: fault };
-    if target.exists() {
-        return Err(error("there is a file of this name already".into()));
-    }
-    let mut name = target.as_os_str().to_owned();
-    name.push(".partial");
-    let partial = Path::new(&name);
-    let done = fill(source, partial).and_then(|()| publish(partial, target).map_err(Fault::from));
-    done.map_err(|fault| {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(target).map_err(|source| error(source.into()))?;
+    fill(source, target).map_err(|fault| {
         // The half-done copy is worthless; the fault itself is what matters.
-        std::fs::remove_file(partial).ok();
+        std::fs::remove_file(target).ok();
         error(fault)
     })
 }
 
-fn fill(source: &Path, partial: &Path) -> Result<(), Fault> {
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(partial)?;
-    drop(file);
+fn fill(source: &Path, target: &Path) -> Result<Head, Fault> {
     // A connection of its own: a long copy must not hold up other reads.
     let from = store::open_for_reading(source)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut to = Connection::open_with_flags(partial, flags)?;
+    let mut to = Connection::open_with_flags(target, flags)?;
     let copied = Backup::new(&from, &mut to)?.step(ALL_PAGES)?;
     if copied != StepResult::Done {
         return Err("the database is busy".into());
     }
+    let head = conduit_audit::store::head(&to)?;
     to.close().map_err(|(_, error)| error)?;
-    File::open(partial)?.sync_all()?;
-    Ok(())
-}
-
-fn publish(partial: &Path, target: &Path) -> io::Result<()> {
-    // Unlike a rename, a link never replaces what appeared there in the meantime.
-    std::fs::hard_link(partial, target)?;
-    std::fs::remove_file(partial)?;
-    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or_else(|| Path::new(".")))?.sync_all()
+    File::open(target)?.sync_all()?;
+    Ok(head)
 }
 
 /// In one step, so that the copy is of one moment.

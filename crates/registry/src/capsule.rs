@@ -27,19 +27,23 @@ pub(crate) struct Context<'a> {
     pub(crate) token: Option<&'a Token>,
 }
 
-/// Drafts one entry for each act of a plan.
-pub(crate) fn drafts(plan: &Plan, context: &Context<'_>) -> Vec<Draft> {
+/// Drafts one entry for each act of a plan, one after the other: each is several times as large as
+/// what it is about.
+pub(crate) fn drafts<'a>(
+    plan: &'a Plan,
+    context: &'a Context<'a>,
+) -> impl Iterator<Item = Draft> + 'a {
     let leaves: HashMap<&ServiceName, &LeafPair> =
         context.leaves.iter().map(|(name, pair)| (name, pair)).collect();
-    let services = plan.steps.iter().filter_map(|step| {
+    let services = plan.steps.iter().filter_map(move |step| {
         let (action, message, details) = of_act(&step.act, leaves.get(&step.name).copied())?;
         Some(context.draft(action, message, details))
     });
-    let token = plan.token.iter().map(|step| of_token(step, context));
+    let token = plan.token.iter().map(move |step| of_token(step, context));
     // Who asked is known better here than by whoever wrote the draft.
-    let record =
-        plan.record.iter().map(|draft| Draft { actor: context.actor.clone(), ..(**draft).clone() });
-    services.chain(token).chain(record).collect()
+    let own = |draft: &Draft| Draft { actor: context.actor.clone(), ..draft.clone() };
+    let record = plan.record.iter().map(move |draft| own(draft));
+    services.chain(token).chain(record)
 }
 
 impl Context<'_> {

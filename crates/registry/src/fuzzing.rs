@@ -1,5 +1,6 @@
 //! Fuzz doors: what outsiders' bytes may do to this room.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use conduit_core::catalog::{Catalog, Generation};
@@ -12,7 +13,7 @@ use crate::policy::UpstreamPolicy;
 use crate::row::{RowStatus, ServiceRow};
 use crate::rules;
 use crate::settings::Settings;
-use crate::view::services_json;
+use crate::view::services::render;
 
 /// A `services.json` from anywhere.
 ///
@@ -35,8 +36,9 @@ pub fn services_import(data: &[u8]) {
             generation: Generation(1),
             leaves: Vec::new(),
         };
-        let view = services_json(&[row], Generation(1), |_| None);
-        let again = import::services(view.as_bytes()).expect("our own view is understood");
+        let mut view = Vec::new();
+        render(&mut view, Path::new("view"), Generation(1), [Ok(row)], |_| None).expect("rendered");
+        let again = import::services(&view).expect("our own view is understood");
         assert!(again.ignored.is_empty(), "{:?}", again.ignored);
         let [again] = again.registrations.as_slice() else {
             panic!("one row became {}", again.registrations.len());
@@ -65,7 +67,6 @@ fn settings() -> Settings {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use super::*;
 

@@ -77,10 +77,12 @@ impl UpstreamRefused {
     /// What to do about it.
     pub fn hint(self) -> &'static str {
         match self {
-            Self::LinkLocal => "allow link-local upstreams in the configuration if this is meant",
+            Self::LinkLocal => {
+                "set upstreams.allow_link_local = true in the configuration if this is meant"
+            }
             Self::Loop => "give the address of the machine that runs the service",
             Self::NameWithAllowList => "give an IP address instead of a name",
-            Self::NotAllowed => "add its network to the allowed upstream networks",
+            Self::NotAllowed => "add its network to upstreams.allow in the configuration",
         }
     }
 }

@@ -13,13 +13,14 @@ use crate::error::RegistryError;
 /// The second connection; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
-    connection: Arc<Mutex<Connection>>,
+    /// None once it is closed.
+    connection: Arc<Mutex<Option<Connection>>>,
     path: Arc<PathBuf>,
 }
 
 impl Reader {
     pub(crate) fn new(connection: Connection, path: PathBuf) -> Self {
-        Self { connection: Arc::new(Mutex::new(connection)), path: Arc::new(path) }
+        Self { connection: Arc::new(Mutex::new(Some(connection))), path: Arc::new(path) }
     }
 
     /// Where the database is.
@@ -35,9 +36,22 @@ impl Reader {
         let connection = Arc::clone(&self.connection);
         blocking(move || {
             // A read that panicked changed nothing, so the connection is as good as before.
-            read(&connection.lock().unwrap_or_else(PoisonError::into_inner))
+            let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            read(connection.as_ref().ok_or(RegistryError::WriterGone)?)
         })
         .await
+    }
+
+    /// Closes the connection once the read that is under way is done. Whoever closes a database
+    /// last removes its write-ahead log, and only one that may write can.
+    pub(crate) async fn close(&self) {
+        let connection = Arc::clone(&self.connection);
+        let closing = blocking(move || {
+            drop(connection.lock().unwrap_or_else(PoisonError::into_inner).take());
+            Ok(())
+        });
+        // The runtime is shutting down otherwise, and the log is there for the next start.
+        closing.await.ok();
     }
 }
 

@@ -9,6 +9,7 @@ use conduit_core::actor::{Actor, Role};
 use conduit_core::catalog::Catalog;
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
+use conduit_core::name::ServiceName;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::backup;
@@ -19,6 +20,7 @@ use crate::rejection::ApplyError;
 use crate::row::{ServiceRow, TokenRow};
 use crate::store;
 use crate::token::TokenTable;
+use crate::view::{self, AuditLog, RowHealth};
 
 /// The registry, as seen from outside its writer; cheap to clone.
 #[derive(Debug, Clone)]
@@ -165,11 +167,50 @@ impl Registry {
         self.reader.read(store::tokens).await
     }
 
-    /// Copies the database, as of one moment, to a new file.
+    /// Replaces `services.json` in a directory; `health` knows about active services.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the file cannot be written; the old one is whole then.
+    pub async fn write_services(
+        &self,
+        dir: &Path,
+        health: impl Fn(&ServiceName) -> Option<RowHealth> + Send + 'static,
+    ) -> Result<(), RegistryError> {
+        let dir = dir.to_owned();
+        let write = move |connection: &_| view::services::write(connection, &dir, health);
+        let written = self.reader.read(write).await?;
+        // Beside other reads: to make it durable takes the disk's time.
+        blocking(move || written.finish()).await
+    }
+
+    /// Brings `audit.log` in a directory up to the tip of the record, a few entries at a time. What
+    /// is read is written and freed on the thread that read it: memory that another thread frees
+    /// comes back late.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the file cannot be written.
+    pub async fn write_log(&self, dir: &Path) -> Result<(), RegistryError> {
+        let (dir, count) = (dir.to_owned(), self.head.load().count);
+        let mut log = blocking(move || AuditLog::open(&dir, count)).await?;
+        while log.next_sequence() < count {
+            let before = log.next_sequence();
+            let append = move |connection: &_| {
+                log.append(&store::entries_from(connection, before, ENTRIES_AT_ONCE)?)?;
+                Ok(log)
+            };
+            log = self.reader.read(append).await?;
+            if log.next_sequence() == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies the database, as of one moment, to a new file, and says where its record ends.
     ///
     /// # Errors
     /// When the file exists already or cannot be written.
-    pub async fn backup(&self, target: &Path) -> Result<(), RegistryError> {
+    pub async fn backup(&self, target: &Path) -> Result<Head, RegistryError> {
         let source: Arc<PathBuf> = self.reader.path();
         let target = target.to_owned();
         blocking(move || backup::copy(&source, &target)).await
@@ -180,8 +221,10 @@ impl Registry {
         self.decisions.closed().await;
     }
 
-    /// Lets the writer finish what it was asked so far, write its anchor and end.
+    /// Lets the writer finish what it was asked so far, write its anchor and end; nothing is read
+    /// any more, and only the database itself is left.
     pub async fn close(&self) {
+        self.reader.close().await;
         let (done, closed) = oneshot::channel();
         if self.decisions.send(Decision::Close(done)).await.is_ok() {
             // Either it says that it is done, or it is gone: closed both ways.
@@ -190,5 +233,7 @@ impl Registry {
     }
 }
 
+/// How many entries are on their way into `audit.log` at once.
+const ENTRIES_AT_ONCE: u32 = 100;
 /// Entries in one answer.
 pub const ENTRIES_MAX: u32 = 10_000;

@@ -48,7 +48,7 @@ pub fn apply(
         Mutation::Register { services, options } => {
             register::apply(catalog, services, *options, settings, now)
         }
-        Mutation::Reissue { names, cause } => reissue(catalog, names, *cause),
+        Mutation::Reissue { names, cause } => reissue(catalog, names, *cause, settings),
         Mutation::RevokeToken { id } => {
             let name = tokens.may_revoke(id)?;
             Ok(Plan::of_token(TokenStep::Revoke { id: id.clone(), name }))
@@ -185,14 +185,22 @@ fn deregister(catalog: &Catalog, name: &ServiceName) -> Result<Plan, Rejection> 
     Ok(Plan { steps: vec![step], ..Plan::default() })
 }
 
-fn reissue(catalog: &Catalog, names: &[ServiceName], cause: Cause) -> Result<Plan, Rejection> {
+fn reissue(
+    catalog: &Catalog,
+    names: &[ServiceName],
+    cause: Cause,
+    settings: &Settings,
+) -> Result<Plan, Rejection> {
     if names.is_empty() {
         return Err(Rejection::new("empty", "no service was named"));
     }
     let mut steps: Vec<Step> = Vec::with_capacity(names.len());
     let mut seen = std::collections::HashSet::new();
     for name in names.iter().filter(|name| seen.insert(*name)) {
-        let service = active(catalog, name)?;
+        let service = match &settings.builtin {
+            Some(builtin) if builtin.name == *name => Arc::clone(builtin),
+            _ => active(catalog, name)?,
+        };
         if service.tls == TlsMode::Off {
             let message = format!("{name} is served without TLS, so it has no leaf");
             return Err(Rejection::new("no_leaf", message).about(name));

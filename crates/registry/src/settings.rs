@@ -1,7 +1,9 @@
 //! What the rules are told by the configuration.
 
+use std::sync::Arc;
+
 use conduit_core::domains::Domains;
-use conduit_core::service::DnsMode;
+use conduit_core::service::{DnsMode, Service};
 
 use crate::policy::UpstreamPolicy;
 
@@ -14,6 +16,8 @@ pub struct Settings {
     pub upstreams: UpstreamPolicy,
     /// What hosts of HTTP services with TLS resolve to when nothing is asked for.
     pub dns_default: DnsMode,
+    /// Conduit's own service: no row, but its leaves are issued like those of any other.
+    pub builtin: Option<Arc<Service>>,
     /// How much there may be of everything.
     pub limits: Limits,
 }
@@ -25,6 +29,7 @@ impl Settings {
             domains,
             upstreams: UpstreamPolicy::default(),
             dns_default: DnsMode::Gateway,
+            builtin: None,
             limits: Limits::default(),
         }
     }

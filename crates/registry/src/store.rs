@@ -8,6 +8,7 @@
 mod commit;
 mod inspect;
 mod read;
+mod rows;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -22,8 +23,9 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::RegistryError;
 use crate::token::TokenTable;
 
-pub(crate) use commit::{CommitError, TokenWrite, Writes};
-pub(crate) use read::{entries_from, newest_entries, rows, tokens};
+pub(crate) use commit::{CommitError, Drafts, TokenWrite, Writes};
+pub(crate) use read::{entries_from, generation, newest_entries, rows, tokens};
+pub(crate) use rows::{ServiceRows, select_rows};
 
 /// The open database with everything that is in force in it.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Store {
             inspect::check(&path)?;
         }
         let connection = open_for_writing(&path)?;
-        let generation = read::generation(&connection)?;
+        let generation = generation(&connection)?;
         let services = read::active(&connection)?;
         let changes = services.into_iter().map(|s| Change::Put(Arc::new(s)));
         let catalog = Catalog::default().with(generation, changes.collect());

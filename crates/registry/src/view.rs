@@ -8,4 +8,4 @@ mod file;
 pub mod services;
 
 pub use audit_log::AuditLog;
-pub use services::{RowHealth, services_json, write_services};
+pub use services::RowHealth;

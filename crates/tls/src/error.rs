@@ -109,7 +109,10 @@ pub enum TlsError {
     #[error("cannot issue a leaf without a host")]
     NoHosts,
     /// There is no authority in the directory.
-    #[error("there is no CA in {path}: restore it from a backup, or run conduit setup")]
+    #[error(
+        "there is no CA in {path}: restore it from a backup, or make a new CA: {}",
+        NEW_AUTHORITY
+    )]
     NotFound {
         /// The directory.
         path: PathBuf,
@@ -194,5 +197,10 @@ pub enum TlsError {
 }
 
 /// How an operator gets new roots on purpose.
-const NEW_AUTHORITY: &str = "stop conduit, move the directory away, start conduit again, and \
-                             install the new trust bundle on every client";
+///
+/// No authority is made where leaves of another are in use, and without one conduit starts only
+/// with `tls.enabled = false`.
+const NEW_AUTHORITY: &str = "deregister every service (with tls.enabled = false if conduit does \
+                             not start otherwise), stop conduit, move the directory away, start \
+                             conduit again with TLS, register the services again, and install the \
+                             new trust bundle on every client";

@@ -3,14 +3,14 @@
 use conduit_api::v1::tls as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::{Leaf, LeafPair};
-use conduit_core::service::Service;
+use conduit_core::name::ServiceName;
 use conduit_tls::authority::{Authority, IntermediateInfo, RootInfo};
 use conduit_tls::error::TlsError;
 use conduit_tls::inspect::inspect;
 
 /// Both leaves of a service; `full` adds what only the details show.
 pub(crate) fn pair(
-    service: &Service,
+    service: &ServiceName,
     pair: &LeafPair,
     full: bool,
     now: Timestamp,
@@ -44,7 +44,7 @@ pub(crate) fn authority(authority: &Authority) -> wire::Authority {
 }
 
 fn certificate(
-    service: &Service,
+    service: &ServiceName,
     leaf: &Leaf,
     renew_at: Timestamp,
     full: bool,
@@ -54,8 +54,9 @@ fn certificate(
     let purposes = details.extended_key_usages.into_iter();
     let usages = details.key_usages.into_iter().map(str::to_owned);
     Ok(wire::Certificate {
-        name: service.name.to_string(),
-        domain: service.host().to_string(),
+        name: service.to_string(),
+        // A leaf names the hosts in the order of the service: the primary one first.
+        domain: details.sans.first().cloned().unwrap_or_default(),
         sans: details.sans,
         algorithm: details.algorithm,
         subject: details.subject,

@@ -54,14 +54,18 @@ pub(crate) async fn backup(
         let message = format!("{:?} is there already", wish.path);
         return Err(ApiError::invalid(message).hint("choose a path that does not exist"));
     }
+    if !path.parent().is_some_and(Path::is_dir) {
+        let message = format!("{:?} is not in a directory of the gateway's machine", wish.path);
+        return Err(ApiError::invalid(message).hint("make the directory first, or choose another"));
+    }
     let actor = caller.0.actor;
     let mut details = Map::new();
     details.insert("path".into(), Value::String(wish.path.clone()));
     let message = format!("Backing up to {}", wish.path);
     decision_about(&state, actor.clone(), Action::Backup, &message, details).await?;
-    if let Err(error) = state.registry.backup(path).await {
+    if let Err(error) = state.control.backup(path).await {
         failure(&state, actor, Action::Backup, &error.to_string());
-        return Err(ApiError::internal("writing the backup", &error));
+        return Err(error.into());
     }
     let bytes = path.metadata().map_or(0, |file| file.len());
     Ok(Json(wire::BackupReply { path: wish.path, bytes }))

@@ -5,7 +5,6 @@ use axum::extract::State;
 use conduit_api::v1::tls as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::name::ServiceName;
-use conduit_core::service::Service;
 use conduit_registry::{Cause, Mutation};
 use http::StatusCode;
 
@@ -22,7 +21,7 @@ pub(crate) async fn list(State(state): Admin) -> Answer<wire::CertificateList> {
     let mut certs = Vec::new();
     for service in catalog.sorted() {
         if let Some(pair) = state.control.leaves(&service.name) {
-            certs.extend(certificate::pair(service, &pair, false, now).map_err(unreadable)?);
+            certs.extend(certificate::pair(&service.name, &pair, false, now).map_err(unreadable)?);
         }
     }
     Ok(Json(wire::CertificateList { certs }))
@@ -43,8 +42,7 @@ pub(crate) async fn authority(State(state): Admin) -> Answer<wire::Authority> {
 
 /// `GET /api/v1/tls/{name}/inspect`.
 pub(crate) async fn one(State(state): Admin, Name(name): Name) -> Answer<wire::CertificateReply> {
-    let (_, service) = state.active(&name)?;
-    Ok(Json(wire::CertificateReply { certs: details(&state, &service)?, name: name.to_string() }))
+    Ok(Json(wire::CertificateReply { certs: details(&state, &name)?, name: name.to_string() }))
 }
 
 /// `POST /api/v1/tls/{name}/rotate`.
@@ -55,18 +53,21 @@ pub(crate) async fn rotate(
 ) -> Answer<wire::RotateReply> {
     let mutation = Mutation::Reissue { names: vec![name.clone()], cause: Cause::Rotate };
     let committed = state.registry.apply(caller.0.actor, mutation).await?;
-    let (_, service) = state.active(&name)?;
     Ok(Json(wire::RotateReply {
         generation: committed.generation.0,
-        certs: details(&state, &service)?,
+        certs: details(&state, &name)?,
         name: name.to_string(),
     }))
 }
 
-fn details(state: &AdminState, service: &Service) -> Result<Vec<wire::Certificate>, ApiError> {
-    let pair = state.control.leaves(&service.name);
-    let pair = pair.ok_or_else(|| no_leaf(&service.name))?;
-    certificate::pair(service, &pair, true, Timestamp::now()).map_err(unreadable)
+/// The leaves of a service, or of Conduit itself.
+fn details(state: &AdminState, name: &ServiceName) -> Result<Vec<wire::Certificate>, ApiError> {
+    let Some(pair) = state.control.leaves(name) else {
+        // A service that is not there is another matter than one without leaves.
+        state.active(name)?;
+        return Err(no_leaf(name));
+    };
+    certificate::pair(name, &pair, true, Timestamp::now()).map_err(unreadable)
 }
 
 fn no_leaf(name: &ServiceName) -> ApiError {

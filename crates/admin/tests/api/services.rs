@@ -196,7 +196,10 @@ async fn every_decision_is_on_a_record_that_verifies() {
     let copy = copy.to_str().expect("text");
     assert!(client.backup(copy).await.expect("written").value.bytes > 0);
     assert!(client.backup(copy).await.is_err(), "never over a file");
-    assert!(client.backup("relative").await.is_err());
+    for path in ["relative", "/nowhere/at/all/copy.tar"] {
+        let error = client.backup(path).await.expect_err("refused");
+        assert!(matches!(error, ClientError::Api { status: 422, .. }), "{path}: {error:?}");
+    }
     let page = client.audit(2, None).await.expect("a page").value;
     assert_eq!(page.entries.len(), 2);
     let rest = client.audit(500, page.next_before).await.expect("the rest").value;

@@ -63,3 +63,6 @@ pub struct AuditFailure {
     /// What is wrong.
     pub message: String,
 }
+
+/// The most entries that one page has, and its largest `limit`.
+pub const PAGE_MAX: u32 = 500;

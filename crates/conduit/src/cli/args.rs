@@ -62,6 +62,8 @@ pub(crate) enum Verb {
     Config(ConfigArgs),
     /// Write the whole state to a file while the gateway runs
     Backup(BackupArgs),
+    /// Put a backup back into the state directory, while no gateway runs
+    Restore(RestoreArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -251,6 +253,17 @@ pub(crate) struct BackupArgs {
     /// Output
     #[command(flatten)]
     pub(crate) output: Json,
+}
+
+/// `conduit restore`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The file that `conduit backup` wrote
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Move the state that is there aside, into the state directory
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `conduit completions`.

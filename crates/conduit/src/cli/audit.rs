@@ -1,12 +1,14 @@
 //! `conduit audit`: the record.
 
+mod export;
+
 use conduit_api::v1::audit::{AuditEntry, AuditFailure, AuditReport};
 use conduit_audit::Report;
 
 use super::args::{AuditAction, Json};
 use super::exit::{Exit, Failure};
-use super::output::{counted, table};
-use super::session::Session;
+use super::output::{counted, notice, table};
+use super::session::{DATABASE, Session};
 
 /// Shows the newest entries, verifies the files, or exports everything.
 pub(crate) fn run(session: &Session, action: AuditAction) -> Result<Exit, Failure> {
@@ -17,16 +19,16 @@ pub(crate) fn run(session: &Session, action: AuditAction) -> Result<Exit, Failur
             session.print(args.output.json, &reply, |reply| list(&reply.entries))?;
             Ok(Exit::Success)
         }),
-        AuditAction::Export => session.block_on(export(session)),
+        AuditAction::Export => session.block_on(export::run(session)),
     }
 }
 
 /// Reads the files alone: the gateway may be down, or not to be trusted.
 fn verify(session: &Session, json: bool) -> Result<Exit, Failure> {
-    let state_dir = session.load()?.config.gateway.state_dir;
-    let database = state_dir.join("conduit.db");
-    let report =
-        conduit_audit::verify_file(&database, &state_dir.join("seal")).map_err(|error| {
+    let state_dir = session.state_dir()?;
+    notice(&format!("reading {}", state_dir.display()));
+    let report = conduit_audit::verify_file(&state_dir.join(DATABASE), &state_dir.join(SEAL))
+        .map_err(|error| {
             Failure::of(&error).hint("name the gateway's configuration with --config")
         })?;
     let valid = report.valid();
@@ -38,30 +40,6 @@ fn verify(session: &Session, json: bool) -> Result<Exit, Failure> {
         session.printer.text(&verdict(&report))?;
     }
     Ok(if valid { Exit::Success } else { Exit::Failed })
-}
-
-/// Pages through the record from its end, then prints it from its beginning.
-async fn export(session: &Session) -> Result<Exit, Failure> {
-    let client = session.client().await?;
-    let mut all: Vec<AuditEntry> = Vec::new();
-    let mut before = None;
-    loop {
-        let page = client.audit(EXPORT_PAGE, before).await?.value;
-        before = page.next_before;
-        all.extend(page.entries);
-        if before.is_none() {
-            break;
-        }
-    }
-    let mut text = String::new();
-    for entry in all.iter().rev() {
-        let line = serde_json::to_string(entry)
-            .map_err(|error| Failure::new(format!("cannot write an entry: {error}")))?;
-        text.push_str(&line);
-        text.push('\n');
-    }
-    session.printer.text(&text)?;
-    Ok(Exit::Success)
 }
 
 fn list(entries: &[AuditEntry]) -> String {
@@ -111,8 +89,8 @@ fn wire(report: &Report) -> AuditReport {
     }
 }
 
-/// Entries asked for at a time.
-const EXPORT_PAGE: u32 = 1_000;
+/// In the state directory.
+const SEAL: &str = "seal";
 
 #[cfg(test)]
 mod tests {

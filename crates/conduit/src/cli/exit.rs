@@ -4,6 +4,7 @@
 //! something down; nothing else.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use conduit_api::error::ClientError;
@@ -75,7 +76,17 @@ impl From<ClientError> for Failure {
 
 impl From<crate::config::ConfigError> for Failure {
     fn from(error: crate::config::ConfigError) -> Self {
-        Self::of(&error).hint("every key is explained in config/conduit.toml")
+        use crate::config::ConfigError;
+        let failure = Self::of(&error);
+        match &error {
+            ConfigError::Read { source, .. } if source.kind() == ErrorKind::NotFound => {
+                failure.hint("name a file that is there; `conduit setup --config FILE` writes one")
+            }
+            ConfigError::Read { .. } | ConfigError::TooLarge { .. } => failure,
+            ConfigError::Invalid { .. } => {
+                failure.hint("`conduit config show --config /dev/null` prints every key there is")
+            }
+        }
     }
 }
 
@@ -96,6 +107,17 @@ impl std::fmt::Display for Failure {
 mod tests {
     use super::*;
     use conduit_api::v1::error::ErrorDetail;
+
+    #[test]
+    fn a_configuration_is_mended_by_what_is_wrong_with_it() {
+        use crate::config::ConfigError;
+        let read = |kind: ErrorKind| ConfigError::Read { path: "/c".into(), source: kind.into() };
+        let hint = |error: ConfigError| Failure::from(error).hint;
+        assert!(hint(read(ErrorKind::NotFound)).expect("a hint").contains("conduit setup"));
+        assert_eq!(hint(read(ErrorKind::PermissionDenied)), None);
+        let invalid = ConfigError::Invalid { report: "c:1:1: unknown key".into() };
+        assert!(hint(invalid).expect("a hint").contains("config show"));
+    }
 
     #[test]
     fn refusals_say_what_to_do() {

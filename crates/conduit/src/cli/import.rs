@@ -20,6 +20,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<RegisterService>, Failure> {
         Failure::new(format!("{}: {}", path.display(), failure.message))
             .hint("nothing was registered")
     })?;
+    if import.registrations.is_empty() {
+        let message = format!("{}: there is no active service in it", path.display());
+        return Err(Failure::new(message).hint("nothing was changed"));
+    }
     for line in told(&import.ignored) {
         notice(&line);
     }
@@ -105,6 +109,9 @@ mod tests {
         let directory = tempfile::tempdir().expect("directory");
         let path = directory.path().join("services.json");
         assert!(read(&path).is_err());
+        std::fs::write(&path, r#"{"version":1,"services":[]}"#).expect("written");
+        let failure = read(&path).expect_err("refused");
+        assert!(failure.message.contains("services.json: there is no active"), "{failure}");
         std::fs::write(&path, r#"{"version":1,"services":[{"name":"a b","upstream":"x"}]}"#)
             .expect("written");
         let failure = read(&path).expect_err("refused");

@@ -1,7 +1,9 @@
 //! `conduit register`: one service, or a file of them.
 
+use std::error::Error;
 use std::io::IsTerminal;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 use conduit_api::client::Client;
@@ -10,8 +12,12 @@ use conduit_api::v1::services::{
     BulkReply, OutcomeKind, RegisterBulk, RegisterReply, RegisterService, Service,
 };
 
+use conduit_core::name::{NameRule, ServiceName};
+use conduit_core::service::{DnsMode, ProbePath, Protocol, WhenAllEjected};
+use conduit_core::upstream::{UpstreamAddr, UpstreamRule};
+
 use super::args::RegisterArgs;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::import;
 use super::output::{Paint, counted, notice};
 use super::session::Session;
@@ -62,6 +68,7 @@ fn wish(args: &RegisterArgs) -> Result<RegisterService, Failure> {
         return Err(Failure::usage(format!("no upstream is given for {name}"))
             .hint("give HOST:PORT, as in --host 10.0.1.50:3000"));
     }
+    check(args, name, &upstreams)?;
     Ok(RegisterService {
         name: name.clone(),
         upstreams,
@@ -77,6 +84,52 @@ fn wish(args: &RegisterArgs) -> Result<RegisterService, Failure> {
         dry_run: args.dry_run,
         ..RegisterService::default()
     })
+}
+
+/// Refuses values that no gateway could take; what only this gateway refuses, it says itself.
+fn check(args: &RegisterArgs, name: &str, upstreams: &[String]) -> Result<(), Failure> {
+    ServiceName::parse(name).map_err(|error| {
+        let failure = malformed(&error);
+        let reserved = error.reason == NameRule::Reserved;
+        if reserved { failure.hint("choose another name") } else { failure }
+    })?;
+    for upstream in upstreams {
+        UpstreamAddr::parse(upstream).map_err(|error| {
+            let failure = malformed(&error);
+            let is_name = args.bare.contains(upstream) && ServiceName::parse(upstream).is_ok();
+            if is_name && error.reason == UpstreamRule::NoPort {
+                failure.hint(format!(
+                    "one service at a time: the name here is {name}, and every other word is an upstream"
+                ))
+            } else if error.reason == UpstreamRule::Unroutable {
+                failure.hint("give the address of the machine that runs the service")
+            } else {
+                failure
+            }
+        })?;
+    }
+    word::<Protocol>("--protocol", args.protocol.as_deref())?;
+    word::<DnsMode>("--dns", args.dns.as_deref())?;
+    word::<WhenAllEjected>("--when-all-ejected", args.when_all_ejected.as_deref())?;
+    if let Some(path) = &args.health {
+        ProbePath::parse(path)
+            .map_err(|error| Failure::usage(format!("--health: {}", malformed(&error).message)))?;
+    }
+    Ok(())
+}
+
+fn word<T>(flag: &str, given: Option<&str>) -> Result<(), Failure>
+where
+    T: FromStr<Err: Error + 'static>,
+{
+    match given.map(T::from_str) {
+        Some(Err(error)) => Err(Failure::usage(format!("{flag}: {}", malformed(&error).message))),
+        Some(Ok(_)) | None => Ok(()),
+    }
+}
+
+fn malformed(error: &(dyn Error + 'static)) -> Failure {
+    Failure { exit: Exit::Usage, ..Failure::of(error) }
 }
 
 /// The reply tells what was committed; this tells how the service is doing a moment later.
@@ -190,8 +243,33 @@ mod tests {
     fn what_is_missing_is_wrong_usage() {
         for line in ["register", "register grafana", "register --host a:1"] {
             let failure = wished(line).expect_err(line);
-            assert_eq!(failure.exit, crate::cli::Exit::Usage, "{line}");
+            assert_eq!(failure.exit, Exit::Usage, "{line}");
             assert!(failure.hint.is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn values_that_no_gateway_takes_are_wrong_usage() {
+        for (line, message, hint) in [
+            ("register a! h:1", "\"a!\" cannot be a service's name", None),
+            ("register conduit h:1", "kept for Conduit's own routes", Some("another name")),
+            ("register a h", "\"h\" is not an upstream: the port is missing", Some("one service")),
+            ("register a b h:1", "\"b\" is not an upstream", Some("the name here is a")),
+            ("register a --host h", "\"h\" is not an upstream: the port is missing", None),
+            ("register a 0.0.0.0:80", "cannot be connected to", Some("address of the machine")),
+            ("register a h:99999", "the port must be", None),
+            ("register a h:1 --protocol udp", "--protocol: \"udp\" is not a protocol", None),
+            ("register a h:1 --dns no", "--dns: \"no\" is not", None),
+            ("register a h:1 --health up", "--health: \"up\" is not a probe path", None),
+            ("register a h:1 --when-all-ejected x", "--when-all-ejected: \"x\" is not", None),
+        ] {
+            let failure = wished(line).expect_err(line);
+            assert_eq!(failure.exit, Exit::Usage, "{line}");
+            assert!(failure.message.contains(message), "{line}: {failure}");
+            match hint {
+                Some(hint) => assert!(failure.hint.expect(line).contains(hint), "{line}"),
+                None => assert_eq!(failure.hint, None, "{line}"),
+            }
         }
     }
 

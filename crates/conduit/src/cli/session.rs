@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use conduit_api::client::{Client, Reply};
+use conduit_api::error::ClientError;
 
 use super::exit::Failure;
 use super::output::{Printer, notice};
@@ -57,6 +58,42 @@ impl Session {
         Ok(Client::first_reachable(self.sockets()?).await?)
     }
 
+    /// A client, or why none of the usual places answers; one that was named must answer.
+    pub(crate) async fn gateway(&self) -> Result<Result<Client, ClientError>, Failure> {
+        match Client::first_reachable(self.sockets()?).await {
+            Err(error @ ClientError::Unreachable { .. }) if self.named_socket().is_none() => {
+                Ok(Err(error))
+            }
+            answer => Ok(Ok(answer?)),
+        }
+    }
+
+    /// The state directory, for what works on files: the configured one, else the first of the
+    /// usual places that holds a record.
+    pub(crate) fn state_dir(&self) -> Result<PathBuf, Failure> {
+        let configured = match self.load() {
+            Ok(loaded) => Some(loaded.config.gateway.state_dir),
+            Err(failure) if self.named_config => return Err(failure),
+            Err(failure) => {
+                // Its files can be read, whatever became of its configuration since.
+                notice(&format!("warning: {}", failure.message));
+                None
+            }
+        };
+        if let (Some(state_dir), true) = (&configured, self.named_config) {
+            return Ok(state_dir.clone());
+        }
+        let usual = self.source.surroundings().usual_state_dirs();
+        let all = first_of_each(configured.into_iter().chain(usual));
+        // A directory that may not be looked into is one: reading it will say why not.
+        let found = all.iter().find(|dir| !matches!(dir.join(DATABASE).try_exists(), Ok(false)));
+        found.cloned().ok_or_else(|| {
+            let tried: Vec<String> = all.iter().map(|dir| dir.display().to_string()).collect();
+            Failure::new(format!("there is no {DATABASE}; looked in {}", tried.join(", ")))
+                .hint("name the gateway's configuration with --config")
+        })
+    }
+
     /// Prints the API's body when asked to, else what `text` makes of the answer.
     pub(crate) fn print<T>(
         &self,
@@ -68,13 +105,7 @@ impl Session {
     }
 
     fn sockets(&self) -> Result<Vec<PathBuf>, Failure> {
-        let surroundings = self.source.surroundings();
-        let variable = surroundings
-            .variables
-            .get("CONDUIT_SOCKET")
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from);
-        if let Some(socket) = self.socket.clone().or(variable) {
+        if let Some(socket) = self.named_socket() {
             return Ok(vec![socket]);
         }
         let configured = match self.source.load() {
@@ -89,15 +120,29 @@ impl Session {
         if self.named_config {
             return Ok(configured.into_iter().collect());
         }
-        let mut all: Vec<PathBuf> = Vec::new();
-        for socket in configured.into_iter().chain(surroundings.usual_sockets()) {
-            if !all.contains(&socket) {
-                all.push(socket);
-            }
-        }
-        Ok(all)
+        let usual = self.source.surroundings().usual_sockets();
+        Ok(first_of_each(configured.into_iter().chain(usual)))
+    }
+
+    fn named_socket(&self) -> Option<PathBuf> {
+        let variable = || self.source.surroundings().variables.get("CONDUIT_SOCKET");
+        let named = || variable().filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.socket.clone().or_else(named)
     }
 }
+
+fn first_of_each(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        if !all.contains(&path) {
+            all.push(path);
+        }
+    }
+    all
+}
+
+/// The registry and the record, in a state directory.
+pub(crate) const DATABASE: &str = "conduit.db";
 
 #[cfg(test)]
 mod tests {
@@ -145,6 +190,30 @@ mod tests {
                 "/run/conduit/conduit.sock"
             ]
         );
+    }
+
+    #[test]
+    fn files_are_looked_for_where_sockets_are() {
+        let directory = tempfile::tempdir().expect("directory");
+        let mut session = session(None, None, &[]);
+        let surroundings = Surroundings {
+            working_dir: directory.path().to_owned(),
+            ..session.source.surroundings().clone()
+        };
+        session.source = Source::new(None, surroundings);
+        let failure = session.state_dir().expect_err("nowhere");
+        let local = directory.path().join(".conduit");
+        for place in ["/nowhere/ops/.config/qp-conduit", "/.conduit", "/var/lib/conduit"] {
+            assert!(failure.message.contains(place), "{failure}");
+        }
+        std::fs::create_dir(&local).expect("made");
+        std::fs::write(local.join(DATABASE), "").expect("written");
+        assert_eq!(session.state_dir().expect("found"), local);
+        let file = directory.path().join("conduit.toml");
+        std::fs::write(&file, "[gateway]\nstate_dir = \"/elsewhere\"\n").expect("written");
+        session.source = Source::new(Some(&file), session.source.surroundings().clone());
+        session.named_config = true;
+        assert_eq!(session.state_dir().expect("named"), Path::new("/elsewhere"));
     }
 
     #[test]

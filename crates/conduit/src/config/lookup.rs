@@ -66,12 +66,20 @@ impl Surroundings {
 
     /// Sockets a client tries when neither flag, variable nor configuration names one.
     pub(crate) fn usual_sockets(&self) -> Vec<PathBuf> {
-        let mut all = vec![self.working_dir.join(LOCAL_STATE_DIR).join(SOCKET_NAME)];
+        let own =
+            self.usual_state_dirs().into_iter().filter(|dir| dir != Path::new(ROOT_STATE_DIR));
+        let own = own.map(|dir| dir.join(SOCKET_NAME));
+        own.chain([PathBuf::from(ROOT_SOCKET)]).collect()
+    }
+
+    /// State directories in the order in which a client tries their sockets.
+    pub(crate) fn usual_state_dirs(&self) -> Vec<PathBuf> {
+        let mut all = vec![self.working_dir.join(LOCAL_STATE_DIR)];
         if let Some(home) = &self.home {
             let app = self.variables.get("CONDUIT_APP_NAME").map_or("qp-conduit", String::as_str);
-            all.push(home.join(".config").join(app).join(SOCKET_NAME));
+            all.push(home.join(".config").join(app));
         }
-        all.push(PathBuf::from(ROOT_SOCKET));
+        all.push(PathBuf::from(ROOT_STATE_DIR));
         all
     }
 

@@ -70,29 +70,27 @@ impl HealthBoard {
         Some(ServiceHealth::of(pool, leaves, now))
     }
 
-    /// How many services are in which health, by their upstreams alone.
-    pub fn services(&self) -> HealthCounts {
-        let mut counts = HealthCounts::default();
-        for pool in self.table.load().pools() {
-            match pool.health() {
-                Health::Degraded => counts.degraded += 1,
-                Health::Down => counts.down += 1,
-                Health::Healthy => counts.healthy += 1,
-                Health::Unknown => counts.unknown += 1,
+    /// How many of these services are in which health, and how many of their upstreams in which
+    /// state; a service that has no route yet is unknown.
+    pub fn count<'a>(
+        &self,
+        services: impl IntoIterator<Item = &'a ServiceName>,
+        now: Timestamp,
+    ) -> (HealthCounts, StateCounts) {
+        let (mut healths, mut states) = (HealthCounts::default(), StateCounts::default());
+        for name in services {
+            let known = self.service(name, now);
+            match known.as_ref().map_or(Health::Unknown, |known| known.health) {
+                Health::Degraded => healths.degraded += 1,
+                Health::Down => healths.down += 1,
+                Health::Healthy => healths.healthy += 1,
+                Health::Unknown => healths.unknown += 1,
+            }
+            for upstream in known.iter().flat_map(|known| &known.upstreams) {
+                states.add(upstream.state);
             }
         }
-        counts
-    }
-
-    /// How many upstreams are in which state.
-    pub fn upstreams(&self) -> StateCounts {
-        let mut counts = StateCounts::default();
-        for pool in self.table.load().pools() {
-            for upstream in pool.upstreams() {
-                counts.add(upstream.state());
-            }
-        }
-        counts
+        (healths, states)
     }
 
     /// Waits for a change of state, or for the first outcome of an upstream, after the last one

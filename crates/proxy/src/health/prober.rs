@@ -152,7 +152,7 @@ impl<C: Check> Prober<C> {
         };
         let Target { pool, upstream, .. } = &target;
         let first = upstream.last_probe().is_none();
-        let before = pool.health();
+        let was = Was { health: pool.health(), state: upstream.state() };
         if let Some(socket) = finding.socket {
             upstream.set_resolved(socket);
         }
@@ -165,19 +165,25 @@ impl<C: Check> Prober<C> {
         if let Some(transition) = transition {
             upstream.set_state(state_after(transition));
             pool.refresh();
-            self.tell(&target, before, pool.health(), &reason);
+            self.tell(&target, was, pool.health(), &reason);
         }
         if first || transition.is_some() {
             self.news.send_replace(());
         }
     }
 
-    /// Reports a change of the service's health. That a service which was never probed turned out
-    /// healthy is no change: it had its traffic all along.
-    fn tell(&self, target: &Target, previous: Health, current: Health, reason: &str) {
+    /// Logs the flip, and reports a change of the service's health. That what was never probed
+    /// turned out well is neither: it had its traffic all along.
+    fn tell(&self, target: &Target, was: Was, current: Health, reason: &str) {
         let Target { pool, upstream, .. } = target;
-        tracing::info!(service = %pool.service(), upstream = %upstream.addr(),
-            state = %upstream.state(), health = %current, reason, "an upstream changed state");
+        let (service, addr, state) = (pool.service(), upstream.addr(), upstream.state());
+        let previous = was.health;
+        if was.state == UpstreamState::Unproven && state == UpstreamState::Admitted {
+            tracing::debug!(%service, upstream = %addr, "the first probe of an upstream passed");
+        } else {
+            tracing::info!(%service, upstream = %addr, %state, %previous, health = %current, reason,
+                "an upstream changed state");
+        }
         let learned = previous == Health::Unknown && current == Health::Healthy;
         if previous != current && !learned {
             self.events.send(Event::HealthChanged {
@@ -190,6 +196,12 @@ impl<C: Check> Prober<C> {
             });
         }
     }
+}
+
+/// How things stood before a probe ended.
+struct Was {
+    health: Health,
+    state: UpstreamState,
 }
 
 fn probe_of(target: &Target, settings: &ProbeSettings) -> Probe {

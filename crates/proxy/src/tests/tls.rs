@@ -111,6 +111,36 @@ fn http2_in_front_becomes_http1_behind() {
     site.gateway.stop();
 }
 
+#[test]
+fn a_head_that_is_too_large_for_http2_is_refused_and_costs_only_itself() {
+    let upstream = Upstream::mirror();
+    let site = Site::start(&[("web", &upstream.text())]);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut sender = site.http2("web.internal").await;
+        let lines = |count: usize, bytes: usize| {
+            let mut request = Request::get("https://web.internal/");
+            for line in 0..count {
+                request = request.header(format!("x-filler-{line}"), "a".repeat(bytes));
+            }
+            request.body(Full::default()).expect("a request")
+        };
+        for (count, bytes) in [(1, 70_000), (350, 200)] {
+            let response = sender.send_request(lines(count, bytes)).await.expect("an answer");
+            let status = response.status();
+            assert_eq!(status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "{count} × {bytes}");
+        }
+        let response = sender.send_request(lines(1, 10)).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::OK, "the connection lives on");
+        // Heads that never end are an attack (CVE-2024-27316), so these end the connection.
+        let error = sender.send_request(lines(4, 50_000)).await.expect_err("no answer");
+        assert!(format!("{error:?}").contains("ENHANCE_YOUR_CALM"), "{error:?}");
+    });
+    drop(runtime);
+    site.gateway.stop();
+}
+
 struct Site {
     gateway: Gateway,
     root: CertificateDer<'static>,

@@ -42,7 +42,8 @@ fn the_originals_rows_are_understood_and_its_dead_fields_listed() {
         r#"{"version":1,"services":[
             {"name":"hub","host":"10.0.1.5","port":8080,"protocol":"https",
              "health_path":"/healthz","status":"active","health_status":"unknown",
-             "last_health_check":null,"registered_at":"x","deregistered_at":null},
+             "last_health_check":null,"registered_at":"x","deregistered_at":null,
+             "response_time_ms":1.5,"monitoring":null},
             {"name":"v6","host":"fd00::5","port":"8080","protocol":"http",
              "health_path":"/up","extra":1}]}"#,
     );
@@ -62,8 +63,8 @@ fn our_own_view_loses_nothing() {
             {"name":"db","upstream":"10.0.0.1:5432","upstreams":["10.0.0.1:5432","10.0.0.2:5432"],
              "domain":"db.internal","aliases":["pg.internal"],"protocol":"tcp","status":"active",
              "registered_at":"x","deregistered_at":null,"health_check":null,
-             "health_status":"healthy","last_health_check":null,"response_time_ms":1.5,"tls":null,
-             "monitoring":null,"dns":"direct","when_all_ejected":"try"}]}"#,
+             "health_status":"healthy","last_health_check":null,"response_time_ms":5,"tls":null,
+             "monitoring":{},"dns":"direct","when_all_ejected":"try"}]}"#,
     );
     let db = &import.registrations[0];
     assert_eq!(db.upstreams.len(), 2);

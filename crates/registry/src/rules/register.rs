@@ -75,7 +75,7 @@ fn name_taken(previous: &Service) -> Rejection {
         upstreams.join(", ")
     );
     Rejection::new("name_taken", message)
-        .hint("change it with --replace, or deregister it first")
+        .hint("change it with --replace (\"replace\": true in the API), or deregister it first")
         .about(&previous.name)
 }
 
@@ -97,7 +97,7 @@ fn check_hosts(catalog: &Catalog, steps: &[Step]) -> Result<(), Rejection> {
             if let Some(owner) = resident.or_else(|| taken.get(host).copied()) {
                 let message = format!("{host} belongs to {owner}");
                 return Err(Rejection::new("host_taken", message)
-                    .hint("choose another host with --domain, or deregister the other service")
+                    .hint("choose another host (--domain or --alias), or deregister the other service")
                     .about(&step.name));
             }
             taken.insert(host, &next.name);

@@ -54,7 +54,7 @@ fn hosts(asked: &Registration, settings: &Settings) -> Result<Vec<Host>, Rejecti
         let alias = host(&asked.name, Some(alias), &settings.domains)?;
         if hosts.contains(&alias) {
             let message = format!("{} has the host {alias} twice", asked.name);
-            return Err(Rejection::new("host_taken", message));
+            return Err(Rejection::new("host_taken", message).hint("give it once"));
         }
         hosts.push(alias);
     }
@@ -65,8 +65,9 @@ fn host(name: &ServiceName, asked: Option<&str>, domains: &Domains) -> Result<Ho
     let host = domains.host_for(name, asked).map_err(|error| invalid_domain(&error, domains))?;
     if domains.iter().any(|domain| *domain == host) {
         let message = format!("{host} is a configured domain, so no service can have it as host");
-        return Err(Rejection::new("invalid_domain", message)
-            .hint("choose another name, or give a whole host with --domain"));
+        return Err(Rejection::new("invalid_domain", message).hint(
+            "choose another name, or give a whole host with --domain (\"domain\" in the API)",
+        ));
     }
     let reserved = domains.iter().any(|domain| {
         let label = host.as_str().strip_suffix(domain.as_str());
@@ -92,7 +93,7 @@ fn check_upstreams(asked: &Registration, settings: &Settings) -> Result<(), Reje
     let limit = settings.limits.upstreams_max;
     if asked.upstreams.is_empty() {
         return Err(Rejection::new("upstream_missing", format!("{name} has no upstream"))
-            .hint("give one as --host HOST:PORT"));
+            .hint("give one as --host HOST:PORT (\"upstream\" in the API)"));
     }
     if asked.upstreams.len() > limit {
         let message = format!("{name} has more than {limit} upstreams");
@@ -120,7 +121,8 @@ fn dns_mode(asked: &Registration, tls: TlsMode, settings: &Settings) -> Result<D
     let dns = asked.dns.unwrap_or(fitting);
     if asked.protocol == Protocol::Tcp && dns == DnsMode::Gateway {
         let message = format!("{name} speaks tcp, which does not pass the gateway");
-        return Err(Rejection::new("invalid_dns", message).hint("use --dns direct"));
+        return Err(Rejection::new("invalid_dns", message)
+            .hint("use --dns direct (\"dns\": \"direct\" in the API)"));
     }
     let named = asked.upstreams.iter().find(|u| u.socket().is_none());
     if dns == DnsMode::Direct
@@ -128,7 +130,9 @@ fn dns_mode(asked: &Registration, tls: TlsMode, settings: &Settings) -> Result<D
     {
         let message = format!("{name} is answered directly, but {upstream} is not an address");
         let hint = match asked.protocol {
-            Protocol::Http => "give an IP address, or use --dns gateway",
+            Protocol::Http => {
+                "give an IP address, or use --dns gateway (\"dns\": \"gateway\" in the API)"
+            }
             Protocol::Tcp => "give an IP address",
         };
         return Err(Rejection::new("direct_needs_address", message).hint(hint));

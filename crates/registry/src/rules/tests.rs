@@ -174,7 +174,8 @@ fn a_name_that_is_there_is_kept_replaced_or_refused() {
     let other = || vec![asked("a", "10.0.0.9:80")];
     let refused = judge(&there, other(), RegisterOptions::default()).expect_err("taken");
     assert_eq!(refused.code, "name_taken");
-    assert!(refused.hint.expect("a hint").contains("--replace"));
+    let hint = refused.hint.expect("a hint");
+    assert!(hint.contains("--replace") && hint.contains("\"replace\": true"), "{hint}");
     assert!(refused.message.contains("10.0.0.1:80"), "{}", refused.message);
     let replaced = judge(&there, other(), REPLACE).expect("allowed");
     assert_eq!(kinds(&replaced), [("a".to_owned(), OutcomeKind::Replaced)]);

@@ -12,9 +12,10 @@ use conduit_core::service::{Service, TlsMode};
 use rusqlite::{Transaction, TransactionBehavior, named_params, params};
 
 use super::Store;
+use crate::capsule::{self, Context};
 use crate::error::RegistryError;
 use crate::row::ServiceColumns;
-use crate::rules::{Act, Step};
+use crate::rules::{Act, Plan, Step};
 use crate::token::Token;
 
 /// Everything that one commit writes.
@@ -23,7 +24,7 @@ pub(crate) struct Writes<'a> {
     pub(crate) steps: &'a [Step],
     pub(crate) leaves: &'a [(ServiceName, LeafPair)],
     pub(crate) token: Option<TokenWrite<'a>>,
-    pub(crate) drafts: &'a [Draft],
+    pub(crate) drafts: Drafts<'a>,
     /// The catalog's next generation, when it changes.
     pub(crate) generation: Option<Generation>,
     pub(crate) now: Timestamp,
@@ -32,7 +33,28 @@ pub(crate) struct Writes<'a> {
 impl<'a> Writes<'a> {
     /// Entries alone.
     pub(crate) fn of_drafts(drafts: &'a [Draft], now: Timestamp) -> Self {
+        let drafts = Drafts::Given(drafts);
         Self { steps: &[], leaves: &[], token: None, drafts, generation: None, now }
+    }
+}
+
+/// What one commit records.
+#[derive(Debug)]
+pub(crate) enum Drafts<'a> {
+    /// These.
+    Given(&'a [Draft]),
+    /// One for each act of the plan, drafted only when it is written.
+    OfPlan(&'a Plan, &'a Context<'a>),
+}
+
+impl Drafts<'_> {
+    fn each<E>(&self, mut record: impl FnMut(&Draft) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Self::Given(drafts) => drafts.iter().try_for_each(record),
+            Self::OfPlan(plan, context) => {
+                capsule::drafts(plan, context).try_for_each(|draft| record(&draft))
+            }
+        }
     }
 }
 
@@ -115,7 +137,9 @@ fn write(
     for step in writes.steps {
         write_step(transaction, step, writes).map_err(RegistryError::Write)?;
     }
-    for (name, pair) in writes.leaves {
+    // The built-in service is no row: it gets new leaves at every start.
+    let ours = ServiceName::conduit();
+    for (name, pair) in writes.leaves.iter().filter(|(name, _)| *name != ours) {
         write_leaves(transaction, name, pair).map_err(RegistryError::Write)?;
     }
     if let Some(token) = &writes.token {
@@ -128,11 +152,11 @@ fn write(
             .map_err(RegistryError::Write)?;
     }
     let mut head = head.clone();
-    for draft in writes.drafts {
-        let (next, _) = conduit_audit::store::append(transaction, key, &head, draft)
-            .map_err(RegistryError::Record)?;
-        head = next;
-    }
+    writes.drafts.each(|draft| {
+        let appended = conduit_audit::store::append(transaction, key, &head, draft);
+        head = appended.map_err(RegistryError::Record)?.0;
+        Ok(())
+    })?;
     Ok(head)
 }
 

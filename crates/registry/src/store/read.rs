@@ -1,6 +1,5 @@
 //! Reading rows, on whichever connection.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use conduit_audit::Entry;
@@ -11,11 +10,12 @@ use conduit_core::service::Service;
 use rusqlite::{Connection, Row};
 
 use crate::error::RegistryError;
-use crate::row::{self, LEAVES, SERVICE_COLUMN_COUNT, SERVICE_COLUMNS, TOKEN_COLUMNS};
-use crate::row::{LeafSummary, RowStatus, ServiceRow, TokenRow};
+use crate::row::{self, LEAVES, SERVICE_COLUMNS, TOKEN_COLUMNS};
+use crate::row::{ServiceRow, TokenRow};
+use crate::store::rows::{ServiceRows, select_rows};
 use crate::token::Token;
 
-pub(super) fn generation(connection: &Connection) -> Result<Generation, RegistryError> {
+pub(crate) fn generation(connection: &Connection) -> Result<Generation, RegistryError> {
     let number: i64 = connection
         .query_row("SELECT generation FROM meta WHERE id = 1", [], |row| row.get(0))
         .map_err(RegistryError::Read)?;
@@ -32,52 +32,33 @@ pub(crate) fn rows(
     connection: &Connection,
     with_inactive: bool,
 ) -> Result<Vec<ServiceRow>, RegistryError> {
-    let filter = if with_inactive { "" } else { "WHERE s.status = 'active'" };
-    let sql = format!(
-        "SELECT {SERVICE_COLUMNS}, l.algorithm, l.issuer, l.fingerprint, l.not_before, l.not_after
-         FROM services s
-         LEFT JOIN leaves l ON l.service = s.name AND s.status = 'active'
-         {filter} ORDER BY s.id, l.algorithm"
-    );
-    let mut all: Vec<ServiceRow> = Vec::new();
-    let pairs = each(connection, &sql, |row| Ok((row::service(row)?, leaf_column(row)?)))?;
-    for (service, leaf) in pairs {
-        match all.last_mut() {
-            // Two rows of the join are one service when both are its active row.
-            Some(last)
-                if last.status == RowStatus::Active
-                    && service.status == RowStatus::Active
-                    && last.service.name == service.service.name =>
-            {
-                last.leaves.extend(leaf);
-            }
-            _ => {
-                let leaves = leaf.into_iter().collect();
-                all.push(ServiceRow { leaves, ..service });
-            }
-        }
-    }
-    Ok(all)
+    let mut statement = select_rows(connection, with_inactive)?;
+    ServiceRows::of(&mut statement)?.collect()
 }
 
+/// Every complete pair of leaves. They come ordered, so that the two of a service are neighbours
+/// and at most one waits for its other half.
 pub(super) fn leaves(
     connection: &Connection,
 ) -> Result<Vec<(ServiceName, LeafPair)>, RegistryError> {
     let sql = "SELECT service, certificate, key,
-                      algorithm, issuer, fingerprint, not_before, not_after FROM leaves";
-    let all = each(connection, sql, |row| {
-        let name: String = row.get(0).map_err(RegistryError::Read)?;
-        let name = ServiceName::parse(&name).map_err(|error| row::damaged(LEAVES, error))?;
-        Ok((name, leaf(row)?))
-    })?;
-    let mut halves: HashMap<ServiceName, Leaf> = HashMap::new();
-    let mut pairs = Vec::with_capacity(all.len() / 2);
-    for (name, leaf) in all {
-        match halves.remove(&name) {
-            None => {
-                halves.insert(name, leaf);
+                      algorithm, issuer, fingerprint, not_before, not_after FROM leaves
+               ORDER BY service, algorithm";
+    let mut statement = connection.prepare(sql).map_err(RegistryError::Read)?;
+    let mut rows = statement.query([]).map_err(RegistryError::Read)?;
+    let mut pairs = Vec::new();
+    let mut half: Option<(ServiceName, Leaf)> = None;
+    while let Some(row) = rows.next().map_err(RegistryError::Read)? {
+        let text = row.get_ref(0).and_then(|text| Ok(text.as_str()?));
+        let text = text.map_err(RegistryError::Read)?;
+        let leaf = leaf(row)?;
+        match half.take() {
+            Some((name, other)) if name.as_str() == text => pairs.push((name, pair(other, leaf))),
+            // A service with one leaf only counts as having none.
+            _ => {
+                let name = ServiceName::parse(text).map_err(|error| row::damaged(LEAVES, error))?;
+                half = Some((name, leaf));
             }
-            Some(other) => pairs.push((name, pair(other, leaf))),
         }
     }
     Ok(pairs)
@@ -124,13 +105,9 @@ fn each<T>(
     Ok(all)
 }
 
-fn leaf_column(row: &Row<'_>) -> Result<Option<LeafSummary>, RegistryError> {
-    let algorithm: Option<String> = row.get(SERVICE_COLUMN_COUNT).map_err(RegistryError::Read)?;
-    algorithm.map(|_| row::leaf_summary(row, SERVICE_COLUMN_COUNT)).transpose()
-}
-
 fn leaf(row: &Row<'_>) -> Result<Leaf, RegistryError> {
-    let certificate: Vec<u8> = row.get(1).map_err(RegistryError::Read)?;
+    let certificate = row.get_ref(1).and_then(|bytes| Ok(bytes.as_blob()?));
+    let certificate = certificate.map_err(RegistryError::Read)?;
     let key: Vec<u8> = row.get(2).map_err(RegistryError::Read)?;
     let summary = row::leaf_summary(row, 3)?;
     Ok(Leaf {

@@ -4,13 +4,14 @@ use std::os::unix::fs::PermissionsExt;
 
 use conduit_core::clock::Timestamp;
 use conduit_core::health::Health;
+use conduit_core::name::ServiceName;
 use serde_json::Value;
 
 use super::fake::{Room, asked, name};
 use crate::view::audit_log::AUDIT_LOG_FILE;
 use crate::view::services::SERVICES_FILE;
-use crate::view::{AuditLog, RowHealth, services_json, write_services};
-use crate::{Mutation, import};
+use crate::view::{AuditLog, RowHealth};
+use crate::{Mutation, RegistryError, import};
 
 #[tokio::test]
 async fn services_json_has_the_seeds_fields() {
@@ -18,16 +19,14 @@ async fn services_json_has_the_seeds_fields() {
     room.register(vec![asked("grafana", "10.0.1.50:3000")]).await.expect("granted");
     room.register(vec![asked("old", "10.0.1.51:3000")]).await.expect("granted");
     room.apply(Mutation::Deregister { name: name("old") }).await.expect("granted");
-    let rows = room.registry.rows(true).await.expect("read");
-    let generation = room.registry.catalog().load().generation();
-    let json = services_json(&rows, generation, |service| {
+    let health = |service: &ServiceName| {
         (service.as_str() == "grafana").then_some(RowHealth {
             health: Health::Healthy,
             last_probe_at: Some(Timestamp::from_seconds(1_775_304_030)),
-            response_time_ms: Some(1.5),
+            response_time_ms: Some(5),
         })
-    });
-    write_services(room.dir.path(), &json).expect("written");
+    };
+    room.registry.write_services(room.dir.path(), health).await.expect("written");
     let path = room.dir.path().join(SERVICES_FILE);
     let mode = std::fs::metadata(&path).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -46,7 +45,8 @@ async fn services_json_has_the_seeds_fields() {
         ("health_check", Value::Null),
         ("health_status", "healthy".into()),
         ("last_health_check", "2026-04-04T12:00:30Z".into()),
-        ("response_time_ms", 1.5.into()),
+        ("response_time_ms", 5.into()),
+        ("monitoring", Value::Object(serde_json::Map::new())),
     ] {
         assert_eq!(grafana[field], expected, "{field}");
     }
@@ -57,6 +57,43 @@ async fn services_json_has_the_seeds_fields() {
     let import = import::services(text.as_bytes()).expect("understood");
     assert_eq!(import.registrations.len(), 1);
     assert_eq!(import.ignored.len(), 1, "{:?}", import.ignored);
+}
+
+#[tokio::test]
+async fn services_json_is_the_same_text_however_many_rows_there_are() {
+    let room = Room::new();
+    let path = room.dir.path().join(SERVICES_FILE);
+    let text = async || {
+        room.registry.write_services(room.dir.path(), |_| None).await.expect("written");
+        std::fs::read_to_string(&path).expect("read")
+    };
+    let empty = "{\n  \"version\": 1,\n  \"generation\": 0,\n  \"services\": []\n}\n";
+    assert_eq!(text().await, empty);
+    for service in ["a", "b", "c"] {
+        room.register(vec![asked(service, "10.0.0.1:80")]).await.expect("granted");
+    }
+    let text = text().await;
+    let value: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(value["services"].as_array().map(Vec::len), Some(3));
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| line.contains("\"name\"")) {
+        assert!(line.starts_with("      \"name\": \""), "line {index} is not pretty: {line}");
+    }
+    assert!(!path.with_extension("json.new").exists());
+}
+
+#[tokio::test]
+async fn a_damaged_row_leaves_the_old_view_whole() {
+    let room = Room::new();
+    room.register(vec![asked("a", "10.0.0.1:80")]).await.expect("granted");
+    room.registry.write_services(room.dir.path(), |_| None).await.expect("written");
+    let path = room.dir.path().join(SERVICES_FILE);
+    let before = std::fs::read_to_string(&path).expect("read");
+    let database = rusqlite::Connection::open(room.dir.path().join("conduit.db")).expect("opened");
+    database.execute_batch("UPDATE services SET upstreams = 'x'").expect("damaged");
+    let error = room.registry.write_services(room.dir.path(), |_| None).await.expect_err("refused");
+    assert!(matches!(error, RegistryError::BadRow { .. }), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), before);
+    assert!(!path.with_extension("json.new").exists());
 }
 
 async fn catch_up(room: &Room) -> AuditLog {
@@ -106,6 +143,18 @@ async fn audit_log_is_rebuilt_when_missing_behind_torn_or_ahead() {
     assert_eq!(log.next_sequence(), 0);
     let rotated = std::fs::read_to_string(path.with_extension("log.1")).expect("kept");
     assert_eq!(rotated.lines().count(), 3);
+}
+
+#[tokio::test]
+async fn the_log_is_brought_up_to_the_tip_in_batches() {
+    let room = Room::new();
+    let services = (0..250).map(|i| asked(&format!("s{i}"), "10.0.0.1:80")).collect();
+    room.register(services).await.expect("granted");
+    for _ in 0..2 {
+        room.registry.write_log(room.dir.path()).await.expect("written");
+        assert_eq!(lines(&room).len(), 250);
+    }
+    assert_eq!(lines(&room)[249]["sequence"], 249);
 }
 
 #[tokio::test]

@@ -161,11 +161,20 @@ fn sequence_of(line: &[u8]) -> Option<u64> {
     value.get("sequence")?.as_u64()
 }
 
+/// The end of the file, with a whole line in it when there is one.
 fn tail(file: &mut File, bytes: u64) -> io::Result<Vec<u8>> {
-    let start = bytes.saturating_sub(TAIL_BYTES);
+    let short = read_from(file, bytes.saturating_sub(SHORT_TAIL_BYTES), bytes)?;
+    let line_ends = short.iter().filter(|byte| **byte == b'\n').count();
+    if line_ends >= 2 || bytes <= SHORT_TAIL_BYTES {
+        return Ok(short);
+    }
+    read_from(file, bytes.saturating_sub(TAIL_BYTES), bytes)
+}
+
+fn read_from(file: &mut File, start: u64, end: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(start))?;
-    let mut tail = Vec::new();
-    file.take(bytes - start).read_to_end(&mut tail)?;
+    let mut tail = Vec::with_capacity(usize::try_from(end - start).unwrap_or(0));
+    file.take(end - start).read_to_end(&mut tail)?;
     Ok(tail)
 }
 
@@ -176,3 +185,5 @@ const ROTATE_AT_BYTES: u64 = 16 << 20;
 const ROTATED_MAX: u32 = 4;
 /// Enough for the longest line, with the one before it torn.
 const TAIL_BYTES: u64 = 4 << 20;
+/// Enough for most.
+const SHORT_TAIL_BYTES: u64 = 32 << 10;

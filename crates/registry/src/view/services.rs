@@ -1,5 +1,9 @@
 //! `services.json`: every row of the registry, in the seeds' fields.
+//!
+//! **Invariant:** it is written row by row; memory does not grow with the number of services.
 
+use std::cell::{Cell, RefCell};
+use std::io::{self, Write};
 use std::path::Path;
 
 use conduit_core::catalog::Generation;
@@ -8,11 +12,14 @@ use conduit_core::health::Health;
 use conduit_core::leaf::Algorithm;
 use conduit_core::name::ServiceName;
 use conduit_core::service::{Monitoring, ProbeSpec, TlsMode};
-use serde::Serialize;
+use rusqlite::Connection;
+use serde::ser::{Error, SerializeSeq};
+use serde::{Serialize, Serializer};
 
-use super::file;
+use super::file::{Replacement, failed};
 use crate::error::RegistryError;
 use crate::row::{LeafSummary, RowStatus, ServiceRow};
+use crate::store::{self, ServiceRows};
 
 /// What the prober knows about a service.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,41 +29,77 @@ pub struct RowHealth {
     /// When an upstream was last probed.
     pub last_probe_at: Option<Timestamp>,
     /// How long the last answer took.
-    pub response_time_ms: Option<f64>,
+    pub response_time_ms: Option<u64>,
 }
 
-/// Renders `services.json`; `health` knows about active services.
-pub fn services_json(
-    rows: &[ServiceRow],
-    generation: Generation,
+/// Writes the next `services.json` of a state directory, as of one moment, row by row.
+pub(crate) fn write(
+    connection: &Connection,
+    dir: &Path,
     health: impl Fn(&ServiceName) -> Option<RowHealth>,
-) -> String {
-    let file = ServicesFile {
-        version: FORMAT_VERSION,
-        generation: generation.0,
-        services: rows.iter().map(|row| ServiceView::of(row, &health)).collect(),
-    };
-    let mut text = serde_json::to_string_pretty(&file)
-        // Invariant: texts, numbers and lists always serialize.
-        .unwrap_or_default();
-    text.push('\n');
-    text
+) -> Result<Replacement, RegistryError> {
+    let path = dir.join(SERVICES_FILE);
+    let mut file = Replacement::begin(&path)?;
+    // Generation and rows of one commit.
+    let moment = connection.unchecked_transaction().map_err(RegistryError::Read)?;
+    let generation = store::generation(&moment)?;
+    let mut statement = store::select_rows(&moment, true)?;
+    let rows = ServiceRows::of(&mut statement)?;
+    render(file.out(), &path, generation, rows, health)?;
+    Ok(file)
 }
 
-/// Replaces `services.json` in a state directory.
-///
-/// # Errors
-/// When it cannot be written; the old one is still whole then.
-pub fn write_services(dir: &Path, json: &str) -> Result<(), RegistryError> {
-    let path = dir.join(SERVICES_FILE);
-    file::replace(&path, json.as_bytes()).map_err(|source| RegistryError::View { path, source })
+/// Renders rows as they come; `path` is for errors, and `health` knows about active services.
+pub(crate) fn render(
+    mut out: impl Write,
+    path: &Path,
+    generation: Generation,
+    rows: impl IntoIterator<Item = Result<ServiceRow, RegistryError>>,
+    health: impl Fn(&ServiceName) -> Option<RowHealth>,
+) -> Result<(), RegistryError> {
+    let services = Stream { rows: RefCell::new(rows.into_iter()), health, fault: Cell::new(None) };
+    let file = ServicesFile { version: FORMAT_VERSION, generation: generation.0, services };
+    let written = serde_json::to_writer_pretty(&mut out, &file);
+    if let Some(fault) = file.services.fault.take() {
+        return Err(fault);
+    }
+    let written = written.map_err(io::Error::from).and_then(|()| out.write_all(b"\n"));
+    written.map_err(failed(path))
 }
 
 #[derive(Serialize)]
-struct ServicesFile<'a> {
+struct ServicesFile<S> {
     version: u32,
     generation: u64,
-    services: Vec<ServiceView<'a>>,
+    services: S,
+}
+
+/// A list that is made while it is written; it can be written once.
+struct Stream<I, H> {
+    rows: RefCell<I>,
+    health: H,
+    /// Why there is no next row.
+    fault: Cell<Option<RegistryError>>,
+}
+
+impl<I, H> Serialize for Stream<I, H>
+where
+    I: Iterator<Item = Result<ServiceRow, RegistryError>>,
+    H: Fn(&ServiceName) -> Option<RowHealth>,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for row in &mut *self.rows.borrow_mut() {
+            match row {
+                Ok(row) => list.serialize_element(&ServiceView::of(&row, &self.health))?,
+                Err(error) => {
+                    self.fault.set(Some(error));
+                    return Err(S::Error::custom("a row cannot be read"));
+                }
+            }
+        }
+        list.end()
+    }
 }
 
 /// The fields in the seeds' order, then ours.
@@ -74,9 +117,9 @@ struct ServiceView<'a> {
     health_check: Option<&'a str>,
     health_status: Option<&'static str>,
     last_health_check: Option<String>,
-    response_time_ms: Option<f64>,
+    response_time_ms: Option<u64>,
     tls: Option<TlsView>,
-    monitoring: Option<MonitoringView<'a>>,
+    monitoring: MonitoringView<'a>,
     dns: &'static str,
     when_all_ejected: &'static str,
 }
@@ -139,6 +182,7 @@ impl TlsView {
     }
 }
 
+/// The seeds have an object, empty where nothing is known.
 #[derive(Serialize)]
 struct MonitoringView<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -150,12 +194,12 @@ struct MonitoringView<'a> {
 }
 
 impl<'a> MonitoringView<'a> {
-    fn of(monitoring: &'a Monitoring) -> Option<Self> {
-        (*monitoring != Monitoring::default()).then_some(Self {
+    fn of(monitoring: &'a Monitoring) -> Self {
+        Self {
             kind: monitoring.kind.as_deref(),
             container_name: monitoring.container_name.as_deref(),
             ssh_host: monitoring.ssh_host.as_deref(),
-        })
+        }
     }
 }
 

@@ -10,14 +10,14 @@ use conduit_core::catalog::{Catalog, Generation, Version};
 use conduit_core::clock::Timestamp;
 
 use super::{Doubt, Effect, Writer};
-use crate::capsule::{self, Context};
+use crate::capsule::Context;
 use crate::error::RegistryError;
 use crate::mutation::{Committed, Mutation, NewToken};
 use crate::publisher::{Preparation, PublishError, Publisher, Work};
 use crate::registry::Wish;
 use crate::rejection::ApplyError;
 use crate::rules::{self, Plan, TokenStep};
-use crate::store::{CommitError, TokenWrite, Writes};
+use crate::store::{CommitError, Drafts, TokenWrite, Writes};
 use crate::token::{self, Token, TokenTable};
 
 impl<P: Publisher> Writer<P> {
@@ -56,22 +56,19 @@ impl<P: Publisher> Writer<P> {
         let (prepared, leaves) = preparation.map_or((None, Vec::new()), |preparation| {
             (Some(preparation.prepared), preparation.leaves)
         });
-        let drafts = capsule::drafts(
-            &plan,
-            &Context {
-                actor,
-                now,
-                previous: self.version.generation,
-                next: version.generation,
-                leaves: &leaves,
-                token: minted_token,
-            },
-        );
+        let context = Context {
+            actor,
+            now,
+            previous: self.version.generation,
+            next: version.generation,
+            leaves: &leaves,
+            token: minted_token,
+        };
         let writes = Writes {
             steps: &plan.steps,
             leaves: &leaves,
             token: token_write(&plan, minted_token, actor),
-            drafts: &drafts,
+            drafts: Drafts::OfPlan(&plan, &context),
             generation: catalog.as_ref().map(|catalog| catalog.generation()),
             now,
         };

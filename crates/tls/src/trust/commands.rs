@@ -117,22 +117,37 @@ pub struct Instruction {
 
 /// The instructions for every platform.
 ///
-/// `bundle` is the path of the bundle on the machine that is to trust it, `url` is where it can be
-/// fetched.
+/// `bundle` is the path of the bundle on the machine that is to trust it, absolute or relative to
+/// where the commands are typed; `url` is where it can be fetched.
 pub fn instructions(bundle: &str, url: &str) -> Vec<Instruction> {
-    let (file, windows) = (quoted(bundle), bundle.replace('"', ""));
+    let bundle = Bundle {
+        file: quoted(bundle),
+        absolute: absolute(bundle),
+        windows: bundle.replace('"', ""),
+    };
     let url = quoted(url);
     Platform::ALL
         .into_iter()
         .map(|platform| Instruction {
             platform,
-            commands: commands(platform, &file, &windows, &url),
+            commands: commands(platform, &bundle, &url),
             note: note(platform),
         })
         .collect()
 }
 
-fn commands(platform: Platform, file: &str, windows: &str, url: &str) -> Vec<String> {
+/// The bundle's path in the spellings that commands need.
+struct Bundle {
+    /// For a command that is run at once.
+    file: String,
+    /// For what is read later and from elsewhere: variables, volumes of containers.
+    absolute: String,
+    /// For `cmd.exe`, between double quotes.
+    windows: String,
+}
+
+fn commands(platform: Platform, bundle: &Bundle, url: &str) -> Vec<String> {
+    let Bundle { file, absolute, windows } = bundle;
     match platform {
         Platform::Download => vec![
             format!("curl -fsS -o {file} {url}"),
@@ -169,17 +184,17 @@ fn commands(platform: Platform, file: &str, windows: &str, url: &str) -> Vec<Str
              -file {file}"
         )],
         Platform::Python => vec![
-            format!("export SSL_CERT_FILE={file}"),
-            format!("export REQUESTS_CA_BUNDLE={file}"),
+            format!("export SSL_CERT_FILE={absolute}"),
+            format!("export REQUESTS_CA_BUNDLE={absolute}"),
         ],
-        Platform::Node => vec![format!("export NODE_EXTRA_CA_CERTS={file}")],
+        Platform::Node => vec![format!("export NODE_EXTRA_CA_CERTS={absolute}")],
         Platform::Docker => vec![
             format!(
                 "sudo mkdir -p /etc/docker/certs.d/REGISTRY && sudo cp {file} \
                  /etc/docker/certs.d/REGISTRY/ca.crt"
             ),
             format!(
-                "docker run -v {file}:/etc/ssl/certs/conduit-ca.crt:ro -e \
+                "docker run -v {absolute}:/etc/ssl/certs/conduit-ca.crt:ro -e \
                  SSL_CERT_FILE=/etc/ssl/certs/conduit-ca.crt IMAGE"
             ),
         ],
@@ -231,6 +246,16 @@ fn quoted(text: &str) -> String {
     }
 }
 
+/// The same, from the directory in which it is typed when it is relative.
+fn absolute(path: &str) -> String {
+    let word = quoted(path);
+    match (path.starts_with('/'), word.starts_with('\'')) {
+        (true, _) => word,
+        (false, true) => format!("\"$PWD\"/{word}"),
+        (false, false) => format!("\"$PWD/{word}\""),
+    }
+}
+
 /// These stores want one certificate in each file.
 const SPLIT: &str = "'/BEGIN CERT/{n++} \
                      n{print > \"/usr/local/share/ca-certificates/conduit-\" n \".crt\"}'";
@@ -249,6 +274,27 @@ mod tests {
                 "{}",
                 instruction.platform
             );
+        }
+    }
+
+    #[test]
+    fn what_is_read_from_elsewhere_is_absolute() {
+        for (bundle, path) in [
+            ("ca.crt", "\"$PWD/ca.crt\""),
+            ("my ca.crt", "\"$PWD\"/'my ca.crt'"),
+            ("/srv/ca.crt", "/srv/ca.crt"),
+        ] {
+            let all = instructions(bundle, "http://g/ca.crt");
+            for (platform, line, command) in [
+                (Platform::Docker, 1, "docker run -v "),
+                (Platform::Python, 0, "export SSL_CERT_FILE="),
+                (Platform::Python, 1, "export REQUESTS_CA_BUNDLE="),
+                (Platform::Node, 0, "export NODE_EXTRA_CA_CERTS="),
+            ] {
+                let found = all.iter().find(|i| i.platform == platform).expect("there");
+                let command = format!("{command}{path}");
+                assert!(found.commands[line].starts_with(&command), "{:?}", found.commands);
+            }
         }
     }
 

@@ -112,6 +112,9 @@ fn opening_never_makes() {
     let site = Site::new();
     let error = Authority::open(&site.dir(), &site.settings, now()).expect_err("none there");
     assert!(matches!(error, TlsError::NotFound { .. }));
+    let told = error.to_string();
+    assert!(told.contains("restore it from a backup") && told.contains("deregister every service"));
+    assert!(!told.contains("conduit setup"), "it makes none either: {told}");
     assert!(!site.dir().exists());
 }
 

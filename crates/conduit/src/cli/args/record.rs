@@ -1,6 +1,7 @@
 //! What can be typed about the record and about tokens.
 
 use clap::{Args, Subcommand, ValueEnum};
+use conduit_api::v1::audit::PAGE_MAX;
 
 use super::Json;
 
@@ -19,7 +20,7 @@ pub(crate) enum AuditAction {
     Tail(TailArgs),
     /// Verify hashes, signatures and the chain, from the files; the gateway need not run
     Verify(Json),
-    /// Print every entry, oldest first, one JSON object per line
+    /// Print every entry, oldest first, one JSON object per line; the gateway need not run
     Export,
 }
 
@@ -28,7 +29,7 @@ pub(crate) enum AuditAction {
 pub(crate) struct TailArgs {
     /// How many entries
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20,
-          value_parser = clap::value_parser!(u32).range(1..=1000))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_MAX)))]
     pub(crate) lines: u32,
     /// Output
     #[command(flatten)]

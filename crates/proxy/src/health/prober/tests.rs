@@ -162,8 +162,10 @@ async fn the_first_outcome_is_there_at_once() {
     assert_eq!(seen.response_time_ms, Some(2));
     assert!(seen.last_probe_at.is_some());
     assert_eq!(seen.upstreams[0].state, UpstreamState::Admitted);
-    assert_eq!(stage.board.services().healthy, 1);
-    assert_eq!(stage.board.upstreams().admitted, 1);
+    let (services, upstreams) = stage.board.count([&web()], Timestamp::now());
+    assert_eq!((services.healthy, upstreams.admitted), (1, 1));
+    let (services, upstreams) = stage.board.count([], Timestamp::now());
+    assert_eq!((services.healthy, upstreams.admitted), (0, 0), "only what was asked about");
     stage.stop().await;
 }
 
@@ -253,6 +255,46 @@ async fn a_publication_keeps_history_and_probes_only_what_is_new() {
     stage.stop().await;
 }
 
+/// What is written to the log, for all to read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flip_is_one_line_of_the_log_and_a_first_success_none() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_ansi(false)
+        .with_writer(move || writer.clone());
+    let _scope = tracing::subscriber::set_default(subscriber.finish());
+    let lines = || {
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let script = Script::default();
+    let stage = Stage::start(vec![service("web", &["10.0.0.1:1"])], script.clone());
+    stage.board.first_outcome(&web(), Duration::from_secs(1)).await.unwrap();
+    assert_eq!(stage.health().0, Health::Healthy);
+    assert!(lines().is_empty(), "{:?}", lines());
+    script.set(1, Some(Answer::Fail(Failure::Refused)));
+    sleep(INTERVAL * 4).await;
+    assert_eq!(stage.health().0, Health::Down);
+    let [line] = &lines()[..] else { panic!("{:?}", lines()) };
+    assert!(line.contains("previous=healthy health=down"), "{line}");
+    stage.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn at_most_so_many_probes_run_at_once() {
     let names: Vec<String> = (0..2 * PROBES_MAX).map(|n| format!("s{n}")).collect();
@@ -262,7 +304,10 @@ async fn at_most_so_many_probes_run_at_once() {
     let stage = Stage::start(services.collect(), script.clone());
     sleep(TIMEOUT * 3).await;
     assert_eq!(script.0.most.load(Ordering::SeqCst), PROBES_MAX);
-    assert_eq!(stage.board.services().down, 2 * PROBES_MAX);
+    let names: Vec<ServiceName> =
+        names.iter().map(|name| ServiceName::parse(name).unwrap()).collect();
+    let (services, upstreams) = stage.board.count(&names, Timestamp::now());
+    assert_eq!((services.down, upstreams.ejected), (2 * PROBES_MAX, 2 * PROBES_MAX));
     stage.stop().await;
 }
 
