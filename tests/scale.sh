@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 conduit=$PWD/target/release/conduit
 daemon='' upstream=''
-trap 'kill $daemon $upstream 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill $daemon $upstream 2>/dev/null; wait; rm -rf "$work"' EXIT
 python3 tests/harness/responder.py 20000 &
 upstream=$!
 [ -x "$conduit" ] || { echo "build it first: cargo build --release"; exit 1; }
