@@ -43,6 +43,7 @@ async fn sender(
 async fn get(sender: &mut SendRequest<Empty<Bytes>>) {
     let request =
         Request::get("/").header("host", "web.internal").body(Empty::new()).expect("request");
+    sender.ready().await.expect("the connection lives");
     let response = sender.send_request(request).await.expect("answered");
     response.into_body().collect().await.expect("body");
 }

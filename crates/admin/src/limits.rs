@@ -24,8 +24,6 @@ pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 pub const BULK_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bodies of bulk registrations that are read at a time.
 pub const BULKS_MAX: usize = 2;
-/// How long a registration waits for the first outcome of its probe.
-pub const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);
 /// The longest `wait_healthy`.
 pub const WAIT_HEALTHY_SECONDS_MAX: u64 = 60;
 /// How long the checks of one service through our own listeners may take.

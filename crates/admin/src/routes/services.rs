@@ -22,7 +22,7 @@ use crate::control::Checks;
 use crate::convert::register::{registration, registrations};
 use crate::convert::service::{Known, Ports, outcome, service};
 use crate::error::ApiError;
-use crate::limits::{FIRST_PROBE_WAIT, SELF_CHECK_TIMEOUT, WAIT_HEALTHY_SECONDS_MAX};
+use crate::limits::{SELF_CHECK_TIMEOUT, WAIT_HEALTHY_SECONDS_MAX};
 use crate::params::{Name, Options};
 use crate::state::AdminState;
 
@@ -195,15 +195,15 @@ fn wait_healthy(wish: &wire::RegisterService) -> Result<Option<Duration>, ApiErr
     }
 }
 
-/// Waits for the first outcome of the probes, or for health when that was asked for.
+/// Waits for health when that was asked for; else the answer is what is known at once, since a
+/// registration is live by now and whoever wants the first probe's outcome can ask for it.
 async fn settled(
     state: &AdminState,
     name: &ServiceName,
     wait_healthy: Option<Duration>,
 ) -> Option<ServiceHealth> {
-    let first = state.health.first_outcome(name, FIRST_PROBE_WAIT).await;
     let Some(within) = wait_healthy else {
-        return first;
+        return state.health.service(name, Timestamp::now());
     };
     let mut board = state.health.clone();
     let healthy = async {

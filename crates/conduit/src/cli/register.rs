@@ -204,7 +204,7 @@ fn registered_many(reply: &BulkReply) -> String {
 /// The most that the API waits.
 const WAIT_HEALTHY_SECONDS: u64 = 60;
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);
-const FIRST_PROBE_STEP: Duration = Duration::from_millis(50);
+const FIRST_PROBE_STEP: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
