@@ -60,6 +60,7 @@ check "curl sees it at once" says 'hello from python' get web.internal
 check "dig over TCP" says 127.0.0.1 a_record +tcp WEB.Internal
 check "an unknown name is NXDOMAIN with SOA" says 'SOA' dig @127.0.0.1 -p 1053 nobody.internal +noall +authority
 check "status says healthy, TLS and DNS" says '[healthy]' cli status web
+check "the list has both ticks" until_true 5 says 'TLS ✓ DNS ✓' cli status
 check "status has both ticks" says 'TLS ✓ DNS ✓' cli status web
 check "TLS 1.3, AES-256-GCM, Ed25519 chain verifies with either root" \
     says TLS_AES_256_GCM_SHA384 openssl s_client -connect 127.0.0.1:8443 -servername web.internal -CAfile ca.pem -verify_return_error

@@ -23,6 +23,24 @@ async fn a_registration_is_visible_at_once_1000_times() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_list_says_what_was_tried_through_our_own_listeners() {
+    let gateway = Gateway::start().await;
+    let upstream = Upstream::start("web").await;
+    gateway.register("web", &[&upstream.host()]).await.expect("registered");
+    let end = tokio::time::Instant::now() + conduit_tests::gateway::PATIENCE;
+    loop {
+        let list = gateway.api.services(false).await.expect("listed").value.services;
+        let checks = list[0].checks.clone();
+        if let (Some(dns), Some(tls)) = (checks.dns, checks.tls) {
+            assert!(dns.ok && tls.ok, "{dns:?} {tls:?}");
+            return;
+        }
+        assert!(tokio::time::Instant::now() < end, "nothing was tried");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deregistration_reverses_everything() {
     let gateway = Gateway::start().await;
     let upstream = Upstream::start("web").await;

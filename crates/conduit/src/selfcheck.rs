@@ -20,11 +20,12 @@ use conduit_core::clock::Timestamp;
 use conduit_core::error::Chain;
 use conduit_core::live;
 use conduit_core::name::{Host, ServiceName};
+use conduit_core::service::Service;
 use conduit_proxy::table::RouteTable;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 /// Tries services and remembers what it found.
@@ -36,7 +37,14 @@ pub(crate) struct SelfCheck {
     catalog: live::Reader<Catalog>,
     routes: live::Reader<RouteTable>,
     permits: Semaphore,
-    found: Mutex<HashMap<ServiceName, Checks>>,
+    found: Mutex<HashMap<ServiceName, Found>>,
+}
+
+/// What was found of a service as it was then.
+#[derive(Debug)]
+struct Found {
+    service: Arc<Service>,
+    checks: Checks,
 }
 
 struct Connector(TlsConnector);
@@ -66,9 +74,12 @@ impl SelfCheck {
         }
     }
 
-    /// What was found last.
-    pub(crate) fn last(&self, service: &ServiceName) -> Checks {
-        self.found().get(service).cloned().unwrap_or_default()
+    /// What was found last of a service as it is now.
+    pub(crate) fn last(&self, name: &ServiceName) -> Checks {
+        let catalog = self.catalog.load();
+        let found = self.found();
+        let current = found.get(name).filter(|found| found.is_about(&catalog));
+        current.map(|found| found.checks.clone()).unwrap_or_default()
     }
 
     /// Tries a service now.
@@ -84,31 +95,51 @@ impl SelfCheck {
         let encrypted = route.is_some_and(|route| route.leaves.is_some());
         let (dns, tls) = tokio::join!(self.try_dns(&host), self.try_tls(&host, encrypted));
         let checks = Checks { dns, tls };
-        self.found().insert(service.clone(), checks.clone());
+        let registered = self.catalog.load().get(service).cloned();
+        if let Some(tried) = registered {
+            let found = Found { service: tried, checks: checks.clone() };
+            self.found().insert(service.clone(), found);
+        }
         checks
     }
 
-    /// Tries the services in turn for ever, at most [`SWEEP_MAX`] of them per interval, so that
-    /// what [`SelfCheck::last`] says is about one interval old.
+    /// Tries what is new or changed at once, and the services in turn for ever, at most
+    /// [`SWEEP_MAX`] of them per interval, so that what [`SelfCheck::last`] says is about one
+    /// interval old.
     pub(crate) async fn sweep(&self, every: Duration) {
+        let mut changes = self.catalog.clone();
         let mut tick = interval(every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next = 0;
         loop {
-            tick.tick().await;
+            let in_turn = tokio::select! {
+                _ = tick.tick() => true,
+                () = changes.changed() => false,
+            };
             let catalog = self.catalog.load_full();
-            self.found().retain(|name, _| catalog.get(name).is_some());
-            let services = catalog.sorted();
-            if services.is_empty() {
-                continue;
+            self.found().retain(|_, found| found.is_about(&catalog));
+            if in_turn && !catalog.is_empty() {
+                let services = catalog.sorted();
+                let due = services.iter().cycle().skip(next).take(services.len().min(SWEEP_MAX));
+                at_once(SWEEP_TRIES_MAX, due.map(|service| self.run(&service.name))).await;
+                next = (next + SWEEP_MAX) % services.len();
+            } else {
+                self.try_new(&catalog).await;
+                sleep(NEW_PAUSE).await;
             }
-            let due = services.iter().cycle().skip(next).take(services.len().min(SWEEP_MAX));
-            at_once(SWEEP_TRIES_MAX, due.map(|service| self.run(&service.name))).await;
-            next = (next + SWEEP_MAX) % services.len();
         }
     }
 
-    fn found(&self) -> MutexGuard<'_, HashMap<ServiceName, Checks>> {
+    async fn try_new(&self, catalog: &Catalog) {
+        let new: Vec<&ServiceName> = {
+            let found = self.found();
+            let names = catalog.iter().map(|service| &service.name);
+            names.filter(|name| !found.contains_key(*name)).take(SWEEP_MAX).collect()
+        };
+        at_once(SWEEP_TRIES_MAX, new.into_iter().map(|name| self.run(name))).await;
+    }
+
+    fn found(&self) -> MutexGuard<'_, HashMap<ServiceName, Found>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -142,6 +173,13 @@ impl SelfCheck {
             Err(_) => Some(format!("no handshake within {PATIENCE:?}")),
         };
         Some(CheckOutcome { at: Timestamp::now(), failure })
+    }
+}
+
+impl Found {
+    /// Whether the service is still the one that was tried.
+    fn is_about(&self, catalog: &Catalog) -> bool {
+        catalog.get(&self.service.name).is_some_and(|now| Arc::ptr_eq(now, &self.service))
     }
 }
 
@@ -181,6 +219,8 @@ const TRIES_MAX: usize = 32;
 const SWEEP_TRIES_MAX: usize = 24;
 /// How many services one sweep tries; with more, a tick is older than one interval.
 const SWEEP_MAX: usize = 300;
+/// From one look at what is new to the next, so that a burst of registrations is looked at once.
+const NEW_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -194,7 +234,7 @@ mod tests {
         let one = |_| async {
             running.set(running.get() + 1);
             most.set(most.get().max(running.get()));
-            tokio::time::sleep(PATIENCE).await;
+            sleep(PATIENCE).await;
             running.set(running.get() - 1);
             ended.set(ended.get() + 1);
         };

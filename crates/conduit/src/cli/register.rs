@@ -140,13 +140,17 @@ async fn await_first_probe(client: &Client, reply: &mut RegisterReply) {
     let deadline = tokio::time::Instant::now() + FIRST_PROBE_WAIT;
     while service.health_status == HealthStatus::Unknown {
         if tokio::time::Instant::now() >= deadline {
-            return;
+            break;
         }
         tokio::time::sleep(FIRST_PROBE_STEP).await;
         // The registration stands, whatever becomes of asking about it.
         let Ok(now) = client.service(&service.name, false).await else {
             return;
         };
+        *service = now.value.service;
+    }
+    // Tried through the gateway's own listeners, so that the ticks are there to see.
+    if let Ok(now) = client.service(&service.name, true).await {
         *service = now.value.service;
     }
 }
