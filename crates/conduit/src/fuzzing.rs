@@ -27,10 +27,12 @@ pub fn config_toml(data: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::Path;
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
+#[cfg(test)]
+mod tests {
+    use super::replay::replay;
     use super::*;
 
     #[test]
@@ -43,19 +45,5 @@ mod tests {
         fn any_text_holds_the_property(text in "(\\[(gateway|dns|health|log|proxy)\\]\n|[a-z_]{1,14} = [\"\\[0-9a-z:.,\\]]{0,20}\n){0,6}") {
             config_toml(text.as_bytes());
         }
-    }
-
-    /// Runs the committed seeds of a target through its body.
-    fn replay(target: &str, body: fn(&[u8])) {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-        let seeds = fs::read_dir(corpus.join(target)).expect("a corpus");
-        let mut count = 0;
-        for seed in seeds {
-            let path = seed.expect("an entry").path();
-            eprintln!("{}", path.display());
-            body(&fs::read(path).expect("a seed"));
-            count += 1;
-        }
-        assert!(count > 0, "{target} has no seeds");
     }
 }

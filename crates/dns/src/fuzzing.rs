@@ -131,29 +131,17 @@ pub(crate) fn version(generation: u64) -> Version {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::Path;
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
+#[cfg(test)]
+mod tests {
+    use super::replay::replay;
     use super::*;
 
     #[test]
     fn seeds_hold() {
         replay("dns_message", dns_message);
         replay("dns_handler", dns_handler);
-    }
-
-    /// Runs the committed seeds of a target through its body.
-    fn replay(target: &str, body: fn(&[u8])) {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-        let seeds = fs::read_dir(corpus.join(target)).expect("a corpus");
-        let mut count = 0;
-        for seed in seeds {
-            let path = seed.expect("an entry").path();
-            eprintln!("{}", path.display());
-            body(&fs::read(path).expect("a seed"));
-            count += 1;
-        }
-        assert!(count > 0, "{target} has no seeds");
     }
 }

@@ -65,8 +65,12 @@ fn settings() -> Settings {
 }
 
 #[cfg(test)]
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
+
+#[cfg(test)]
 mod tests {
-    use std::fs;
+    use super::replay::replay;
 
     use super::*;
 
@@ -90,19 +94,5 @@ mod tests {
             );
             services_import(row.as_bytes());
         }
-    }
-
-    /// Runs the committed seeds of a target through its body.
-    fn replay(target: &str, body: fn(&[u8])) {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-        let seeds = fs::read_dir(corpus.join(target)).expect("a corpus");
-        let mut count = 0;
-        for seed in seeds {
-            let path = seed.expect("an entry").path();
-            eprintln!("{}", path.display());
-            body(&fs::read(path).expect("a seed"));
-            count += 1;
-        }
-        assert!(count > 0, "{target} has no seeds");
     }
 }

@@ -41,10 +41,12 @@ pub fn bundle(data: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::Path;
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
+#[cfg(test)]
+mod tests {
+    use super::replay::replay;
     use proptest::prelude::*;
 
     #[test]
@@ -63,19 +65,5 @@ mod tests {
         fn bundle(data in proptest::collection::vec(any::<u8>(), 0..600)) {
             super::bundle(&data);
         }
-    }
-
-    /// Runs the committed seeds of a target through its body.
-    fn replay(target: &str, body: fn(&[u8])) {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-        let seeds = fs::read_dir(corpus.join(target)).expect("a corpus");
-        let mut count = 0;
-        for seed in seeds {
-            let path = seed.expect("an entry").path();
-            eprintln!("{}", path.display());
-            body(&fs::read(path).expect("a seed"));
-            count += 1;
-        }
-        assert!(count > 0, "{target} has no seeds");
     }
 }
