@@ -1,6 +1,6 @@
 //! Small private files, written whole or not at all.
 //!
-//! **Invariant:** after [`write`] returns, a power cut leaves the new content; before it returns,
+//! **Invariant:** after [`write()`] returns, a power cut leaves the new content; before it returns,
 //! the old or the new, never a part.
 
 use std::fs::{DirBuilder, File, OpenOptions};

@@ -1,7 +1,7 @@
 //! The file that `conduit backup` writes and `conduit restore` reads: a tar archive with a
 //! manifest as its last entry.
 //!
-//! **Invariant:** what [`pack`] writes, [`unpack`] takes; anything else (links, devices, paths that
+//! **Invariant:** what [`pack()`] writes, [`unpack()`] takes; anything else (links, devices, paths that
 //! lead elsewhere, names that are not ours, a changed or missing byte) is refused.
 //! **Invariant:** private keys are in it, so it is never readable by anybody but its owner.
 

@@ -1,8 +1,8 @@
 //! The only hand that publishes: it issues missing leaves, compiles the next tables from the
 //! published ones and a change, and swaps them.
 //!
-//! **Invariant:** [`Publisher::prepare`] changes nothing that anybody can see, and
-//! [`Publisher::publish`] cannot fail. Routes are swapped before the zone, so a name never
+//! **Invariant:** preparing changes nothing that anybody can see, and
+//! publishing cannot fail. Routes are swapped before the zone, so a name never
 //! resolves before it can be served.
 
 use std::num::NonZero;

@@ -4,7 +4,7 @@
 //! spreads connections and workers share nothing. That option also hides a port that is in use,
 //! even by a second Conduit, so each address is tried without it first.
 //!
-//! **Invariant:** a bound socket does not listen: until [`Sockets::listen`] clients are refused by
+//! **Invariant:** a bound socket does not listen: until `Sockets::listen` clients are refused by
 //! the kernel instead of waiting for an answer that is not ready yet.
 
 use std::io;

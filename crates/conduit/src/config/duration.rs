@@ -1,6 +1,6 @@
 //! Lengths of time as people write them: `30s`, `5m`, `365d`, `1h30m`; a bare number is seconds.
 //!
-//! **Invariant:** what [`print`] writes, [`parse`] reads as the same duration.
+//! **Invariant:** what [`print()`] writes, [`parse`] reads as the same duration.
 
 use std::time::Duration;
 
