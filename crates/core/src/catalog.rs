@@ -1,13 +1,11 @@
 //! The registry's immutable view: every active service at one generation.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
 use crate::name::{Host, ServiceName};
 use crate::service::Service;
+use crate::shared_map::SharedMap;
 
 /// Counts the catalogs that were committed; never reused, never going back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -41,8 +39,8 @@ impl fmt::Display for Version {
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     generation: Generation,
-    services: HashMap<ServiceName, Arc<Service>, RandomState>,
-    hosts: HashMap<Host, ServiceName, RandomState>,
+    services: SharedMap<ServiceName, Arc<Service>>,
+    hosts: SharedMap<Host, ServiceName>,
 }
 
 impl Catalog {
@@ -85,8 +83,8 @@ impl Catalog {
 
     /// The catalog after a change, at `generation`; the caller has checked the change.
     ///
-    /// Each change is a service as it is to be, or the name of one to drop. Cost is one copy of the
-    /// maps (pointers only) plus the size of the change.
+    /// Each change is a service as it is to be, or the name of one to drop. What did not change is
+    /// shared with this catalog.
     #[must_use]
     pub fn with(&self, generation: Generation, changes: Vec<Change>) -> Self {
         let mut next = Self { generation, ..self.clone() };

@@ -1,5 +1,5 @@
-//! The vocabulary of Conduit, and three small primitives: the live value, the task set and the
-//! event sink.
+//! The vocabulary of Conduit, and four small primitives: the live value, the task set, the event
+//! sink and the map that copies share.
 //!
 //! A type belongs here when two rooms need the word and it can be written without I/O. Nothing
 //! here reads a socket, a file or (apart from [`clock::Timestamp::now`]) a clock, and nothing here
@@ -19,5 +19,6 @@ pub mod leaf;
 pub mod live;
 pub mod name;
 pub mod service;
+pub mod shared_map;
 pub mod tasks;
 pub mod upstream;

@@ -6,14 +6,13 @@
 //! **Invariant:** a name's count of names below it is right after every change, so that an empty
 //! name between a domain and a host exists exactly as long as the host does.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use conduit_core::catalog::{Catalog, Change, Version};
 use conduit_core::name::{Host, ServiceName};
 use conduit_core::service::{DnsMode, Protocol, Service};
-use foldhash::fast::RandomState;
+use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
 
 use crate::key::{NameKey, ancestry};
@@ -22,14 +21,12 @@ use crate::zone::{Apex, Frame, Node, Pointer, Published, RrSets, Start, Zone, Zo
 impl Zone {
     /// Compiles the zone of a catalog, in which the built-in service is one of the services.
     pub fn compile(catalog: &Catalog, version: Version, settings: &ZoneSettings) -> Self {
-        let services = catalog.len();
-        let hasher = RandomState::default;
         let mut zone = Self {
             version,
             frame: Arc::new(Frame::new(settings)),
-            nodes: HashMap::with_capacity_and_hasher(services, hasher()),
-            published: HashMap::with_capacity_and_hasher(services, hasher()),
-            pointers: HashMap::with_hasher(hasher()),
+            nodes: SharedMap::default(),
+            published: SharedMap::default(),
+            pointers: SharedMap::default(),
         };
         let frame = Arc::clone(&zone.frame);
         for apex in &frame.apexes {
@@ -68,8 +65,9 @@ impl Zone {
                 continue;
             }
             self.count_above(&key, &frame, 1);
-            let node = self.nodes.entry(key.clone()).or_default();
-            node.rrsets = Some(Arc::clone(&rrsets));
+            let before = self.nodes.get(key.as_slice()).map_or(0, |node| node.below);
+            let node = Node { rrsets: Some(Arc::clone(&rrsets)), below: before };
+            self.nodes.insert(key.clone(), node);
             hosts.push((host.clone(), key));
         }
         if let Some((host, _)) = hosts.first() {

@@ -3,14 +3,13 @@
 //! **Invariant:** a zone is never changed; a change makes the next one, which shares every RRset
 //! that stayed the same. Every name in the table is under a configured domain.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use conduit_core::catalog::Version;
 use conduit_core::domains::Domains;
 use conduit_core::name::{Host, ServiceName};
-use foldhash::fast::RandomState;
+use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
 
 use crate::key::{NameKey, ancestry};
@@ -40,9 +39,9 @@ impl ZoneSettings {
 pub struct Zone {
     pub(crate) version: Version,
     pub(crate) frame: Arc<Frame>,
-    pub(crate) nodes: HashMap<NameKey, Node, RandomState>,
-    pub(crate) published: HashMap<ServiceName, Arc<Published>, RandomState>,
-    pub(crate) pointers: HashMap<IpAddr, Arc<[Pointer]>, RandomState>,
+    pub(crate) nodes: SharedMap<NameKey, Node>,
+    pub(crate) published: SharedMap<ServiceName, Arc<Published>>,
+    pub(crate) pointers: SharedMap<IpAddr, Arc<[Pointer]>>,
 }
 
 impl Zone {
@@ -69,7 +68,7 @@ impl Zone {
     /// Every name with what it answers, sorted; for people to look at.
     pub fn listing(&self) -> Vec<Listed> {
         let mut all: Vec<Listed> = Vec::with_capacity(self.len());
-        for (service, published) in &self.published {
+        for (service, published) in self.published.iter() {
             let (target, addresses) = match &*published.rrsets {
                 RrSets::Gateway => (Target::Gateway, self.frame.addresses()),
                 RrSets::Direct { v4, v6 } => (Target::Direct, both(v4, v6)),

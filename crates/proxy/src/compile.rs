@@ -63,8 +63,6 @@ impl Compiler {
         previous: Option<&RouteTable>,
     ) -> Result<RouteTable, ProxyError> {
         let mut next = RouteTable { version, ..RouteTable::default() };
-        next.watched.reserve(catalog.len());
-        next.routes.reserve(catalog.len());
         for service in catalog.iter() {
             let before = previous.and_then(|table| table.watched.get(&service.name));
             next.put(self.watch(service, leaves, before)?, &service.name);
@@ -73,7 +71,7 @@ impl Compiler {
     }
 
     /// Compiles the next table from the previous one: these changes, and the leaves of these
-    /// services made anew. Costs one copy of the maps (pointers only) plus the size of the change.
+    /// services made anew. What did not change is shared with the previous one.
     ///
     /// # Errors
     /// When a service that is served with TLS has no leaves.

@@ -4,14 +4,13 @@
 //! `Arc<Route>`, and every service has exactly one pool in the table, routed or not: the prober's
 //! plan is derived from here.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use conduit_core::catalog::Version;
 use conduit_core::name::{Host, ServiceName};
 use conduit_core::service::WhenAllEjected;
-use foldhash::fast::RandomState;
+use conduit_core::shared_map::SharedMap;
 
 use crate::pool::Pool;
 use crate::sni::RouteLeaves;
@@ -20,8 +19,8 @@ use crate::sni::RouteLeaves;
 #[derive(Debug, Clone, Default)]
 pub struct RouteTable {
     pub(crate) version: Version,
-    pub(crate) routes: HashMap<Host, Arc<Route>, RandomState>,
-    pub(crate) watched: HashMap<ServiceName, Watched, RandomState>,
+    pub(crate) routes: SharedMap<Host, Arc<Route>>,
+    pub(crate) watched: SharedMap<ServiceName, Watched>,
 }
 
 impl RouteTable {
@@ -61,7 +60,7 @@ impl RouteTable {
     }
 
     /// Every pool, routed or not, in no particular order.
-    pub fn pools(&self) -> impl ExactSizeIterator<Item = &Arc<Pool>> {
+    pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.watched.values().map(Watched::pool)
     }
 }

@@ -27,7 +27,7 @@ fn every_host_of_a_service_leads_to_one_route() {
     assert!(Arc::ptr_eq(primary, alias));
     assert_eq!(primary.host.as_str(), "web.internal");
     assert_eq!(table.len(), 2);
-    assert_eq!(table.pools().len(), 1);
+    assert_eq!(table.pools().count(), 1);
     assert!(table.get("other.internal").is_none());
     assert_eq!(table.version(), version(1));
 }
@@ -72,7 +72,7 @@ fn without_the_proxy_nothing_is_routed() {
         )
         .unwrap();
     assert!(table.is_empty());
-    assert_eq!(table.pools().len(), 1);
+    assert_eq!(table.pools().count(), 1);
 }
 
 #[test]
