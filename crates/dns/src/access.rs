@@ -33,6 +33,11 @@ impl AccessList {
         Self(PRIVATE.iter().filter_map(parse).collect())
     }
 
+    /// The networks, in the order given.
+    pub fn networks(&self) -> &[IpNet] {
+        &self.0
+    }
+
     /// Whether this client may ask.
     pub fn allows(&self, client: IpAddr) -> bool {
         let client = client.to_canonical();

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use conduit_core::service::ProbePath;
+use conduit_dns::access::AccessList;
 use ipnet::IpNet;
 
 use super::super::file;
@@ -142,7 +143,7 @@ fn default_path() -> ProbePath {
 
 /// Networks whose members may ask for other people's names.
 fn private() -> Vec<IpNet> {
-    PRIVATE.iter().filter_map(|text| text.parse().ok()).collect()
+    AccessList::private().networks().to_vec()
 }
 
 fn whole_seconds(duration: Duration) -> Result<Duration, String> {
@@ -171,15 +172,3 @@ const WORKERS_MAX: u32 = 1_024;
 const TIMES_MAX: u32 = 100;
 /// X.520's upper bound for an organization's name.
 const ORGANIZATION_CHARS_MAX: usize = 64;
-/// Loopback, RFC 1918, shared address space (WireGuard meshes use it), link-local, unique local.
-const PRIVATE: [&str; 9] = [
-    "127.0.0.0/8",
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "100.64.0.0/10",
-    "169.254.0.0/16",
-    "::1/128",
-    "fc00::/7",
-    "fe80::/10",
-];
