@@ -42,8 +42,6 @@ pub(crate) struct Publisher {
     leaves: LeafSet,
     routes: live::Writer<RouteTable>,
     zone: live::Writer<Zone>,
-    /// Tables that were replaced and not let go of yet.
-    replaced: Vec<(Arc<RouteTable>, Arc<Zone>)>,
 }
 
 /// The tables that are published first.
@@ -104,9 +102,7 @@ impl Publisher {
         let (routes, routes_reader) = live::channel(Arc::new(table));
         let (zone, zone_reader) =
             live::channel(Arc::new(Zone::compile(catalog, version, &settings.zone)));
-        let replaced = Vec::new();
-        let publisher =
-            Self { settings, authority, compiler, builtin, leaves, routes, zone, replaced };
+        let publisher = Self { settings, authority, compiler, builtin, leaves, routes, zone };
         Ok(FirstTables { publisher, routes: routes_reader, zone: zone_reader, reissue })
     }
 
@@ -166,13 +162,8 @@ impl conduit_registry::Publisher for Publisher {
         for name in &prepared.gone {
             self.leaves.forget(name);
         }
-        let routes = self.routes.publish(prepared.routes);
-        let zone = self.zone.publish(prepared.zone);
-        self.replaced.push((routes, zone));
-    }
-
-    fn settle(&mut self) {
-        self.replaced.clear();
+        self.routes.publish(prepared.routes);
+        self.zone.publish(prepared.zone);
     }
 }
 

@@ -25,12 +25,10 @@ pub struct Writer<T> {
 }
 
 impl<T> Writer<T> {
-    /// Swaps in the next value, which readers see from now on, and returns the one before it:
-    /// letting go of a large value takes its time, and the caller knows when there is some.
-    pub fn publish(&mut self, next: Arc<T>) -> Arc<T> {
-        let before = self.value.swap(next);
+    /// Swaps in the next value; readers see it from now on.
+    pub fn publish(&mut self, next: Arc<T>) {
+        self.value.store(next);
         self.changes.send_replace(());
-        before
     }
 
     /// What readers see now.

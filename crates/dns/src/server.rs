@@ -133,7 +133,7 @@ async fn follow_interfaces(mut writer: live::Writer<Interfaces>) {
     loop {
         tick.tick().await;
         match Interfaces::read() {
-            Ok(next) if next != *writer.current() => drop(writer.publish(Arc::new(next))),
+            Ok(next) if next != *writer.current() => writer.publish(Arc::new(next)),
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %Chain(&error), "keeping the addresses as known"),
         }

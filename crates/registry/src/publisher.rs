@@ -9,7 +9,7 @@ use conduit_core::name::ServiceName;
 
 /// Prepares what a mutation needs before it is committed, and makes it live after.
 ///
-/// All are called on the writer's thread, one mutation at a time.
+/// Both are called on the writer's thread, one mutation at a time.
 pub trait Publisher: Send + 'static {
     /// What is ready to go live.
     type Prepared: Send;
@@ -24,10 +24,6 @@ pub trait Publisher: Send + 'static {
     /// Makes a preparation live. The commit is durable by now, so this cannot refuse; a panic here
     /// ends the writer, and with it the process.
     fn publish(&mut self, prepared: Self::Prepared);
-
-    /// Called when the caller has been answered: for what may take its time, such as letting go of
-    /// the tables that were replaced.
-    fn settle(&mut self) {}
 }
 
 /// One step from the previous catalog to the next.

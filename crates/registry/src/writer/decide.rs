@@ -22,13 +22,9 @@ use crate::token::{self, Token, TokenTable};
 
 impl<P: Publisher> Writer<P> {
     pub(super) fn decide(&mut self, wish: Wish) {
-        // Kept until the answer is out: letting go of a large catalog takes its time.
-        let replaced = self.catalog.current();
         let answer = self.apply(&wish.actor, &wish.mutation, wish.now);
         // Who asked may have gone away; what was decided stays decided.
         wish.reply.send(answer).ok();
-        drop(replaced);
-        self.publisher.settle();
     }
 
     fn apply(
