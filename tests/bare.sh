@@ -26,12 +26,17 @@ cp "$file" "$root/etc/apt/sources.list.d/"
 cp /etc/apt/apt.conf.d/99* "$root/etc/apt/apt.conf.d/" 2>/dev/null
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 git clone --quiet . "$root/src"
-for place in /proc /dev "${CARGO_HOME:-$HOME/.cargo}:/home/builder/.cargo" "${RUSTUP_HOME:-$HOME/.rustup}:/home/builder/.rustup"; do
-    to=$root${place#*:}
-    mkdir -p "$to"
-    mount --bind "${place%%:*}" "$to" && bound+=("$to")
+# The toolchain comes along at its own place, since it may be a link, and read-only, since rustup would
+# repair what it takes for broken.
+home=${HOME:-/root}
+toolchain=${RUSTUP_HOME:-$home/.rustup}
+for place in /proc /dev "${CARGO_HOME:-$home/.cargo}" "$toolchain"; do
+    mkdir -p "$root$place"
+    mount --bind "$place" "$root$place" && bound+=("$root$place")
 done
-inside() { chroot "$root" /usr/bin/env -i HOME=/home/builder PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -c "cd /src && $1"; }
+mount -o remount,bind,ro "$root$toolchain" || exit 1
+inside() { chroot "$root" /usr/bin/env -i HOME="$home" CARGO_HOME="${CARGO_HOME:-$home/.cargo}" \
+    RUSTUP_HOME="$toolchain" RUSTUP_AUTO_INSTALL=0 PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -c "cd /src && $1"; }
 
 inside 'command -v cc cmake' && { echo "this is not a bare machine"; exit 1; }
 inside 'make test' || exit 1
