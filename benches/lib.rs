@@ -32,6 +32,7 @@ pub fn service(index: usize) -> Arc<Service> {
         probe: ProbeSpec::Default,
         when_all_ejected: WhenAllEjected::Fail,
         monitoring: Monitoring::default(),
+        policy: Arc::default(),
         registered_at: Timestamp::from_seconds(0),
         name,
     })

@@ -31,6 +31,7 @@ pub(crate) fn service(domains: &Domains, admin: SocketAddr, now: Timestamp) -> A
         probe: ProbePath::parse("/health").map_or(ProbeSpec::Default, ProbeSpec::Path),
         when_all_ejected: WhenAllEjected::Try,
         monitoring: Monitoring::default(),
+        policy: Arc::default(),
         registered_at: now,
         name,
     })

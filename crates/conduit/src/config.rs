@@ -7,7 +7,6 @@
 //! listeners on the same address.
 
 mod check;
-mod duration;
 pub(crate) mod edit;
 mod env;
 mod error;
@@ -27,10 +26,10 @@ use conduit_core::domains::Domains;
 use conduit_core::service::ProbePath;
 use ipnet::IpNet;
 
-pub(crate) use self::duration::parse as parse_duration;
 pub use self::error::ConfigError;
 pub use self::keys::Changes;
 pub use self::lookup::{Loaded, Source, Surroundings};
+pub(crate) use conduit_core::duration::parse as parse_duration;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Eq)]

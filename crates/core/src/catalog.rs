@@ -145,6 +145,7 @@ mod tests {
             probe: ProbeSpec::Default,
             when_all_ejected: WhenAllEjected::Fail,
             monitoring: Monitoring::default(),
+            policy: Arc::default(),
             registered_at: Timestamp::from_seconds(0),
         })
     }

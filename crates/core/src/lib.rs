@@ -3,7 +3,8 @@
 //!
 //! A type belongs here when two rooms need the word and it can be written without I/O. Nothing
 //! here reads a socket, a file or (apart from [`clock::Timestamp::now`]) a clock, and nothing here
-//! knows how it is stored or sent: domain types are not serializable by design.
+//! knows how it is stored or sent: domain types are not serializable by design, except the
+//! [`policy::Policy`], whose written form is the same everywhere.
 //!
 //! **Invariant:** a value that exists is legal. Names, hosts and addresses are parsed once, at the
 //! door, and cannot be built in any other way.
@@ -12,12 +13,14 @@ pub mod actor;
 pub mod catalog;
 pub mod clock;
 pub mod domains;
+pub mod duration;
 pub mod error;
 pub mod event;
 pub mod health;
 pub mod leaf;
 pub mod live;
 pub mod name;
+pub mod policy;
 pub mod service;
 pub mod shared_map;
 pub mod tasks;

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::name::{Host, ServiceName};
+use crate::policy::Policy;
 use crate::upstream::UpstreamAddr;
 
 /// A registered service.
@@ -31,6 +33,8 @@ pub struct Service {
     pub when_all_ejected: WhenAllEjected,
     /// What the monitor should tie it to.
     pub monitoring: Monitoring,
+    /// What is asked of its traffic, as it was asked: without what its preset adds.
+    pub policy: Arc<Policy>,
     /// When it was registered.
     pub registered_at: Timestamp,
 }
@@ -50,7 +54,7 @@ impl Service {
 
     /// Whether the proxy has a route for it: everything but `tcp` and directly answered services.
     pub fn is_routed(&self) -> bool {
-        self.protocol == Protocol::Http
+        self.protocol != Protocol::Tcp
             && (self.tls == TlsMode::Issued || self.dns == DnsMode::Gateway)
     }
 }
@@ -58,8 +62,12 @@ impl Service {
 /// What the upstreams of a service speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
+    /// HTTP/2 in the clear, without an upgrade: what gRPC servers speak.
+    H2c,
     /// HTTP/1.1 in the clear.
     Http,
+    /// HTTP/2 or HTTP/1.1 over TLS.
+    Https,
     /// A byte stream; answered directly by DNS and probed by connecting.
     Tcp,
 }
@@ -191,7 +199,8 @@ macro_rules! words {
 }
 pub(crate) use words;
 
-words!(Protocol, "protocol", "http, tcp", "http" => Http, "tcp" => Tcp);
+words!(Protocol, "protocol", "http, https, h2c, tcp",
+    "h2c" => H2c, "http" => Http, "https" => Https, "tcp" => Tcp);
 words!(TlsMode, "TLS mode", "issued, off", "issued" => Issued, "off" => Off);
 words!(DnsMode, "DNS mode", "gateway, direct", "direct" => Direct, "gateway" => Gateway);
 words!(WhenAllEjected, "choice for when_all_ejected", "fail, try", "fail" => Fail, "try" => Try);
@@ -220,6 +229,9 @@ mod tests {
         assert_eq!("direct".parse(), Ok(DnsMode::Direct));
         assert_eq!(Protocol::Tcp.to_string(), "tcp");
         let error = "udp".parse::<Protocol>().expect_err("unknown");
-        assert_eq!(error.to_string(), "\"udp\" is not a protocol; use one of: http, tcp");
+        assert_eq!(
+            error.to_string(),
+            "\"udp\" is not a protocol; use one of: http, https, h2c, tcp"
+        );
     }
 }

@@ -116,6 +116,7 @@ pub(crate) fn service(name: &str, hosts: &[&str], upstreams: &[&str], dns: DnsMo
         probe: ProbeSpec::Default,
         when_all_ejected: WhenAllEjected::Fail,
         monitoring: Monitoring::default(),
+        policy: Arc::default(),
         registered_at: Timestamp::from_seconds(0),
     }
 }

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use conduit_core::catalog::{Catalog, Change, Version};
 use conduit_core::name::ServiceName;
+use conduit_core::policy::Policy;
 use conduit_core::service::{Service, TlsMode};
 
 use crate::error::ProxyError;
-use crate::pool::Pool;
+use crate::policy::RoutePolicy;
+use crate::pool::{Pool, PoolSettings};
 use crate::sni::RouteLeaves;
 use crate::table::{Route, RouteTable, Watched};
-use crate::upstream::{Reports, Upstream};
+use crate::upstream::{Reports, Upstream, UpstreamSpec};
 
 /// Where the compiler finds the leaves of a service.
 pub trait LeafSource {
@@ -106,6 +108,8 @@ impl Compiler {
                     hosts: Arc::clone(&route.hosts),
                     leaves: Some(required(leaves, name)?),
                     pool: Arc::clone(&route.pool),
+                    policy: Arc::clone(&route.policy),
+                    asked: Arc::clone(&route.asked),
                     when_all_ejected: route.when_all_ejected,
                 };
                 next.put(Watched::Routed(Arc::new(renewed)), name);
@@ -120,7 +124,8 @@ impl Compiler {
         leaves: &dyn LeafSource,
         before: Option<&Watched>,
     ) -> Result<Watched, ProxyError> {
-        let pool = self.pool(service, before.map(Watched::pool));
+        let asked = service.policy.with_preset();
+        let pool = self.pool(service, &asked, before.map(Watched::pool));
         if !(self.settings.proxy && service.is_routed()) {
             return Ok(Watched::Direct(pool));
         }
@@ -131,6 +136,7 @@ impl Compiler {
         let same = before.and_then(Watched::route).filter(|route| {
             Arc::ptr_eq(&route.pool, &pool)
                 && *route.hosts == *service.hosts
+                && route.asked == service.policy
                 && route.when_all_ejected == service.when_all_ejected
                 && route.leaves.as_ref().map(Arc::as_ptr) == leaves.as_ref().map(Arc::as_ptr)
         });
@@ -142,33 +148,30 @@ impl Compiler {
                 hosts: service.hosts.as_slice().into(),
                 leaves,
                 pool,
+                policy: Arc::new(RoutePolicy::compile(&asked)),
+                asked: Arc::clone(&service.policy),
                 when_all_ejected: service.when_all_ejected,
             }),
         }))
     }
 
-    fn pool(&self, service: &Service, before: Option<&Arc<Pool>>) -> Arc<Pool> {
-        let same = before
-            .filter(|pool| pool.is_for(service.host(), &service.probe, service.upstreams.iter()));
+    fn pool(&self, service: &Service, asked: &Policy, before: Option<&Arc<Pool>>) -> Arc<Pool> {
+        let settings = PoolSettings::of(asked);
+        let specs: Vec<UpstreamSpec> =
+            service.upstreams.iter().map(|addr| UpstreamSpec::of(service, asked, addr)).collect();
+        let same = before.filter(|pool| pool.is_for(service.host(), &settings, &specs));
         if let Some(pool) = same {
             return Arc::clone(pool);
         }
         let known = before.map_or(&[][..], |pool| pool.upstreams());
-        let upstreams = service.upstreams.iter().map(|addr| {
-            let kept = known
-                .iter()
-                .find(|upstream| upstream.addr() == addr && *upstream.probe() == service.probe);
-            match kept {
+        let upstreams = specs.into_iter().map(|spec| {
+            match known.iter().find(|upstream| *upstream.spec() == spec) {
                 Some(upstream) => Arc::clone(upstream),
-                None => Arc::new(Upstream::new(
-                    service.name.clone(),
-                    addr.clone(),
-                    service.probe.clone(),
-                    self.reports.clone(),
-                )),
+                None => Arc::new(Upstream::new(spec, self.reports.clone())),
             }
         });
-        Arc::new(Pool::new(service.name.clone(), service.host().clone(), upstreams.collect()))
+        let (name, host) = (service.name.clone(), service.host().clone());
+        Arc::new(Pool::new(name, host, settings, upstreams.collect()))
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn service(name: &str, upstreams: &[&str]) -> Service {
         probe: ProbeSpec::Connect,
         when_all_ejected: WhenAllEjected::Fail,
         monitoring: Monitoring::default(),
+        policy: Arc::default(),
         registered_at: Timestamp::from_seconds(0),
     }
 }

@@ -12,6 +12,7 @@ mod fixture;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod health;
+pub mod policy;
 pub mod pool;
 pub mod resolve;
 pub mod sni;

@@ -15,16 +15,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use conduit_core::health::{Health, UpstreamState};
 use conduit_core::name::{Host, ServiceName};
-use conduit_core::service::ProbeSpec;
 use pingora_load_balancing::selection::{BackendIter, BackendSelection, RoundRobin};
 use pingora_load_balancing::{Backend, Extensions};
 
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, UpstreamSpec};
+
+mod settings;
+pub use settings::PoolSettings;
 
 /// The candidates for the requests of one service.
 pub struct Pool {
     service: ServiceName,
     host: Host,
+    settings: PoolSettings,
     upstreams: Box<[Arc<Upstream>]>,
     selection: ArcSwap<Selection>,
     /// Where [`Pool::pick_any`] goes on.
@@ -33,11 +36,17 @@ pub struct Pool {
 
 impl Pool {
     /// A pool over these upstreams, in the order of registration, with their present states.
-    pub fn new(service: ServiceName, host: Host, upstreams: Vec<Arc<Upstream>>) -> Self {
+    pub fn new(
+        service: ServiceName,
+        host: Host,
+        settings: PoolSettings,
+        upstreams: Vec<Arc<Upstream>>,
+    ) -> Self {
         let selection = Selection::of(&upstreams);
         Self {
             service,
             host,
+            settings,
             upstreams: upstreams.into(),
             selection: ArcSwap::from_pointee(selection),
             any: AtomicUsize::new(0),
@@ -52,6 +61,11 @@ impl Pool {
     /// The service's primary host, which probes ask for.
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// What it was told to do.
+    pub fn settings(&self) -> &PoolSettings {
+        &self.settings
     }
 
     /// Every upstream, in the order of registration.
@@ -106,20 +120,16 @@ impl Pool {
         self.selection.store(Arc::new(Selection::of(&self.upstreams)));
     }
 
-    /// Whether a pool compiled for `host` with `probe` over `addresses` would be this one.
-    pub(crate) fn is_for<'a>(
+    /// Whether a pool compiled for this host, settings and upstreams would be this one.
+    pub(crate) fn is_for(
         &self,
         host: &Host,
-        probe: &ProbeSpec,
-        addresses: impl ExactSizeIterator<Item = &'a conduit_core::upstream::UpstreamAddr>,
+        settings: &PoolSettings,
+        specs: &[UpstreamSpec],
     ) -> bool {
         self.host == *host
-            && self.upstreams.len() == addresses.len()
-            && self
-                .upstreams
-                .iter()
-                .zip(addresses)
-                .all(|(upstream, addr)| upstream.addr() == addr && upstream.probe() == probe)
+            && self.settings == *settings
+            && self.upstreams.iter().map(|upstream| upstream.spec()).eq(specs)
     }
 
     /// Every upstream once, starting one further at each call.

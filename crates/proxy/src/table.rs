@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use conduit_core::catalog::Version;
 use conduit_core::name::{Host, ServiceName};
+use conduit_core::policy::Policy;
 use conduit_core::service::WhenAllEjected;
 use conduit_core::shared_map::SharedMap;
 
+use crate::policy::RoutePolicy;
 use crate::pool::Pool;
 use crate::sni::RouteLeaves;
 
@@ -77,6 +79,10 @@ pub struct Route {
     pub leaves: Option<Arc<RouteLeaves>>,
     /// The candidates for its requests.
     pub pool: Arc<Pool>,
+    /// What is asked of its requests.
+    pub policy: Arc<RoutePolicy>,
+    /// What the policy was compiled from.
+    pub(crate) asked: Arc<Policy>,
     /// What to do when none of them is admitted.
     pub when_all_ejected: WhenAllEjected,
 }

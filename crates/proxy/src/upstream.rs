@@ -16,7 +16,8 @@ use arc_swap::ArcSwapOption;
 use conduit_core::clock::Timestamp;
 use conduit_core::health::UpstreamState;
 use conduit_core::name::ServiceName;
-use conduit_core::service::ProbeSpec;
+use conduit_core::policy::{Policy, ProbePolicy, ServerName, UpstreamTls};
+use conduit_core::service::{ProbeSpec, Protocol, Service};
 use conduit_core::upstream::UpstreamAddr;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -25,9 +26,7 @@ use crate::health::probe::Outcome;
 
 /// One upstream of one service.
 pub struct Upstream {
-    service: ServiceName,
-    addr: UpstreamAddr,
-    probe: ProbeSpec,
+    spec: UpstreamSpec,
     reports: Reports,
     state: AtomicU8,
     in_flight: AtomicUsize,
@@ -40,16 +39,9 @@ pub struct Upstream {
 
 impl Upstream {
     /// A new, unproven upstream.
-    pub fn new(
-        service: ServiceName,
-        addr: UpstreamAddr,
-        probe: ProbeSpec,
-        reports: Reports,
-    ) -> Self {
+    pub fn new(spec: UpstreamSpec, reports: Reports) -> Self {
         Self {
-            service,
-            addr,
-            probe,
+            spec,
             reports,
             state: AtomicU8::new(UNPROVEN),
             in_flight: AtomicUsize::new(0),
@@ -60,25 +52,30 @@ impl Upstream {
         }
     }
 
+    /// Everything that makes it this upstream and no other.
+    pub fn spec(&self) -> &UpstreamSpec {
+        &self.spec
+    }
+
     /// The service it belongs to.
     pub fn service(&self) -> &ServiceName {
-        &self.service
+        &self.spec.service
     }
 
     /// What the operator registered.
     pub fn addr(&self) -> &UpstreamAddr {
-        &self.addr
+        &self.spec.addr
     }
 
     /// How it is probed.
     pub fn probe(&self) -> &ProbeSpec {
-        &self.probe
+        &self.spec.probe
     }
 
     /// Where to connect to: the literal address, or the one its name had last; `None` while a name
     /// has not been resolved yet.
     pub fn socket(&self) -> Option<SocketAddr> {
-        self.addr.socket().or_else(|| self.resolved.load().as_deref().copied())
+        self.spec.addr.socket().or_else(|| self.resolved.load().as_deref().copied())
     }
 
     /// What the prober thinks of it.
@@ -169,12 +166,45 @@ impl Upstream {
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream")
-            .field("service", &self.service)
-            .field("addr", &self.addr)
-            .field("probe", &self.probe)
+            .field("spec", &self.spec)
             .field("state", &self.state())
             .field("in_flight", &self.in_flight())
             .finish_non_exhaustive()
+    }
+}
+
+/// Everything that makes an upstream this one and no other: when any of it changes, its history and
+/// its connections do not carry over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamSpec {
+    /// The service it belongs to.
+    pub service: ServiceName,
+    /// What the operator registered.
+    pub addr: UpstreamAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// How its certificate is judged, for `https`.
+    pub tls: UpstreamTls,
+    /// The name that is asked for in TLS; its own when absent.
+    pub server_name: Option<ServerName>,
+    /// Which path is probed, if any.
+    pub probe: ProbeSpec,
+    /// How it is probed beyond that.
+    pub probing: ProbePolicy,
+}
+
+impl UpstreamSpec {
+    /// One upstream of a service; `asked` is its policy with its preset's part.
+    pub fn of(service: &Service, asked: &Policy, addr: &UpstreamAddr) -> Self {
+        Self {
+            service: service.name.clone(),
+            addr: addr.clone(),
+            protocol: service.protocol,
+            tls: asked.upstream.tls.clone().unwrap_or_default(),
+            server_name: asked.upstream.server_name.clone(),
+            probe: service.probe.clone(),
+            probing: asked.probe.clone(),
+        }
     }
 }
 

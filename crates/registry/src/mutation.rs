@@ -7,6 +7,7 @@ use conduit_core::actor::Role;
 use conduit_core::catalog::{Generation, Version};
 use conduit_core::clock::Timestamp;
 use conduit_core::name::ServiceName;
+use conduit_core::policy::Policy;
 use conduit_core::service::{DnsMode, Monitoring, ProbePath, Protocol, TlsMode, WhenAllEjected};
 use conduit_core::upstream::UpstreamAddr;
 
@@ -73,6 +74,8 @@ pub struct Registration {
     pub when_all_ejected: WhenAllEjected,
     /// What the monitor should tie it to.
     pub monitoring: Monitoring,
+    /// What is asked of its traffic.
+    pub policy: Policy,
 }
 
 impl Registration {
@@ -89,6 +92,7 @@ impl Registration {
             probe: None,
             when_all_ejected: WhenAllEjected::default(),
             monitoring: Monitoring::default(),
+            policy: Policy::default(),
         }
     }
 }

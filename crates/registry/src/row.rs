@@ -5,12 +5,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use conduit_core::actor::Role;
 use conduit_core::catalog::Generation;
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::{Algorithm, Fingerprint};
 use conduit_core::name::{Host, ServiceName};
+use conduit_core::policy::Policy;
 use conduit_core::service::{Monitoring, ProbePath, ProbeSpec, Service};
 use conduit_core::upstream::UpstreamAddr;
 use rusqlite::Row;
@@ -94,6 +96,7 @@ pub(crate) struct ServiceColumns {
     pub(crate) upstreams: String,
     pub(crate) probe: String,
     pub(crate) monitoring: String,
+    pub(crate) policy: String,
 }
 
 impl ServiceColumns {
@@ -108,6 +111,9 @@ impl ServiceColumns {
             },
             monitoring: serde_json::to_string(&MonitoringColumn::of(&service.monitoring))
                 // Invariant: three optional texts always serialize.
+                .unwrap_or_else(|_| "{}".to_owned()),
+            policy: serde_json::to_string(&*service.policy)
+                // Invariant: texts, numbers and lists of them always serialize.
                 .unwrap_or_else(|_| "{}".to_owned()),
         }
     }
@@ -129,6 +135,7 @@ pub(crate) fn service(row: &Row<'_>) -> Result<ServiceRow, RegistryError> {
         probe: probe(&text(6)?)?,
         when_all_ejected: word(&text(7)?)?,
         monitoring: monitoring.into_domain(),
+        policy: Arc::new(policy(&text(13)?)?),
         registered_at: timestamp(time(11)?),
     };
     Ok(ServiceRow {
@@ -233,6 +240,12 @@ fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, RegistryErro
     bad(serde_json::from_str(json))
 }
 
+fn policy(json: &str) -> Result<Policy, RegistryError> {
+    let policy: Policy = from_json(json)?;
+    bad(policy.with_preset().check())?;
+    Ok(policy)
+}
+
 fn probe(text: &str) -> Result<ProbeSpec, RegistryError> {
     match text {
         PROBE_CONNECT => Ok(ProbeSpec::Connect),
@@ -256,9 +269,9 @@ fn timestamp(micros: i64) -> Timestamp {
 /// The columns of `services` in the order that [`service`] reads.
 pub(crate) const SERVICE_COLUMNS: &str = "s.name, s.hosts, s.upstreams, s.protocol, s.tls, s.dns, \
     s.probe, s.when_all_ejected, s.monitoring, s.status, s.generation, s.registered_at, \
-    s.deregistered_at";
+    s.deregistered_at, s.policy";
 /// How many they are.
-pub(crate) const SERVICE_COLUMN_COUNT: usize = 13;
+pub(crate) const SERVICE_COLUMN_COUNT: usize = 14;
 /// The columns of `tokens` in the order that [`token`] reads.
 pub(crate) const TOKEN_COLUMNS: &str =
     "id, name, role, hash, created_by, created_at, expires_at, revoked_at";

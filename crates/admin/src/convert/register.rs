@@ -29,6 +29,7 @@ pub(crate) fn registration(wish: &wire::RegisterService) -> Result<Registration,
         word(wish.when_all_ejected.as_deref(), "invalid_when_all_ejected")?
             .unwrap_or(WhenAllEjected::Fail);
     registration.monitoring = monitoring(wish.monitoring.as_ref());
+    registration.policy = wish.policy.clone().unwrap_or_default();
     Ok(registration)
 }
 
@@ -71,7 +72,7 @@ fn tls(wish: &wire::RegisterService, protocol: Protocol) -> Result<TlsMode, ApiE
         (Some(true), Protocol::Tcp) => Err(ApiError::invalid("a tcp service has no certificate")
             .hint("leave tls out, or use the protocol http")),
         (Some(false), _) | (None, Protocol::Tcp) => Ok(TlsMode::Off),
-        (Some(true) | None, Protocol::Http) => Ok(TlsMode::Issued),
+        (Some(true) | None, _) => Ok(TlsMode::Issued),
     }
 }
 

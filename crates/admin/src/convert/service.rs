@@ -70,6 +70,7 @@ pub(crate) fn service(service: &Service, known: Known, ports: Ports) -> wire::Se
             container_name: service.monitoring.container_name.clone(),
             ssh_host: service.monitoring.ssh_host.clone(),
         },
+        policy: (*service.policy).clone(),
         url: active.then(|| url(service, ports)),
         dns: service.dns.to_string(),
         when_all_ejected: service.when_all_ejected.to_string(),
@@ -102,15 +103,14 @@ fn url(service: &Service, ports: Ports) -> String {
     let own_port = service.upstreams.first().map_or(0, |upstream| upstream.port());
     let (scheme, port) = match (service.protocol, service.dns, service.tls) {
         (Protocol::Tcp, _, _) => ("tcp", own_port),
-        (Protocol::Http, DnsMode::Direct, _) => ("http", own_port),
-        (Protocol::Http, DnsMode::Gateway, TlsMode::Issued) => match (ports.https, ports.http) {
+        (Protocol::Https, DnsMode::Direct, _) => ("https", own_port),
+        (Protocol::H2c | Protocol::Http, DnsMode::Direct, _) => ("http", own_port),
+        (_, DnsMode::Gateway, TlsMode::Issued) => match (ports.https, ports.http) {
             (Some(port), _) => ("https", port),
             (None, Some(port)) => ("http", port),
             (None, None) => ("http", own_port),
         },
-        (Protocol::Http, DnsMode::Gateway, TlsMode::Off) => {
-            ("http", ports.http.unwrap_or(own_port))
-        }
+        (_, DnsMode::Gateway, TlsMode::Off) => ("http", ports.http.unwrap_or(own_port)),
     };
     match (scheme, port) {
         ("https", 443) | ("http", 80) => format!("{scheme}://{host}"),
@@ -136,6 +136,7 @@ mod tests {
             probe: ProbeSpec::Default,
             when_all_ejected: WhenAllEjected::Fail,
             monitoring: Monitoring::default(),
+            policy: std::sync::Arc::default(),
             registered_at: Timestamp::from_seconds(0),
         }
     }

@@ -3,6 +3,7 @@
 //! **Invariant:** a [`Service`] holds every field of the seeds' `services.json` row under the same
 //! name; the rest is added beside them.
 
+use conduit_core::policy::Policy;
 use serde::{Deserialize, Serialize};
 
 use crate::v1::health::{CheckSet, HealthStatus, UpstreamHealth};
@@ -40,7 +41,7 @@ pub struct Service {
     /// Further hosts.
     #[serde(default)]
     pub aliases: Vec<String>,
-    /// What the upstreams speak: `http` or `tcp`.
+    /// What the upstreams speak: `http`, `https`, `h2c` or `tcp`.
     pub protocol: String,
     /// Whether it is registered now.
     pub status: ServiceStatus,
@@ -76,6 +77,9 @@ pub struct Service {
     pub dns: String,
     /// What happens when no upstream is admitted: `fail` or `try`.
     pub when_all_ejected: String,
+    /// What is asked of its traffic, as it was asked.
+    #[serde(default, skip_serializing_if = "Policy::is_empty")]
+    pub policy: Policy,
     /// Each upstream, as the prober sees it.
     #[serde(default)]
     pub upstream_health: Vec<UpstreamHealth>,
@@ -142,7 +146,7 @@ pub struct RegisterService {
     /// Further hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// `http` (the default) or `tcp`.
+    /// `http` (the default), `https`, `h2c` or `tcp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Whether it gets leaves of ours; the default is yes, and no for `tcp`.
@@ -163,6 +167,9 @@ pub struct RegisterService {
     /// What the monitor ties it to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<Monitoring>,
+    /// What is asked of its traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
     /// Wait up to this many seconds for the service to become healthy (at most 60).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_healthy: Option<u64>,

@@ -8,8 +8,8 @@
 use toml::Value;
 
 use super::check::defaults;
-use super::duration::print;
 use super::{Config, MonitoredServer, Surroundings};
+use conduit_core::duration::print;
 
 /// What differs between two configurations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -115,8 +115,9 @@ async fn reports_are_one_at_a_time_and_never_wait() {
     let (reports, mut queue) = crate::upstream::reports();
     let upstream = |port: u16| {
         let addr = UpstreamAddr::from_socket(([127, 0, 0, 1], port).into());
-        let service = ServiceName::parse("web").unwrap();
-        Arc::new(Upstream::new(service, addr, ProbeSpec::Connect, reports.clone()))
+        let service = fixture::service("web", &["10.0.0.1:1"]);
+        let spec = UpstreamSpec::of(&service, &service.policy, &addr);
+        Arc::new(Upstream::new(spec, reports.clone()))
     };
     let (first, second) = (upstream(1), upstream(2));
     let seen = crate::upstream::Observation::ConnectFailed;

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use conduit_core::name::ServiceName;
+use conduit_core::policy::Policy;
 use conduit_core::service::{Monitoring, ProbePath, Protocol, TlsMode};
 use conduit_core::upstream::UpstreamAddr;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Ignored, shortened};
@@ -43,6 +45,7 @@ pub(super) fn read(
         probe: fields.probe(shape)?,
         when_all_ejected: fields.word("when_all_ejected")?.unwrap_or_default(),
         monitoring: fields.monitoring()?,
+        policy: fields.policy()?,
         name,
     };
     fields.report_unknown();
@@ -120,6 +123,14 @@ impl<'a> Fields<'a> {
             None | Some(Value::Bool(true) | Value::Object(_)) => Ok(TlsMode::Issued),
             Some(Value::Bool(false) | Value::Null) => Ok(TlsMode::Off),
             Some(_) => Err("its tls is neither an object nor true, false or null".into()),
+        }
+    }
+
+    /// Ours only; the original's rows have none.
+    fn policy(&self) -> Result<Policy, String> {
+        match self.fields.get("policy") {
+            None | Some(Value::Null) => Ok(Policy::default()),
+            Some(value) => parsed(Policy::deserialize(value)),
         }
     }
 

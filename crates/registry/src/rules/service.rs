@@ -1,9 +1,12 @@
 //! From what somebody asks for to the service it makes.
 
+use std::sync::Arc;
+
 use conduit_core::clock::Timestamp;
 use conduit_core::domains::{DomainError, Domains};
 use conduit_core::error::Chain;
 use conduit_core::name::{Host, ServiceName};
+use conduit_core::policy::{Policy, Preset};
 use conduit_core::service::{DnsMode, ProbeSpec, Protocol, Service, TlsMode};
 
 use crate::mutation::Registration;
@@ -25,7 +28,7 @@ pub fn build(
     check_monitoring(asked, settings).map_err(about)?;
     let tls = match asked.protocol {
         Protocol::Tcp => TlsMode::Off,
-        Protocol::Http => asked.tls,
+        Protocol::H2c | Protocol::Http | Protocol::Https => asked.tls,
     };
     Ok(Service {
         name: asked.name.clone(),
@@ -37,6 +40,7 @@ pub fn build(
         probe: probe(asked).map_err(about)?,
         when_all_ejected: asked.when_all_ejected,
         monitoring: asked.monitoring.clone(),
+        policy: policy(asked).map_err(about)?,
         registered_at: now,
     })
 }
@@ -130,7 +134,7 @@ fn dns_mode(asked: &Registration, tls: TlsMode, settings: &Settings) -> Result<D
     {
         let message = format!("{name} is answered directly, but {upstream} is not an address");
         let hint = match asked.protocol {
-            Protocol::Http => {
+            Protocol::H2c | Protocol::Http | Protocol::Https => {
                 "give an IP address, or use --dns gateway (\"dns\": \"gateway\" in the API)"
             }
             Protocol::Tcp => "give an IP address",
@@ -148,9 +152,29 @@ fn probe(asked: &Registration) -> Result<ProbeSpec, Rejection> {
                 .hint("leave the path out; tcp services are probed by connecting"))
         }
         (Protocol::Tcp, None) => Ok(ProbeSpec::Connect),
-        (Protocol::Http, Some(path)) => Ok(ProbeSpec::Path(path.clone())),
-        (Protocol::Http, None) => Ok(ProbeSpec::Default),
+        (_, Some(path)) => Ok(ProbeSpec::Path(path.clone())),
+        (_, None) => Ok(match asked.policy.preset.and_then(Preset::probe_path) {
+            Some(path) => ProbeSpec::Path(path),
+            None => ProbeSpec::Default,
+        }),
     }
+}
+
+fn policy(asked: &Registration) -> Result<Arc<Policy>, Rejection> {
+    let invalid = |reason: String| {
+        let message = format!("the policy of {} cannot be carried out: {reason}", asked.name);
+        Rejection::new("invalid_policy", message)
+    };
+    asked.policy.with_preset().check().map_err(|error| invalid(error.to_string()))?;
+    let stranger =
+        asked.policy.shares.iter().find(|share| !asked.upstreams.contains(&share.upstream));
+    if let Some(share) = stranger {
+        return Err(invalid(format!(
+            "shares names {}, which is no upstream of it",
+            share.upstream
+        )));
+    }
+    Ok(Arc::new(asked.policy.clone()))
 }
 
 fn check_monitoring(asked: &Registration, settings: &Settings) -> Result<(), Rejection> {

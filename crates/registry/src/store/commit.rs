@@ -199,6 +199,7 @@ fn insert_service(
         ":probe": columns.probe,
         ":when_all_ejected": service.when_all_ejected.as_str(),
         ":monitoring": columns.monitoring,
+        ":policy": columns.policy,
         ":generation": column_of(generation),
         ":registered_at": service.registered_at.micros(),
     })?;
@@ -277,9 +278,9 @@ fn column_of(generation: Generation) -> i64 {
 
 const INSERT_SERVICE: &str = "
     INSERT INTO services (name, hosts, upstreams, protocol, tls, dns, probe, when_all_ejected,
-                          monitoring, status, generation, registered_at)
+                          monitoring, policy, status, generation, registered_at)
     VALUES (:name, :hosts, :upstreams, :protocol, :tls, :dns, :probe, :when_all_ejected,
-            :monitoring, 'active', :generation, :registered_at)";
+            :monitoring, :policy, 'active', :generation, :registered_at)";
 const DEACTIVATE: &str = "
     UPDATE services SET status = 'inactive', deregistered_at = ?2
     WHERE name = ?1 AND status = 'active'";

@@ -49,7 +49,10 @@ fn publish(partial: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// One script per version, the first for version 1.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_init.sql"),
+    include_str!("../../migrations/0002_policy.sql"),
+];
 /// The newest version of the tables.
 #[expect(clippy::cast_possible_truncation, reason = "a handful of migrations")]
 pub(super) const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;

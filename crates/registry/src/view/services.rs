@@ -11,6 +11,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::health::Health;
 use conduit_core::leaf::Algorithm;
 use conduit_core::name::ServiceName;
+use conduit_core::policy::Policy;
 use conduit_core::service::{Monitoring, ProbeSpec, TlsMode};
 use rusqlite::Connection;
 use serde::ser::{Error, SerializeSeq};
@@ -122,6 +123,8 @@ struct ServiceView<'a> {
     monitoring: MonitoringView<'a>,
     dns: &'static str,
     when_all_ejected: &'static str,
+    #[serde(skip_serializing_if = "Policy::is_empty")]
+    policy: &'a Policy,
 }
 
 impl<'a> ServiceView<'a> {
@@ -161,6 +164,7 @@ impl<'a> ServiceView<'a> {
             monitoring: MonitoringView::of(&service.monitoring),
             dns: service.dns.as_str(),
             when_all_ejected: service.when_all_ejected.as_str(),
+            policy: &service.policy,
         }
     }
 }

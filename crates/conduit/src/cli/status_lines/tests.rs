@@ -28,6 +28,7 @@ fn service(domain: &str, upstream: &str, health: HealthStatus) -> Service {
             fingerprint_sha256: "ab".into(),
         }),
         monitoring: conduit_api::v1::services::Monitoring::default(),
+        policy: conduit_core::policy::Policy::default(),
         url: None,
         dns: "gateway".into(),
         when_all_ejected: "fail".into(),

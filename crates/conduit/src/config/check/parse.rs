@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use conduit_core::duration;
 use conduit_core::name::Host;
 use ipnet::IpNet;
 
-use super::super::{DnsListen, LogFormat, duration};
+use super::super::{DnsListen, LogFormat};
 
 /// A duration from `min` to `max`.
 pub(super) fn duration(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {

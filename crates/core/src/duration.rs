@@ -4,8 +4,11 @@
 
 use std::time::Duration;
 
-/// Reads a duration of whole milliseconds.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+/// Reads a duration of whole milliseconds, at most a thousand years.
+///
+/// # Errors
+/// When it is not a number with units.
+pub fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || {
         format!(
             "{:?} is not a duration; write 30s, 5m, 12h, 365d or a number of seconds",
@@ -37,7 +40,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 }
 
 /// Writes a duration in the largest unit that divides it.
-pub(crate) fn print(duration: Duration) -> String {
+pub fn print(duration: Duration) -> String {
     let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if ms == 0 {
         return "0s".to_owned();

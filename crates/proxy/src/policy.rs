@@ -1,0 +1,65 @@
+//! A service's policy, made ready for the request path.
+//!
+//! **Invariant:** compiled once per registration, never per request. A route whose policy asks for
+//! nothing costs its requests one branch.
+
+use std::time::Duration;
+
+use conduit_core::policy::{Clocks, HostPolicy, OriginPolicy, Policy, Retries, Sticky};
+
+use crate::limits::CONNECT_TIMEOUT;
+
+/// What a route asks of its requests.
+#[derive(Debug)]
+pub struct RoutePolicy {
+    /// How long things may take.
+    pub(crate) timeouts: Timeouts,
+    /// When a request is tried again.
+    pub(crate) retries: Retries,
+    /// Keeps a client on one upstream.
+    pub(crate) sticky: Option<Sticky>,
+    /// What `Host` says to the upstream.
+    pub(crate) host: HostPolicy,
+    /// What `Origin` says to the upstream.
+    pub(crate) origin: OriginPolicy,
+    /// Whether requests are in the access log.
+    pub(crate) access_log: bool,
+}
+
+impl RoutePolicy {
+    /// Makes a policy, with its preset's part, ready.
+    pub(crate) fn compile(policy: &Policy) -> Self {
+        Self {
+            timeouts: Timeouts::of(policy.timeouts),
+            retries: policy.retries,
+            sticky: policy.sticky.clone(),
+            host: policy.upstream.host.clone().unwrap_or(HostPolicy::Keep),
+            origin: policy.upstream.origin.unwrap_or(OriginPolicy::Keep),
+            access_log: policy.access_log.unwrap_or(true),
+        }
+    }
+}
+
+/// The clocks of a request; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Timeouts {
+    /// For connecting to an upstream, TLS included.
+    pub(crate) connect: Duration,
+    /// From the whole request sent to the head of the response.
+    pub(crate) first_byte: Option<Duration>,
+    /// Between two pieces of a response.
+    pub(crate) idle: Option<Duration>,
+    /// How long a client may make no progress.
+    pub(crate) client: Option<Duration>,
+}
+
+impl Timeouts {
+    fn of(clocks: Clocks) -> Self {
+        Self {
+            connect: clocks.connect.map_or(CONNECT_TIMEOUT, |span| span.get()),
+            first_byte: clocks.first_byte.map(|span| span.get()),
+            idle: clocks.idle.map(|span| span.get()),
+            client: clocks.client.map(|span| span.get()),
+        }
+    }
+}
