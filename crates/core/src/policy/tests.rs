@@ -1,3 +1,5 @@
+//! What is written and read, refused, and filled by presets.
+
 use super::*;
 
 fn read(json: &str) -> Policy {
