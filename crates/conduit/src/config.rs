@@ -149,6 +149,8 @@ pub struct Proxy {
     pub workers: usize,
     /// Whether each request is logged.
     pub access_log: bool,
+    /// Proxies in front whose claims about clients are believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Where services may be.

@@ -109,6 +109,7 @@ impl Served<'_> {
             tls: self.authority.map(server).transpose()?.map(Arc::new),
             https_port: self.addresses.https.first().map_or(HTTPS_PORT, SocketAddr::port),
             trust_bundle: self.authority.map(|a| a.bundle_pem().to_owned().into()),
+            trusted_proxies: self.config.proxy.trusted_proxies.clone(),
             limits: Limits { drain: self.config.gateway.drain, ..Limits::default() },
         })
     }

@@ -24,6 +24,7 @@ pub(crate) struct Line {
     route: Option<Arc<Route>>,
     upstream: Option<Arc<Upstream>>,
     request_id: Option<HeaderValue>,
+    user: Option<Arc<str>>,
     error: Option<&'static str>,
 }
 
@@ -44,6 +45,7 @@ impl Line {
                 route: None,
                 upstream: None,
                 request_id: None,
+                user: None,
                 error: None,
             })
         })
@@ -69,6 +71,11 @@ impl Line {
         self.request_id = id.cloned();
     }
 
+    /// Who it comes from.
+    pub(crate) fn set_user(&mut self, user: &Arc<str>) {
+        self.user = Some(Arc::clone(user));
+    }
+
     /// Why it was not answered by an upstream.
     pub(crate) fn set_error(&mut self, word: &'static str) {
         self.error = Some(word);
@@ -89,6 +96,7 @@ impl Line {
             complete,
             upstream = self.upstream.as_ref().map(|u| tracing::field::display(u.addr())),
             client = %self.client,
+            user = self.user.as_deref(),
             request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok()),
             error = self.error,
         );

@@ -1,7 +1,8 @@
 //! Bodies, passed through frame by frame.
 //!
 //! **Invariant:** nothing is buffered, joined or delayed here: a frame that arrives is the frame that
-//! leaves, trailers included. These wrappers only count, and know when the body has ended.
+//! leaves, trailers included, unless a route asks for compression. These wrappers only count, and
+//! know when the body has ended.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -13,24 +14,46 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::exchange::Exchange;
+use crate::gate::body_limit::BodyLimit;
+use crate::gate::encode::Encoded;
 
 /// What an upstream gets.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     inner: Option<Incoming>,
     bytes: Rc<Cell<u64>>,
+    limit: Option<Rc<BodyLimit>>,
+}
+
+/// Why a body ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// Its sender broke off.
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    /// It could not be encoded.
+    #[error("it could not be encoded: {0}")]
+    Encode(#[source] std::io::Error),
+    /// It is larger than it may be.
+    #[error("it is larger than it may be")]
+    TooLarge,
 }
 
 impl RequestBody {
     /// Passes a client's body on, counting into `bytes`.
     pub(crate) fn new(inner: Incoming, bytes: Rc<Cell<u64>>) -> Self {
         let inner = (!inner.is_end_stream()).then_some(inner);
-        Self { inner, bytes }
+        Self { inner, bytes, limit: None }
+    }
+
+    /// The same body, given up as soon as it is larger than this.
+    pub(crate) fn limited(self, limit: Rc<BodyLimit>) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// Nothing.
     pub(crate) fn empty() -> Self {
-        Self { inner: None, bytes: Rc::default() }
+        Self { inner: None, bytes: Rc::default(), limit: None }
     }
 
     /// Whether there is nothing to send.
@@ -41,20 +64,25 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(inner) = &mut self.inner else {
             return Poll::Ready(None);
         };
         let polled = Pin::new(inner).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            self.bytes.set(self.bytes.get() + length(frame));
+            let bytes = self.bytes.get() + length(frame);
+            self.bytes.set(bytes);
+            if let Some(limit) = self.limit.clone().filter(|limit| limit.is_exceeded_by(bytes)) {
+                limit.exceed(self.inner.take());
+                return Poll::Ready(Some(Err(BodyError::TooLarge)));
+            }
         }
-        polled
+        polled.map_err(BodyError::from)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -76,6 +104,7 @@ pub(crate) struct ResponseBody {
 #[derive(Debug)]
 enum Source {
     Own(Option<Bytes>),
+    Encoded(Box<Encoded>),
     Upstream(Incoming),
 }
 
@@ -88,6 +117,19 @@ impl ResponseBody {
     /// An upstream's body.
     pub(crate) fn upstream(inner: Incoming) -> Self {
         Self { source: Source::Upstream(inner), exchange: None }
+    }
+
+    /// Whether it is a body of our own.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.source, Source::Own(_))
+    }
+
+    /// Encodes an upstream's body.
+    pub(crate) fn encode(&mut self, encoded: impl FnOnce(Incoming) -> Encoded) {
+        self.source = match std::mem::replace(&mut self.source, Source::Own(None)) {
+            Source::Upstream(inner) => Source::Encoded(Box::new(encoded(inner))),
+            other => other,
+        };
     }
 
     /// Ties the request's record to this body: it ends when the body does.
@@ -109,15 +151,16 @@ impl ResponseBody {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = match &mut self.source {
             Source::Own(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Source::Upstream(inner) => Pin::new(inner).poll_frame(context),
+            Source::Encoded(encoded) => encoded.poll_frame(context),
+            Source::Upstream(inner) => Pin::new(inner).poll_frame(context).map_err(BodyError::from),
         };
         if let Poll::Ready(ready) = &polled {
             self.note(ready.as_ref().map(Result::as_ref));
@@ -128,6 +171,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Own(bytes) => bytes.is_none(),
+            Source::Encoded(encoded) => encoded.is_end_stream(),
             Source::Upstream(inner) => inner.is_end_stream(),
         }
     }
@@ -137,6 +181,7 @@ impl Body for ResponseBody {
             Source::Own(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
+            Source::Encoded(_) => SizeHint::default(),
             Source::Upstream(inner) => inner.size_hint(),
         }
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::access_log::Line;
 use crate::client::Lease;
 use crate::connections::Entry;
+use crate::gate::body_limit::BodyLimit;
 use crate::metrics::ServiceCounters;
 use crate::upstream::{InFlight, Observation};
 
@@ -27,6 +28,7 @@ pub(crate) struct Exchange {
     bytes_in: Rc<Cell<u64>>,
     bytes_out: u64,
     complete: bool,
+    body_limit: Option<Rc<BodyLimit>>,
     upstream: Option<(Lease, InFlight)>,
 }
 
@@ -43,6 +45,7 @@ impl Exchange {
             bytes_in: Rc::default(),
             bytes_out: 0,
             complete: false,
+            body_limit: None,
             upstream: None,
         }
     }
@@ -56,6 +59,16 @@ impl Exchange {
     /// Where the bytes of the request's body are counted.
     pub(crate) fn bytes_in(&self) -> &Rc<Cell<u64>> {
         &self.bytes_in
+    }
+
+    /// The request's body has a limit.
+    pub(crate) fn limit_body(&mut self, limit: &Rc<BodyLimit>) {
+        self.body_limit = Some(Rc::clone(limit));
+    }
+
+    /// No access line is written.
+    pub(crate) fn silence(&mut self) {
+        self.line = None;
     }
 
     /// What the access line says beyond the request.
@@ -87,6 +100,10 @@ impl Exchange {
 
     /// The upstream broke off in the middle of its response.
     pub(crate) fn broken(&self) {
+        if self.body_limit.as_ref().is_some_and(|limit| limit.is_over()) {
+            // Not its fault: we broke off, since the request was too large.
+            return;
+        }
         if let Some((_, in_flight)) = &self.upstream {
             in_flight.upstream().report(Observation::NoAnswer);
         }

@@ -4,9 +4,11 @@
 //! `respond.rs`.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::name::ServiceName;
+use conduit_core::policy::Size;
 
 /// A request that no upstream answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +42,18 @@ pub(crate) enum Retry {
 /// What happened to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FailureKind {
+    /// The client's address is not on the service's list.
+    AddressRefused,
     /// No authority, more than one, contradicting ones, or one that is no host.
     BadAuthority(&'static str),
+    /// A path that can be read in two ways, where paths are ruled.
+    BadPath(&'static str),
     /// The upstream sent something that is not HTTP.
     BadResponse(ServiceName),
+    /// The client broke off in the middle of its request.
+    BodyBroken,
+    /// The request's body is larger than the service takes.
+    BodyTooLarge { max: Size },
     /// The upstream closed the connection before a response began.
     ClosedEarly(ServiceName),
     /// Nothing accepted a connection.
@@ -54,6 +64,8 @@ pub(crate) enum FailureKind {
     },
     /// The TCP handshake took longer than allowed.
     ConnectTimeout { service: ServiceName, after: Duration },
+    /// The operator has closed the service, and says this.
+    Maintenance(Arc<str>),
     /// A method that a reverse proxy does not serve.
     MethodRefused,
     /// The connection was opened for another service than the request names.
@@ -64,6 +76,10 @@ pub(crate) enum FailureKind {
         /// Why one was ejected.
         reason: Option<String>,
     },
+    /// A page of another origin, or what it asks for, is not allowed.
+    OriginRefused,
+    /// The service does not serve this path.
+    PathRefused,
     /// No route has this host.
     UnknownHost(String),
 }
@@ -72,23 +88,37 @@ impl FailureKind {
     /// The stable word for it: in the `conduit-error` header, in logs and in documents.
     pub(crate) fn word(&self) -> &'static str {
         match self {
+            Self::AddressRefused => "address_refused",
             Self::BadAuthority(_) => "bad_authority",
+            Self::BadPath(_) => "bad_path",
             Self::BadResponse(_) => "bad_response",
+            Self::BodyBroken => "body_broken",
+            Self::BodyTooLarge { .. } => "body_too_large",
             Self::ClosedEarly(_) => "closed_early",
             Self::ConnectFailed { .. } => "connect_failed",
             Self::ConnectTimeout { .. } => "connect_timeout",
+            Self::Maintenance(_) => "maintenance",
             Self::MethodRefused => "method_refused",
             Self::Misdirected => "misdirected",
             Self::NoUpstream { .. } => "no_upstream",
+            Self::OriginRefused => "origin_refused",
+            Self::PathRefused => "path_refused",
             Self::UnknownHost(_) => "unknown_host",
         }
     }
 
     fn side(&self) -> Side {
         match self {
-            Self::BadAuthority(_)
+            Self::AddressRefused
+            | Self::BadAuthority(_)
+            | Self::BadPath(_)
+            | Self::BodyBroken
+            | Self::BodyTooLarge { .. }
+            | Self::Maintenance(_)
             | Self::MethodRefused
             | Self::Misdirected
+            | Self::OriginRefused
+            | Self::PathRefused
             | Self::UnknownHost(_) => Side::Downstream,
             Self::BadResponse(_)
             | Self::ClosedEarly(_)
@@ -115,9 +145,15 @@ impl From<FailureKind> for Failure {
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::AddressRefused => f.write_str("this service is not open to your address"),
             Self::BadAuthority(why) => write!(f, "the request's host cannot be used: {why}"),
+            Self::BadPath(why) => write!(f, "the request's path cannot be used: {why}"),
             Self::BadResponse(service) => {
                 write!(f, "an upstream of {service} did not answer in HTTP")
+            }
+            Self::BodyBroken => f.write_str("the request broke off before its end"),
+            Self::BodyTooLarge { max } => {
+                write!(f, "the request's body is larger than {max}, which is the limit here")
             }
             Self::ClosedEarly(service) => {
                 write!(f, "an upstream of {service} closed the connection before it answered")
@@ -128,6 +164,10 @@ impl fmt::Display for FailureKind {
             Self::ConnectTimeout { service, after } => {
                 write!(f, "no connection to an upstream of {service} within {} s", after.as_secs())
             }
+            Self::Maintenance(text) if text.is_empty() => {
+                f.write_str("this service is closed for maintenance")
+            }
+            Self::Maintenance(text) => f.write_str(text),
             Self::MethodRefused => f.write_str("this method is not served here"),
             Self::Misdirected => {
                 f.write_str("this connection was opened for another service; open a new one")
@@ -136,6 +176,10 @@ impl fmt::Display for FailureKind {
                 write!(f, "no upstream of {service} is admitted")?;
                 reason.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
             }
+            Self::OriginRefused => {
+                f.write_str("pages of this origin may not use this service like this")
+            }
+            Self::PathRefused => f.write_str("this path is not served here"),
             Self::UnknownHost(host) => write!(f, "no service has the host {host}"),
         }
     }

@@ -15,9 +15,10 @@ use conduit_core::service::WhenAllEjected;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use crate::body::RequestBody;
+use crate::body::{BodyError, RequestBody};
 use crate::client::{Client, ConnectError, Doubt, Lease};
-use crate::failure::{Failure, FailureKind, Retry};
+use crate::failure::{Failure, FailureKind, Retry, Side};
+use crate::headers;
 use crate::limits::{RETRIES_MAX, STALE_MAX};
 use crate::table::Route;
 use crate::upstream::{InFlight, Observation, Upstream};
@@ -46,6 +47,7 @@ pub(crate) async fn forward(
             return Err(tried.map_or_else(|| nobody(route), |(_, failure)| failure));
         };
         let in_flight = upstream.begin();
+        headers::set_host(request.headers_mut(), &route.policy.host, &upstream);
         let (failure, unsent) = match attempt(client, &upstream, request).await {
             Ok((response, lease)) => {
                 return Ok(Answer { response, lease, in_flight, retries });
@@ -54,10 +56,12 @@ pub(crate) async fn forward(
                 (cause.into_failure(&route.service, connect_timeout), unsent)
             }
         };
-        upstream.report(match failure.retry {
-            Retry::Another => Observation::ConnectFailed,
-            Retry::Never => Observation::NoAnswer,
-        });
+        if failure.side == Side::Upstream {
+            upstream.report(match failure.retry {
+                Retry::Another => Observation::ConnectFailed,
+                Retry::Never => Observation::NoAnswer,
+            });
+        }
         match unsent {
             Some(unsent) if failure.retry == Retry::Another && retries < RETRIES_MAX => {
                 request = *unsent;
@@ -95,6 +99,8 @@ struct Broken {
 }
 
 enum Cause {
+    /// The client's body ended before its time.
+    Body,
     Connect(ConnectError),
     Closed,
     NotHttp,
@@ -105,6 +111,7 @@ impl Cause {
     fn into_failure(self, service: &ServiceName, connect_timeout: Duration) -> Failure {
         let service = service.clone();
         match self {
+            Self::Body => FailureKind::BodyBroken,
             Self::Connect(ConnectError::TimedOut) => {
                 FailureKind::ConnectTimeout { service, after: connect_timeout }
             }
@@ -161,7 +168,11 @@ async fn attempt(
             Err(error) => error,
         };
         let untouched = error.take_message();
-        let cause = if error.error().is_parse() { Cause::NotHttp } else { Cause::Closed };
+        let cause = match error.error() {
+            error if error.is_parse() => Cause::NotHttp,
+            error if is_of_the_body(error) => Cause::Body,
+            _ => Cause::Closed,
+        };
         request = match (untouched, replay) {
             (Some(untouched), _) if reused => untouched,
             (None, Some(copy)) if matches!(cause, Cause::Closed) => copy,
@@ -171,6 +182,11 @@ async fn attempt(
         };
         stale = if reused { stale + 1 } else { STALE_MAX };
     }
+}
+
+/// Whether the client's body broke off, and not the upstream.
+fn is_of_the_body(error: &hyper::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<BodyError>())
 }
 
 /// A copy of a request that may be sent twice: safe to repeat, and without a body.

@@ -1,53 +1,94 @@
 //! What changes between the head a client sent and the head an upstream gets, and back.
 //!
 //! **Invariant:** no hop-by-hop field crosses (RFC 9110 §7.6.1), listed ones included; what tells an
-//! upstream about the client is ours alone, whatever the client claimed; there is exactly one
-//! `Host`.
+//! upstream about the client is ours, or a trusted proxy's, whatever anybody else claimed; there is
+//! exactly one `Host`. What a client lists in `Connection` is gone before anything is set by us.
+
+mod claims;
+pub(crate) mod told;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use conduit_core::policy::HostPolicy;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::limits::REQUEST_ID_BYTES_MAX;
+use crate::upstream::Upstream;
 
-/// What an upstream is told about the client of one connection, prepared once per connection.
+/// What an upstream is told about the client of one connection, prepared once per connection; once
+/// per request behind a trusted proxy.
 #[derive(Debug)]
 pub(crate) struct Client {
-    address: HeaderValue,
+    address: IpAddr,
+    real_ip: HeaderValue,
+    forwarded_for: HeaderValue,
     scheme: &'static str,
+    /// What the client asked a trusted proxy for.
+    host: Option<HeaderValue>,
     forwarded: String,
 }
 
 impl Client {
     /// A client at this address, over `https` or `http`.
     pub(crate) fn new(address: IpAddr, scheme: &'static str) -> Self {
-        let text = address.to_canonical().to_string();
-        let node = match address.to_canonical() {
-            IpAddr::V4(_) => text.clone(),
-            IpAddr::V6(_) => format!("\"[{text}]\""),
-        };
-        Self {
-            // Invariant: an address is visible ASCII.
-            address: HeaderValue::try_from(text)
-                .unwrap_or_else(|_| HeaderValue::from_static("unknown")),
-            scheme,
-            forwarded: format!("for={node};proto={scheme};host="),
+        Self::behind(&[address.to_canonical()], scheme, None)
+    }
+
+    /// A client with the proxies between it and us, the client first.
+    fn behind(hops: &[IpAddr], scheme: &'static str, host: Option<HeaderValue>) -> Self {
+        let mut chain = String::new();
+        let mut forwarded = String::new();
+        for (place, hop) in hops.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let written = write!(chain, "{comma}{hop}").and_then(|()| match hop {
+                IpAddr::V4(_) => write!(forwarded, "{comma}for={hop}"),
+                IpAddr::V6(_) => write!(forwarded, "{comma}for=\"[{hop}]\""),
+            });
+            debug_assert!(written.is_ok());
         }
+        forwarded.push_str(";proto=");
+        forwarded.push_str(scheme);
+        forwarded.push_str(";host=");
+        let address = hops.first().copied().unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        // Invariant: addresses and commas are visible ASCII.
+        let value = |text: String| {
+            HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+        };
+        let real_ip = value(address.to_string());
+        // One allocation for both, in the usual case.
+        let forwarded_for = if hops.len() == 1 { real_ip.clone() } else { value(chain) };
+        Self { address, real_ip, forwarded_for, scheme, host, forwarded }
+    }
+
+    /// Where the client is: what lists of addresses, limits and logs go by.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Whether the client came over TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.scheme == "https"
+    }
+
+    /// What the client asked for; `host` is what it asked us for, unless a proxy knows better.
+    pub(crate) fn asked_for<'a>(&'a self, host: &'a HeaderValue) -> &'a HeaderValue {
+        self.host.as_ref().unwrap_or(host)
     }
 }
 
-/// Turns a client's head into what an upstream gets. `host` is what the client asked for, port and
-/// all; `request_id` is used when the client gave none, or none that is fit to be logged.
-pub(crate) fn to_upstream(
+/// Takes from a client's head what is not to be passed on, before anything looks at it or adds to
+/// it. `trusted` says whether the client is a proxy whose claims are believed; `request_id` is used
+/// when the client gave none, or none that is fit to be logged.
+pub(crate) fn receive(
     headers: &mut HeaderMap,
-    client: &Client,
-    host: HeaderValue,
+    trusted: bool,
     request_id: impl FnOnce() -> HeaderValue,
 ) {
     let trailers = wants_trailers(headers);
     strip(headers);
-    drop_claims(headers);
+    claims::drop_claims(headers, trusted);
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         // RFC 9110 §10.1.4: TE is listed, since it ends at the next hop.
@@ -55,15 +96,59 @@ pub(crate) fn to_upstream(
     }
     // Answered by us: hyper sends 100 when the upstream begins to take the body.
     headers.remove(header::EXPECT);
-    headers.insert(header::FORWARDED, forwarded(client, &host));
-    headers.insert(X_FORWARDED_HOST, host.clone());
-    headers.insert(X_FORWARDED_FOR, client.address.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme));
-    headers.insert(X_REAL_IP, client.address.clone());
-    headers.insert(header::HOST, host);
     if !headers.get(X_REQUEST_ID).is_some_and(is_sane_id) {
         headers.insert(X_REQUEST_ID, request_id());
     }
+}
+
+/// Tells an upstream about the client. `host` is what the client asked us for, port and all.
+pub(crate) fn announce(headers: &mut HeaderMap, client: &Client, host: HeaderValue) {
+    let asked_for = client.asked_for(&host);
+    headers.insert(header::FORWARDED, forwarded(client, asked_for));
+    headers.insert(X_FORWARDED_HOST, asked_for.clone());
+    headers.insert(X_FORWARDED_FOR, client.forwarded_for.clone());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme));
+    headers.insert(X_REAL_IP, client.real_ip.clone());
+    headers.insert(header::HOST, host);
+}
+
+/// What `Host` says to an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HostField {
+    /// What the client asked us for.
+    Keep,
+    /// The upstream's own address.
+    Upstream,
+    /// Always this.
+    Fixed(HeaderValue),
+}
+
+impl HostField {
+    /// Makes a policy ready.
+    pub(crate) fn of(policy: Option<&HostPolicy>) -> Self {
+        match policy {
+            None | Some(HostPolicy::Keep) => Self::Keep,
+            Some(HostPolicy::Upstream) => Self::Upstream,
+            // A text that cannot be a field was refused when the policy was read.
+            Some(HostPolicy::Fixed(host)) => {
+                HeaderValue::from_str(host).map_or(Self::Keep, Self::Fixed)
+            }
+        }
+    }
+}
+
+/// Sets `Host` for a try with `upstream`; what the client asked for stays in `X-Forwarded-Host`.
+pub(crate) fn set_host(headers: &mut HeaderMap, field: &HostField, upstream: &Upstream) {
+    let host = match field {
+        HostField::Keep => return,
+        HostField::Fixed(host) => host.clone(),
+        // Invariant: an upstream's address is visible ASCII.
+        HostField::Upstream => match HeaderValue::try_from(upstream.addr().to_string()) {
+            Ok(host) => host,
+            Err(_) => return,
+        },
+    };
+    headers.insert(header::HOST, host);
 }
 
 /// Turns an upstream's head into what the client gets.
@@ -114,25 +199,6 @@ fn strip(headers: &mut HeaderMap) {
     for name in &HOP_BY_HOP {
         headers.remove(name);
     }
-}
-
-/// Removes what a client claims about itself; `_` counts as `-`, since CGI folds the two.
-fn drop_claims(headers: &mut HeaderMap) {
-    let is_claim = |name: &HeaderName| {
-        let name = name.as_str();
-        if name.contains('_') {
-            return claims(&name.replace('_', "-"));
-        }
-        claims(name)
-    };
-    // Most requests have none, so the usual cost is one pass.
-    while let Some(name) = headers.keys().find(|name| is_claim(name)).cloned() {
-        headers.remove(name);
-    }
-}
-
-fn claims(name: &str) -> bool {
-    name == "forwarded" || name == X_REAL_IP || name.starts_with("x-forwarded-")
 }
 
 fn wants_trailers(headers: &HeaderMap) -> bool {
@@ -201,7 +267,8 @@ mod tests {
         let mut headers = map(lines);
         let client = Client::new("10.0.0.9".parse().expect("address"), "https");
         let host = HeaderValue::from_static("grafana.internal:8443");
-        to_upstream(&mut headers, &client, host, || HeaderValue::from_static("made"));
+        receive(&mut headers, false, || HeaderValue::from_static("made"));
+        announce(&mut headers, &client, host);
         headers
     }
 

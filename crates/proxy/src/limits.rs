@@ -90,6 +90,13 @@ pub(crate) const RETRIES_MAX: u32 = 1;
 pub(crate) const STALE_MAX: u32 = 3;
 /// What a client is told to wait after a 503.
 pub(crate) const RETRY_AFTER_SECONDS: u16 = 5;
+/// What a client is told to wait while a service is closed for maintenance.
+pub(crate) const MAINTENANCE_SECONDS: u16 = 60;
+/// What is read and thrown away of a request's body that was too large, so that its client gets to
+/// read why instead of a reset.
+pub(crate) const LINGER_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
+/// How long that goes on.
+pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer request ids of clients are replaced by our own.
 pub(crate) const REQUEST_ID_BYTES_MAX: usize = 64;
 /// What of a path goes into the access log.

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
-use conduit_core::policy::{Clocks, HostPolicy, OriginPolicy, Policy, Retries, Sticky};
+use conduit_core::policy::{Clocks, OriginPolicy, Policy, Retries, Sticky};
 
+use crate::gate::Gate;
+use crate::headers::HostField;
 use crate::limits::CONNECT_TIMEOUT;
 
 /// What a route asks of its requests.
@@ -19,11 +21,13 @@ pub struct RoutePolicy {
     /// Keeps a client on one upstream.
     pub(crate) sticky: Option<Sticky>,
     /// What `Host` says to the upstream.
-    pub(crate) host: HostPolicy,
+    pub(crate) host: HostField,
     /// What `Origin` says to the upstream.
     pub(crate) origin: OriginPolicy,
     /// Whether requests are in the access log.
     pub(crate) access_log: bool,
+    /// What is done to requests and responses; `None` when nothing is.
+    pub(crate) gate: Option<Box<Gate>>,
 }
 
 impl RoutePolicy {
@@ -33,9 +37,10 @@ impl RoutePolicy {
             timeouts: Timeouts::of(policy.timeouts),
             retries: policy.retries,
             sticky: policy.sticky.clone(),
-            host: policy.upstream.host.clone().unwrap_or(HostPolicy::Keep),
+            host: HostField::of(policy.upstream.host.as_ref()),
             origin: policy.upstream.origin.unwrap_or(OriginPolicy::Keep),
             access_log: policy.access_log.unwrap_or(true),
+            gate: Gate::compile(policy),
         }
     }
 }

@@ -10,7 +10,7 @@ use http::{Response, StatusCode};
 
 use crate::body::ResponseBody;
 use crate::failure::{Failure, FailureKind};
-use crate::limits::RETRY_AFTER_SECONDS;
+use crate::limits::{MAINTENANCE_SECONDS, RETRY_AFTER_SECONDS};
 
 /// Answers a request that no upstream answered; in the form that `accept` asks for.
 pub(crate) fn failure(failure: &Failure, accept: Option<&HeaderValue>) -> Response<ResponseBody> {
@@ -29,6 +29,9 @@ pub(crate) fn failure(failure: &Failure, accept: Option<&HeaderValue>) -> Respon
     match failure.kind {
         FailureKind::NoUpstream { .. } => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        FailureKind::Maintenance(_) => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(MAINTENANCE_SECONDS));
         }
         FailureKind::MethodRefused => {
             headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
@@ -55,15 +58,21 @@ pub(crate) fn own(
 
 fn status_of(kind: &FailureKind) -> StatusCode {
     match kind {
-        FailureKind::BadAuthority(_) => StatusCode::BAD_REQUEST,
+        FailureKind::AddressRefused | FailureKind::OriginRefused => StatusCode::FORBIDDEN,
+        FailureKind::BadAuthority(_) | FailureKind::BadPath(_) | FailureKind::BodyBroken => {
+            StatusCode::BAD_REQUEST
+        }
         FailureKind::BadResponse(_)
         | FailureKind::ClosedEarly(_)
         | FailureKind::ConnectFailed { .. } => StatusCode::BAD_GATEWAY,
+        FailureKind::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         FailureKind::ConnectTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
         FailureKind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
         FailureKind::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-        FailureKind::NoUpstream { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        FailureKind::UnknownHost(_) => StatusCode::NOT_FOUND,
+        FailureKind::Maintenance(_) | FailureKind::NoUpstream { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        FailureKind::PathRefused | FailureKind::UnknownHost(_) => StatusCode::NOT_FOUND,
     }
 }
 

@@ -10,10 +10,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use conduit_core::name::ServiceName;
+use conduit_core::policy::OriginPolicy;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -24,7 +26,9 @@ use crate::connections::Connection;
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
-use crate::headers::{self, X_REQUEST_ID};
+use crate::gate::{Entered, Gate, Pass, Visitor};
+use crate::headers::{self, X_REQUEST_ID, told};
+use crate::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT};
 use crate::table::{Route, RouteTable};
 use crate::worker::Worker;
 use crate::{redirect, respond, upgrade};
@@ -37,6 +41,8 @@ pub(crate) struct Service {
     entrance: Entrance,
     address: IpAddr,
     client: headers::Client,
+    /// Whether the other side is a proxy whose claims are believed.
+    trusted: bool,
 }
 
 /// How a connection came in.
@@ -49,6 +55,23 @@ pub(crate) enum Entrance {
         /// As the client sent it, in lower case.
         server_name: Arc<str>,
     },
+}
+
+impl Entrance {
+    fn scheme(&self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https { .. } => "https",
+        }
+    }
+}
+
+/// A request on its way through: for whom, and what it may become.
+struct Passage<'a> {
+    route: &'a Arc<Route>,
+    client: &'a headers::Client,
+    switch: Option<(HeaderValue, OnUpgrade)>,
+    pass: Option<&'a Pass>,
 }
 
 /// What becomes of a request.
@@ -65,16 +88,15 @@ impl Service {
         entrance: Entrance,
         address: IpAddr,
     ) -> Self {
-        let scheme = match entrance {
-            Entrance::Http => "http",
-            Entrance::Https { .. } => "https",
-        };
+        let scheme = entrance.scheme();
+        let trusted = told::is_trusted(&worker.settings().trusted_proxies, address);
         Self {
             worker,
             connection,
             entrance,
             address,
             client: headers::Client::new(address, scheme),
+            trusted,
         }
     }
 
@@ -83,37 +105,50 @@ impl Service {
         self: Rc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, Infallible> {
-        let line = Line::begin(&request, self.address);
+        let told = self.trusted.then(|| Box::new(self.told(request.headers())));
+        let client = told.as_deref().unwrap_or(&self.client);
+        let line = Line::begin(&request, client.address());
         let mut exchange = Exchange::begin(self.connection.entry(), line);
         let accept = request.headers().get(header::ACCEPT).cloned();
-        let mut response = match self.answer(request, &mut exchange).await {
+        let mut response = match self.answer(request, client, &mut exchange).await {
             Ok(response) => response,
-            Err(failure) => {
-                if let Some(line) = exchange.line() {
-                    line.set_error(failure.kind.word());
-                }
-                tracing::debug!(side = ?failure.side, "{}", failure.kind);
-                respond::failure(&failure, accept.as_ref())
-            }
+            Err(failure) => refuse(&failure, accept.as_ref(), &mut exchange),
         };
         exchange.answered(response.status().as_u16());
         response.body_mut().track(exchange);
         Ok(response)
     }
 
+    /// The client that a trusted proxy speaks for.
+    fn told(&self, headers: &HeaderMap) -> headers::Client {
+        let trusted = &self.worker.settings().trusted_proxies;
+        told::client(headers, self.address, self.entrance.scheme(), trusted)
+    }
+
     async fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
+        client: &headers::Client,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
         let decision = self.decide(&request, exchange);
         match decision {
             Ok(Decision::Forward(route)) => {
                 exchange.routed(self.worker.metrics().service(&route.service));
-                if let Some(line) = exchange.line() {
+                let switch = self.switch(&mut request);
+                headers::receive(request.headers_mut(), self.trusted, || self.worker.request_id());
+                if !route.policy.access_log {
+                    exchange.silence();
+                } else if let Some(line) = exchange.line() {
                     line.set_route(&route);
+                    line.set_request_id(request.headers().get(X_REQUEST_ID));
                 }
-                self.forward(&route, request, exchange).await
+                let passage = Passage { route: &route, client, switch, pass: None };
+                match &route.policy.gate {
+                    None => self.forward(passage, request, exchange).await,
+                    // On the heap, so that requests without a gate carry nothing of it.
+                    Some(gate) => Box::pin(self.through(gate, passage, request, exchange)).await,
+                }
             }
             Ok(Decision::Own(response)) => {
                 self.worker.metrics().request_refused();
@@ -171,18 +206,91 @@ impl Service {
         }
     }
 
-    async fn forward(
+    /// Forwards what a route's gate lets in, and sees every answer off.
+    async fn through(
         &self,
-        route: &Arc<Route>,
+        gate: &Gate,
+        passage: Passage<'_>,
         mut request: Request<Incoming>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
-        let switch = self.switch(&mut request);
-        let protocol = switch.as_ref().map(|(protocol, _)| protocol.clone());
-        let outgoing = self.outgoing(request, protocol, exchange)?;
-        if let Some(line) = exchange.line() {
-            line.set_request_id(outgoing.headers().get(X_REQUEST_ID));
-        }
+        let parting = gate.parting(&request);
+        let accept = request.headers().get(header::ACCEPT).cloned();
+        let is_http1 = request.version() < Version::HTTP_2;
+        let visitor = self.visitor(passage.client, &request)?;
+        let (answered, rest) = match gate.enter(&visitor, &mut request).await {
+            Ok(Entered::Answer(response)) => (Ok(*response), None),
+            Ok(Entered::Pass(pass)) => {
+                if let (Some(line), Some(identity)) = (exchange.line(), &pass.identity) {
+                    line.set_user(identity);
+                }
+                let passage = Passage { pass: Some(&pass), ..passage };
+                let answered = self.forward(passage, request, exchange).await;
+                match &pass.limit {
+                    Some(limit) => (answered.map_err(|f| limit.explain(f)), limit.take_rest()),
+                    None => (answered, None),
+                }
+            }
+            Err(failure) => (Err(failure), Some(request.into_body())),
+        };
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(failure) => {
+                let mut response = refuse(&failure, accept.as_ref(), exchange);
+                if is_http1 && matches!(failure.kind, FailureKind::BodyTooLarge { .. }) {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                    self.linger(rest);
+                }
+                response
+            }
+        };
+        gate.leave(&parting, self.worker.compression(), &mut response);
+        Ok(response)
+    }
+
+    fn visitor<B>(
+        &self,
+        client: &headers::Client,
+        request: &Request<B>,
+    ) -> Result<Visitor<'_>, FailureKind> {
+        let host = host_field(request.uri(), request.headers())?;
+        let id = request.headers().get(X_REQUEST_ID);
+        Ok(Visitor {
+            address: client.address(),
+            is_tls: client.is_tls(),
+            host: client.asked_for(&host).clone(),
+            request_id: id.cloned().unwrap_or_else(|| self.worker.request_id()),
+            worker: &self.worker,
+        })
+    }
+
+    /// Reads on for a while after a refusal: a client that is still sending when its connection is
+    /// closed gets a reset, and never reads why.
+    fn linger(&self, rest: Option<Incoming>) {
+        let Some(mut rest) = rest else { return };
+        self.worker.tasks().local_job("request rest", async move {
+            let reading = async {
+                let mut bytes = 0;
+                while let Some(Ok(frame)) = rest.frame().await {
+                    bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                    if bytes > LINGER_BYTES_MAX {
+                        return;
+                    }
+                }
+            };
+            let _ended = tokio::time::timeout(LINGER_TIMEOUT, reading).await;
+        });
+    }
+
+    async fn forward(
+        &self,
+        passage: Passage<'_>,
+        request: Request<Incoming>,
+        exchange: &mut Exchange,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        let outgoing = self.outgoing(request, &passage, exchange)?;
+        let route = passage.route;
         let answer = forward::forward(
             self.worker.client(),
             self.worker.settings().limits.connect,
@@ -194,7 +302,7 @@ impl Service {
             line.set_upstream(answer.in_flight.upstream());
         }
         if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return self.switched(route, answer, switch);
+            return self.switched(route, answer, passage.switch);
         }
         Ok(incoming(answer, exchange))
     }
@@ -212,18 +320,29 @@ impl Service {
     fn outgoing(
         &self,
         request: Request<Incoming>,
-        protocol: Option<HeaderValue>,
-        exchange: &Exchange,
+        passage: &Passage<'_>,
+        exchange: &mut Exchange,
     ) -> Result<Request<RequestBody>, Failure> {
         let (mut parts, body) = request.into_parts();
         let host = host_field(&parts.uri, &parts.headers)?;
-        headers::to_upstream(&mut parts.headers, &self.client, host, || self.worker.request_id());
-        if let Some(protocol) = protocol {
-            headers::set_upgrade(&mut parts.headers, protocol);
+        let policy = &passage.route.policy;
+        headers::announce(&mut parts.headers, passage.client, host);
+        if policy.origin == OriginPolicy::Remove {
+            parts.headers.remove(header::ORIGIN);
+        }
+        if let (Some(gate), Some(pass)) = (&policy.gate, passage.pass) {
+            gate.dress(&mut parts.headers, pass);
+        }
+        if let Some((protocol, _)) = &passage.switch {
+            headers::set_upgrade(&mut parts.headers, protocol.clone());
         }
         // HTTP/2 may split cookies; HTTP/1.1 must not (RFC 9113 §8.2.3).
         join_cookies(&mut parts.headers);
-        let body = RequestBody::new(body, Rc::clone(exchange.bytes_in()));
+        let mut body = RequestBody::new(body, Rc::clone(exchange.bytes_in()));
+        if let Some(limit) = passage.pass.and_then(|pass| pass.limit.as_ref()) {
+            exchange.limit_body(limit);
+            body = body.limited(Rc::clone(limit));
+        }
         if !body.is_empty() && body.size_hint().exact().is_none() {
             // hyper would send a GET without its body otherwise.
             parts.headers.remove(header::CONTENT_LENGTH);
@@ -273,6 +392,19 @@ fn decide_encrypted(
         (Some(asked), Some(opened)) if asked.service == opened.service => Ok(Arc::clone(asked)),
         _ => Err(FailureKind::Misdirected),
     }
+}
+
+/// Answers a request that failed.
+fn refuse(
+    failure: &Failure,
+    accept: Option<&HeaderValue>,
+    exchange: &mut Exchange,
+) -> Response<ResponseBody> {
+    if let Some(line) = exchange.line() {
+        line.set_error(failure.kind.word());
+    }
+    tracing::debug!(side = ?failure.side, "{}", failure.kind);
+    respond::failure(failure, accept)
 }
 
 /// Passes an upstream's response on.

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use conduit_core::live;
 use conduit_core::tasks::Tasks;
 use http::HeaderValue;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
@@ -26,6 +27,7 @@ use crate::client::Client;
 use crate::conn;
 use crate::connections::Connections;
 use crate::error::ProxyError;
+use crate::gate::compress::Compression;
 use crate::limits::{ACCEPT_PAUSE, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
@@ -41,6 +43,8 @@ pub struct ProxySettings {
     /// The public trust bundle in PEM, offered over plain HTTP under `/ca.crt` on hosts that are no
     /// service's.
     pub trust_bundle: Option<Bytes>,
+    /// Proxies in front of us whose claims about clients are believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// What an operator can bound.
     pub limits: Limits,
 }
@@ -134,6 +138,7 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
             permits: plan.permits,
             tasks: plan.tasks,
             ids: RequestIds::new(),
+            compression: Rc::default(),
         });
         worker.run(listening).await
     });
@@ -161,6 +166,7 @@ pub(crate) struct Worker {
     permits: Arc<Semaphore>,
     tasks: Tasks,
     ids: RequestIds,
+    compression: Rc<Compression>,
 }
 
 impl Worker {
@@ -182,6 +188,10 @@ impl Worker {
 
     pub(crate) fn tasks(&self) -> &Tasks {
         &self.tasks
+    }
+
+    pub(crate) fn compression(&self) -> &Rc<Compression> {
+        &self.compression
     }
 
     /// An id for a request that came without one.

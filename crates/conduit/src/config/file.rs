@@ -64,6 +64,7 @@ pub(crate) struct Proxy {
     pub(crate) http_listen: GivenList,
     pub(crate) workers: Given<Text>,
     pub(crate) access_log: Given<bool>,
+    pub(crate) trusted_proxies: GivenList,
     /// Not a key of the file: a port that replaces the one in each address of `https_listen`.
     #[serde(skip)]
     pub(crate) https_port: Given<Text>,

@@ -113,6 +113,7 @@ impl Config {
             fixed("proxy.http_listen", list(&proxy.http_listen)),
             fixed("proxy.workers", number(proxy.workers)),
             fixed("proxy.access_log", proxy.access_log.into()),
+            fixed("proxy.trusted_proxies", list(&proxy.trusted_proxies)),
             fixed("upstreams.allow", list(&upstreams.allow)),
             fixed("upstreams.allow_link_local", upstreams.allow_link_local.into()),
             dynamic("health.interval", text(print(health.interval))),

@@ -105,7 +105,8 @@ fn lines(data: &[u8]) -> HeaderMap {
 fn sent(mut map: HeaderMap) -> HeaderMap {
     let client = headers::Client::new([10, 0, 0, 9].into(), "https");
     let id = || HeaderValue::from_static("made");
-    headers::to_upstream(&mut map, &client, HeaderValue::from_static(HOST), id);
+    headers::receive(&mut map, false, id);
+    headers::announce(&mut map, &client, HeaderValue::from_static(HOST));
     map
 }
 

@@ -43,6 +43,16 @@ impl Gateway {
         tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
         limits: Limits,
     ) -> Self {
+        Self::behind(&[], table, tls, limits)
+    }
+
+    /// The same, with proxies in front that are trusted.
+    pub(super) fn behind(
+        trusted_proxies: &[&str],
+        table: RouteTable,
+        tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
+        limits: Limits,
+    ) -> Self {
         let (writer, reader) = live::channel(Arc::new(table));
         let tls = tls(&reader).map(Arc::new);
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -60,6 +70,10 @@ impl Gateway {
             tls,
             https_port: 8443,
             trust_bundle: Some(Bytes::from_static(b"PEM")),
+            trusted_proxies: trusted_proxies
+                .iter()
+                .map(|network| network.parse().expect("a network"))
+                .collect(),
             limits,
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
@@ -210,6 +224,23 @@ impl<S: Read + Write> Wire<S> {
             }
             assert!(self.fill(), "ended without {end:?}");
         }
+    }
+
+    /// The next `count` bytes, text or not.
+    pub(super) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.buffer.len() < count {
+            assert!(self.fill(), "ended after {:?}", self.buffer.len());
+        }
+        self.buffer.drain(..count).collect()
+    }
+
+    /// The next chunk of a chunked body; empty at its end.
+    pub(super) fn chunk(&mut self) -> Vec<u8> {
+        let size = self.until("\r\n");
+        let size = usize::from_str_radix(size.trim_end(), 16).expect("a size");
+        let chunk = self.bytes(size);
+        assert_eq!(self.bytes(2), b"\r\n");
+        chunk
     }
 
     /// Everything up to the end of the connection.

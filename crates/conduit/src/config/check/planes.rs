@@ -75,6 +75,13 @@ pub(super) fn proxy(judge: &mut Judge, given: &file::Proxy) -> Proxy {
             parse::number(text, 0, WORKERS_MAX).map(|n| n as usize)
         }),
         access_log: judge.switch(&given.access_log, false),
+        trusted_proxies: judge.list(
+            "proxy.trusted_proxies",
+            &given.trusted_proxies,
+            Vec::new(),
+            NETWORKS_MAX,
+            parse::network,
+        ),
     }
 }
 

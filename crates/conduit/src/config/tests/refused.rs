@@ -41,6 +41,10 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[tls]\nleaf_validity = \"9999d\"\n",
         "tls.leaf_validity: 9999d is out of range; use 1h to 825d",
     ),
+    (
+        "[proxy]\ntrusted_proxies = [\"10.0.0.1\", \"proxy.internal\"]\n",
+        "conduit.toml:2:32: proxy.trusted_proxies: \"proxy.internal\" is not a network",
+    ),
     ("[proxy]\nworkers = 5000\n", "proxy.workers: \"5000\" is not a whole number from 0 to 1024"),
     (
         "[proxy]\nhttps_listen = [\"443\"]\n",
