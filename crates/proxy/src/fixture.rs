@@ -37,6 +37,14 @@ pub(crate) fn service(name: &str, upstreams: &[&str]) -> Service {
     }
 }
 
+/// The same, with a policy in its written form.
+#[cfg(test)]
+pub(crate) fn asking(name: &str, upstreams: &[&str], policy: &str) -> Service {
+    let policy: conduit_core::policy::Policy = toml::from_str(policy).expect("a policy");
+    policy.check().expect("a policy that goes together");
+    Service { policy: Arc::new(policy), ..service(name, upstreams) }
+}
+
 /// The same, served with TLS.
 pub(crate) fn tls_service(name: &str, upstreams: &[&str]) -> Service {
     Service { tls: TlsMode::Issued, ..service(name, upstreams) }

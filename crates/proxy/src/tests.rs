@@ -1,6 +1,11 @@
 //! The I/O half end to end, over loopback: real sockets in front, fake upstreams behind.
 
 mod forwarding;
+mod gate;
+mod gate_bodies;
+mod gate_codings;
+mod gate_origins;
+mod gate_trust;
 mod harness;
 mod refusals;
 mod stopping;

@@ -141,18 +141,22 @@ fn a_head_that_is_too_large_for_http2_is_refused_and_costs_only_itself() {
     site.gateway.stop();
 }
 
-struct Site {
-    gateway: Gateway,
+/// A gateway with certificates, and clients that believe in them.
+pub(super) struct Site {
+    pub(super) gateway: Gateway,
     root: CertificateDer<'static>,
 }
 
 impl Site {
     fn start(services: &[(&str, &str)]) -> Self {
+        let services = services.iter().map(|(name, upstream)| tls_service(name, &[upstream]));
+        Self::serving(services.collect(), &[])
+    }
+
+    pub(super) fn serving(services: Vec<Service>, trusted: &[&str]) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, key()).expect("a root");
-        let services: Vec<Service> =
-            services.iter().map(|(name, upstream)| tls_service(name, &[upstream])).collect();
         let mut leaves = Leaves(HashMap::new());
         for service in &services {
             let names = service.hosts.iter().map(ToString::to_string);
@@ -170,7 +174,12 @@ impl Site {
             .compile(&fixture::catalog(services), &leaves, fixture::version(1), None)
             .expect("a table");
         Self {
-            gateway: Gateway::with(table, |reader| Some(server(reader)), Limits::default()),
+            gateway: Gateway::behind(
+                trusted,
+                table,
+                |reader| Some(server(reader)),
+                Limits::default(),
+            ),
             root: issuer.der().clone(),
         }
     }
@@ -189,14 +198,14 @@ impl Site {
         Arc::new(config)
     }
 
-    fn wire(&self, name: &str) -> Wire<StreamOwned<ClientConnection, TcpStream>> {
+    pub(super) fn wire(&self, name: &str) -> Wire<StreamOwned<ClientConnection, TcpStream>> {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let session = ClientConnection::new(self.client(b"http/1.1"), name).expect("a session");
         let tcp = Wire::connect(self.gateway.https.expect("TLS")).stream;
         Wire::over(StreamOwned::new(session, tcp))
     }
 
-    async fn http2(&self, name: &str) -> http2::SendRequest<Full<Bytes>> {
+    pub(super) async fn http2(&self, name: &str) -> http2::SendRequest<Full<Bytes>> {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let tcp = tokio::net::TcpStream::connect(self.gateway.https.expect("TLS"))
             .await
