@@ -104,9 +104,10 @@ pub(crate) struct Parting {
 }
 
 impl Gate {
-    /// Makes a policy, with its preset's part, ready; `None` when it asks for nothing here.
-    pub(crate) fn compile(policy: &Policy) -> Option<Box<Self>> {
-        let gate = Self {
+    /// Makes a policy, with its preset's part, ready; `None` when it asks for nothing here. What
+    /// `before` has counted of clients goes on.
+    pub(crate) fn compile(policy: &Policy, before: Option<&Self>) -> Option<Box<Self>> {
+        let mut gate = Self {
             maintenance: policy.maintenance.as_deref().map(Arc::from),
             allow: policy.allow.as_slice().into(),
             depth: depth(policy),
@@ -120,6 +121,10 @@ impl Gate {
             response_fields: FieldChanges::compile(&policy.response_headers),
             compress: policy.compress.unwrap_or(false),
         };
+        let before = before.and_then(|gate| gate.access.as_ref());
+        if let (Some(access), Some(before)) = (&mut gate.access, before) {
+            access.carry_on(before);
+        }
         let idle = gate.maintenance.is_none()
             && gate.allow.is_empty()
             && gate.depth.is_none()
@@ -247,4 +252,54 @@ fn set_path(uri: &mut Uri, mut path: String) -> Result<(), FailureKind> {
     });
     *uri = changed.ok_or(FailureKind::BadPath("it cannot be rewritten"))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_nothing_has_no_gate() {
+        let gate = |text: &str| {
+            let policy: Policy = toml::from_str(text).expect("a policy");
+            Gate::compile(&policy.with_preset(), None)
+        };
+        for nothing in [
+            "",
+            "preset = 'grafana'",
+            "compress = false",
+            "access_log = false",
+            "[timeouts]\nidle = '1m'",
+            "[upstream]\nhost = 'upstream'\norigin = 'remove'",
+        ] {
+            assert!(gate(nothing).is_none(), "{nothing}");
+        }
+        for something in [
+            "maintenance = ''",
+            "allow = ['10.0.0.0/8']",
+            "paths = ['/']",
+            "redirects = [{ from = '/', to = '/a' }]",
+            "rewrites = [{ from = '/a', to = '/' }]",
+            "body_max = 0",
+            "compress = true",
+            "preset = 'ollama'",
+            "[cors]\norigins = ['*']",
+            "[request_headers]\nremove = ['a']",
+            "[response_headers]\nset = { a = 'b' }",
+        ] {
+            assert!(gate(something).is_some(), "{something}");
+        }
+    }
+
+    #[test]
+    fn rules_look_as_deep_as_the_deepest() {
+        for (text, expected) in [
+            ("", None),
+            ("paths = ['/']", Some(0)),
+            ("paths = ['/a', '/b/c']", Some(2)),
+            ("paths = ['/a']\nrewrites = [{ from = '/a/b/c', to = '/' }]", Some(3)),
+        ] {
+            assert_eq!(depth(&toml::from_str(text).expect("a policy")), expected, "{text}");
+        }
+    }
 }

@@ -31,8 +31,8 @@ pub struct RoutePolicy {
 }
 
 impl RoutePolicy {
-    /// Makes a policy, with its preset's part, ready.
-    pub(crate) fn compile(policy: &Policy) -> Self {
+    /// Makes a policy, with its preset's part, ready; `before` is the one that it replaces.
+    pub(crate) fn compile(policy: &Policy, before: Option<&Self>) -> Self {
         Self {
             timeouts: Timeouts::of(policy.timeouts),
             retries: policy.retries,
@@ -40,7 +40,7 @@ impl RoutePolicy {
             host: HostField::of(policy.upstream.host.as_ref()),
             origin: policy.upstream.origin.unwrap_or(OriginPolicy::Keep),
             access_log: policy.access_log.unwrap_or(true),
-            gate: Gate::compile(policy),
+            gate: Gate::compile(policy, before.and_then(|policy| policy.gate.as_deref())),
         }
     }
 }

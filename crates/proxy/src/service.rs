@@ -26,6 +26,7 @@ use crate::connections::Connection;
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
+use crate::gate::access::Granted;
 use crate::gate::{Entered, Gate, Pass, Visitor};
 use crate::headers::{self, X_REQUEST_ID, told};
 use crate::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT};
@@ -331,6 +332,9 @@ impl Service {
             parts.headers.remove(header::ORIGIN);
         }
         if let (Some(gate), Some(pass)) = (&policy.gate, passage.pass) {
+            if let Some(granted) = parts.extensions.remove::<Granted>() {
+                granted.write(&mut parts.headers);
+            }
             gate.dress(&mut parts.headers, pass);
         }
         if let Some((protocol, _)) = &passage.switch {

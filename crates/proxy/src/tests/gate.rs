@@ -1,5 +1,8 @@
 //! What a policy refuses, answers and changes, over sockets.
 
+use std::io;
+use std::sync::Mutex;
+
 use super::harness::{Gateway, Head, Upstream, get};
 use crate::fixture::asking;
 
@@ -194,6 +197,44 @@ fn host_and_origin_are_what_the_policy_says() {
         assert_eq!(seen.field("origin"), origin, "{policy}");
         assert_eq!(seen.field("x-forwarded-host"), Some("Web.internal:81"), "{policy}");
         gateway.stop();
+    }
+}
+
+#[test]
+fn a_service_can_be_left_out_of_the_access_log() {
+    let log: &'static Mutex<Vec<u8>> = Box::leak(Box::default());
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_ansi(false)
+        .with_writer(move || Captured(log))
+        .finish();
+    // Workers are threads of their own.
+    tracing::subscriber::set_global_default(subscriber).expect("the first");
+    let upstream = Upstream::mirror();
+    let gateway = Gateway::http(vec![
+        asking("quiet", &[&upstream.text()], "access_log = false"),
+        asking("loud", &[&upstream.text()], "maintenance = 'later'"),
+    ]);
+    for host in ["quiet.internal", "loud.internal"] {
+        gateway.connect().ask(&get(host, "/"));
+    }
+    gateway.stop();
+    let text = String::from_utf8(log.lock().expect("alone").clone()).expect("text");
+    assert!(!text.contains("quiet.internal"), "{text}");
+    let line = text.lines().find(|line| line.contains("loud.internal")).expect("a line");
+    assert!(line.contains("status=503") && line.contains("maintenance"), "{line}");
+}
+
+/// Writes into memory.
+struct Captured(&'static Mutex<Vec<u8>>);
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("alone").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,11 +1,13 @@
 //! The largest body of a request, announced or not.
 
 use std::sync::mpsc;
-
-use conduit_core::health::UpstreamState;
+use std::task::{Context, Poll, Waker};
 
 use super::harness::{Gateway, PATIENCE, Upstream, ok};
-use crate::fixture::asking;
+use crate::compile::{Compiler, CompilerSettings};
+use crate::fixture::{Leaves, asking, catalog, version};
+use crate::limits::Limits;
+use crate::upstream::reports;
 
 /// An upstream that tells of every byte of a body that it gets.
 fn listening() -> (Upstream, mpsc::Receiver<String>) {
@@ -50,7 +52,12 @@ fn an_announced_body_that_is_too_large_is_refused_at_once() {
 #[test]
 fn a_body_without_a_length_is_given_up_when_it_is_too_large() {
     let (upstream, bodies) = listening();
-    let gateway = Gateway::http(vec![asking("web", &[&upstream.text()], "body_max = '10'")]);
+    let services = vec![asking("web", &[&upstream.text()], "body_max = '10'")];
+    let (sender, mut reports) = reports();
+    let table = Compiler::new(CompilerSettings::default(), sender)
+        .compile(&catalog(services), &Leaves::default(), version(1), None)
+        .expect("a table");
+    let gateway = Gateway::with(table, |_| None, Limits::default());
     let mut client = gateway.connect();
     client.send(
         "POST / HTTP/1.1\r\nhost: web.internal\r\ntransfer-encoding: chunked\r\n\r\n\
@@ -64,11 +71,11 @@ fn a_body_without_a_length_is_given_up_when_it_is_too_large() {
     assert!(!seen.contains("67890") && !seen.ends_with("0\r\n\r\n"), "{seen}");
     client.send("0\r\n\r\n");
     assert_eq!(client.rest(), "");
-    // It was the client's fault.
-    let table = gateway.table.current();
-    let pool = &table.get("web.internal").expect("a route").pool;
-    assert_ne!(pool.upstreams()[0].state(), UpstreamState::Ejected);
     gateway.stop();
+    // It was the client's fault, so nobody reports the upstream.
+    let next = reports.next();
+    let polled = std::pin::pin!(next).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(!matches!(polled, Poll::Ready(Some(_))), "{polled:?}");
 }
 
 #[test]
