@@ -174,9 +174,9 @@ impl Drop for Place {
     }
 }
 
-/// Responses that one worker encodes at once; others pass as they are. With windows of 256 KiB and
-/// their tables, this bounds a worker's memory for it to about 256 MiB.
-pub(super) const ENCODED_MAX: usize = 256;
+/// Responses that one worker encodes at once; others pass as they are. With its window, its tables
+/// and its buffers one takes up to 1.5 MiB, so that a worker spends 200 MiB on it at the very most.
+pub(super) const ENCODED_MAX: usize = 128;
 /// How far codings look back, as a power of two: 256 KiB. Pages and JSON hardly gain beyond it, and
 /// the defaults (4 MiB for Brotli, 2 MiB for Zstandard) are paid per response.
 const WINDOW_LOG: u32 = 18;

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use conduit_core::policy::PathPrefix;
+use proptest::strategy::Strategy;
 
 use super::*;
 
@@ -137,17 +138,20 @@ fn the_generous_upstream_is_generous() {
 }
 
 /// Paths made of what confuses servers.
-fn confusing() -> impl proptest::strategy::Strategy<Value = String> {
-    let pieces = [
-        "/", "/", "/", "api", "admin", "API", "%61pi", "%41", "x", ".", "..", "%2e", "%2E", ";",
-        "%3b", "%3B", ";x=1", "\\", "%5c", "%2f", "%2F", "%00", "%20", "%", "%25", "%252e", "@",
-        "%40", "~", "%7e", "é", "%c3%a9", "%c0%ae",
-    ];
-    let piece = proptest::sample::select(pieces.to_vec());
-    proptest::strategy::Strategy::prop_map(proptest::collection::vec(piece, 0..10), |pieces| {
-        format!("/{}", pieces.concat())
-    })
+fn confusing() -> impl Strategy<Value = String> {
+    let one = (one_of("/ / / / // \\ %2f %5C -"), one_of(SEGMENTS))
+        .prop_map(|(separator, segment)| [separator, segment].concat());
+    let more = proptest::collection::vec(one, 0..6);
+    (one_of("/ /api /api/x /@x"), more).prop_map(|(first, more)| [first, &more.concat()].concat())
 }
+
+fn one_of(words: &'static str) -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(words.split(' ').collect::<Vec<_>>())
+}
+
+/// What segments of confusing paths are; the first one is empty.
+const SEGMENTS: &str = " api api x admin API %61pi @x %40x . .. %2e .%2E ..; ..;x=1 .; ..%3b ..%3B \
+    ; %3b api;x api%3bx x\\.. x%5c.. x%2f.. %2F %00 %20 % %25 %252e%252e ~ %7e é %c3%a9 %c0%ae";
 
 proptest::proptest! {
     #[test]
