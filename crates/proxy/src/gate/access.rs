@@ -46,7 +46,9 @@ impl Access {
     }
 
     /// Goes on with what `before` has counted, where the same is asked.
-    pub(crate) fn carry_on(&mut self, _before: &Self) {}
+    pub(crate) fn carry_on(&mut self, _before: &Self) {
+        *self = Self;
+    }
 
     /// Judges who sent a request.
     pub(crate) async fn check(

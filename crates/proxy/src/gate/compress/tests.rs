@@ -1,3 +1,5 @@
+//! Who gets what compressed, in tables.
+
 use super::*;
 
 fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -1,3 +1,5 @@
+//! Paths in tables, and against the most generous reader there could be.
+
 use std::collections::VecDeque;
 
 use conduit_core::policy::PathPrefix;
