@@ -25,6 +25,7 @@ pub(crate) struct Line {
     upstream: Option<Arc<Upstream>>,
     request_id: Option<HeaderValue>,
     error: Option<&'static str>,
+    identity: Option<Arc<str>>,
 }
 
 impl Line {
@@ -45,6 +46,7 @@ impl Line {
                 upstream: None,
                 request_id: None,
                 error: None,
+                identity: None,
             })
         })
     }
@@ -69,6 +71,11 @@ impl Line {
         self.request_id = id.cloned();
     }
 
+    /// Who was let in.
+    pub(crate) fn set_identity(&mut self, identity: Arc<str>) {
+        self.identity = Some(identity);
+    }
+
     /// Why it was not answered by an upstream.
     pub(crate) fn set_error(&mut self, word: &'static str) {
         self.error = Some(word);
@@ -89,6 +96,7 @@ impl Line {
             complete,
             upstream = self.upstream.as_ref().map(|u| tracing::field::display(u.addr())),
             client = %self.client,
+            identity = self.identity.as_deref(),
             request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok()),
             error = self.error,
         );

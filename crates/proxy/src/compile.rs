@@ -148,7 +148,10 @@ impl Compiler {
                 hosts: service.hosts.as_slice().into(),
                 leaves,
                 pool,
-                policy: Arc::new(RoutePolicy::compile(&asked)),
+                policy: Arc::new(
+                    RoutePolicy::compile(&asked)
+                        .after(before.and_then(Watched::route).map(|route| &*route.policy)),
+                ),
                 asked: Arc::clone(&service.policy),
                 when_all_ejected: service.when_all_ejected,
             }),

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use conduit_core::name::ServiceName;
 
+use crate::gate::access::refusal::Refusal;
+
 /// A request that no upstream answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -64,6 +66,8 @@ pub(crate) enum FailureKind {
         /// Why one was ejected.
         reason: Option<String>,
     },
+    /// Not let in at the gate.
+    Refused(Box<Refusal>),
     /// No route has this host.
     UnknownHost(String),
 }
@@ -80,13 +84,16 @@ impl FailureKind {
             Self::MethodRefused => "method_refused",
             Self::Misdirected => "misdirected",
             Self::NoUpstream { .. } => "no_upstream",
+            Self::Refused(refusal) => refusal.word(),
             Self::UnknownHost(_) => "unknown_host",
         }
     }
 
     fn side(&self) -> Side {
         match self {
+            Self::Refused(refusal) if refusal.is_ours() => Side::Upstream,
             Self::BadAuthority(_)
+            | Self::Refused(_)
             | Self::MethodRefused
             | Self::Misdirected
             | Self::UnknownHost(_) => Side::Downstream,
@@ -136,6 +143,7 @@ impl fmt::Display for FailureKind {
                 write!(f, "no upstream of {service} is admitted")?;
                 reason.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
             }
+            Self::Refused(refusal) => refusal.fmt(f),
             Self::UnknownHost(host) => write!(f, "no service has the host {host}"),
         }
     }

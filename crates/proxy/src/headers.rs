@@ -66,6 +66,13 @@ pub(crate) fn to_upstream(
     }
 }
 
+/// Turns a client's head into the beginning of a question about it: without hop-by-hop fields and
+/// without what it claims.
+pub(crate) fn drop_for_question(headers: &mut HeaderMap) {
+    strip(headers);
+    drop_claims(headers);
+}
+
 /// Turns an upstream's head into what the client gets.
 pub(crate) fn to_client(headers: &mut HeaderMap) {
     strip(headers);
@@ -132,7 +139,10 @@ fn drop_claims(headers: &mut HeaderMap) {
 }
 
 fn claims(name: &str) -> bool {
-    name == "forwarded" || name == X_REAL_IP || name.starts_with("x-forwarded-")
+    name == "forwarded"
+        || name == X_REAL_IP
+        || name.starts_with("x-forwarded-")
+        || name == X_CONDUIT_KEY
 }
 
 fn wants_trailers(headers: &HeaderMap) -> bool {
@@ -182,6 +192,8 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const X_FORWARDED_HOST: &str = "x-forwarded-host";
 const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
 const X_REAL_IP: &str = "x-real-ip";
+/// Names the API key that a request came in with.
+const X_CONDUIT_KEY: &str = "x-conduit-key";
 /// Ties the lines of several logs together.
 pub(crate) const X_REQUEST_ID: &str = "x-request-id";
 

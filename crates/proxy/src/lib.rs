@@ -28,6 +28,7 @@ mod connections;
 mod exchange;
 mod failure;
 mod forward;
+mod gate;
 mod headers;
 pub mod limits;
 pub mod listener;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use conduit_core::policy::{Clocks, HostPolicy, OriginPolicy, Policy, Retries, Sticky};
 
+use crate::gate::access::Access;
 use crate::limits::CONNECT_TIMEOUT;
 
 /// What a route asks of its requests.
@@ -24,6 +25,8 @@ pub struct RoutePolicy {
     pub(crate) origin: OriginPolicy,
     /// Whether requests are in the access log.
     pub(crate) access_log: bool,
+    /// Who may come in; `None` is everybody.
+    pub(crate) access: Option<Access>,
 }
 
 impl RoutePolicy {
@@ -36,7 +39,19 @@ impl RoutePolicy {
             host: policy.upstream.host.clone().unwrap_or(HostPolicy::Keep),
             origin: policy.upstream.origin.unwrap_or(OriginPolicy::Keep),
             access_log: policy.access_log.unwrap_or(true),
+            access: Access::compile(policy),
         }
+    }
+
+    /// Goes on with what an earlier policy of the same service has counted and remembered.
+    #[must_use]
+    pub(crate) fn after(mut self, before: Option<&Self>) -> Self {
+        if let (Some(access), Some(before)) =
+            (&mut self.access, before.and_then(|before| before.access.as_ref()))
+        {
+            access.carry_on(before);
+        }
+        self
     }
 }
 

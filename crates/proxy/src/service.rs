@@ -24,6 +24,8 @@ use crate::connections::Connection;
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
+use crate::gate::Visitor;
+use crate::gate::access::{Granted, Verdict};
 use crate::headers::{self, X_REQUEST_ID};
 use crate::table::{Route, RouteTable};
 use crate::worker::Worker;
@@ -113,6 +115,17 @@ impl Service {
                 if let Some(line) = exchange.line() {
                     line.set_route(&route);
                 }
+                let mut request = request;
+                if let Some(access) = &route.policy.access {
+                    match Box::pin(access.check(&self.visitor(), &mut request)).await? {
+                        Verdict::Admit { identity } => {
+                            if let (Some(line), Some(identity)) = (exchange.line(), identity) {
+                                line.set_identity(identity);
+                            }
+                        }
+                        Verdict::Answer(response) => return Ok(*response),
+                    }
+                }
                 self.forward(&route, request, exchange).await
             }
             Ok(Decision::Own(response)) => {
@@ -123,6 +136,14 @@ impl Service {
                 self.worker.metrics().request_refused();
                 Err(kind.into())
             }
+        }
+    }
+
+    fn visitor(&self) -> Visitor<'_> {
+        Visitor {
+            address: self.address,
+            is_tls: matches!(self.entrance, Entrance::Https { .. }),
+            worker: &self.worker,
         }
     }
 
@@ -218,6 +239,9 @@ impl Service {
         let (mut parts, body) = request.into_parts();
         let host = host_field(&parts.uri, &parts.headers)?;
         headers::to_upstream(&mut parts.headers, &self.client, host, || self.worker.request_id());
+        if let Some(granted) = parts.extensions.remove::<Granted>() {
+            granted.write(&mut parts.headers);
+        }
         if let Some(protocol) = protocol {
             headers::set_upgrade(&mut parts.headers, protocol);
         }

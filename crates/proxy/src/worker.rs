@@ -26,6 +26,7 @@ use crate::client::Client;
 use crate::conn;
 use crate::connections::Connections;
 use crate::error::ProxyError;
+use crate::gate::access::ask::Kept;
 use crate::limits::{ACCEPT_PAUSE, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
@@ -127,6 +128,7 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
         let listening = plan.listening;
         let worker = Rc::new(Worker {
             client: Rc::new(Client::new(plan.settings.limits.connect, plan.tasks.clone())),
+            kept: Kept::default(),
             connections: Rc::default(),
             settings: plan.settings,
             table: plan.table,
@@ -154,6 +156,7 @@ impl Drop for DeathGuard {
 #[derive(Debug)]
 pub(crate) struct Worker {
     client: Rc<Client>,
+    kept: Kept,
     connections: Rc<Connections>,
     settings: Arc<ProxySettings>,
     table: live::Reader<RouteTable>,
@@ -166,6 +169,11 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn client(&self) -> &Rc<Client> {
         &self.client
+    }
+
+    /// Connections to services that are asked who may come in.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(crate) fn settings(&self) -> &ProxySettings {
@@ -206,6 +214,7 @@ impl Worker {
         accepting.finish().await;
         self.connections.drain();
         self.client.close();
+        self.kept.close();
         let finished = self.sweep_until(DRAIN_SWEEP_INTERVAL, self.tasks.finish());
         if tokio::time::timeout(self.settings.limits.drain, finished).await.is_ok() {
             return 0;
@@ -234,6 +243,7 @@ impl Worker {
                     let now = Instant::now();
                     self.connections.sweep(now, self.settings.limits.idle);
                     self.client.sweep(now);
+                    self.kept.sweep(now);
                     self.metrics.sweep();
                 }
             }
