@@ -5,6 +5,7 @@
 //! **Invariant:** the request path loads the published table once, takes no lock, and decides
 //! nothing about health: it reports, and the prober decides.
 
+pub mod access_log;
 pub mod compile;
 pub mod error;
 #[cfg(any(test, fuzzing))]
@@ -19,7 +20,6 @@ pub mod sni;
 pub mod table;
 pub mod upstream;
 
-mod access_log;
 mod authority;
 mod body;
 mod client;

@@ -85,7 +85,7 @@ impl Service {
         self: Rc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, Infallible> {
-        let line = Line::begin(&request, self.address);
+        let line = Line::begin(&request, self.address, &self.worker.settings().access_log);
         let mut exchange = Exchange::begin(self.connection.entry(), line);
         let accept = request.headers().get(header::ACCEPT).cloned();
         let mut response = match self.answer(request, &mut exchange).await {

@@ -3,6 +3,7 @@
 mod access;
 mod forwarding;
 mod harness;
+mod logging;
 mod refusals;
 mod stopping;
 mod streaming;

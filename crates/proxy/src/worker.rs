@@ -22,6 +22,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 
+use crate::access_log::AccessLog;
 use crate::client::Client;
 use crate::conn;
 use crate::connections::Connections;
@@ -44,6 +45,8 @@ pub struct ProxySettings {
     pub trust_bundle: Option<Bytes>,
     /// What an operator can bound.
     pub limits: Limits,
+    /// Where a line goes for each request.
+    pub access_log: AccessLog,
 }
 
 /// The running workers.

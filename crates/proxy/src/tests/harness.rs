@@ -12,6 +12,7 @@ use conduit_core::service::Service;
 use conduit_core::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_log::AccessLog;
 use crate::fixture;
 use crate::limits::Limits;
 use crate::listener::{BindSettings, Listeners};
@@ -43,6 +44,15 @@ impl Gateway {
         tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
         limits: Limits,
     ) -> Self {
+        Self::logging(table, tls, limits, AccessLog::Daemon)
+    }
+
+    pub(super) fn logging(
+        table: RouteTable,
+        tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
+        limits: Limits,
+        access_log: AccessLog,
+    ) -> Self {
         let (writer, reader) = live::channel(Arc::new(table));
         let tls = tls(&reader).map(Arc::new);
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -61,6 +71,7 @@ impl Gateway {
             https_port: 8443,
             trust_bundle: Some(Bytes::from_static(b"PEM")),
             limits,
+            access_log,
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
         Self { http, https, table: writer, metrics, tasks, proxy }
