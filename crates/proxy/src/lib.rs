@@ -3,7 +3,8 @@
 //! The decision half knows what is true (table, pools, health); the I/O half serves it.
 //!
 //! **Invariant:** the request path loads the published table once, takes no lock, and decides
-//! nothing about health: it reports, and the prober decides.
+//! nothing about health: it reports, and the prober decides. Only what a service asks of its clients
+//! (rates, passwords) is counted behind small locks, each for one lookup.
 
 pub mod access_log;
 pub mod compile;
