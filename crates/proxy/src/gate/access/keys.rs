@@ -89,10 +89,11 @@ fn plain(path: &str) -> Option<Cow<'_, str>> {
     let mut segments = decoded.strip_prefix('/')?.split('/').peekable();
     while let Some(segment) = segments.next() {
         // Some servers cut parameters off a segment before they look at it.
-        let name = segment.split(';').next().unwrap_or(segment);
-        let is_last = segments.peek().is_none();
-        let hidden = segment.chars().any(char::is_control);
-        if matches!(name, "." | "..") || hidden || (segment.is_empty() && !is_last) {
+        let mut parts = segment.split(';');
+        let nameless = parts.clone().next().is_none_or(str::is_empty);
+        let is_end = segment.is_empty() && segments.peek().is_none();
+        let dots = parts.any(|part| matches!(part, "." | ".."));
+        if dots || segment.chars().any(char::is_control) || (nameless && !is_end) {
             return None;
         }
     }
@@ -171,6 +172,9 @@ mod tests {
             (Method::GET, "/v1/%2e%2E/admin", Some("two ways")),
             (Method::GET, "/v1/..%2fadmin", Some("two ways")),
             (Method::GET, "/v1/..;a=b/admin", Some("two ways")),
+            (Method::GET, "/v1/;a", Some("two ways")),
+            (Method::GET, "/v1/a;..", Some("two ways")),
+            (Method::GET, "/v1/a;b=c", None),
             (Method::GET, "/v1/%5c..%5cadmin", Some("two ways")),
             (Method::GET, "/v1\\..\\admin", Some("two ways")),
             (Method::GET, "//v1/x", Some("two ways")),
