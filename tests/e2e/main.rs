@@ -27,5 +27,7 @@ mod system;
 mod certificates;
 // Saving the whole state, and getting it back.
 mod backup;
+// Access lines: in a file, across its replacement, and read again.
+mod logs;
 // The record, exported.
 mod export;

@@ -20,8 +20,13 @@ pub struct Daemon {
 impl Daemon {
     /// Starts one in a new directory and waits until its API answers.
     pub async fn start(binary: &str) -> Self {
+        Self::start_with(binary, "").await
+    }
+
+    /// The same with more configuration.
+    pub async fn start_with(binary: &str, extra: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let child = spawn(binary, directory.path(), "");
+        let child = spawn(binary, directory.path(), extra);
         Self::ready(directory, child).await
     }
 

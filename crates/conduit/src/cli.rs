@@ -18,6 +18,7 @@ mod deregister;
 mod dns;
 mod exit;
 mod import;
+mod logs;
 mod man;
 mod output;
 mod register;
@@ -81,6 +82,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Setup(args) => setup::run(&session, &args)?,
         Verb::Completions(args) => completions::run(&session, args.shell)?,
         Verb::Man => man::run(&session)?,
+        Verb::Logs(args) => logs::run(&session, &args)?,
         Verb::Config(args) => config::run(&session, args.action)?,
         Verb::Audit(args) => return audit::run(&session, args.action),
         Verb::Status(args) => return session.block_on(status::run(&session, &args)),

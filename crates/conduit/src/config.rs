@@ -52,6 +52,8 @@ pub struct Config {
     pub admin: Admin,
     /// The daemon's log.
     pub log: Log,
+    /// One line for each request.
+    pub access_log: AccessLog,
 }
 
 impl Config {
@@ -227,6 +229,67 @@ pub struct Log {
     pub level: String,
     /// How lines look.
     pub format: LogFormat,
+}
+
+/// One line for each request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Where the lines go.
+    pub output: AccessOutput,
+    /// How they look.
+    pub format: AccessFormat,
+    /// From this size on a file is moved aside, in bytes.
+    pub rotate_size: u64,
+    /// How many old files stay.
+    pub keep: u32,
+    /// Whether old files are compressed.
+    pub compress: bool,
+}
+
+/// Where access lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessOutput {
+    /// Nowhere.
+    Off,
+    /// Into the daemon's log.
+    Daemon,
+    /// To standard output.
+    Stdout,
+    /// To the system's log on this machine.
+    Syslog,
+    /// Into this file; absolute.
+    File(PathBuf),
+}
+
+impl std::fmt::Display for AccessOutput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Daemon => f.write_str("log"),
+            Self::Stdout => f.write_str("stdout"),
+            Self::Syslog => f.write_str("syslog"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// How access lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessFormat {
+    /// One JSON object per line.
+    Json,
+    /// The combined log format of Apache and nginx.
+    Common,
+}
+
+impl AccessFormat {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Common => "common",
+        }
+    }
 }
 
 /// How the lines of the log look.

@@ -18,6 +18,15 @@ use crate::telemetry::TelemetryError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppError {
+    /// The access log's file.
+    #[error("cannot open the access log {}; make its directory, or change access_log.output", path.display())]
+    AccessLog {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The control plane cannot listen.
     #[error("the admin API cannot start")]
     Admin(#[source] AdminError),

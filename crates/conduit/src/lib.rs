@@ -21,6 +21,7 @@ pub mod serve;
 pub mod signals;
 pub mod telemetry;
 
+mod access_log;
 mod archive;
 mod backup;
 mod builtin;

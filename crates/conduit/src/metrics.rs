@@ -2,12 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use conduit_core::catalog::Catalog;
+use conduit_core::live;
 use conduit_dns::metrics::Metrics as DnsMetrics;
+use conduit_proxy::access_log::Sink;
 use conduit_proxy::metrics::ProxyMetrics;
+use conduit_proxy::table::RouteTable;
 use conduit_registry::Registry;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Families;
 
@@ -15,12 +20,13 @@ use prometheus_client::registry::Registry as Families;
 pub(crate) struct Metrics {
     families: Families,
     registry: Registry,
+    access_lines_lost: Option<Arc<AtomicU64>>,
 }
 
 impl Metrics {
     /// No plane yet.
     pub(crate) fn new(registry: Registry) -> Self {
-        Self { families: Families::with_prefix("conduit"), registry }
+        Self { families: Families::with_prefix("conduit"), registry, access_lines_lost: None }
     }
 
     /// The services that are registered.
@@ -34,8 +40,14 @@ impl Metrics {
     }
 
     /// Adds what the proxy counts.
-    pub(crate) fn proxy(&mut self, metrics: &ProxyMetrics) {
+    pub(crate) fn proxy(&mut self, metrics: &ProxyMetrics, routes: &live::Reader<RouteTable>) {
         metrics.register(&mut self.families);
+        ProxyMetrics::register_upstreams(&mut self.families, routes.clone());
+    }
+
+    /// Adds how many access lines were lost.
+    pub(crate) fn access_log(&mut self, sink: &Sink) {
+        self.access_lines_lost = Some(Arc::clone(sink.lost()));
     }
 
     /// Prometheus text, with the gauges of this moment.
@@ -51,6 +63,13 @@ impl Metrics {
             "Observations that are on no record",
             ConstGauge::new(lost),
         );
+        if let Some(lost) = &self.access_lines_lost {
+            now.register(
+                "access_lines_lost",
+                "Access lines that are in no log",
+                ConstCounter::new(lost.load(Ordering::Relaxed)),
+            );
+        }
         // Writing to a string cannot fail.
         if encode(&mut text, &self.families).is_ok() {
             text.truncate(text.trim_end_matches("# EOF\n").len());

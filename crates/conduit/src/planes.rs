@@ -4,7 +4,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use conduit_core::error::Chain;
 use conduit_core::live;
@@ -12,6 +14,7 @@ use conduit_core::tasks::Tasks;
 use conduit_dns::access::Policy;
 use conduit_dns::bind::Listeners as DnsListeners;
 use conduit_dns::zone::Zone;
+use conduit_proxy::access_log::AccessLog;
 use conduit_proxy::limits::Limits;
 use conduit_proxy::listener::Listeners as ProxyListeners;
 use conduit_proxy::metrics::ProxyMetrics;
@@ -21,6 +24,7 @@ use conduit_proxy::worker::{Proxy, ProxySettings};
 use conduit_tls::authority::Authority;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_log::{self, Writer};
 use crate::app::Addresses;
 use crate::config::Config;
 use crate::error::AppError;
@@ -33,6 +37,7 @@ pub(crate) struct Planes {
     proxy_tasks: Tasks,
     dns: Option<JoinHandle<()>>,
     dns_tasks: Tasks,
+    access_log: Option<Writer>,
 }
 
 /// What the planes serve from.
@@ -44,6 +49,7 @@ pub(crate) struct Served<'a> {
     pub(crate) routes: &'a live::Reader<RouteTable>,
     pub(crate) zone: &'a live::Reader<Zone>,
     pub(crate) policy: &'a live::Reader<Policy>,
+    pub(crate) reopen: &'a Arc<AtomicBool>,
 }
 
 impl Planes {
@@ -67,13 +73,33 @@ impl Planes {
                 listeners.serve(zone, policy, counts, tasks).map_err(AppError::Dns)
             })
         });
+        let log = &served.config.access_log;
+        let access_log = match &proxy {
+            Some(_) => Writer::start(log, Arc::clone(served.reopen))?,
+            None => None,
+        };
+        if let Some(writer) = &access_log {
+            metrics.access_log(&writer.sink());
+        }
         let proxy = proxy.map(|listeners| {
-            let (settings, counts) = (served.proxy_settings()?, ProxyMetrics::new());
-            metrics.proxy(&counts);
+            let log = access_log::destination(log, access_log.as_ref());
+            let (settings, counts) = (served.proxy_settings(log)?, ProxyMetrics::new());
+            metrics.proxy(&counts, served.routes);
             Proxy::start(listeners, settings, served.routes, &counts, &proxy_tasks)
                 .map_err(AppError::Proxy)
         });
-        Ok(Self { dns: dns.transpose()?, dns_tasks, proxy: proxy.transpose()?, proxy_tasks })
+        let (dns, proxy) = (dns.transpose()?, proxy.transpose()?);
+        Ok(Self { dns, dns_tasks, proxy, proxy_tasks, access_log })
+    }
+
+    /// Writes the access lines that are left.
+    pub(crate) async fn finish_access_log(&mut self) {
+        if let Some(writer) = self.access_log.take() {
+            let written = tokio::time::timeout(ACCESS_LOG_GRACE, join(writer.finish())).await;
+            if written.is_err() {
+                tracing::warn!("the access log did not end in time");
+            }
+        }
     }
 
     /// Lets requests and streams finish until the deadline, or until `now`.
@@ -102,7 +128,7 @@ impl Planes {
 }
 
 impl Served<'_> {
-    fn proxy_settings(&self) -> Result<ProxySettings, AppError> {
+    fn proxy_settings(&self, access_log: AccessLog) -> Result<ProxySettings, AppError> {
         let resolver = || Arc::new(SniResolver::new(self.routes.clone()));
         let server = |_| conduit_tls::config::server_config(resolver()).map_err(AppError::Tls);
         Ok(ProxySettings {
@@ -111,6 +137,7 @@ impl Served<'_> {
             trust_bundle: self.authority.map(|a| a.bundle_pem().to_owned().into()),
             trusted_proxies: self.config.proxy.trusted_proxies.clone(),
             limits: Limits { drain: self.config.gateway.drain, ..Limits::default() },
+            access_log,
         })
     }
 }
@@ -150,5 +177,7 @@ fn thread(
     std::thread::Builder::new().name(name.into()).spawn(body).map_err(failed)
 }
 
+/// How long writing the last access lines may take.
+const ACCESS_LOG_GRACE: Duration = Duration::from_secs(2);
 /// What redirects name when there is no HTTPS listener to name.
 const HTTPS_PORT: u16 = 443;

@@ -46,6 +46,8 @@ pub struct Orders {
     pub now: CancellationToken,
     /// Asks to read the configuration again.
     pub reload: Arc<Notify>,
+    /// Asks to open the access log's file again.
+    pub reopen: Arc<AtomicBool>,
 }
 
 impl Bound {
@@ -130,6 +132,7 @@ impl Running {
             routes: &routes,
             zone: &zone,
             policy: &tunables.policy_reader,
+            reopen: &orders.reopen,
         };
         let planes = Planes::start(bound.dns, bound.proxy, &served, &mut metrics, tasks)?;
         let reloader = reloader.map(|r| Arc::new(r.attach(tunables, registry.clone())));
@@ -172,6 +175,7 @@ impl Running {
         self.planes.drain_proxy(now).await;
         finish("admin", &self.admin, ADMIN_GRACE).await;
         self.planes.stop_dns().await;
+        self.planes.finish_access_log().await;
         finish("recorder", &self.recorder, RECORDER_GRACE).await;
         if let Err(error) = record_stop(&self.registry).await {
             tracing::error!(error = %Chain(&error), "the stop is not on record");

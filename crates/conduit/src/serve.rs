@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustix::thread::disable_transparent_huge_pages;
 use sd_notify::NotifyState;
@@ -24,11 +25,8 @@ pub fn run(loaded: Loaded) -> Result<(), AppError> {
     // The allocator asks for huge pages, which a heap of many small things fills badly: with
     // 10,000 services they cost 18 MB. A kernel without them has nothing to turn off.
     let small_pages = disable_transparent_huge_pages(true);
-    let mut log = loaded.config.log.clone();
-    if !loaded.config.proxy.access_log {
-        log.level.push_str(",access=off");
-    }
-    let handle = telemetry::start(&log, Output::of_this_process()).map_err(AppError::Log)?;
+    let handle =
+        telemetry::start(&loaded.config.log, Output::of_this_process()).map_err(AppError::Log)?;
     if let Err(error) = small_pages {
         tracing::debug!(%error, "huge pages stay as they are");
     }
@@ -56,7 +54,9 @@ fn serve(bound: Bound, reloader: Reloader) -> Result<(), AppError> {
         let signals = Signals::listen()
             .map_err(|source| AppError::Runtime { what: "signal handling", source })?;
         let reload = Arc::clone(&orders.reload);
+        let reopen = Arc::clone(&orders.reopen);
         let listening = signals.serve(orders.drain.clone(), orders.now.clone(), move || {
+            reopen.store(true, Ordering::Release);
             reload.notify_one();
         });
         let addresses = bound.addresses().clone();

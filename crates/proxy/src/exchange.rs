@@ -7,10 +7,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access_log::Line;
+use crate::access_log::{End, Line};
 use crate::client::Lease;
 use crate::connections::Entry;
 use crate::gate::body_limit::BodyLimit;
@@ -25,6 +26,7 @@ pub(crate) struct Exchange {
     counters: Option<Arc<ServiceCounters>>,
     line: Option<Box<Line>>,
     status: u16,
+    first_byte: Option<Duration>,
     bytes_in: Rc<Cell<u64>>,
     bytes_out: u64,
     complete: bool,
@@ -42,6 +44,7 @@ impl Exchange {
             counters: None,
             line,
             status: 0,
+            first_byte: None,
             bytes_in: Rc::default(),
             bytes_out: 0,
             complete: false,
@@ -83,8 +86,12 @@ impl Exchange {
 
     /// An upstream began to answer.
     pub(crate) fn answered_by(&mut self, lease: Lease, in_flight: InFlight, retries: u32) {
-        in_flight.upstream().delivered(Instant::now());
+        let now = Instant::now();
+        let first_byte = now.saturating_duration_since(self.started);
+        self.first_byte = Some(first_byte);
+        in_flight.upstream().delivered(now);
         if let Some(counters) = &self.counters {
+            counters.first_byte(first_byte);
             counters.retried(retries);
         }
         self.upstream = Some((lease, in_flight));
@@ -126,8 +133,15 @@ impl Drop for Exchange {
         if let Some(counters) = &self.counters {
             counters.end(self.status, took, self.bytes_in.get(), self.bytes_out);
         }
-        if let Some(line) = &self.line {
-            line.write(self.status, took, self.bytes_out, self.complete);
+        if let Some(line) = self.line.take().filter(|line| line.is_wanted()) {
+            line.write(End {
+                status: self.status,
+                took,
+                first_byte: self.first_byte,
+                bytes_in: self.bytes_in.get(),
+                bytes_out: self.bytes_out,
+                complete: self.complete,
+            });
         }
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use conduit_core::name::ServiceName;
 use conduit_core::policy::Size;
 
+use crate::gate::access::refusal::Refusal;
+
 /// A request that no upstream answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -80,6 +82,8 @@ pub(crate) enum FailureKind {
     OriginRefused,
     /// The service does not serve this path.
     PathRefused,
+    /// Not let in at the gate.
+    Refused(Box<Refusal>),
     /// No route has this host.
     UnknownHost(String),
 }
@@ -103,18 +107,21 @@ impl FailureKind {
             Self::NoUpstream { .. } => "no_upstream",
             Self::OriginRefused => "origin_refused",
             Self::PathRefused => "path_refused",
+            Self::Refused(refusal) => refusal.word(),
             Self::UnknownHost(_) => "unknown_host",
         }
     }
 
     fn side(&self) -> Side {
         match self {
+            Self::Refused(refusal) if refusal.is_ours() => Side::Upstream,
             Self::AddressRefused
             | Self::BadAuthority(_)
             | Self::BadPath(_)
             | Self::BodyBroken
             | Self::BodyTooLarge { .. }
             | Self::Maintenance(_)
+            | Self::Refused(_)
             | Self::MethodRefused
             | Self::Misdirected
             | Self::OriginRefused
@@ -180,6 +187,7 @@ impl fmt::Display for FailureKind {
                 f.write_str("pages of this origin may not use this service like this")
             }
             Self::PathRefused => f.write_str("this path is not served here"),
+            Self::Refused(refusal) => refusal.fmt(f),
             Self::UnknownHost(host) => write!(f, "no service has the host {host}"),
         }
     }

@@ -151,6 +151,13 @@ pub(crate) fn set_host(headers: &mut HeaderMap, field: &HostField, upstream: &Up
     headers.insert(header::HOST, host);
 }
 
+/// Turns a client's head into the beginning of a question about it: without hop-by-hop fields and
+/// without what it claims.
+pub(crate) fn drop_for_question(headers: &mut HeaderMap) {
+    strip(headers);
+    claims::drop_claims(headers, false);
+}
+
 /// Turns an upstream's head into what the client gets.
 pub(crate) fn to_client(headers: &mut HeaderMap) {
     strip(headers);

@@ -3,8 +3,10 @@
 //! The decision half knows what is true (table, pools, health); the I/O half serves it.
 //!
 //! **Invariant:** the request path loads the published table once, takes no lock, and decides
-//! nothing about health: it reports, and the prober decides.
+//! nothing about health: it reports, and the prober decides. Only what a service asks of its clients
+//! (rates, passwords) is counted behind small locks, each for one lookup.
 
+pub mod access_log;
 pub mod compile;
 pub mod error;
 #[cfg(any(test, fuzzing))]
@@ -19,7 +21,6 @@ pub mod sni;
 pub mod table;
 pub mod upstream;
 
-mod access_log;
 mod authority;
 mod body;
 mod client;

@@ -99,6 +99,8 @@ pub(crate) const LINGER_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
 pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer request ids of clients are replaced by our own.
 pub(crate) const REQUEST_ID_BYTES_MAX: usize = 64;
+/// Access lines that wait for their writer; more are dropped and counted.
+pub(crate) const LOG_LINES_MAX: usize = 16_384;
 /// What of a path goes into the access log.
 pub(crate) const LOG_PATH_BYTES_MAX: usize = 512;
 /// What a client gets to close its side of a tunnel after the upstream has closed the other.

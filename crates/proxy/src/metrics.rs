@@ -6,6 +6,8 @@
 //! **Invariant:** a shard's map is locked once per service and worker, never per request; counting
 //! is a relaxed atomic add.
 
+mod upstreams;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,14 +15,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use conduit_core::live;
 use conduit_core::name::ServiceName;
 use foldhash::fast::RandomState;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+
+use self::upstreams::States;
+use crate::table::RouteTable;
 
 /// Everything the proxy counts; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +54,11 @@ impl ProxyMetrics {
     /// Adds what is counted here to what `/metrics` shows, under `proxy_…`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register_collector(Box::new(Scrape(Arc::clone(&self.0))));
+    }
+
+    /// Adds the states of the upstreams in the published table.
+    pub fn register_upstreams(registry: &mut Registry, table: live::Reader<RouteTable>) {
+        registry.register_collector(Box::new(States(table)));
     }
 
     /// Drops the counts of services that are gone; `keep` says which are not.
@@ -135,8 +146,8 @@ impl WorkerMetrics {
 #[derive(Debug, Default)]
 pub(crate) struct ServiceCounters {
     classes: [AtomicU64; CLASSES.len()],
-    buckets: [AtomicU64; BUCKETS_MS.len() + 1],
-    duration_us: AtomicU64,
+    duration: Histogram,
+    first_byte: Histogram,
     in_flight: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -146,6 +157,11 @@ pub(crate) struct ServiceCounters {
 impl ServiceCounters {
     pub(crate) fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An upstream began to answer this long after the request's head was read.
+    pub(crate) fn first_byte(&self, after: Duration) {
+        self.first_byte.note(after);
     }
 
     pub(crate) fn retried(&self, times: u32) {
@@ -160,12 +176,41 @@ impl ServiceCounters {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let class = usize::from(status / 100).min(CLASSES.len() - 1);
         self.classes[class].fetch_add(1, Ordering::Relaxed);
+        self.duration.note(took);
+        self.bytes_in.fetch_add(bytes_in, Ordering::Relaxed);
+        self.bytes_out.fetch_add(bytes_out, Ordering::Relaxed);
+    }
+}
+
+/// Durations in buckets.
+#[derive(Debug, Default)]
+struct Histogram {
+    buckets: [AtomicU64; BUCKETS_MS.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Histogram {
+    fn note(&self, took: Duration) {
         let bucket = BUCKETS_MS.partition_point(|ms| Duration::from_millis(*ms) < took);
         self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.duration_us.fetch_add(micros, Ordering::Relaxed);
-        self.bytes_in.fetch_add(bytes_in, Ordering::Relaxed);
-        self.bytes_out.fetch_add(bytes_out, Ordering::Relaxed);
+        self.sum_us.fetch_add(micros, Ordering::Relaxed);
+    }
+}
+
+/// The sum of histograms, as plain numbers.
+#[derive(Debug, Default)]
+struct Durations {
+    buckets: [u64; BUCKETS_MS.len() + 1],
+    sum_us: u64,
+}
+
+impl Durations {
+    fn add(&mut self, histogram: &Histogram) {
+        for (sum, value) in self.buckets.iter_mut().zip(&histogram.buckets) {
+            *sum += value.load(Ordering::Relaxed);
+        }
+        self.sum_us += histogram.sum_us.load(Ordering::Relaxed);
     }
 }
 
@@ -173,8 +218,8 @@ impl ServiceCounters {
 #[derive(Debug, Default)]
 struct Sum {
     classes: [u64; CLASSES.len()],
-    buckets: [u64; BUCKETS_MS.len() + 1],
-    duration_us: u64,
+    duration: Durations,
+    first_byte: Durations,
     in_flight: u64,
     bytes_in: u64,
     bytes_out: u64,
@@ -187,10 +232,8 @@ impl Sum {
         for (sum, value) in self.classes.iter_mut().zip(&counters.classes) {
             *sum += read(value);
         }
-        for (sum, value) in self.buckets.iter_mut().zip(&counters.buckets) {
-            *sum += read(value);
-        }
-        self.duration_us += read(&counters.duration_us);
+        self.duration.add(&counters.duration);
+        self.first_byte.add(&counters.first_byte);
         self.in_flight += read(&counters.in_flight);
         self.bytes_in += read(&counters.bytes_in);
         self.bytes_out += read(&counters.bytes_out);
@@ -276,28 +319,24 @@ fn encode_services(
         let labels = [("service", service.as_str())];
         ConstGauge::new(sum.in_flight.cast_signed()).encode(metric.encode_family(&labels)?)?;
     }
-    let mut metric = encoder.encode_descriptor(
-        "proxy_request_duration_seconds",
-        "From the end of the request's head to the end of the response",
-        None,
-        MetricType::Histogram,
-    )?;
-    for (service, sum) in sums {
-        let labels = [("service", service.as_str())];
-        let mut metric = metric.encode_family(&labels)?;
-        let bounds = BUCKETS_MS.iter().map(|ms| seconds(ms * 1_000));
-        let buckets: Vec<(f64, u64)> =
-            bounds.chain([f64::INFINITY]).zip(sum.buckets.iter().copied()).collect();
-        let total = sum.buckets.iter().sum();
-        let no_exemplars = None::<&HashMap<usize, _>>;
-        metric.encode_histogram::<[(&str, &str); 0]>(
-            seconds(sum.duration_us),
-            total,
-            &buckets,
-            no_exemplars,
-        )?;
+    for (name, help, read) in HISTOGRAMS {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (service, sum) in sums {
+            let labels = [("service", service.as_str())];
+            encode_histogram(metric.encode_family(&labels)?, read(sum))?;
+        }
     }
     Ok(())
+}
+
+fn encode_histogram(mut metric: MetricEncoder<'_>, durations: &Durations) -> fmt::Result {
+    let bounds = BUCKETS_MS.iter().map(|ms| seconds(ms * 1_000));
+    let buckets: Vec<(f64, u64)> =
+        bounds.chain([f64::INFINITY]).zip(durations.buckets.iter().copied()).collect();
+    let total = durations.buckets.iter().sum();
+    let no_exemplars = None::<&HashMap<usize, _>>;
+    let sum = seconds(durations.sum_us);
+    metric.encode_histogram::<[(&str, &str); 0]>(sum, total, &buckets, no_exemplars)
 }
 
 #[expect(
@@ -321,6 +360,21 @@ const PER_SERVICE: [PerService; 3] = [
     ("proxy_response_bytes", "Bytes of response bodies", |sum| sum.bytes_out),
     ("proxy_retries", "Requests moved to another upstream", |sum| sum.retries),
 ];
+/// One histogram per service: its name, its help, and where it is.
+type PerServiceHistogram = (&'static str, &'static str, fn(&Sum) -> &Durations);
+
+const HISTOGRAMS: [PerServiceHistogram; 2] = [
+    (
+        "proxy_request_duration_seconds",
+        "From the end of the request's head to the end of the response",
+        |sum| &sum.duration,
+    ),
+    (
+        "proxy_first_byte_seconds",
+        "From the end of the request's head to the head of the upstream's response",
+        |sum| &sum.first_byte,
+    ),
+];
 /// Status classes; the first is for clients that left before there was a status.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Upper bounds of the duration's buckets.
@@ -339,6 +393,7 @@ mod tests {
         for worker in [metrics.worker(), metrics.worker()] {
             let counters = worker.service(&service);
             counters.begin();
+            counters.first_byte(Duration::from_millis(2));
             counters.end(200, Duration::from_millis(3), 5, 70);
         }
         let mut text = String::new();
@@ -349,6 +404,9 @@ mod tests {
             "conduit_proxy_response_bytes_total{service=\"grafana\"} 140",
             "conduit_proxy_request_duration_seconds_bucket{le=\"0.002\",service=\"grafana\"} 0",
             "conduit_proxy_request_duration_seconds_bucket{le=\"0.005\",service=\"grafana\"} 2",
+            "conduit_proxy_first_byte_seconds_bucket{le=\"0.001\",service=\"grafana\"} 0",
+            "conduit_proxy_first_byte_seconds_bucket{le=\"0.002\",service=\"grafana\"} 2",
+            "conduit_proxy_first_byte_seconds_sum{service=\"grafana\"} 0.004",
             "conduit_proxy_request_duration_seconds_bucket{le=\"+Inf\",service=\"grafana\"} 2",
         ] {
             assert!(text.contains(line), "{line}\nin\n{text}");
@@ -357,5 +415,26 @@ mod tests {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).expect("encodes");
         assert!(!text.contains("grafana"));
+    }
+
+    #[test]
+    fn upstreams_are_shown_as_they_are() {
+        use crate::fixture;
+        let table = fixture::table(vec![fixture::service("web", &["10.0.0.1:80", "10.0.0.2:80"])]);
+        let upstreams = table.pools().next().expect("one").upstreams().to_vec();
+        upstreams[0].set_state(conduit_core::health::UpstreamState::Ejected);
+        let _busy = upstreams[1].begin();
+        let (_writer, reader) = live::channel(Arc::new(table));
+        let mut registry = Registry::with_prefix("conduit");
+        ProxyMetrics::register_upstreams(&mut registry, reader);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("encodes");
+        for line in [
+            "conduit_proxy_upstream_state{service=\"web\",upstream=\"10.0.0.1:80\"} 0",
+            "conduit_proxy_upstream_state{service=\"web\",upstream=\"10.0.0.2:80\"} -1",
+            "conduit_proxy_upstream_in_flight{service=\"web\",upstream=\"10.0.0.2:80\"} 1",
+        ] {
+            assert!(text.contains(line), "{line}\nin\n{text}");
+        }
     }
 }

@@ -26,7 +26,8 @@ pub(crate) fn failure(failure: &Failure, accept: Option<&HeaderValue>) -> Respon
     let mut response = own(status, content_type, body.into());
     let headers = response.headers_mut();
     headers.insert(CONDUIT_ERROR, HeaderValue::from_static(failure.kind.word()));
-    match failure.kind {
+    match &failure.kind {
+        FailureKind::Refused(refusal) => refusal.write(headers),
         FailureKind::NoUpstream { .. } => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
@@ -73,6 +74,7 @@ fn status_of(kind: &FailureKind) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         FailureKind::PathRefused | FailureKind::UnknownHost(_) => StatusCode::NOT_FOUND,
+        FailureKind::Refused(refusal) => refusal.status(),
     }
 }
 

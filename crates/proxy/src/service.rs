@@ -108,7 +108,8 @@ impl Service {
     ) -> Result<Response<ResponseBody>, Infallible> {
         let told = self.trusted.then(|| Box::new(self.told(request.headers())));
         let client = told.as_deref().unwrap_or(&self.client);
-        let line = Line::begin(&request, client.address());
+        let log = &self.worker.settings().access_log;
+        let line = Line::begin(&request, client.address(), log);
         let mut exchange = Exchange::begin(self.connection.entry(), line);
         let accept = request.headers().get(header::ACCEPT).cloned();
         let mut response = match self.answer(request, client, &mut exchange).await {
@@ -223,7 +224,7 @@ impl Service {
             Ok(Entered::Answer(response)) => (Ok(*response), None),
             Ok(Entered::Pass(pass)) => {
                 if let (Some(line), Some(identity)) = (exchange.line(), &pass.identity) {
-                    line.set_user(identity);
+                    line.set_identity(Arc::clone(identity));
                 }
                 let passage = Passage { pass: Some(&pass), ..passage };
                 let answered = self.forward(passage, request, exchange).await;

@@ -1,5 +1,6 @@
 //! The I/O half end to end, over loopback: real sockets in front, fake upstreams behind.
 
+mod access;
 mod forwarding;
 mod gate;
 mod gate_bodies;
@@ -7,6 +8,7 @@ mod gate_codings;
 mod gate_origins;
 mod gate_trust;
 mod harness;
+mod logging;
 mod refusals;
 mod stopping;
 mod streaming;

@@ -23,10 +23,12 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 
+use crate::access_log::AccessLog;
 use crate::client::Client;
 use crate::conn;
 use crate::connections::Connections;
 use crate::error::ProxyError;
+use crate::gate::access::ask::Kept;
 use crate::gate::compress::Compression;
 use crate::limits::{ACCEPT_PAUSE, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
 use crate::listener::{Listeners, Listening};
@@ -47,6 +49,8 @@ pub struct ProxySettings {
     pub trusted_proxies: Vec<IpNet>,
     /// What an operator can bound.
     pub limits: Limits,
+    /// Where a line goes for each request.
+    pub access_log: AccessLog,
 }
 
 /// The running workers.
@@ -131,6 +135,7 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
         let listening = plan.listening;
         let worker = Rc::new(Worker {
             client: Rc::new(Client::new(plan.settings.limits.connect, plan.tasks.clone())),
+            kept: Kept::default(),
             connections: Rc::default(),
             settings: plan.settings,
             table: plan.table,
@@ -159,6 +164,7 @@ impl Drop for DeathGuard {
 #[derive(Debug)]
 pub(crate) struct Worker {
     client: Rc<Client>,
+    kept: Kept,
     connections: Rc<Connections>,
     settings: Arc<ProxySettings>,
     table: live::Reader<RouteTable>,
@@ -172,6 +178,11 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn client(&self) -> &Rc<Client> {
         &self.client
+    }
+
+    /// Connections to services that are asked who may come in.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(crate) fn settings(&self) -> &ProxySettings {
@@ -216,6 +227,7 @@ impl Worker {
         accepting.finish().await;
         self.connections.drain();
         self.client.close();
+        self.kept.close();
         let finished = self.sweep_until(DRAIN_SWEEP_INTERVAL, self.tasks.finish());
         if tokio::time::timeout(self.settings.limits.drain, finished).await.is_ok() {
             return 0;
@@ -244,6 +256,7 @@ impl Worker {
                     let now = Instant::now();
                     self.connections.sweep(now, self.settings.limits.idle);
                     self.client.sweep(now);
+                    self.kept.sweep(now);
                     self.metrics.sweep();
                 }
             }

@@ -54,6 +54,8 @@ pub(crate) enum Verb {
     Ca(CaArgs),
     /// List names, resolve one through the running gateway, or flush the cache
     Dns(DnsArgs),
+    /// Show the access log, and follow it
+    Logs(LogsArgs),
     /// Read, verify or export the record
     Audit(AuditArgs),
     /// Make, list or revoke API tokens
@@ -223,6 +225,30 @@ pub(crate) struct ResolveArgs {
     /// Output
     #[command(flatten)]
     pub(crate) output: Json,
+}
+
+/// `conduit logs`.
+#[derive(Debug, Default, Args)]
+#[command(after_help = "Reads the access log's files (access_log.output is a path and \
+    access_log.format is json), on the gateway's machine; it need not run. Lines of the daemon are \
+    in the system's journal: journalctl -u conduit. Containers' logs are not shown yet.")]
+pub(crate) struct LogsArgs {
+    /// Go on with new lines as they come, across rotation
+    #[arg(short = 'f', long)]
+    pub(crate) follow: bool,
+    /// Only requests for this service
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// Only requests since then: 10m, 2h, or a time such as 2026-04-04T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// The newest lines to begin with, unless --since is given
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(crate) lines: u32,
+    /// Print the lines as they are in the file
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `conduit config`.

@@ -5,6 +5,7 @@
 //! **Invariant:** either every value is legal and there is a [`Config`], or every problem is
 //! reported.
 
+mod access_log;
 mod gateway;
 mod judge;
 mod monitor;
@@ -31,6 +32,7 @@ pub(crate) fn resolve(file: &File, surroundings: &Surroundings) -> Result<Config
         health: planes::health(&mut judge, &file.health),
         monitor: monitor::monitor(&mut judge, &file.monitor, surroundings),
         log: gateway::log(&mut judge, &file.log),
+        access_log: access_log::access_log(&mut judge, file, surroundings),
         gateway,
         admin,
     };

@@ -19,6 +19,7 @@ pub(crate) struct File {
     pub(crate) monitor: Monitor,
     pub(crate) admin: Admin,
     pub(crate) log: Log,
+    pub(crate) access_log: AccessLog,
     /// Not a key of the file: the directory under `~/.config`, from `CONDUIT_APP_NAME`.
     #[serde(skip)]
     pub(crate) app_name: Given<Text>,
@@ -132,4 +133,14 @@ pub(crate) struct Admin {
 pub(crate) struct Log {
     pub(crate) level: Given<Text>,
     pub(crate) format: Given<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AccessLog {
+    pub(crate) output: Given<Text>,
+    pub(crate) format: Given<Text>,
+    pub(crate) rotate_size: Given<Text>,
+    pub(crate) keep: Given<Text>,
+    pub(crate) compress: Given<bool>,
 }

@@ -10,6 +10,7 @@ use toml::Value;
 use super::check::defaults;
 use super::{Config, MonitoredServer, Surroundings};
 use conduit_core::duration::print;
+use conduit_core::policy::Size;
 
 /// What differs between two configurations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -136,6 +137,11 @@ impl Config {
             fixed("admin.listen", text(self.admin.listen)),
             dynamic("log.level", text(&self.log.level)),
             fixed("log.format", text(self.log.format.as_str())),
+            fixed("access_log.output", text(&self.access_log.output)),
+            fixed("access_log.format", text(self.access_log.format.as_str())),
+            fixed("access_log.rotate_size", text(Size(self.access_log.rotate_size))),
+            fixed("access_log.keep", i64::from(self.access_log.keep).into()),
+            fixed("access_log.compress", self.access_log.compress.into()),
         ]
     }
 }

@@ -108,6 +108,9 @@ impl fmt::Display for UserName {
 }
 
 /// A hashed password: bcrypt (`$2b$…`, as `htpasswd -B` and Caddy write it) or Argon2 (`$argon2id$…`).
+///
+/// What checking it costs is bounded: bcrypt up to cost 14, Argon2 up to
+/// 256 MiB of memory and ten passes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(Box<str>);
 
@@ -122,15 +125,41 @@ impl FromStr for PasswordHash {
     type Err = InvalidText;
 
     fn from_str(text: &str) -> Result<Self, InvalidText> {
-        let known = ["$2a$", "$2b$", "$2y$", "$argon2id$", "$argon2i$"];
+        // Not even a part of it is told: it may be a password in the clear.
+        let invalid = |what| InvalidText::new("…", what);
         let visible = text.bytes().all(|b| b.is_ascii_graphic());
-        if known.iter().any(|k| text.starts_with(k)) && text.len() <= 256 && visible {
-            Ok(Self(text.into()))
+        let affordable = if ["$2a$", "$2b$", "$2y$"].iter().any(|k| text.starts_with(k)) {
+            (text.len() == BCRYPT_BYTES).then(|| is_affordable_bcrypt(text))
+        } else if ["$argon2id$", "$argon2i$"].iter().any(|k| text.starts_with(k)) {
+            Some(is_affordable_argon2(text))
         } else {
-            // Not even a part of it: it may be a password in the clear.
-            Err(InvalidText::new("…", "a hashed password; use bcrypt ($2b$…) or argon2id"))
+            None
+        };
+        match affordable {
+            Some(true) if text.len() <= 256 && visible => Ok(Self(text.into())),
+            Some(false) => Err(invalid(
+                "a hash that can be checked in time; use bcrypt up to cost 14, or argon2 with up \
+                 to m=262144 and t=10",
+            )),
+            _ => Err(invalid("a hashed password; use bcrypt ($2b$…) or argon2id")),
         }
     }
+}
+
+fn is_affordable_bcrypt(text: &str) -> bool {
+    let cost = text.split('$').nth(2).and_then(|cost| cost.parse::<u8>().ok());
+    cost.is_some_and(|cost| (4..=BCRYPT_COST_MAX).contains(&cost))
+}
+
+/// Reads `m=…,t=…,p=…`, which stand between two `$` in any order.
+fn is_affordable_argon2(text: &str) -> bool {
+    let number = |name: &str| {
+        let mut fields = text.split('$').flat_map(|part| part.split(','));
+        fields.find_map(|field| field.strip_prefix(name)?.strip_prefix('=')?.parse::<u32>().ok())
+    };
+    number("m").is_some_and(|kib| kib <= ARGON2_KIB_MAX)
+        && number("t").is_some_and(|passes| passes <= ARGON2_PASSES_MAX)
+        && number("p").is_some_and(|lanes| lanes <= ARGON2_LANES_MAX)
 }
 
 impl fmt::Display for PasswordHash {
@@ -342,3 +371,11 @@ impl fmt::Display for Origin {
 written!(RateKey, UserName, PasswordHash, KeyHash, MethodName, Url, Origin);
 
 const SCHEME: &str = "http://";
+/// `$2b$`, the cost, a `$`, 22 characters of salt and 31 of hash.
+const BCRYPT_BYTES: usize = 60;
+/// Each step doubles the time; 14 takes about a second.
+const BCRYPT_COST_MAX: u8 = 14;
+/// What one check of an Argon2 hash may use, in KiB.
+const ARGON2_KIB_MAX: u32 = 262_144;
+const ARGON2_PASSES_MAX: u32 = 10;
+const ARGON2_LANES_MAX: u32 = 16;

@@ -60,6 +60,22 @@ fn what_cannot_be_is_refused_with_its_reason() {
 }
 
 #[test]
+fn hashes_that_take_too_long_to_check_are_refused() {
+    let rest = "abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzabcde";
+    for (hash, legal) in [
+        (format!("$2b$10${rest}"), true),
+        (format!("$2y$14${rest}"), true),
+        (format!("$2b$15${rest}"), false),
+        (format!("$2b$10${rest}x"), false),
+        ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2g".to_owned(), true),
+        ("$argon2id$v=19$m=4194304,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2g".to_owned(), false),
+        ("$argon2id$v=19$t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2g".to_owned(), false),
+    ] {
+        assert_eq!(hash.parse::<PasswordHash>().is_ok(), legal, "{hash}");
+    }
+}
+
+#[test]
 fn a_preset_fills_what_is_silent() {
     let policy = read(r#"{"preset":"ollama","timeouts":{"idle":"5m"}}"#).with_preset();
     assert_eq!(policy.timeouts.idle, "5m".parse().ok());

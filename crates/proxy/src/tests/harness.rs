@@ -12,6 +12,7 @@ use conduit_core::service::Service;
 use conduit_core::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_log::AccessLog;
 use crate::fixture;
 use crate::limits::Limits;
 use crate::listener::{BindSettings, Listeners};
@@ -43,7 +44,7 @@ impl Gateway {
         tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
         limits: Limits,
     ) -> Self {
-        Self::behind(&[], table, tls, limits)
+        Self::serving(&[], table, tls, limits, AccessLog::Daemon)
     }
 
     /// The same, with proxies in front that are trusted.
@@ -52,6 +53,26 @@ impl Gateway {
         table: RouteTable,
         tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
         limits: Limits,
+    ) -> Self {
+        Self::serving(trusted_proxies, table, tls, limits, AccessLog::Daemon)
+    }
+
+    /// The same, with its access lines going here.
+    pub(super) fn logging(
+        table: RouteTable,
+        tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
+        limits: Limits,
+        access_log: AccessLog,
+    ) -> Self {
+        Self::serving(&[], table, tls, limits, access_log)
+    }
+
+    fn serving(
+        trusted_proxies: &[&str],
+        table: RouteTable,
+        tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
+        limits: Limits,
+        access_log: AccessLog,
     ) -> Self {
         let (writer, reader) = live::channel(Arc::new(table));
         let tls = tls(&reader).map(Arc::new);
@@ -75,6 +96,7 @@ impl Gateway {
                 .map(|network| network.parse().expect("a network"))
                 .collect(),
             limits,
+            access_log,
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
         Self { http, https, table: writer, metrics, tasks, proxy }

@@ -1,0 +1,195 @@
+//! The access log: lines that workers hand over, written by one thread.
+//!
+//! **Invariant:** nobody waits for the writer. What it cannot write is counted and told, once in a
+//! while; a disk that is full or a log server that is gone stops neither it nor anybody else.
+
+pub(crate) mod file;
+mod format;
+mod syslog;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use conduit_proxy::access_log::{AccessLog, Lines, Sink, queue};
+use tokio::time::Instant;
+
+use self::file::{LogFile, Rotation};
+use self::syslog::Syslog;
+use crate::config::{self, AccessFormat, AccessOutput};
+use crate::error::AppError;
+
+/// The running writer.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    sink: Sink,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    /// Starts it when the configuration asks for one; `reopen` asks it to open its file again.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or the thread not be started.
+    pub(crate) fn start(
+        log: &config::AccessLog,
+        reopen: Arc<AtomicBool>,
+    ) -> Result<Option<Self>, AppError> {
+        let output = match &log.output {
+            AccessOutput::Off | AccessOutput::Daemon => return Ok(None),
+            AccessOutput::Stdout => Output::Stdout,
+            AccessOutput::Syslog => Output::Syslog(Syslog::at(Path::new(SYSLOG_SOCKET))),
+            AccessOutput::File(path) => {
+                let rotation =
+                    Rotation { size: log.rotate_size, keep: log.keep, compress: log.compress };
+                let file = LogFile::open(path, rotation);
+                Output::File(
+                    file.map_err(|source| AppError::AccessLog { path: path.clone(), source })?,
+                )
+            }
+        };
+        let (sink, lines) = queue();
+        let stop = Arc::new(AtomicBool::new(false));
+        let work = Work {
+            output,
+            format: log.format,
+            lines,
+            reopen,
+            stop: Arc::clone(&stop),
+            lost: Arc::clone(sink.lost()),
+            told: (0, None),
+        };
+        let thread = std::thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || work.run())
+            .map_err(|source| AppError::Runtime { what: "the access log", source })?;
+        Ok(Some(Self { sink, stop, thread }))
+    }
+
+    /// Where workers send lines.
+    pub(crate) fn sink(&self) -> Sink {
+        self.sink.clone()
+    }
+
+    /// Writes what is there and ends.
+    pub(crate) fn finish(self) -> JoinHandle<()> {
+        self.stop.store(true, Ordering::Release);
+        self.thread
+    }
+}
+
+/// Where workers send lines, given what the configuration says and whether a writer runs.
+pub(crate) fn destination(log: &config::AccessLog, writer: Option<&Writer>) -> AccessLog {
+    match (writer, &log.output) {
+        (Some(writer), _) => AccessLog::Queue(writer.sink()),
+        (None, AccessOutput::Daemon) => AccessLog::Daemon,
+        (None, _) => AccessLog::Off,
+    }
+}
+
+enum Output {
+    Stdout,
+    File(LogFile),
+    Syslog(Syslog),
+}
+
+struct Work {
+    output: Output,
+    format: AccessFormat,
+    lines: Lines,
+    reopen: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
+    lost: Arc<AtomicU64>,
+    /// How many were lost when it was told last, and when.
+    told: (u64, Option<Instant>),
+}
+
+impl Work {
+    fn run(mut self) {
+        let mut text = Vec::with_capacity(BATCH_BYTES);
+        loop {
+            let stopping = self.stop.load(Ordering::Acquire);
+            let patience = if stopping { Duration::ZERO } else { TICK };
+            let first = self.lines.next(patience);
+            if self.reopen.swap(false, Ordering::AcqRel) {
+                self.reopen();
+            }
+            match first {
+                Ok(line) => {
+                    let mut count = 1;
+                    format::write(self.format, &line, &mut text);
+                    while text.len() < BATCH_BYTES
+                        && let Some(line) = self.lines.ready()
+                    {
+                        format::write(self.format, &line, &mut text);
+                        count += 1;
+                    }
+                    self.write(&text, count);
+                    text.clear();
+                    if !stopping {
+                        // Lines gather meanwhile, so that workers need not wake us for each.
+                        std::thread::sleep(BATCH_PAUSE);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if !stopping => {}
+                Err(_) => break,
+            }
+            self.tell();
+        }
+        if let Output::File(file) = &mut self.output {
+            file.close();
+        }
+    }
+
+    fn write(&mut self, text: &[u8], count: u64) {
+        let written = match &mut self.output {
+            Output::Stdout => io::stdout().lock().write_all(text).map_err(|error| (error, count)),
+            Output::File(file) => file.write(text).map_err(|error| (error, count)),
+            Output::Syslog(syslog) => syslog.write(text),
+        };
+        if let Err((error, lost)) = written {
+            self.lost.fetch_add(lost, Ordering::Relaxed);
+            tracing::debug!(%error, "access lines were not written");
+        }
+    }
+
+    fn reopen(&mut self) {
+        if let Output::File(file) = &mut self.output
+            && let Err(error) = file.reopen()
+        {
+            tracing::error!(%error, "the access log's file cannot be opened again");
+        }
+    }
+
+    /// Says that lines were lost, not more often than [`TELL_INTERVAL`].
+    fn tell(&mut self) {
+        let (told, at) = self.told;
+        let lost = self.lost.load(Ordering::Relaxed);
+        if lost > told && at.is_none_or(|at| at.elapsed() >= TELL_INTERVAL) {
+            tracing::warn!(
+                lost = lost - told,
+                "access lines were lost: the log is too slow, or full"
+            );
+            self.told = (lost, Some(Instant::now()));
+        }
+    }
+}
+
+/// Where the system's log listens.
+const SYSLOG_SOCKET: &str = "/dev/log";
+/// How soon the writer notices that it is to stop, or to open its file again.
+const TICK: Duration = Duration::from_millis(250);
+/// What is written at once.
+const BATCH_BYTES: usize = 64 * 1_024;
+/// Between two batches.
+const BATCH_PAUSE: Duration = Duration::from_millis(20);
+/// Between two warnings about lost lines.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;
