@@ -7,6 +7,7 @@
 
 pub mod compile;
 pub mod error;
+pub mod fingerprint;
 #[cfg(any(test, fuzzing))]
 mod fixture;
 #[cfg(any(test, fuzzing))]

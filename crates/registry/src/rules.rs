@@ -91,6 +91,15 @@ impl Plan {
         self.steps.iter().filter_map(change).collect()
     }
 
+    /// The services that it puts in force.
+    pub fn services(&self) -> Vec<Arc<Service>> {
+        let put = |step: &Step| match &step.act {
+            Act::Create { next } | Act::Replace { next, .. } => Some(Arc::clone(next)),
+            Act::Deregister { .. } | Act::Keep | Act::Reissue { .. } => None,
+        };
+        self.steps.iter().filter_map(put).collect()
+    }
+
     /// The services whose leaves alone are issued again.
     pub fn reissue(&self) -> Vec<ServiceName> {
         let only_leaves = |step: &&Step| matches!(step.act, Act::Reissue { .. });

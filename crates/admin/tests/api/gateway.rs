@@ -28,6 +28,7 @@ use conduit_core::service::{ProbePath, TlsMode};
 use conduit_core::tasks::Tasks;
 use conduit_dns::zone::{Zone, ZoneSettings};
 use conduit_proxy::compile::{Compiler, CompilerSettings, LeafSource};
+use conduit_proxy::fingerprint::{Asked, Fingerprint};
 use conduit_proxy::health::machine::Thresholds;
 use conduit_proxy::health::plan::ProbeSettings;
 use conduit_proxy::health::prober::Prober;
@@ -214,6 +215,13 @@ impl Control for Whole {
             failure: Some("nobody listens".into()),
         });
         Box::pin(async move { Checks { dns, tls } })
+    }
+
+    fn fingerprints<'a>(&'a self, asked: &'a [Asked]) -> BoxFuture<'a, Vec<Fingerprint>> {
+        Box::pin(async move {
+            let resolver = Resolver::new(|_| true);
+            conduit_proxy::fingerprint::fingerprints(asked, &resolver).await
+        })
     }
 
     fn authority(&self) -> Option<Arc<Authority>> {

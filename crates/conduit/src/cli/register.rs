@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_bulk_is_told_in_counts() {
-        let outcome = |name: &str, outcome| Outcome { name: name.into(), outcome };
+        let outcome = |name: &str, outcome| Outcome { name: name.into(), outcome, fingerprint: None };
         let reply = BulkReply {
             generation: 7,
             changed: true,

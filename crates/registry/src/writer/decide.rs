@@ -44,6 +44,7 @@ impl<P: Publisher> Writer<P> {
             version: self.version,
             changed: false,
             outcomes: plan.outcomes(),
+            planned: if plan.dry_run { plan.services() } else { Vec::new() },
             token: None,
             sequence: None,
         };
