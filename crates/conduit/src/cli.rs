@@ -10,6 +10,7 @@ mod args;
 mod audit;
 mod backup;
 mod ca;
+mod candidates;
 mod certs;
 mod completions;
 mod config;
@@ -20,6 +21,7 @@ mod exit;
 mod import;
 mod man;
 mod output;
+mod policy;
 mod register;
 mod resolvers;
 mod restore;
@@ -28,6 +30,7 @@ mod setup;
 mod status;
 mod status_lines;
 mod token;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +47,7 @@ use self::session::Session;
 
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
+    completions::answer();
     run(std::env::args_os()).into()
 }
 
