@@ -19,6 +19,8 @@ mod alone;
 mod signals;
 // Many services at once.
 mod bulk;
+// How an operator asks for a policy, and sees it again.
+mod policy;
 // The API from outside: who may do what.
 mod access;
 // What the operating system around it sees: a supervisor, a user to become.

@@ -125,8 +125,11 @@ impl Gateway {
     }
 
     pub(crate) async fn token(&self, role: Role) -> NewToken {
-        let wish =
-            CreateToken { name: format!("test-{role}"), role, expires_in_seconds: Some(3_600) };
+        self.token_named(role, &format!("test-{role}")).await
+    }
+
+    pub(crate) async fn token_named(&self, role: Role, name: &str) -> NewToken {
+        let wish = CreateToken { name: name.into(), role, expires_in_seconds: Some(3_600) };
         let made = self.local().create_token(&wish).await;
         made.expect("a token").value
     }
