@@ -30,7 +30,8 @@ async fn flags_files_and_the_api_say_the_same() {
     let daemon = Daemon::start(BINARY).await;
     let upstream = Upstream::start("web").await;
     let at = upstream.host();
-    let expected = json!({ "balance": "random", "timeouts": { "idle": "9m" }, "allow": ["10.0.0.0/8"] });
+    let expected =
+        json!({ "balance": "random", "timeouts": { "idle": "9m" }, "allow": ["10.0.0.0/8"] });
 
     let flags = ["--balance=random", "--idle-timeout", "9m", "--allow", "10.0.0.0/8"];
     let words = [&["register", "flags", &at], &flags[..]].concat();

@@ -88,7 +88,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Config(args) => config::run(&session, args.action)?,
         Verb::Audit(args) => return audit::run(&session, args.action),
         Verb::Status(args) => return session.block_on(status::run(&session, &args)),
-        Verb::Register(args) => session.block_on(register::run(&session, args))?,
+        Verb::Register(args) => session.block_on(register::run(&session, *args))?,
         Verb::Deregister(args) => session.block_on(deregister::run(&session, args))?,
         Verb::Certs(args) => session.block_on(certs::run(&session, args))?,
         Verb::Ca(args) => session.block_on(ca::run(&session, args.action))?,

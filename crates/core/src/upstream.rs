@@ -76,7 +76,9 @@ impl UpstreamAddr {
         match parsed {
             Ok(addr) => Ok((addr, protocol)),
             // In the words that were given.
-            Err(error) => Err(InvalidUpstream { upstream: text.chars().take(80).collect(), ..error }),
+            Err(error) => {
+                Err(InvalidUpstream { upstream: text.chars().take(80).collect(), ..error })
+            }
         }
     }
 

@@ -87,11 +87,7 @@ pub async fn fingerprint(
     }
 }
 
-async fn find(
-    addr: &UpstreamAddr,
-    protocol: Option<Protocol>,
-    resolver: &Resolver,
-) -> Fingerprint {
+async fn find(addr: &UpstreamAddr, protocol: Option<Protocol>, resolver: &Resolver) -> Fingerprint {
     if let Some(encrypted @ (Protocol::Https | Protocol::H2c)) = protocol {
         return Fingerprint::silent(format!("{addr} was not asked: it speaks {encrypted}"));
     }

@@ -9,7 +9,9 @@ use conduit_core::catalog::{Generation, Version};
 use conduit_core::clock::Timestamp;
 use conduit_core::name::ServiceName;
 use conduit_core::policy::Policy;
-use conduit_core::service::{DnsMode, Monitoring, ProbePath, Protocol, Service, TlsMode, WhenAllEjected};
+use conduit_core::service::{
+    DnsMode, Monitoring, ProbePath, Protocol, Service, TlsMode, WhenAllEjected,
+};
 use conduit_core::upstream::UpstreamAddr;
 
 /// A wish to change the truth or its record.

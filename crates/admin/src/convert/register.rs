@@ -20,7 +20,7 @@ pub(crate) fn registration(
         .map_err(|error| ApiError::unparsed("invalid_name", &error))?;
     let policy = Policy { preset: preset(wish, found)?, ..wish.policy.clone().unwrap_or_default() };
     let (upstreams, pasted) = upstreams(wish, policy.preset)?;
-    let protocol = protocol(wish, pasted)?.or(policy.preset.map(Preset::protocol));
+    let protocol = protocol(wish, pasted)?.or_else(|| policy.preset.map(Preset::protocol));
     let protocol = protocol.unwrap_or(Protocol::Http);
     let mut registration = Registration::new(name, upstreams);
     registration.domain.clone_from(&wish.domain);
@@ -73,10 +73,7 @@ pub(crate) fn unknown(wish: &wire::RegisterService) -> Result<Option<Asked>, Api
     Ok(registration.upstreams.into_iter().next().map(|upstream| (upstream, protocol)))
 }
 
-fn preset(
-    wish: &wire::RegisterService,
-    found: Option<Preset>,
-) -> Result<Option<Preset>, ApiError> {
+fn preset(wish: &wire::RegisterService, found: Option<Preset>) -> Result<Option<Preset>, ApiError> {
     let inside = wish.policy.as_ref().and_then(|policy| policy.preset);
     let beside = match wish.preset.as_deref() {
         Some(AUTO) if inside.is_some() => {
@@ -123,7 +120,8 @@ fn protocol(
     let asked = word::<Protocol>(wish.protocol.as_deref(), "invalid_protocol")?;
     match (asked, pasted) {
         (Some(asked), Some(pasted)) if asked != pasted => {
-            let message = format!("the protocol {asked} and an upstream with {pasted}:// contradict");
+            let message =
+                format!("the protocol {asked} and an upstream with {pasted}:// contradict");
             Err(ApiError::invalid(message).hint("leave the protocol or the scheme out"))
         }
         (asked, pasted) => Ok(asked.or(pasted)),

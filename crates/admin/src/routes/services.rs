@@ -56,8 +56,7 @@ pub(crate) async fn list(
     let catalog = catalog.load_full();
     let sight = Sight { secrets: caller.0.is_admin(), effective: false };
     let shown = |s: &Service| service(s, state.known(s, now), ports, sight);
-    let mut services: Vec<wire::Service> =
-        catalog.sorted().into_iter().map(|s| shown(s)).collect();
+    let mut services: Vec<wire::Service> = catalog.sorted().into_iter().map(|s| shown(s)).collect();
     if options.all {
         for row in state.registry.rows(true).await? {
             if let RowStatus::Inactive { deregistered_at } = row.status {
@@ -220,7 +219,8 @@ async fn looked_at(
         }
     }
     if asked.len() > AUTO_MAX {
-        let message = format!("at most {AUTO_MAX} services of one request can have the preset auto");
+        let message =
+            format!("at most {AUTO_MAX} services of one request can have the preset auto");
         return Err(ApiError::invalid(message).hint("name the presets, or use several requests"));
     }
     let mut found: Vec<Option<Fingerprint>> = vec![None; wishes.len()];

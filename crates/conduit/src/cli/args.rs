@@ -46,7 +46,7 @@ pub(crate) enum Verb {
     /// Write a configuration, create state and authority, and say what comes next
     Setup(SetupArgs),
     /// Register a service: name, certificate, route, probe and record in one step
-    Register(RegisterArgs),
+    Register(Box<RegisterArgs>),
     /// Take a service out again; its row in the registry stays
     Deregister(DeregisterArgs),
     /// Show services with health, TLS and DNS
@@ -117,8 +117,12 @@ pub(crate) struct RegisterArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub(crate) name: Option<String>,
     /// Where the service is; repeat it for several, with weight=N and priority=N if they differ
-    #[arg(long, visible_alias = "upstream", value_name = "HOST:PORT[,weight=N][,priority=N]",
-        conflicts_with = "file")]
+    #[arg(
+        long,
+        visible_alias = "upstream",
+        value_name = "HOST:PORT[,weight=N][,priority=N]",
+        conflicts_with = "file"
+    )]
     pub(crate) host: Vec<String>,
     /// A configured domain, or a whole host under one
     #[arg(long, value_name = "DOMAIN", conflicts_with = "file")]

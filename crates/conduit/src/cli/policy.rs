@@ -169,9 +169,9 @@ fn fields(set: &[Header], remove: &[FieldName]) -> Fields {
 
 fn user(text: &str) -> Result<BasicUser, Failure> {
     let wrong = |reason: &dyn std::fmt::Display| Failure::usage(format!("--basic-auth: {reason}"));
-    let (user, hash) = text.split_once(':').ok_or_else(|| {
-        wrong(&"write USER:HASH").hint("`htpasswd -nB USER` prints such a line")
-    })?;
+    let (user, hash) = text
+        .split_once(':')
+        .ok_or_else(|| wrong(&"write USER:HASH").hint("`htpasswd -nB USER` prints such a line"))?;
     Ok(BasicUser {
         user: user.parse().map_err(|error| wrong(&error))?,
         hash: hash

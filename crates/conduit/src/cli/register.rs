@@ -126,12 +126,12 @@ fn no_upstream(error: &InvalidUpstream, args: &RegisterArgs, name: &str, text: &
     let failure = malformed(error);
     let is_name = args.bare.iter().any(|word| word == text) && ServiceName::parse(text).is_ok();
     match error.reason {
-        UpstreamRule::NoPort if is_name => failure.hint(format!(
-            "one service at a time: the name here is {name}, and every other word is an upstream"
-        )),
         UpstreamRule::NoPort if args.traffic.whole.preset == Some(PresetChoice::Auto) => {
             failure.hint("--preset auto cannot guess the port; give it, or name the preset")
         }
+        UpstreamRule::NoPort if is_name => failure.hint(format!(
+            "one service at a time: the name here is {name}, and every other word is an upstream"
+        )),
         UpstreamRule::Unroutable => {
             failure.hint("give the address of the machine that runs the service")
         }
@@ -346,7 +346,8 @@ mod tests {
 
     #[test]
     fn a_bulk_is_told_in_counts() {
-        let outcome = |name: &str, outcome| Outcome { name: name.into(), outcome, fingerprint: None };
+        let outcome =
+            |name: &str, outcome| Outcome { name: name.into(), outcome, fingerprint: None };
         let reply = BulkReply {
             generation: 7,
             changed: true,

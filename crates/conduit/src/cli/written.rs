@@ -41,8 +41,9 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::usage(format!("{} is not UTF-8", path.display())))?;
     match Form::of(&text) {
-        Form::Json => serde_json::from_str(&text)
-            .map_err(|error| at(path, error.line(), &plain(&error))),
+        Form::Json => {
+            serde_json::from_str(&text).map_err(|error| at(path, error.line(), &plain(&error)))
+        }
         Form::Toml => toml::from_str(&text).map_err(|error| in_toml(path, &text, &error)),
     }
 }

@@ -185,7 +185,10 @@ impl FromStr for Preset {
     fn from_str(text: &str) -> Result<Self, InvalidText> {
         if text == "auto" {
             // It is resolved before anything is stored, so it cannot be part of a policy.
-            return Err(InvalidText::new(text, "a preset that can be kept; give it beside the policy"));
+            return Err(InvalidText::new(
+                text,
+                "a preset that can be kept; give it beside the policy",
+            ));
         }
         Self::ALL.into_iter().find(|preset| preset.as_str() == text).ok_or_else(|| {
             InvalidText::new(

@@ -120,4 +120,11 @@ mod tests {
         }
         assert!(read_text("# nothing").expect_err("empty").contains("no [[services]]"));
     }
+
+    #[test]
+    fn the_example_is_understood() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/home-lab/services.toml");
+        let services = read_text(&std::fs::read_to_string(path).expect("the example"));
+        assert_eq!(services.expect("understood").len(), 5);
+    }
 }

@@ -24,6 +24,7 @@ fn policy(words: &[&str]) -> Result<Value, String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_flag_says_its_part() {
     let digits = "ab".repeat(32);
     let key = format!("ci:sha3-256:{digits}");
@@ -72,7 +73,10 @@ fn every_flag_says_its_part() {
             &["--rate-limit", "600/m,burst=50,by=service"],
             json!({ "rate": { "requests": 600, "per": "1m", "burst": 50, "by": "service" } }),
         ),
-        (&["--rate-limit=5/30s"], json!({ "rate": { "requests": 5, "per": "30s", "by": "client" } })),
+        (
+            &["--rate-limit=5/30s"],
+            json!({ "rate": { "requests": 5, "per": "30s", "by": "client" } }),
+        ),
         (
             &["--allow", "10.0.0.0/8", "--allow=fd00::1"],
             json!({ "allow": ["10.0.0.0/8", "fd00::1/128"] }),
@@ -192,6 +196,7 @@ fn every_flag_of_the_table_exists() {
 
 /// A policy with every key. Written without `..`, so that a new key is missed here by the compiler
 /// and then in the document by the test.
+#[expect(clippy::too_many_lines, reason = "every key, once")]
 fn everything() -> Policy {
     fn p<T: std::str::FromStr>(text: &str) -> T {
         text.parse().unwrap_or_else(|_| panic!("{text}"))
