@@ -109,7 +109,8 @@ pub fn probe_response(data: &[u8]) {
     }
     // The same bytes as the body that somebody looks at: what is said of it is short and printable.
     let body = Some(Answer { status: 200, body: data.to_vec() });
-    let found = signs::of_http(&PATHS.map(|_| body.clone())).or(signs::of_stream(data, data));
+    let found =
+        signs::of_http(&PATHS.map(|_| body.clone())).or_else(|| signs::of_stream(data, data));
     if let Some((_, evidence)) = found {
         assert!(evidence.len() < 200 && !evidence.contains(char::is_control), "{evidence}");
     }
