@@ -117,6 +117,10 @@ impl Running {
             events.clone(),
         );
         prober.start(&upkeep.0);
+        let board = board.with_ports(bound.tcp.clone());
+        if let Some(ports) = bound.tcp.clone() {
+            upkeep.until_stopped("tcp ports", ports.keep_trying());
+        }
         let check = self_check(&addresses, authority.as_deref(), &registry, &routes)?;
         upkeep.views(&config, &registry, &board);
         upkeep.renewal(&registry, &routes, bound.reissue);
@@ -130,6 +134,7 @@ impl Running {
             routes: &routes,
             zone: &zone,
             policy: &tunables.policy_reader,
+            tcp: bound.tcp.as_ref(),
         };
         let planes = Planes::start(bound.dns, bound.proxy, &served, &mut metrics, tasks)?;
         let reloader = reloader.map(|r| Arc::new(r.attach(tunables, registry.clone())));

@@ -69,8 +69,21 @@ fn tls(wish: &wire::RegisterService, protocol: Protocol) -> Result<TlsMode, ApiE
         (None, no_tls) => no_tls.map(|no| !no),
     };
     match (asked, protocol) {
-        (Some(true), Protocol::Tcp) => Err(ApiError::invalid("a tcp service has no certificate")
-            .hint("leave tls out, or use the protocol http")),
+        (Some(true), Protocol::Tcp) => {
+            let policy = wish.policy.as_ref();
+            let passes_tls = policy.is_some_and(|policy| policy.tls_passthrough == Some(true));
+            match policy.and_then(|policy| policy.listen) {
+                Some(_) if passes_tls => {
+                    Err(ApiError::invalid("tls and policy.tls_passthrough contradict each other")
+                        .hint("leave one of them out: TLS is ended here or by the upstream"))
+                }
+                Some(_) => Ok(TlsMode::Issued),
+                None => Err(ApiError::invalid(
+                    "a tcp service has a certificate only when it listens on a port of the gateway",
+                )
+                .hint("give policy.listen, or leave tls out")),
+            }
+        }
         (Some(false), _) | (None, Protocol::Tcp) => Ok(TlsMode::Off),
         (Some(true) | None, _) => Ok(TlsMode::Issued),
     }

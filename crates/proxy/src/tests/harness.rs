@@ -61,6 +61,7 @@ impl Gateway {
             https_port: 8443,
             trust_bundle: Some(Bytes::from_static(b"PEM")),
             limits,
+            tcp: None,
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
         Self { http, https, table: writer, metrics, tasks, proxy }
