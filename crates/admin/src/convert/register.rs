@@ -124,6 +124,10 @@ mod tests {
         let tcp = wish(r#"{"name":"db","upstream":"10.0.1.9:5432","protocol":"tcp"}"#);
         let tcp = tcp.expect("taken");
         assert_eq!((tcp.protocol, tcp.tls), (Protocol::Tcp, TlsMode::Off));
+        let ended = wish(
+            r#"{"name":"a","host":"h:1","tls":true,"protocol":"tcp","policy":{"listen":5432}}"#,
+        );
+        assert_eq!(ended.expect("taken").tls, TlsMode::Issued);
         let all =
             wish(r#"{"name":"a","host":"h:1","upstream":"u:2","upstreams":["v:3"],"no_tls":true}"#)
                 .expect("taken");
@@ -142,6 +146,11 @@ mod tests {
             (r#"{"name":"a","host":"h:1","health":"x"}"#, "invalid_probe"),
             (r#"{"name":"a","host":"h:1","tls":true,"no_tls":true}"#, "invalid"),
             (r#"{"name":"a","host":"h:1","tls":true,"protocol":"tcp"}"#, "invalid"),
+            (
+                r#"{"name":"a","host":"h:1","tls":true,"protocol":"tcp",
+                    "policy":{"listen":5432,"tls_passthrough":true}}"#,
+                "invalid",
+            ),
             (r#"{"name":"a","host":"h:1","when_all_ejected":"x"}"#, "invalid_when_all_ejected"),
             (r#"{"name":"a","hots":"h:1"}"#, "invalid_body"),
             (r#"{"name":"a","host":1}"#, "invalid_body"),

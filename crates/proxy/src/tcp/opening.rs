@@ -109,3 +109,64 @@ const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_BYTES_MAX: usize = 2 * 1_024;
 /// How often a client of Postgres may ask for something: Kerberos, then TLS.
 const PREAMBLES_MAX: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A connection over which these bytes have come, with the client's end.
+    async fn after(bytes: &[u8]) -> (Opening, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("bound");
+        let mut client = std::net::TcpStream::connect(address).expect("connects");
+        client.write_all(bytes).expect("sent");
+        (Opening::new(listener.accept().await.expect("accepted").0), client)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_come_to_the_point_is_ended_at_the_deadline() {
+        for beginning in [&b""[..], &[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3], &TLS_REQUEST[..3]] {
+            let (mut opening, _client) = after(beginning).await;
+            let began = Instant::now();
+            let refusal = opening.peek_hello(true).await;
+            assert_eq!(refusal, Err(Refusal::Hello), "{beginning:?}");
+            assert_eq!(began.elapsed(), OPENING_TIMEOUT, "{beginning:?}");
+        }
+        for beginning in ["", "PROXY TCP4 10.0.0.1"] {
+            let (mut opening, _client) = after(beginning.as_bytes()).await;
+            let began = Instant::now();
+            assert_eq!(opening.take_proxy_header().await, Err(Refusal::ProxyHeader));
+            assert_eq!(began.elapsed(), OPENING_TIMEOUT, "{beginning:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hello_without_an_end_is_refused_at_its_bound() {
+        // Records of a handshake message that says it has 65,000 bytes.
+        let mut bytes = Vec::new();
+        for index in 0..5 {
+            bytes.extend([22, 3, 1, 0x10, 0]);
+            let mut record = vec![0; 0x1000];
+            if index == 0 {
+                record[..4].copy_from_slice(&[1, 0, 0xfd, 0xe8]);
+            }
+            bytes.extend(record);
+        }
+        let (mut opening, _client) = after(&bytes).await;
+        assert_eq!(opening.peek_hello(false).await, Err(Refusal::Hello));
+        assert!(opening.ahead.len() <= crate::tcp::hello::HELLO_BYTES_MAX + READ_BYTES_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_header_is_taken_and_what_follows_stays() {
+        let (mut opening, _client) = after(b"PROXY TCP4 10.0.0.1 10.0.0.2 3 4\r\nrest").await;
+        let ends = opening.take_proxy_header().await.expect("a header").expect("a client");
+        assert_eq!(ends.source.to_string(), "10.0.0.1:3");
+        assert_eq!(opening.ahead, b"rest");
+    }
+}

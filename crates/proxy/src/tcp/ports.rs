@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -35,6 +36,8 @@ struct State {
     /// Dead once no worker has a listener of it any more.
     held: BTreeMap<u16, Weak<()>>,
     faults: BTreeMap<u16, String>,
+    /// Not before everything answers.
+    listening: bool,
 }
 
 type Mail = BTreeMap<u16, Vec<Door>>;
@@ -52,7 +55,8 @@ impl TcpPorts {
         addresses.sort();
         addresses.dedup();
         let mail = (0..listeners.workers()).map(|_| Mail::new()).collect();
-        let state = State { mail, held: BTreeMap::new(), faults: BTreeMap::new() };
+        let state =
+            State { mail, held: BTreeMap::new(), faults: BTreeMap::new(), listening: false };
         Self(Arc::new(Shared {
             addresses,
             explain: Box::new(explain),
@@ -86,14 +90,7 @@ impl TcpPorts {
             mail.retain(|port, _| needed(port));
         }
         for (port, sockets) in reservation.0 {
-            // Clients are queued from now on; a worker takes a moment to adopt its socket.
-            match sockets.iter().flatten().try_for_each(open_queue) {
-                Ok(()) => state.deliver(port, sockets),
-                Err(error) => {
-                    tracing::error!(port, %error, "a port of a tcp service does not listen");
-                    state.faults.insert(port, format!("port {port} cannot listen: {error}"));
-                }
-            }
+            state.deliver(port, sockets);
         }
         drop(state);
         self.0.news.send_replace(());
@@ -123,8 +120,9 @@ impl TcpPorts {
         self.state().faults.get(&port).cloned()
     }
 
-    /// What one worker takes its sockets from.
+    /// What one worker takes its sockets from; from now on they listen.
     pub(crate) fn mailbox(&self, worker: usize) -> Mailbox {
+        self.state().listen(worker);
         Mailbox { ports: self.clone(), worker, news: self.0.news.subscribe() }
     }
 
@@ -191,13 +189,43 @@ impl TcpPorts {
 }
 
 impl State {
-    /// Hands the sockets of a port to the workers.
+    /// Hands the sockets of a port to the workers. Clients are queued from now on: a worker takes
+    /// a moment to adopt its socket.
     fn deliver(&mut self, port: u16, sockets: Vec<Vec<Socket>>) {
+        if self.listening
+            && let Err(error) = sockets.iter().flatten().try_for_each(open_queue)
+        {
+            self.fail(port, &error);
+            return;
+        }
         let held = Arc::new(());
         self.held.insert(port, Arc::downgrade(&held));
         for (mail, sockets) in self.mail.iter_mut().zip(sockets) {
             let doors = sockets.into_iter().map(|socket| Door { socket, held: Arc::clone(&held) });
             mail.insert(port, doors.collect());
+        }
+    }
+
+    /// Lets clients be queued at what was bound before anything answered.
+    fn listen(&mut self, worker: usize) {
+        self.listening = true;
+        let mut failed = Vec::new();
+        for (port, doors) in self.mail.get(worker).into_iter().flatten() {
+            if let Err(error) = doors.iter().try_for_each(|door| open_queue(&door.socket)) {
+                failed.push((*port, error));
+            }
+        }
+        for (port, error) in failed {
+            self.fail(port, &error);
+        }
+    }
+
+    /// No worker serves a port that one of them cannot.
+    fn fail(&mut self, port: u16, error: &io::Error) {
+        tracing::error!(port, %error, "a port of a tcp service does not listen");
+        self.faults.insert(port, format!("port {port} cannot listen: {error}"));
+        for mail in &mut self.mail {
+            mail.remove(&port);
         }
     }
 }
