@@ -216,7 +216,7 @@ fn compiling_again_reuses_what_is_the_same() {
 fn streams_share_a_port_and_nothing_with_requests() {
     let stream = |name: &str, port: u16, passes: bool| Service {
         protocol: Protocol::Tcp,
-        policy: Arc::new(conduit_core::policy::Policy {
+        policy: Arc::new(Policy {
             listen: Some(port),
             tls_passthrough: Some(passes),
             ..Default::default()

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::metrics::ServiceCounters;
 use crate::table::Route;
+use crate::tcp::counters::Refusals;
 use crate::tcp::refusal::Refusal;
 use crate::upstream::Upstream;
 
@@ -80,15 +81,12 @@ impl Line {
         }
     }
 
-    /// It was not served; says whether a service knows, which counts it then.
-    pub(crate) fn refuse(&self, refusal: Refusal) -> bool {
+    /// It was not served; its service counts it, or `unclaimed` when it has none.
+    pub(crate) fn refuse(&self, refusal: Refusal, unclaimed: &Refusals) {
         self.end.set(refusal.word());
         match &*self.service.borrow() {
-            Some((_, counters)) => {
-                counters.streams.refused.add(refusal);
-                true
-            }
-            None => false,
+            Some((_, counters)) => counters.streams.refused.add(refusal),
+            None => unclaimed.add(refusal),
         }
     }
 

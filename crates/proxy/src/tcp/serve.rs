@@ -53,11 +53,7 @@ pub(crate) async fn serve(
     match place.until_cut(serving).await {
         None => {}
         Some(Ok(end)) => line.set_end(end.word()),
-        Some(Err(refusal)) => {
-            if !line.refuse(refusal) {
-                worker.metrics().streams_refused().add(refusal);
-            }
-        }
+        Some(Err(refusal)) => line.refuse(refusal, worker.metrics().streams_refused()),
     }
 }
 

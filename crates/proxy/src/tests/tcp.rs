@@ -76,10 +76,8 @@ fn scrape(gateway: &Gateway) -> String {
 }
 
 fn is_reset(wire: &mut Wire<TcpStream>) -> bool {
-    match wire.stream.read(&mut [0]) {
-        Err(error) => error.kind() == ErrorKind::ConnectionReset,
-        Ok(_) => false,
-    }
+    let read = wire.stream.read_exact(&mut [0]);
+    read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
 }
 
 #[test]
