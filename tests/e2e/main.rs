@@ -9,6 +9,8 @@
 mod registration;
 // Streams and tunnels live through publications.
 mod streaming;
+// Byte streams through the gateway: ports, and real databases behind them.
+mod tcp;
 // Health: ejection, readmission, neighbours, retries.
 mod health;
 // Starting, stopping, crashing, and what is refused at the start.

@@ -60,6 +60,11 @@ impl Connections {
         self.add(Rc::new(permit), false)
     }
 
+    /// Enters a connection that is no HTTP: only the deadline of a stop ends it.
+    pub(crate) fn enter_tunnel(self: &Rc<Self>, permit: OwnedSemaphorePermit) -> Connection {
+        self.add(Rc::new(permit), true)
+    }
+
     /// Lets what is in flight finish, and ends the rest.
     pub(crate) fn drain(&self) {
         self.phase.set(Phase::Draining);

@@ -18,6 +18,7 @@ pub mod pool;
 pub mod resolve;
 pub mod sni;
 pub mod table;
+pub mod tcp;
 pub mod upstream;
 
 mod access_log;

@@ -59,6 +59,11 @@ impl Listeners {
         &self.http
     }
 
+    /// How many workers there are sockets for.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
     /// The sockets, one set per worker.
     pub(crate) fn into_workers(self) -> Vec<Sockets> {
         self.workers
@@ -118,7 +123,7 @@ fn bind_all(
 }
 
 /// Binds the first worker's socket; `None` when it is `[::]` and there is no IPv6.
-fn bind_first(address: SocketAddr) -> Result<Option<Socket>, ProxyError> {
+pub(crate) fn bind_first(address: SocketAddr) -> Result<Option<Socket>, ProxyError> {
     let outcome = probe(address).and_then(|()| bind_shared(address));
     match outcome {
         Err(ProxyError::AddressMissing { .. } | ProxyError::Socket { .. })
@@ -143,7 +148,8 @@ fn probe(address: SocketAddr) -> Result<(), ProxyError> {
         .map_err(|e| refused(address, e))
 }
 
-fn bind_shared(address: SocketAddr) -> Result<Socket, ProxyError> {
+/// Binds beside other sockets of ours.
+pub(crate) fn bind_shared(address: SocketAddr) -> Result<Socket, ProxyError> {
     let socket = open(address)?;
     // Without SO_REUSEADDR at first: a socket that is bound but does not listen yet would not be
     // seen by another process's probe otherwise.
@@ -169,10 +175,9 @@ fn open(address: SocketAddr) -> Result<Socket, ProxyError> {
     Ok(socket)
 }
 
-fn listen(socket: Socket) -> Result<std::net::TcpListener, ProxyError> {
-    // Inherited by every accepted connection, so that a restart finds no holder in TIME_WAIT.
-    let outcome = socket.set_reuse_address(true).and_then(|()| socket.listen(BACKLOG));
-    match outcome {
+/// Starts to listen.
+pub(crate) fn listen(socket: Socket) -> Result<std::net::TcpListener, ProxyError> {
+    match open_queue(&socket) {
         Ok(()) => Ok(socket.into()),
         Err(error) => {
             let address = socket.local_addr().ok().and_then(|a| a.as_socket());
@@ -180,6 +185,12 @@ fn listen(socket: Socket) -> Result<std::net::TcpListener, ProxyError> {
             Err(failed("listen", address.unwrap_or(unknown), error))
         }
     }
+}
+
+/// Lets the kernel complete connections from now on; whoever adopts the socket accepts them.
+pub(crate) fn open_queue(socket: &Socket) -> io::Result<()> {
+    // Inherited by every accepted connection, so that a restart finds no holder in TIME_WAIT.
+    socket.set_reuse_address(true).and_then(|()| socket.listen(BACKLOG))
 }
 
 fn refused(address: SocketAddr, source: io::Error) -> ProxyError {

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use conduit_core::name::ServiceName;
 use foldhash::fast::RandomState;
+
+use crate::tcp::counters::{Refusals, StreamCounters, StreamSum, encode_refusals, encode_streams};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
@@ -35,6 +37,7 @@ struct Inner {
     tunnels_open: AtomicU64,
     cut: AtomicU64,
     refused: AtomicU64,
+    streams_refused: Refusals,
 }
 
 type Shard = Mutex<HashMap<ServiceName, Arc<ServiceCounters>, RandomState>>;
@@ -126,6 +129,11 @@ impl WorkerMetrics {
         self.all.0.refused.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Connections of byte streams that reached no service.
+    pub(crate) fn streams_refused(&self) -> &Refusals {
+        &self.all.0.streams_refused
+    }
+
     pub(crate) fn cut(&self, count: u64) {
         self.all.0.cut.fetch_add(count, Ordering::Relaxed);
     }
@@ -141,6 +149,8 @@ pub(crate) struct ServiceCounters {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     retries: AtomicU64,
+    /// Of a service of byte streams.
+    pub(crate) streams: StreamCounters,
 }
 
 impl ServiceCounters {
@@ -179,6 +189,7 @@ struct Sum {
     bytes_in: u64,
     bytes_out: u64,
     retries: u64,
+    streams: StreamSum,
 }
 
 impl Sum {
@@ -195,6 +206,7 @@ impl Sum {
         self.bytes_in += read(&counters.bytes_in);
         self.bytes_out += read(&counters.bytes_out);
         self.retries += read(&counters.retries);
+        self.streams.add(&counters.streams);
     }
 }
 
@@ -232,7 +244,11 @@ impl Collector for Scrape {
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;
         }
-        encode_services(&mut encoder, &sums(inner))
+        let sums = sums(inner);
+        encode_refusals(&mut encoder, &inner.streams_refused)?;
+        let streams = sums.iter().map(|(service, sum)| (service.as_str(), &sum.streams));
+        encode_streams(&mut encoder, streams)?;
+        encode_services(&mut encoder, &sums)
     }
 }
 

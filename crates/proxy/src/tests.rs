@@ -5,4 +5,6 @@ mod harness;
 mod refusals;
 mod stopping;
 mod streaming;
+mod tcp;
+mod tcp_tls;
 mod tls;

@@ -30,6 +30,8 @@ use crate::limits::{ACCEPT_PAUSE, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
 use crate::table::RouteTable;
+use crate::tcp::TcpPorts;
+use crate::tcp::doors::Doors;
 
 /// How the proxy serves.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub struct ProxySettings {
     pub trust_bundle: Option<Bytes>,
     /// What an operator can bound.
     pub limits: Limits,
+    /// The ports of services of byte streams.
+    pub tcp: Option<TcpPorts>,
 }
 
 /// The running workers.
@@ -88,6 +92,7 @@ impl Proxy {
                 metrics: metrics.worker(),
                 permits: Arc::clone(&permits),
                 tasks: tasks.child(),
+                doors: Doors::of(&settings, index, table),
             };
             let (ended, end) = oneshot::channel();
             std::thread::Builder::new()
@@ -118,6 +123,7 @@ struct Plan {
     metrics: WorkerMetrics,
     permits: Arc<Semaphore>,
     tasks: Tasks,
+    doors: Option<Doors>,
 }
 
 fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
@@ -135,7 +141,7 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
             tasks: plan.tasks,
             ids: RequestIds::new(),
         });
-        worker.run(listening).await
+        worker.run(listening, plan.doors).await
     });
     // Nobody may be waiting.
     ended.send(cut).ok();
@@ -184,13 +190,21 @@ impl Worker {
         &self.tasks
     }
 
+    pub(crate) fn permits(&self) -> &Arc<Semaphore> {
+        &self.permits
+    }
+
+    pub(crate) fn connections(&self) -> &Rc<Connections> {
+        &self.connections
+    }
+
     /// An id for a request that came without one.
     pub(crate) fn request_id(&self) -> HeaderValue {
         self.ids.next()
     }
 
     /// Serves until stopped; returns how much the deadline cut.
-    async fn run(self: Rc<Self>, listening: Listening) -> u64 {
+    async fn run(self: Rc<Self>, listening: Listening, doors: Option<Doors>) -> u64 {
         // Of their own, so that their end can be waited for before anything else ends.
         let accepting = self.tasks.child();
         let acceptor = self.settings.tls.clone().map(TlsAcceptor::from);
@@ -201,6 +215,9 @@ impl Worker {
         for listener in listening.http {
             let accept = Rc::clone(&self).accept(listener, None);
             self.keep_accepting(&accepting, accept);
+        }
+        if let Some(doors) = doors {
+            self.keep_accepting(&accepting, doors.keep(Rc::clone(&self), accepting.clone()));
         }
         self.sweep_until(SWEEP_INTERVAL, self.tasks.stop().cancelled()).await;
         accepting.finish().await;
@@ -308,10 +325,10 @@ impl Worker {
 }
 
 /// Counts a connection while it is open, also when its task panics.
-struct Open(Rc<Worker>);
+pub(crate) struct Open(Rc<Worker>);
 
 impl Open {
-    fn new(worker: Rc<Worker>) -> Self {
+    pub(crate) fn new(worker: Rc<Worker>) -> Self {
         worker.metrics.connection_opened();
         Self(worker)
     }
@@ -334,7 +351,7 @@ fn prepare(stream: &TcpStream) {
 }
 
 /// Waits when accepting failed for want of resources; other failures concern one client only.
-async fn pause(error: &std::io::Error) {
+pub(crate) async fn pause(error: &std::io::Error) {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
         return;

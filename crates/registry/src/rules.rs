@@ -4,6 +4,7 @@
 //! else is looked at or touched.
 //! **Invariant:** a plan's changes keep the catalog's invariant: no host has two services.
 
+mod listen;
 mod register;
 mod service;
 

@@ -137,8 +137,21 @@ fn tls(wish: &wire::RegisterService, protocol: Protocol) -> Result<TlsMode, ApiE
         (None, no_tls) => no_tls.map(|no| !no),
     };
     match (asked, protocol) {
-        (Some(true), Protocol::Tcp) => Err(ApiError::invalid("a tcp service has no certificate")
-            .hint("leave tls out, or use the protocol http")),
+        (Some(true), Protocol::Tcp) => {
+            let policy = wish.policy.as_ref();
+            let passes_tls = policy.is_some_and(|policy| policy.tls_passthrough == Some(true));
+            match policy.and_then(|policy| policy.listen) {
+                Some(_) if passes_tls => {
+                    Err(ApiError::invalid("tls and policy.tls_passthrough contradict each other")
+                        .hint("leave one of them out: TLS is ended here or by the upstream"))
+                }
+                Some(_) => Ok(TlsMode::Issued),
+                None => Err(ApiError::invalid(
+                    "a tcp service has a certificate only when it listens on a port of the gateway",
+                )
+                .hint("give policy.listen, or leave tls out")),
+            }
+        }
         (Some(false), _) | (None, Protocol::Tcp) => Ok(TlsMode::Off),
         (Some(true) | None, _) => Ok(TlsMode::Issued),
     }
@@ -182,6 +195,10 @@ mod tests {
         let tcp = wish(r#"{"name":"db","upstream":"10.0.1.9:5432","protocol":"tcp"}"#);
         let tcp = tcp.expect("taken");
         assert_eq!((tcp.protocol, tcp.tls), (Protocol::Tcp, TlsMode::Off));
+        let ended = wish(
+            r#"{"name":"a","host":"h:1","tls":true,"protocol":"tcp","policy":{"listen":5432}}"#,
+        );
+        assert_eq!(ended.expect("taken").tls, TlsMode::Issued);
         let all =
             wish(r#"{"name":"a","host":"h:1","upstream":"u:2","upstreams":["v:3"],"no_tls":true}"#)
                 .expect("taken");
@@ -228,6 +245,11 @@ mod tests {
             (r#"{"name":"a","host":"h:1","health":"x"}"#, "invalid_probe"),
             (r#"{"name":"a","host":"h:1","tls":true,"no_tls":true}"#, "invalid"),
             (r#"{"name":"a","host":"h:1","tls":true,"protocol":"tcp"}"#, "invalid"),
+            (
+                r#"{"name":"a","host":"h:1","tls":true,"protocol":"tcp",
+                    "policy":{"listen":5432,"tls_passthrough":true}}"#,
+                "invalid",
+            ),
             (r#"{"name":"a","host":"h:1","when_all_ejected":"x"}"#, "invalid_when_all_ejected"),
             (r#"{"name":"a","host":"h:1","preset":"oh"}"#, "invalid_preset"),
             (r#"{"name":"a","host":"h:1","preset":"tgi","policy":{"preset":"nim"}}"#, "invalid"),

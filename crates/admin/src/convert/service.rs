@@ -137,7 +137,7 @@ fn url(service: &Service, ports: Ports) -> String {
     let host = service.host();
     let own_port = service.upstreams.first().map_or(0, |upstream| upstream.port());
     let (scheme, port) = match (service.protocol, service.dns, service.tls) {
-        (Protocol::Tcp, _, _) => ("tcp", own_port),
+        (Protocol::Tcp, _, _) => ("tcp", service.listen().unwrap_or(own_port)),
         (Protocol::Https, DnsMode::Direct, _) => ("https", own_port),
         (Protocol::H2c | Protocol::Http, DnsMode::Direct, _) => ("http", own_port),
         (_, DnsMode::Gateway, TlsMode::Issued) => match (ports.https, ports.http) {
@@ -157,6 +157,7 @@ fn url(service: &Service, ports: Ports) -> String {
 mod tests {
     use super::*;
     use conduit_core::name::{Host, ServiceName};
+    use conduit_core::policy::Policy;
     use conduit_core::service::{Monitoring, WhenAllEjected};
     use conduit_core::upstream::UpstreamAddr;
 
@@ -180,6 +181,8 @@ mod tests {
     fn a_url_leads_where_the_service_really_is() {
         let ports = |https, http| Ports { https, http };
         let tcp = Service { protocol: Protocol::Tcp, ..grafana() };
+        let policy = Policy { listen: Some(5432), ..Policy::default() };
+        let through = Service { policy: policy.into(), ..tcp.clone() };
         let plain = Service { tls: TlsMode::Off, ..grafana() };
         let direct = Service { dns: DnsMode::Direct, ..plain.clone() };
         for (service, ports, expected) in [
@@ -190,6 +193,7 @@ mod tests {
             (&plain, ports(Some(443), Some(8080)), "http://grafana.internal:8080"),
             (&direct, ports(Some(443), Some(80)), "http://grafana.internal:3000"),
             (&tcp, ports(Some(443), Some(80)), "tcp://grafana.internal:3000"),
+            (&through, ports(Some(443), Some(80)), "tcp://grafana.internal:5432"),
         ] {
             assert_eq!(url(service, ports), expected);
         }

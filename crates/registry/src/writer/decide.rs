@@ -124,7 +124,7 @@ impl<P: Publisher> Writer<P> {
         }));
         let (preparation, next) = prepared
             .unwrap_or_else(|panic| Err(PublishError::new(text_of(&*panic))))
-            .map_err(ApplyError::Refused)?;
+            .map_err(ApplyError::from)?;
         Ok((Some(preparation), changed.then_some(next), version))
     }
 
