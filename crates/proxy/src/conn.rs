@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::body::ResponseBody;
-use crate::connections::{Connection, Graceful};
+use crate::connections::{Connection, Entry, Graceful};
 use crate::limits::{
     BUFFER_BYTES_MAX, H2_CONNECTION_WINDOW_BYTES, H2_HEAD_BYTES_MAX, H2_RESETS_PENDING_MAX,
     H2_RESETS_PROVOKED_MAX, H2_SEND_BYTES_MAX, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
@@ -109,7 +109,9 @@ async fn speak_http2<I>(connection: &Connection, io: I, service: Rc<Service>, ta
 where
     I: Read + Write + Unpin + 'static,
 {
-    let speaking = http2::Builder::new(Streams(tasks))
+    let entry = Rc::clone(connection.entry());
+    let speaking = http2::Builder::new(Streams { tasks, entry })
+        .enable_connect_protocol()
         .max_concurrent_streams(H2_STREAMS_MAX)
         .max_header_list_size(H2_HEAD_BYTES_MAX)
         .max_pending_accept_reset_streams(H2_RESETS_PENDING_MAX)
@@ -117,7 +119,7 @@ where
         .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
         .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(H2_SEND_BYTES_MAX)
-        .serve_connection(io, service_fn(move |request| answer(&service, request)));
+        .serve_connection(io, service_fn(move |request| answer_stream(&service, request)));
     log_end(connection.drive(speaking).await);
 }
 
@@ -125,7 +127,18 @@ fn answer(
     service: &Rc<Service>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
-    Rc::clone(service).serve(request)
+    let clock = service.clocks().start(service.entry());
+    Rc::clone(service).serve(request, clock)
+}
+
+/// The same over HTTP/2, where hyper starts a task for the stream right after this returns.
+fn answer_stream(
+    service: &Rc<Service>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+    let clock = service.clocks().start_stream();
+    service.entry().starts(Rc::clone(clock.clock()));
+    Rc::clone(service).serve(request, clock)
 }
 
 fn log_end(outcome: Option<Result<(), hyper::Error>>) {
@@ -138,11 +151,20 @@ fn log_end(outcome: Option<Result<(), hyper::Error>>) {
 
 /// Runs the streams of HTTP/2 connections on this worker.
 #[derive(Debug, Clone)]
-struct Streams(Tasks);
+struct Streams {
+    tasks: Tasks,
+    entry: Rc<Entry>,
+}
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        self.0.local_job("stream", stream);
+        match self.entry.started() {
+            Some(clock) => self.tasks.local_job("stream", async move {
+                clock.drive(stream).await;
+            }),
+            // What sends the bytes of a tunnel.
+            None => self.tasks.local_job("stream", stream),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use foldhash::fast::RandomState;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::clocks::Clock;
 use crate::limits::{FRESH_GRACE, GOODBYE_TIMEOUT};
 
 /// Everything open on one worker.
@@ -47,6 +48,10 @@ pub(crate) struct Entry {
     phase: Cell<Phase>,
     is_tunnel: bool,
     active: Cell<u32>,
+    /// Tunnels that are streams of it (WebSocket over HTTP/2).
+    held: Cell<u32>,
+    /// The clock of the stream that hyper is about to start.
+    starting: RefCell<Option<Rc<Clock>>>,
     /// Whether a request was ever read from it.
     used: Cell<bool>,
     idle_since: Cell<Instant>,
@@ -69,8 +74,10 @@ impl Connections {
     /// Ends everything; returns how many requests and tunnels were cut.
     pub(crate) fn cut(&self) -> u64 {
         self.phase.set(Phase::Cut);
-        self.wake_all();
         let entries = self.entries.borrow();
+        for entry in entries.values() {
+            entry.cut();
+        }
         let count = |entry: &Rc<Entry>| u64::from(entry.active.get().max(entry.is_tunnel.into()));
         entries.values().map(count).sum()
     }
@@ -78,7 +85,7 @@ impl Connections {
     /// Ends connections that have been idle for `idle`, or do not end although they were told to.
     pub(crate) fn sweep(&self, now: Instant, idle: Duration) {
         for entry in self.entries.borrow().values() {
-            if entry.is_tunnel || entry.active.get() > 0 {
+            if entry.is_tunnel || entry.active.get() + entry.held.get() > 0 {
                 continue;
             }
             let since = |at: Instant| now.saturating_duration_since(at);
@@ -102,6 +109,8 @@ impl Connections {
             phase: Cell::default(),
             is_tunnel,
             active: Cell::new(0),
+            held: Cell::new(0),
+            starting: RefCell::default(),
             used: Cell::new(false),
             idle_since: Cell::new(Instant::now()),
             told: Cell::new(None),
@@ -131,10 +140,49 @@ impl Entry {
         self.idle_since.set(now);
     }
 
-    fn wake(&self) {
+    /// Keeps the connection while one of its streams is a tunnel.
+    pub(crate) fn hold(self: &Rc<Self>) -> Held {
+        self.held.set(self.held.get() + 1);
+        Held(Rc::clone(self))
+    }
+
+    /// Notes the clock of the request that was just read; hyper starts its stream next.
+    pub(crate) fn starts(&self, clock: Rc<Clock>) {
+        *self.starting.borrow_mut() = Some(clock);
+    }
+
+    /// The clock of the stream that starts now.
+    pub(crate) fn started(&self) -> Option<Rc<Clock>> {
+        self.starting.borrow_mut().take()
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn cut(&self) {
+        self.phase.set(Phase::Cut);
+        self.wake();
+    }
+
+    /// Whether it was, or is being, ended by us.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.phase.get() == Phase::Cut
+    }
+
+    /// Lets the task that drives the connection look again.
+    pub(crate) fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
+    }
+}
+
+/// Keeps a connection that carries a tunnel, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Held(Rc<Entry>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.set(self.0.held.get().saturating_sub(1));
+        self.0.idle_since.set(Instant::now());
     }
 }
 
