@@ -270,7 +270,7 @@ impl Service {
         }
         // HTTP/2 may split cookies; HTTP/1.1 must not (RFC 9113 §8.2.3).
         join_cookies(&mut parts.headers);
-        let is_clocked = !headers::is_grpc(&parts.headers);
+        let is_clocked = body.is_end_stream() || !headers::is_grpc(&parts.headers);
         let body = RequestBody::new(body, exchange.clock(), is_clocked);
         if !body.is_empty() && body.size_hint().exact().is_none() {
             // hyper would send a GET without its body otherwise.

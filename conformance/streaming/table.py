@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Prints the results of several subjects as one table in Markdown."""
+
+import json
+import sys
+
+
+def main():
+    subjects = []
+    for path in sys.argv[1:]:
+        with open(path) as file:
+            subjects.append(json.load(file))
+    print("| clause | " + " | ".join(subject["subject"] for subject in subjects) + " |")
+    print("|---" * (len(subjects) + 1) + "|")
+    for results in zip(*(subject["results"] for subject in subjects)):
+        cells = [("" if r["holds"] else "**no:** ") + r["seen"].replace("|", "\\|") for r in results]
+        print(f"| {results[0]['clause']} | " + " | ".join(cells) + " |")
+    holding = [str(sum(r["holds"] for r in subject["results"])) for subject in subjects]
+    print(f"| clauses that hold, of {len(subjects[0]['results'])} | " + " | ".join(holding) + " |")
+
+
+if __name__ == "__main__":
+    main()
