@@ -28,6 +28,7 @@ use crate::limits::{
     H2_RESETS_PROVOKED_MAX, H2_SEND_BYTES_MAX, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
     HANDSHAKE_TIMEOUT, HEAD_BYTES_MAX, HEADERS_MAX,
 };
+use crate::metered::Metered;
 use crate::service::{Entrance, Service};
 use crate::worker::Worker;
 
@@ -39,6 +40,7 @@ pub(crate) async fn serve_http(
     peer: SocketAddr,
 ) {
     let connection = Rc::new(connection);
+    let stream = Metered::new(stream, connection.entry().written().clone());
     let service = Service::new(worker, Rc::clone(&connection), Entrance::Http, peer.ip());
     speak_http1(&connection, TokioIo::new(stream), Rc::new(service)).await;
 }
@@ -51,6 +53,7 @@ pub(crate) async fn serve_https(
     peer: SocketAddr,
     acceptor: TlsAcceptor,
 ) {
+    let stream = Metered::new(stream, connection.entry().written().clone());
     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
     let stream = match connection.until_cut(handshake).await {
         None => return,
@@ -83,7 +86,7 @@ pub(crate) async fn serve_https(
     }
 }
 
-fn server_name(stream: &TlsStream<TcpStream>) -> Option<Arc<str>> {
+fn server_name(stream: &TlsStream<Metered<TcpStream>>) -> Option<Arc<str>> {
     let name = stream.get_ref().1.server_name()?;
     let name = name.strip_suffix('.').unwrap_or(name);
     Some(name.to_ascii_lowercase().into())

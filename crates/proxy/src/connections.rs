@@ -20,7 +20,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::clocks::Clock;
-use crate::limits::{FRESH_GRACE, GOODBYE_TIMEOUT};
+use crate::limits::{FRESH_GRACE, GOODBYE_TIMEOUT, PROGRESS_BYTES_MIN};
+use crate::metered::Written;
 
 /// Everything open on one worker.
 #[derive(Debug, Default)]
@@ -55,6 +56,9 @@ pub(crate) struct Entry {
     /// Whether a request was ever read from it.
     used: Cell<bool>,
     idle_since: Cell<Instant>,
+    written: Written,
+    /// How much of it the last sweep saw.
+    seen: Cell<u64>,
     told: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -88,6 +92,7 @@ impl Connections {
             if entry.is_tunnel || entry.active.get() + entry.held.get() > 0 {
                 continue;
             }
+            entry.look_for_progress(now);
             let since = |at: Instant| now.saturating_duration_since(at);
             let quiet = since(entry.idle_since.get());
             let draining = self.phase.get() >= Phase::Draining;
@@ -113,6 +118,8 @@ impl Connections {
             starting: RefCell::default(),
             used: Cell::new(false),
             idle_since: Cell::new(Instant::now()),
+            written: Written::default(),
+            seen: Cell::new(0),
             told: Cell::new(None),
             waker: RefCell::default(),
         });
@@ -138,6 +145,20 @@ impl Entry {
     pub(crate) fn end(&self, now: Instant) {
         self.active.set(self.active.get().saturating_sub(1));
         self.idle_since.set(now);
+    }
+
+    /// Where the bytes written to the client are counted.
+    pub(crate) fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// A response that was handed over whole may still be on its way to a slow client: as long as it
+    /// moves, the connection is not idle.
+    fn look_for_progress(&self, now: Instant) {
+        let written = self.written.bytes();
+        if written - self.seen.replace(written) >= PROGRESS_BYTES_MIN {
+            self.idle_since.set(now);
+        }
     }
 
     /// Keeps the connection while one of its streams is a tunnel.
@@ -271,9 +292,11 @@ pub(crate) trait Graceful: Future {
 mod tests {
     use std::sync::Arc;
 
+    use tokio::io::AsyncWriteExt;
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::metered::Metered;
 
     const IDLE: Duration = Duration::from_secs(60);
 
@@ -314,6 +337,25 @@ mod tests {
         assert_eq!(done, Some(()));
         drop(connection);
         assert!(book.entries.borrow().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_client_still_takes_something_is_not_idle() {
+        let book = Rc::new(Connections::default());
+        let connection = entered(&book);
+        let mut socket = Metered::new(tokio::io::sink(), connection.entry().written().clone());
+        let start = Instant::now();
+        for (bytes, halves, expected) in [
+            (PROGRESS_BYTES_MIN, 3, Phase::Open),
+            // Answers to pings are no progress.
+            (17, 4, Phase::Open),
+            (17, 5, Phase::Draining),
+        ] {
+            let bytes = vec![0; usize::try_from(bytes).expect("small")];
+            socket.write_all(&bytes).await.expect("a sink");
+            book.sweep(start + IDLE / 2 * halves, IDLE);
+            assert_eq!(connection.entry.phase.get(), expected, "{halves}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

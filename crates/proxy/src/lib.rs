@@ -32,6 +32,7 @@ mod forward;
 mod headers;
 pub mod limits;
 pub mod listener;
+mod metered;
 pub mod metrics;
 mod page;
 mod redirect;

@@ -56,6 +56,9 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) const DRAIN_SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 /// What a connection accepted just before a stop gets to send its first request.
 pub(crate) const FRESH_GRACE: Duration = Duration::from_secs(1);
+/// What a client has to take between two sweeps for its connection not to be idle, when its last
+/// response was handed over whole and is still on its way.
+pub(crate) const PROGRESS_BYTES_MIN: u64 = 1_024;
 /// How long accepting pauses when the process has no file descriptors left.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What a connection that was told to finish gets when nothing is in flight on it.
