@@ -13,10 +13,13 @@ def main():
     print("| clause | " + " | ".join(subject["subject"] for subject in subjects) + " |")
     print("|---" * (len(subjects) + 1) + "|")
     for results in zip(*(subject["results"] for subject in subjects)):
-        cells = [("" if r["holds"] else "**no:** ") + r["seen"].replace("|", "\\|") for r in results]
+        cells = [("**no:** " if r["holds"] is False else "") + r["seen"].replace("|", "\\|") for r in results]
         print(f"| {results[0]['clause']} | " + " | ".join(cells) + " |")
-    holding = [str(sum(r["holds"] for r in subject["results"])) for subject in subjects]
-    print(f"| clauses that hold, of {len(subjects[0]['results'])} | " + " | ".join(holding) + " |")
+    holding = []
+    for subject in subjects:
+        tried = [r["holds"] for r in subject["results"] if r["holds"] is not None]
+        holding.append(f"{sum(tried)} of {len(tried)}")
+    print("| clauses that hold | " + " | ".join(holding) + " |")
 
 
 if __name__ == "__main__":
