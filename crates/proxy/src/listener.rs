@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::ProxyError;
-use crate::limits::BACKLOG;
+use crate::limits::{BACKLOG, keepalive};
 
 /// Where to listen, and for how many workers.
 #[derive(Debug, Clone)]
@@ -189,8 +189,13 @@ pub(crate) fn listen(socket: Socket) -> Result<std::net::TcpListener, ProxyError
 
 /// Lets the kernel complete connections from now on; whoever adopts the socket accepts them.
 pub(crate) fn open_queue(socket: &Socket) -> io::Result<()> {
-    // Inherited by every accepted connection, so that a restart finds no holder in TIME_WAIT.
-    socket.set_reuse_address(true).and_then(|()| socket.listen(BACKLOG))
+    // Inherited by every accepted connection: a restart finds no holder in TIME_WAIT, small writes
+    // are sent at once, and clients that vanished are noticed.
+    socket
+        .set_reuse_address(true)
+        .and_then(|()| socket.set_tcp_nodelay(true))
+        .and_then(|()| socket.set_tcp_keepalive(&keepalive()))
+        .and_then(|()| socket.listen(BACKLOG))
 }
 
 fn refused(address: SocketAddr, source: io::Error) -> ProxyError {
@@ -211,6 +216,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::limits::KEEPALIVE_AFTER;
 
     fn settings(https: &str, workers: usize) -> BindSettings {
         BindSettings { https: vec![https.parse().expect("address")], http: Vec::new(), workers }
@@ -225,6 +231,20 @@ mod tests {
             let listening = worker.listen().expect("listens");
             assert_eq!(listening.https[0].local_addr().expect("bound"), address);
         }
+    }
+
+    #[test]
+    fn accepted_connections_inherit_what_streams_need() {
+        let listeners = Listeners::bind(&settings("127.0.0.1:0", 1)).expect("binds");
+        let address = listeners.https_addresses()[0];
+        let listening =
+            listeners.into_workers().remove(0).listen().expect("listens").https.remove(0);
+        listening.set_nonblocking(false).expect("a socket");
+        let _client = std::net::TcpStream::connect(address).expect("connects");
+        let accepted = Socket::from(listening.accept().expect("accepts").0);
+        assert!(accepted.tcp_nodelay().expect("a socket"));
+        assert!(accepted.keepalive().expect("a socket"));
+        assert_eq!(accepted.tcp_keepalive_time().expect("a socket"), KEEPALIVE_AFTER);
     }
 
     #[test]

@@ -151,6 +151,24 @@ pub(crate) struct ServiceCounters {
     retries: AtomicU64,
     /// Of a service of byte streams.
     pub(crate) streams: StreamCounters,
+    endings: [AtomicU64; ENDINGS],
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With an answer, or because the gateway or the upstream broke off.
+    Answered,
+    /// Its client left in the middle of the answer.
+    Cancelled,
+    /// Its client left before there was an answer.
+    CancelledBeforeFirstByte,
+    /// Its client made no progress.
+    ClientTimeout,
+    /// No answer began in time.
+    FirstByteTimeout,
+    /// The answer fell silent.
+    IdleTimeout,
 }
 
 impl ServiceCounters {
@@ -161,6 +179,13 @@ impl ServiceCounters {
     pub(crate) fn retried(&self, times: u32) {
         if times > 0 {
             self.retries.fetch_add(u64::from(times), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts how a request ended, when it is not the usual way.
+    pub(crate) fn ended(&self, ending: Ending) {
+        if ending != Ending::Answered {
+            self.endings[ending as usize].fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -190,6 +215,7 @@ struct Sum {
     bytes_out: u64,
     retries: u64,
     streams: StreamSum,
+    endings: [u64; ENDINGS],
 }
 
 impl Sum {
@@ -207,6 +233,9 @@ impl Sum {
         self.bytes_out += read(&counters.bytes_out);
         self.retries += read(&counters.retries);
         self.streams.add(&counters.streams);
+        for (sum, value) in self.endings.iter_mut().zip(&counters.endings) {
+            *sum += read(value);
+        }
     }
 }
 
@@ -332,11 +361,31 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// One counter per service: its name, its help, and where it is.
 type PerService = (&'static str, &'static str, fn(&Sum) -> u64);
 
-const PER_SERVICE: [PerService; 3] = [
+const PER_SERVICE: [PerService; 8] = [
     ("proxy_request_bytes", "Bytes of request bodies", |sum| sum.bytes_in),
     ("proxy_response_bytes", "Bytes of response bodies", |sum| sum.bytes_out),
     ("proxy_retries", "Requests moved to another upstream", |sum| sum.retries),
+    ("proxy_cancelled", "Requests whose client left before their end", |sum| {
+        sum.endings[Ending::Cancelled as usize]
+            + sum.endings[Ending::CancelledBeforeFirstByte as usize]
+    }),
+    (
+        "proxy_cancelled_before_first_byte",
+        "Requests whose client left before an answer began",
+        |sum| sum.endings[Ending::CancelledBeforeFirstByte as usize],
+    ),
+    ("proxy_client_timeouts", "Requests given up because their client made no progress", |sum| {
+        sum.endings[Ending::ClientTimeout as usize]
+    }),
+    ("proxy_first_byte_timeouts", "Requests that no upstream began to answer in time", |sum| {
+        sum.endings[Ending::FirstByteTimeout as usize]
+    }),
+    ("proxy_idle_timeouts", "Answers cut because their upstream fell silent", |sum| {
+        sum.endings[Ending::IdleTimeout as usize]
+    }),
 ];
+/// How many [`Ending`]s there are.
+const ENDINGS: usize = 6;
 /// Status classes; the first is for clients that left before there was a status.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Upper bounds of the duration's buckets.

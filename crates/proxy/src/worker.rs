@@ -23,10 +23,11 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 
 use crate::client::Client;
+use crate::clocks::Clocks;
 use crate::conn;
 use crate::connections::Connections;
 use crate::error::ProxyError;
-use crate::limits::{ACCEPT_PAUSE, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
+use crate::limits::{ACCEPT_PAUSE, CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
 use crate::table::RouteTable;
@@ -133,6 +134,7 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
         let listening = plan.listening;
         let worker = Rc::new(Worker {
             client: Rc::new(Client::new(plan.settings.limits.connect, plan.tasks.clone())),
+            clocks: Clocks::new(),
             connections: Rc::default(),
             settings: plan.settings,
             table: plan.table,
@@ -160,6 +162,7 @@ impl Drop for DeathGuard {
 #[derive(Debug)]
 pub(crate) struct Worker {
     client: Rc<Client>,
+    clocks: Rc<Clocks>,
     connections: Rc<Connections>,
     settings: Arc<ProxySettings>,
     table: live::Reader<RouteTable>,
@@ -172,6 +175,11 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn client(&self) -> &Rc<Client> {
         &self.client
+    }
+
+    /// The clocks of this worker's requests.
+    pub(crate) fn clocks(&self) -> &Rc<Clocks> {
+        &self.clocks
     }
 
     pub(crate) fn settings(&self) -> &ProxySettings {
@@ -198,9 +206,14 @@ impl Worker {
         &self.connections
     }
 
-    /// An id for a request that came without one.
-    pub(crate) fn request_id(&self) -> HeaderValue {
+    /// The number of a request that came without an id.
+    pub(crate) fn request_number(&self) -> u32 {
         self.ids.next()
+    }
+
+    /// The id of the request with this number.
+    pub(crate) fn request_id(&self, number: u32) -> HeaderValue {
+        self.ids.text(number)
     }
 
     /// Serves until stopped; returns how much the deadline cut.
@@ -242,13 +255,19 @@ impl Worker {
 
     async fn sweep_until(&self, every: Duration, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
-        let mut ticks = tokio::time::interval(every);
+        let mut ticks = tokio::time::interval(every.min(CLOCK_TICK));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut swept: Option<Instant> = None;
         loop {
             tokio::select! {
                 () = &mut end => return,
-                _ = ticks.tick() => {
+                tick = ticks.tick() => {
                     let now = Instant::now();
+                    self.clocks.sweep(now);
+                    if swept.is_some_and(|at| tick.saturating_duration_since(at) < every) {
+                        continue;
+                    }
+                    swept = Some(tick);
                     self.connections.sweep(now, self.settings.limits.idle);
                     self.client.sweep(now);
                     self.metrics.sweep();
@@ -313,7 +332,6 @@ impl Worker {
         let acceptor = acceptor.cloned();
         self.tasks.local_job("connection", async move {
             let _open = Open::new(Rc::clone(&worker));
-            prepare(&stream);
             match acceptor {
                 Some(acceptor) => {
                     conn::serve_https(worker, connection, stream, peer, acceptor).await;
@@ -340,16 +358,6 @@ impl Drop for Open {
     }
 }
 
-/// Sends small writes at once, and notices clients that vanished.
-fn prepare(stream: &TcpStream) {
-    let prepared =
-        stream.set_nodelay(true).and_then(|()| socket2::SockRef::from(stream).set_keepalive(true));
-    if let Err(error) = prepared {
-        // The client is gone already; reading will say so.
-        tracing::debug!(%error, "a connection's options could not be set");
-    }
-}
-
 /// Waits when accepting failed for want of resources; other failures concern one client only.
 pub(crate) async fn pause(error: &std::io::Error) {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
@@ -373,10 +381,14 @@ impl RequestIds {
         Self { seed, count: Cell::new(0) }
     }
 
-    fn next(&self) -> HeaderValue {
+    fn next(&self) -> u32 {
         let count = self.count.get();
         self.count.set(count.wrapping_add(1));
-        HeaderValue::try_from(format!("{:016x}{count:08x}", self.seed))
+        count
+    }
+
+    fn text(&self, number: u32) -> HeaderValue {
+        HeaderValue::try_from(format!("{:016x}{number:08x}", self.seed))
             // Invariant: hexadecimal digits are visible ASCII.
             .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     }

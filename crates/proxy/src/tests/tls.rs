@@ -199,7 +199,7 @@ impl Site {
         Wire::over(StreamOwned::new(session, tcp))
     }
 
-    async fn http2(&self, name: &str) -> http2::SendRequest<Full<Bytes>> {
+    pub(super) async fn http2(&self, name: &str) -> http2::SendRequest<Full<Bytes>> {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let tcp = tokio::net::TcpStream::connect(self.gateway.https.expect("TLS"))
             .await
