@@ -17,6 +17,7 @@ use conduit_proxy::listener::Listeners as ProxyListeners;
 use conduit_proxy::metrics::ProxyMetrics;
 use conduit_proxy::sni::SniResolver;
 use conduit_proxy::table::RouteTable;
+use conduit_proxy::tcp::TcpPorts;
 use conduit_proxy::worker::{Proxy, ProxySettings};
 use conduit_tls::authority::Authority;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +45,7 @@ pub(crate) struct Served<'a> {
     pub(crate) routes: &'a live::Reader<RouteTable>,
     pub(crate) zone: &'a live::Reader<Zone>,
     pub(crate) policy: &'a live::Reader<Policy>,
+    pub(crate) tcp: Option<&'a TcpPorts>,
 }
 
 impl Planes {
@@ -110,6 +112,7 @@ impl Served<'_> {
             https_port: self.addresses.https.first().map_or(HTTPS_PORT, SocketAddr::port),
             trust_bundle: self.authority.map(|a| a.bundle_pem().to_owned().into()),
             limits: Limits { drain: self.config.gateway.drain, ..Limits::default() },
+            tcp: self.tcp.cloned(),
         })
     }
 }

@@ -44,6 +44,8 @@ pub(crate) enum FailureKind {
     BadAuthority(&'static str),
     /// The upstream sent something that is not HTTP.
     BadResponse(ServiceName),
+    /// The client did not send the rest of its request.
+    ClientTimeout { after: Duration },
     /// The upstream closed the connection before a response began.
     ClosedEarly(ServiceName),
     /// Nothing accepted a connection.
@@ -54,6 +56,8 @@ pub(crate) enum FailureKind {
     },
     /// The TCP handshake took longer than allowed.
     ConnectTimeout { service: ServiceName, after: Duration },
+    /// The upstream did not begin to answer.
+    FirstByteTimeout { service: ServiceName, after: Duration },
     /// A method that a reverse proxy does not serve.
     MethodRefused,
     /// The connection was opened for another service than the request names.
@@ -74,9 +78,11 @@ impl FailureKind {
         match self {
             Self::BadAuthority(_) => "bad_authority",
             Self::BadResponse(_) => "bad_response",
+            Self::ClientTimeout { .. } => "client_timeout",
             Self::ClosedEarly(_) => "closed_early",
             Self::ConnectFailed { .. } => "connect_failed",
             Self::ConnectTimeout { .. } => "connect_timeout",
+            Self::FirstByteTimeout { .. } => "first_byte_timeout",
             Self::MethodRefused => "method_refused",
             Self::Misdirected => "misdirected",
             Self::NoUpstream { .. } => "no_upstream",
@@ -84,9 +90,23 @@ impl FailureKind {
         }
     }
 
+    /// The service whose upstreams failed, when one was found.
+    pub(crate) fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::BadResponse(service)
+            | Self::ClosedEarly(service)
+            | Self::ConnectFailed { service, .. }
+            | Self::ConnectTimeout { service, .. }
+            | Self::FirstByteTimeout { service, .. }
+            | Self::NoUpstream { service, .. } => Some(service),
+            _ => None,
+        }
+    }
+
     fn side(&self) -> Side {
         match self {
             Self::BadAuthority(_)
+            | Self::ClientTimeout { .. }
             | Self::MethodRefused
             | Self::Misdirected
             | Self::UnknownHost(_) => Side::Downstream,
@@ -94,6 +114,7 @@ impl FailureKind {
             | Self::ClosedEarly(_)
             | Self::ConnectFailed { .. }
             | Self::ConnectTimeout { .. }
+            | Self::FirstByteTimeout { .. }
             | Self::NoUpstream { .. } => Side::Upstream,
         }
     }
@@ -119,6 +140,9 @@ impl fmt::Display for FailureKind {
             Self::BadResponse(service) => {
                 write!(f, "an upstream of {service} did not answer in HTTP")
             }
+            Self::ClientTimeout { after } => {
+                write!(f, "nothing more of the request came for {} s", after.as_secs())
+            }
             Self::ClosedEarly(service) => {
                 write!(f, "an upstream of {service} closed the connection before it answered")
             }
@@ -128,6 +152,12 @@ impl fmt::Display for FailureKind {
             Self::ConnectTimeout { service, after } => {
                 write!(f, "no connection to an upstream of {service} within {} s", after.as_secs())
             }
+            Self::FirstByteTimeout { service, after } => write!(
+                f,
+                "an upstream of {service} did not begin to answer within {} s; the service's \
+                 timeouts.first_byte sets this",
+                after.as_secs()
+            ),
             Self::MethodRefused => f.write_str("this method is not served here"),
             Self::Misdirected => {
                 f.write_str("this connection was opened for another service; open a new one")

@@ -7,6 +7,7 @@
 
 pub mod compile;
 pub mod error;
+pub mod fingerprint;
 #[cfg(any(test, fuzzing))]
 mod fixture;
 #[cfg(any(test, fuzzing))]
@@ -17,12 +18,14 @@ pub mod pool;
 pub mod resolve;
 pub mod sni;
 pub mod table;
+pub mod tcp;
 pub mod upstream;
 
 mod access_log;
 mod authority;
 mod body;
 mod client;
+mod clocks;
 mod conn;
 mod connections;
 mod exchange;
@@ -31,11 +34,15 @@ mod forward;
 mod headers;
 pub mod limits;
 pub mod listener;
+mod metered;
 pub mod metrics;
+mod page;
 mod redirect;
 mod respond;
 mod service;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod websocket;
 pub mod worker;

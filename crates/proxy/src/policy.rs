@@ -8,6 +8,7 @@ use std::time::Duration;
 use conduit_core::policy::{Clocks, HostPolicy, OriginPolicy, Policy, Retries, Sticky};
 
 use crate::limits::CONNECT_TIMEOUT;
+use crate::tcp::policy::StreamPolicy;
 
 /// What a route asks of its requests.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct RoutePolicy {
     pub(crate) origin: OriginPolicy,
     /// Whether requests are in the access log.
     pub(crate) access_log: bool,
+    /// For a service of byte streams, how it is reached; `None` for requests.
+    pub(crate) stream: Option<StreamPolicy>,
 }
 
 impl RoutePolicy {
@@ -36,6 +39,7 @@ impl RoutePolicy {
             host: policy.upstream.host.clone().unwrap_or(HostPolicy::Keep),
             origin: policy.upstream.origin.unwrap_or(OriginPolicy::Keep),
             access_log: policy.access_log.unwrap_or(true),
+            stream: StreamPolicy::of(policy),
         }
     }
 }

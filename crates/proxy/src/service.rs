@@ -15,17 +15,23 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
+use tokio_util::sync::CancellationToken;
 
 use crate::access_log::Line;
 use crate::authority;
 use crate::body::{RequestBody, ResponseBody};
-use crate::connections::Connection;
+use crate::clocks::{Clocks, Running};
+use crate::connections::{Connection, Entry};
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
 use crate::headers::{self, X_REQUEST_ID};
+use crate::respond::Asker;
+use crate::streams::{self, Events};
 use crate::table::{Route, RouteTable};
+use crate::websocket::{self, WEBSOCKET};
 use crate::worker::Worker;
 use crate::{redirect, respond, upgrade};
 
@@ -57,6 +63,15 @@ enum Decision {
     Own(Box<Response<ResponseBody>>),
 }
 
+/// A request that wants to switch to another protocol.
+struct Switch {
+    protocol: HeaderValue,
+    /// hyper's promise to hand the connection, or the stream, over.
+    downstream: OnUpgrade,
+    /// What the upstream has to answer, for a stream of HTTP/2.
+    key: Option<websocket::Key>,
+}
+
 impl Service {
     /// For a connection that was just accepted, and has its TLS handshake behind it.
     pub(crate) fn new(
@@ -78,22 +93,36 @@ impl Service {
         }
     }
 
+    /// The clocks that requests on it are in.
+    pub(crate) fn clocks(&self) -> &Rc<Clocks> {
+        self.worker.clocks()
+    }
+
+    /// The connection's place in the worker's book.
+    pub(crate) fn entry(&self) -> &Rc<Entry> {
+        self.connection.entry()
+    }
+
     /// Answers one request; what fails becomes an answer, too.
     pub(crate) async fn serve(
         self: Rc<Self>,
         request: Request<Incoming>,
+        clock: Running,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let line = Line::begin(&request, self.address);
-        let mut exchange = Exchange::begin(self.connection.entry(), line);
-        let accept = request.headers().get(header::ACCEPT).cloned();
-        let mut response = match self.answer(request, &mut exchange).await {
+        let mut exchange = Exchange::begin(self.connection.entry(), clock, line);
+        let mut asker = Asker::of(&request);
+        let mut response = match self.answer(request, &mut asker, &mut exchange).await {
             Ok(response) => response,
             Err(failure) => {
                 if let Some(line) = exchange.line() {
                     line.set_error(failure.kind.word());
                 }
                 tracing::debug!(side = ?failure.side, "{}", failure.kind);
-                respond::failure(&failure, accept.as_ref())
+                let id = asker.id(|number| {
+                    self.worker.request_id(number.unwrap_or_else(|| self.worker.request_number()))
+                });
+                respond::failure(&failure, &asker, id)
             }
         };
         exchange.answered(response.status().as_u16());
@@ -104,6 +133,7 @@ impl Service {
     async fn answer(
         &self,
         request: Request<Incoming>,
+        asker: &mut Asker,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
         let decision = self.decide(&request, exchange);
@@ -113,7 +143,9 @@ impl Service {
                 if let Some(line) = exchange.line() {
                     line.set_route(&route);
                 }
-                self.forward(&route, request, exchange).await
+                exchange.clock().limit(&route.policy.timeouts);
+                asker.set_preset(route.asked.preset);
+                self.forward(&route, request, asker, exchange).await
             }
             Ok(Decision::Own(response)) => {
                 self.worker.metrics().request_refused();
@@ -131,7 +163,12 @@ impl Service {
         request: &Request<Incoming>,
         exchange: &mut Exchange,
     ) -> Result<Decision, FailureKind> {
-        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        let is_refused = match *request.method() {
+            Method::CONNECT => !is_websocket(request),
+            Method::TRACE => true,
+            _ => false,
+        };
+        if is_refused {
             return Err(FailureKind::MethodRefused);
         }
         let host = authority::of_request(request.uri(), request.headers(), request.version())?;
@@ -175,11 +212,14 @@ impl Service {
         &self,
         route: &Arc<Route>,
         mut request: Request<Incoming>,
+        asker: &mut Asker,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
-        let switch = self.switch(&mut request);
-        let protocol = switch.as_ref().map(|(protocol, _)| protocol.clone());
-        let outgoing = self.outgoing(request, protocol, exchange)?;
+        let switch = switch(&mut request);
+        if switch.is_none() && request.method() == Method::CONNECT {
+            return Err(FailureKind::MethodRefused.into());
+        }
+        let outgoing = self.outgoing(request, switch.as_ref(), asker, exchange)?;
         if let Some(line) = exchange.line() {
             line.set_request_id(outgoing.headers().get(X_REQUEST_ID));
         }
@@ -193,37 +233,45 @@ impl Service {
         if let Some(line) = exchange.line() {
             line.set_upstream(answer.in_flight.upstream());
         }
-        if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let status = answer.response.status();
+        if status == StatusCode::SWITCHING_PROTOCOLS {
             return self.switched(route, answer, switch);
         }
+        // To a client that asked for a tunnel, any success would be one (RFC 9110 §9.3.6).
+        if status.is_success() && switch.is_some_and(|switch| switch.key.is_some()) {
+            return Err(FailureKind::BadResponse(route.service.clone()).into());
+        }
         Ok(incoming(answer, exchange))
-    }
-
-    /// The protocol a request wants to switch to, with hyper's promise to hand the connection over.
-    fn switch(&self, request: &mut Request<Incoming>) -> Option<(HeaderValue, OnUpgrade)> {
-        // Also in HTTP/1.0 the fields mean nothing (RFC 9110 §7.8).
-        let protocol = (request.version() == Version::HTTP_11)
-            .then(|| headers::upgrade(request.headers()))
-            .flatten()?;
-        Some((protocol, hyper::upgrade::on(request)))
     }
 
     /// Turns a client's request into what an upstream gets.
     fn outgoing(
         &self,
         request: Request<Incoming>,
-        protocol: Option<HeaderValue>,
-        exchange: &Exchange,
+        switch: Option<&Switch>,
+        asker: &mut Asker,
+        exchange: &mut Exchange,
     ) -> Result<Request<RequestBody>, Failure> {
         let (mut parts, body) = request.into_parts();
         let host = host_field(&parts.uri, &parts.headers)?;
-        headers::to_upstream(&mut parts.headers, &self.client, host, || self.worker.request_id());
-        if let Some(protocol) = protocol {
-            headers::set_upgrade(&mut parts.headers, protocol);
+        let asks = !body.is_end_stream() && headers::expects_continue(&parts.headers);
+        headers::to_upstream(&mut parts.headers, &self.client, host, || {
+            let number = self.worker.request_number();
+            asker.set_number(number);
+            self.worker.request_id(number)
+        });
+        asker.keep_id(&parts.headers);
+        if let Some(switch) = switch {
+            headers::set_upgrade(&mut parts.headers, switch.protocol.clone());
+            if let Some(key) = &switch.key {
+                key.ask(&mut parts.headers);
+                parts.method = Method::GET;
+            }
         }
         // HTTP/2 may split cookies; HTTP/1.1 must not (RFC 9113 §8.2.3).
         join_cookies(&mut parts.headers);
-        let body = RequestBody::new(body, Rc::clone(exchange.bytes_in()));
+        let is_clocked = body.is_end_stream() || !headers::is_grpc(&parts.headers);
+        let body = RequestBody::new(body, exchange.clock(), is_clocked);
         if !body.is_empty() && body.size_hint().exact().is_none() {
             // hyper would send a GET without its body otherwise.
             parts.headers.remove(header::CONTENT_LENGTH);
@@ -233,6 +281,9 @@ impl Service {
         *outgoing.method_mut() = parts.method;
         *outgoing.uri_mut() = origin_form(parts.uri);
         *outgoing.headers_mut() = parts.headers;
+        if asks {
+            ask_first(&mut outgoing, exchange);
+        }
         Ok(outgoing)
     }
 
@@ -240,23 +291,73 @@ impl Service {
         &self,
         route: &Route,
         answer: Answer,
-        switch: Option<(HeaderValue, OnUpgrade)>,
+        switch: Option<Switch>,
     ) -> Result<Response<ResponseBody>, Failure> {
         let mut theirs = answer.response;
-        let Some((protocol, downstream)) = switch else {
-            // Nobody asked for it.
-            return Err(FailureKind::BadResponse(route.service.clone()).into());
-        };
+        let bad = || Failure::from(FailureKind::BadResponse(route.service.clone()));
+        // Nobody asked for it, or it is the answer to another question.
+        let switch = switch.ok_or_else(bad)?;
+        if switch.key.as_ref().is_some_and(|key| !key.is_accepted(theirs.headers())) {
+            return Err(bad());
+        }
         let upstream = hyper::upgrade::on(&mut theirs);
-        upgrade::join(&self.worker, &self.connection, downstream, upstream, answer.in_flight);
-        let protocol = headers::upgrade(theirs.headers()).unwrap_or(protocol);
+        let held = switch.key.is_some().then(|| self.connection.entry().hold());
+        upgrade::join(
+            &self.worker,
+            &self.connection,
+            switch.downstream,
+            upstream,
+            answer.in_flight,
+            held,
+        );
+        let protocol = headers::upgrade(theirs.headers()).unwrap_or(switch.protocol);
         let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = std::mem::take(theirs.headers_mut());
         headers::to_client(response.headers_mut());
-        headers::set_upgrade(response.headers_mut(), protocol);
+        if switch.key.is_some() {
+            // 200 (RFC 8441 §5).
+            response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
+        } else {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            headers::set_upgrade(response.headers_mut(), protocol);
+        }
         Ok(response)
     }
+}
+
+/// Whether it asks for a WebSocket over a stream of HTTP/2 (RFC 8441 §4).
+fn is_websocket(request: &Request<Incoming>) -> bool {
+    let protocol = request.extensions().get::<Protocol>();
+    request.version() == Version::HTTP_2
+        && protocol.is_some_and(|protocol| protocol.as_str() == WEBSOCKET)
+}
+
+/// What a request wants to switch to, if it does.
+fn switch(request: &mut Request<Incoming>) -> Option<Switch> {
+    if request.method() == Method::CONNECT {
+        let key = Some(websocket::Key::random()?);
+        let protocol = HeaderValue::from_static(WEBSOCKET);
+        return Some(Switch { protocol, downstream: hyper::upgrade::on(request), key });
+    }
+    // Also in HTTP/1.0 the fields mean nothing (RFC 9110 §7.8).
+    let protocol = (request.version() == Version::HTTP_11)
+        .then(|| headers::upgrade(request.headers()))
+        .flatten()?;
+    Some(Switch { protocol, downstream: hyper::upgrade::on(request), key: None })
+}
+
+/// Asks the upstream whether the body may follow, and the client for it only then.
+fn ask_first(outgoing: &mut Request<RequestBody>, exchange: &mut Exchange) {
+    let (go_on, refused) = (CancellationToken::new(), CancellationToken::new());
+    headers::expect_continue(outgoing.headers_mut());
+    outgoing.body_mut().hold(go_on.clone(), refused.clone());
+    exchange.refuses(refused);
+    exchange.clock().asks(go_on.clone());
+    hyper::ext::on_informational(outgoing, move |informed| {
+        if informed.status() == StatusCode::CONTINUE {
+            go_on.cancel();
+        }
+    });
 }
 
 /// The route of `host` on a connection whose handshake was for `server_name`.
@@ -280,7 +381,11 @@ fn incoming(answer: Answer, exchange: &mut Exchange) -> Response<ResponseBody> {
     let (mut parts, body) = answer.response.into_parts();
     exchange.answered_by(answer.lease, answer.in_flight, answer.retries);
     headers::to_client(&mut parts.headers);
-    let mut response = Response::new(ResponseBody::upstream(body));
+    let events = streams::is_stream(&parts.headers).then(|| {
+        streams::pass_at_once(&mut parts.headers);
+        Events::of(&parts.headers)
+    });
+    let mut response = Response::new(ResponseBody::upstream(body, events.flatten()));
     *response.status_mut() = parts.status;
     *response.headers_mut() = parts.headers;
     response

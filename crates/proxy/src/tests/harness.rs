@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::listener::{BindSettings, Listeners};
 use crate::metrics::ProxyMetrics;
 use crate::table::RouteTable;
+use crate::tcp::TcpPorts;
 use crate::worker::{Drained, Proxy, ProxySettings};
 
 /// How long anything may take before a test fails.
@@ -28,6 +29,7 @@ pub(super) struct Gateway {
     pub(super) https: Option<SocketAddr>,
     pub(super) table: live::Writer<RouteTable>,
     pub(super) metrics: ProxyMetrics,
+    pub(super) ports: TcpPorts,
     tasks: Tasks,
     proxy: Proxy,
 }
@@ -43,7 +45,8 @@ impl Gateway {
         tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
         limits: Limits,
     ) -> Self {
-        let (writer, reader) = live::channel(Arc::new(table));
+        let table = Arc::new(table);
+        let (writer, reader) = live::channel(Arc::clone(&table));
         let tls = tls(&reader).map(Arc::new);
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = Listeners::bind(&BindSettings {
@@ -56,14 +59,24 @@ impl Gateway {
         let metrics = ProxyMetrics::new();
         let http = listeners.http_addresses()[0];
         let https = listeners.https_addresses().first().copied();
+        let ports = TcpPorts::new(&listeners, ToString::to_string);
+        ports.open(&table);
         let settings = ProxySettings {
             tls,
             https_port: 8443,
             trust_bundle: Some(Bytes::from_static(b"PEM")),
             limits,
+            tcp: Some(ports.clone()),
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
-        Self { http, https, table: writer, metrics, tasks, proxy }
+        Self { http, https, table: writer, metrics, ports, tasks, proxy }
+    }
+
+    /// Publishes a table as the composition does: ports first.
+    pub(super) fn publish(&mut self, next: RouteTable) {
+        let reserved = self.ports.reserve(&self.table.current(), &next).expect("free ports");
+        self.ports.commit(reserved, &next);
+        self.table.publish(Arc::new(next));
     }
 
     /// A new connection in the clear.
@@ -132,6 +145,19 @@ impl Upstream {
     /// How many connections it has seen.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// A port that nobody has; below those that the system gives away by itself.
+pub(super) fn free_port() -> u16 {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let first = std::process::id() as usize * 16;
+    loop {
+        let next = first + NEXT.fetch_add(1, Ordering::SeqCst);
+        let port = 12_000 + u16::try_from(next % 20_000).expect("in range");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

@@ -141,18 +141,21 @@ fn a_head_that_is_too_large_for_http2_is_refused_and_costs_only_itself() {
     site.gateway.stop();
 }
 
-struct Site {
-    gateway: Gateway,
+pub(super) struct Site {
+    pub(super) gateway: Gateway,
     root: CertificateDer<'static>,
 }
 
 impl Site {
     fn start(services: &[(&str, &str)]) -> Self {
+        Self::of(services.iter().map(|(name, upstream)| tls_service(name, &[upstream])).collect())
+    }
+
+    /// Serves these, each with a leaf.
+    pub(super) fn of(services: Vec<Service>) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, key()).expect("a root");
-        let services: Vec<Service> =
-            services.iter().map(|(name, upstream)| tls_service(name, &[upstream])).collect();
         let mut leaves = Leaves(HashMap::new());
         for service in &services {
             let names = service.hosts.iter().map(ToString::to_string);
@@ -175,7 +178,7 @@ impl Site {
         }
     }
 
-    fn client(&self, alpn: &[u8]) -> Arc<ClientConfig> {
+    pub(super) fn client(&self, alpn: &[u8]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).expect("a root");
         // Both places of the pair hold a P-256 leaf, which every client takes.
@@ -196,7 +199,7 @@ impl Site {
         Wire::over(StreamOwned::new(session, tcp))
     }
 
-    async fn http2(&self, name: &str) -> http2::SendRequest<Full<Bytes>> {
+    pub(super) async fn http2(&self, name: &str) -> http2::SendRequest<Full<Bytes>> {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let tcp = tokio::net::TcpStream::connect(self.gateway.https.expect("TLS"))
             .await
@@ -215,7 +218,7 @@ impl Site {
     }
 }
 
-fn key() -> KeyPair {
+pub(super) fn key() -> KeyPair {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key")
 }
 
