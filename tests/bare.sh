@@ -8,8 +8,19 @@ have mmdebstrap || { [ "$(id -u)" = 0 ] && apt-get install -y -qq mmdebstrap >/d
 have mmdebstrap && [ "$(id -u)" = 0 ] || { echo "SKIPPED: bare machine (needs root and mmdebstrap)"; exit 0; }
 root=$(mktemp -d)
 bound=()
+living() {
+    for process in /proc/[0-9]*; do
+        [ "$(readlink "$process/root")" = "$root" ] && echo "${process#/proc/}"
+    done
+}
 cleanup() {
-    pkill -TERM -f "$root/src" 2>/dev/null
+    # The daemon inside holds the mounts and this machine's ports.
+    for _ in $(seq 60); do
+        mapfile -t left < <(living)
+        [ ${#left[@]} = 0 ] && break
+        kill -TERM "${left[@]}" 2>/dev/null
+        sleep 1
+    done
     for place in "${bound[@]}"; do umount "$place"; done
     # Only when nothing of this machine is mounted below any more.
     grep -q " $root" /proc/mounts || rm -rf "$root"

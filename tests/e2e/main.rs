@@ -9,6 +9,8 @@
 mod registration;
 // Streams and tunnels live through publications.
 mod streaming;
+// Byte streams through the gateway: ports, and real databases behind them.
+mod tcp;
 // Health: ejection, readmission, neighbours, retries.
 mod health;
 // Starting, stopping, crashing, and what is refused at the start.
@@ -19,6 +21,8 @@ mod alone;
 mod signals;
 // Many services at once.
 mod bulk;
+// How an operator asks for a policy, and sees it again.
+mod policy;
 // The API from outside: who may do what.
 mod access;
 // What the operating system around it sees: a supervisor, a user to become.

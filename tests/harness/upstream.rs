@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 /// A web server on its own port. Paths: `/` says its name, `/health` follows [`Upstream::fail`],
 /// `/sse` streams what [`Upstream::tell`] says, `/ws` upgrades and echoes, `/hang` never answers,
-/// `/headers` lists what arrived, `/echo` returns the body, `/slow` answers after [`Upstream::go`].
+/// `/api/version` of one called `ollama VERSION` says that; `/headers` lists what arrived, `/echo` returns the body, `/slow` answers after [`Upstream::go`].
 pub struct Upstream {
     pub address: SocketAddr,
     state: Arc<State>,
@@ -179,6 +179,9 @@ async fn answer(
         }
         "/sse" => stream_of(&state),
         "/ws" => upgrade(request),
+        "/api/version" if state.name.starts_with("ollama ") => {
+            text(&format!(r#"{{"version":"{}"}}"#, &state.name["ollama ".len()..]))
+        }
         _ => text(&format!("hello from {}", state.name)),
     })
 }

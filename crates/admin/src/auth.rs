@@ -72,6 +72,11 @@ pub(crate) async fn admins_only(request: Request, next: Next) -> Response {
 }
 
 impl Caller {
+    /// Whether they may see secrets.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.role >= Role::Admin
+    }
+
     fn require(&self, role: Role) -> Result<(), ApiError> {
         if self.role >= role {
             return Ok(());

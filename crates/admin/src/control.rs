@@ -14,6 +14,7 @@ use std::time::Duration;
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
+use conduit_proxy::fingerprint::{Asked, Fingerprint};
 use conduit_tls::authority::Authority;
 
 /// A future that an object-safe trait can return.
@@ -35,6 +36,10 @@ pub trait Control: Send + Sync + 'static {
 
     /// Tries a service through our own listeners now.
     fn self_check<'a>(&'a self, name: &'a ServiceName) -> BoxFuture<'a, Checks>;
+
+    /// Looks at what is behind upstreams that are to be registered, in their order. Those that the
+    /// configuration does not allow are not asked.
+    fn fingerprints<'a>(&'a self, asked: &'a [Asked]) -> BoxFuture<'a, Vec<Fingerprint>>;
 
     /// The certificate authority; `None` when TLS is off.
     fn authority(&self) -> Option<Arc<Authority>>;

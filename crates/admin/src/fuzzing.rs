@@ -11,7 +11,7 @@ use crate::convert::register::{registration, registrations};
 /// # Panics
 /// When they do neither.
 pub fn api_body(data: &[u8]) {
-    let single = parse::<RegisterService>(data).and_then(|wish| registration(&wish));
+    let single = parse::<RegisterService>(data).and_then(|wish| registration(&wish, None));
     match single {
         Ok(registration) => {
             let name = registration.name.as_str();
@@ -20,7 +20,7 @@ pub fn api_body(data: &[u8]) {
         }
         Err(error) => assert!(error.status().is_client_error(), "{error:?}"),
     }
-    let many = parse::<RegisterBulk>(data).and_then(|bulk| registrations(&bulk));
+    let many = parse::<RegisterBulk>(data).and_then(|bulk| registrations(&bulk, &[]));
     if let Err(error) = many {
         assert!(error.status().is_client_error(), "{error:?}");
     }

@@ -26,6 +26,8 @@ pub const BULK_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const BULKS_MAX: usize = 2;
 /// The longest `wait_healthy`.
 pub const WAIT_HEALTHY_SECONDS_MAX: u64 = 60;
+/// Services with the preset `auto` in one bulk; each is looked at before anything is registered.
+pub const AUTO_MAX: usize = 64;
 /// How long the checks of one service through our own listeners may take.
 pub const SELF_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Entries of the record in one answer.

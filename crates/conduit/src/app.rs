@@ -21,6 +21,7 @@ use conduit_dns::zone::{Zone, ZoneSettings};
 use conduit_proxy::compile::{Compiler, CompilerSettings};
 use conduit_proxy::listener::Listeners as ProxyListeners;
 use conduit_proxy::table::RouteTable;
+use conduit_proxy::tcp::TcpPorts;
 use conduit_proxy::upstream::{ReportQueue, reports};
 use conduit_registry::{
     Preparation, PublishError, Registry, RegistryError, Settings, StateLock, Store, UpstreamPolicy,
@@ -35,7 +36,7 @@ use crate::error::AppError;
 use crate::privilege;
 use crate::publish::{FirstTables, Publisher, TableSettings};
 use crate::reload::Tunables;
-use crate::sockets::Sockets;
+use crate::sockets::{Sockets, tcp_ports};
 use crate::state::State;
 
 /// Builds gateways.
@@ -62,6 +63,7 @@ pub struct Bound {
     pub(crate) is_new: bool,
     pub(crate) cut_from: Option<u64>,
     pub(crate) tunables: Tunables,
+    pub(crate) tcp: Option<TcpPorts>,
 }
 
 /// Where a gateway really listens.
@@ -96,6 +98,17 @@ impl Addresses {
             admin,
             socket: config.admin.socket.clone(),
         }
+    }
+}
+
+impl Addresses {
+    /// The ports of all of them, each with the key it is configured by.
+    fn ports(&self) -> Vec<(u16, &'static str)> {
+        let dns = self.dns.iter().map(|address| (address.port(), "dns.listen"));
+        let https = self.https.iter().map(|address| (address.port(), "proxy.https_listen"));
+        let http = self.http.iter().map(|address| (address.port(), "proxy.http_listen"));
+        let admin = self.admin.iter().map(|address| (address.port(), "admin.listen"));
+        dns.chain(https).chain(http).chain(admin).collect()
     }
 }
 
@@ -138,14 +151,18 @@ impl App {
         )
         .map_err(AppError::Publish)?;
         let FirstTables { publisher, routes, zone, reissue } = first;
+        let tcp = sockets.proxy.as_ref().map(tcp_ports);
+        let addresses = Addresses::of(&config, &sockets.dns, &sockets.proxy, admin_address);
+        let own_ports = addresses.ports();
         let (registry, writer) = conduit_registry::start(
             state.store,
-            Settings { builtin: ours, ..registry_settings(&config) },
-            publisher,
+            Settings { builtin: ours, own_ports, ..registry_settings(&config) },
+            publisher.with_ports(tcp.clone()),
         )
         .map_err(AppError::Registry)?;
         Ok(Bound {
-            addresses: Addresses::of(&config, &sockets.dns, &sockets.proxy, admin_address),
+            tcp,
+            addresses,
             lock: state.lock,
             proxy: sockets.proxy,
             dns: sockets.dns,

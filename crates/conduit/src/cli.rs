@@ -10,6 +10,7 @@ mod args;
 mod audit;
 mod backup;
 mod ca;
+mod candidates;
 mod certs;
 mod completions;
 mod config;
@@ -21,6 +22,7 @@ mod import;
 mod logs;
 mod man;
 mod output;
+mod policy;
 mod register;
 mod resolvers;
 mod restore;
@@ -29,6 +31,7 @@ mod setup;
 mod status;
 mod status_lines;
 mod token;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +48,7 @@ use self::session::Session;
 
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
+    completions::answer();
     run(std::env::args_os()).into()
 }
 
@@ -86,7 +90,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Config(args) => config::run(&session, args.action)?,
         Verb::Audit(args) => return audit::run(&session, args.action),
         Verb::Status(args) => return session.block_on(status::run(&session, &args)),
-        Verb::Register(args) => session.block_on(register::run(&session, args))?,
+        Verb::Register(args) => session.block_on(register::run(&session, *args))?,
         Verb::Deregister(args) => session.block_on(deregister::run(&session, args))?,
         Verb::Certs(args) => session.block_on(certs::run(&session, args))?,
         Verb::Ca(args) => session.block_on(ca::run(&session, args.action))?,

@@ -15,13 +15,15 @@ use conduit_core::error::Chain;
 use conduit_core::leaf::LeafPair;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
+use conduit_proxy::fingerprint::{Asked, Fingerprint, fingerprints};
 use conduit_proxy::health::board::HealthBoard;
+use conduit_proxy::resolve::Resolver;
 use conduit_proxy::table::RouteTable;
 use conduit_registry::Registry;
 use conduit_tls::authority::Authority;
 use tokio::time::Instant;
 
-use crate::app::Addresses;
+use crate::app::{Addresses, registry_settings};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -92,6 +94,27 @@ impl Control for GatewayControl {
 
     fn self_check<'a>(&'a self, name: &'a ServiceName) -> BoxFuture<'a, Checks> {
         Box::pin(self.parts.check.run(name))
+    }
+
+    fn fingerprints<'a>(&'a self, asked: &'a [Asked]) -> BoxFuture<'a, Vec<Fingerprint>> {
+        Box::pin(async move {
+            let policy = registry_settings(&self.parts.config).upstreams;
+            let mut found = Vec::with_capacity(asked.len());
+            let mut allowed = Vec::new();
+            for (addr, protocol) in asked {
+                // What is refused here is refused by the rules as well, in their own words.
+                let refused = policy.check(addr, &self.parts.config.gateway.domains).err();
+                if refused.is_none() {
+                    allowed.push((addr.clone(), *protocol));
+                }
+                found.push(refused.map(|why| Fingerprint::silent(format!("not asked: {why}"))));
+            }
+            let resolver = Resolver::new(move |ip| policy.check_ip(ip).is_ok());
+            let mut looked = fingerprints(&allowed, &resolver).await.into_iter();
+            let silent = || Fingerprint::silent("not asked");
+            let each = found.into_iter().map(|f| f.or_else(|| looked.next()));
+            each.map(|found| found.unwrap_or_else(silent)).collect()
+        })
     }
 
     fn authority(&self) -> Option<Arc<Authority>> {

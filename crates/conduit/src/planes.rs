@@ -20,6 +20,7 @@ use conduit_proxy::listener::Listeners as ProxyListeners;
 use conduit_proxy::metrics::ProxyMetrics;
 use conduit_proxy::sni::SniResolver;
 use conduit_proxy::table::RouteTable;
+use conduit_proxy::tcp::TcpPorts;
 use conduit_proxy::worker::{Proxy, ProxySettings};
 use conduit_tls::authority::Authority;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,7 @@ pub(crate) struct Served<'a> {
     pub(crate) zone: &'a live::Reader<Zone>,
     pub(crate) policy: &'a live::Reader<Policy>,
     pub(crate) reopen: &'a Arc<AtomicBool>,
+    pub(crate) tcp: Option<&'a TcpPorts>,
 }
 
 impl Planes {
@@ -138,6 +140,7 @@ impl Served<'_> {
             trusted_proxies: self.config.proxy.trusted_proxies.clone(),
             limits: Limits { drain: self.config.gateway.drain, ..Limits::default() },
             access_log,
+            tcp: self.tcp.cloned(),
         })
     }
 }

@@ -18,7 +18,8 @@ use conduit_core::service::{Service, TlsMode};
 use conduit_dns::zone::{Zone, ZoneSettings};
 use conduit_proxy::compile::Compiler;
 use conduit_proxy::table::RouteTable;
-use conduit_registry::{Preparation, PublishError, Work};
+use conduit_proxy::tcp::{PortRefused, Reservation, TcpPorts};
+use conduit_registry::{Preparation, PublishError, Rejection, Work};
 use conduit_tls::authority::Authority;
 
 use crate::leaves::{Issued, LeafSet, Overlay};
@@ -40,6 +41,7 @@ pub(crate) struct Publisher {
     compiler: Compiler,
     builtin: Option<Arc<Service>>,
     leaves: LeafSet,
+    ports: Option<TcpPorts>,
     routes: live::Writer<RouteTable>,
     zone: live::Writer<Zone>,
 }
@@ -63,11 +65,22 @@ pub(crate) struct FirstTables {
 pub(crate) struct Prepared {
     issued: Issued,
     gone: Vec<ServiceName>,
+    ports: Option<Reservation>,
     routes: Arc<RouteTable>,
     zone: Arc<Zone>,
 }
 
 impl Publisher {
+    /// Binds what the tables need of ports for byte streams from now on, beginning with the first
+    /// one.
+    #[must_use]
+    pub(crate) fn with_ports(self, ports: Option<TcpPorts>) -> Self {
+        if let Some(ports) = &ports {
+            ports.open(&self.routes.current());
+        }
+        Self { ports, ..self }
+    }
+
     /// Compiles the first tables from a catalog and the stored leaves. The catalog holds the
     /// built-in service as well.
     ///
@@ -102,7 +115,9 @@ impl Publisher {
         let (routes, routes_reader) = live::channel(Arc::new(table));
         let (zone, zone_reader) =
             live::channel(Arc::new(Zone::compile(catalog, version, &settings.zone)));
-        let publisher = Self { settings, authority, compiler, builtin, leaves, routes, zone };
+        let ports = None;
+        let publisher =
+            Self { settings, authority, compiler, builtin, leaves, ports, routes, zone };
         Ok(FirstTables { publisher, routes: routes_reader, zone: zone_reader, reissue })
     }
 
@@ -143,6 +158,9 @@ impl conduit_registry::Publisher for Publisher {
             .compiler
             .with_changes(&self.routes.current(), work.changes, work.reissue, &source, work.version)
             .map_err(PublishError::new)?;
+        let reserve = |ports: &TcpPorts| ports.reserve(&self.routes.current(), &routes);
+        let ports = self.ports.as_ref().map(reserve).transpose();
+        let ports = ports.map_err(|error| refused(&error, work))?;
         let zone = self.zone.current().with(work.changes, work.version);
         let gone = work.changes.iter().filter_map(|change| match change {
             Change::Put(service) if service.tls == TlsMode::Issued => None,
@@ -150,6 +168,7 @@ impl conduit_registry::Publisher for Publisher {
         });
         let prepared = Prepared {
             gone: gone.collect(),
+            ports,
             routes: Arc::new(routes),
             zone: Arc::new(zone),
             issued,
@@ -162,9 +181,26 @@ impl conduit_registry::Publisher for Publisher {
         for name in &prepared.gone {
             self.leaves.forget(name);
         }
+        if let (Some(ports), Some(reservation)) = (&self.ports, prepared.ports) {
+            ports.commit(reservation, &prepared.routes);
+        }
         self.routes.publish(prepared.routes);
         self.zone.publish(prepared.zone);
     }
+}
+
+/// A port that cannot be had is the caller's to mend, who asked for it.
+fn refused(error: &PortRefused, work: &Work<'_>) -> PublishError {
+    let rejection = Rejection::new("port_unavailable", error.reason.clone())
+        .hint("choose another port with --listen (\"policy\": {\"listen\": PORT} in the API)");
+    let asked = work.changes.iter().find_map(|change| match change {
+        Change::Put(service) if service.listen() == Some(error.port) => Some(&service.name),
+        Change::Drop(_) | Change::Put(_) => None,
+    });
+    PublishError::new(match asked {
+        Some(name) => rejection.about(name),
+        None => rejection,
+    })
 }
 
 /// Issues both leaves for each service, on every core when there are many.

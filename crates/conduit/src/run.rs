@@ -18,6 +18,7 @@ use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::health::prober::Prober;
 use conduit_proxy::resolve::Resolver;
 use conduit_proxy::table::RouteTable;
+use conduit_proxy::tcp::TcpPorts;
 use conduit_registry::{Registry, StateLock};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -119,6 +120,7 @@ impl Running {
             events.clone(),
         );
         prober.start(&upkeep.0);
+        let board = upkeep.tcp_ports(bound.tcp.as_ref(), board);
         let check = self_check(&addresses, authority.as_deref(), &registry, &routes)?;
         upkeep.views(&config, &registry, &board);
         upkeep.renewal(&registry, &routes, bound.reissue);
@@ -133,6 +135,7 @@ impl Running {
             zone: &zone,
             policy: &tunables.policy_reader,
             reopen: &orders.reopen,
+            tcp: bound.tcp.as_ref(),
         };
         let planes = Planes::start(bound.dns, bound.proxy, &served, &mut metrics, tasks)?;
         let reloader = reloader.map(|r| Arc::new(r.attach(tunables, registry.clone())));
@@ -205,6 +208,14 @@ impl Upkeep {
     ) {
         let renewing = renew::run(registry.clone(), routes.clone(), at_once);
         self.until_stopped("renewal", renewing);
+    }
+
+    /// Tries ports again that could not be bound; a service without its port is down.
+    fn tcp_ports(&self, ports: Option<&TcpPorts>, board: HealthBoard) -> HealthBoard {
+        if let Some(ports) = ports {
+            self.until_stopped("tcp ports", ports.clone().keep_trying());
+        }
+        board.with_ports(ports.cloned())
     }
 
     fn self_check(&self, check: &Arc<SelfCheck>, every: Duration) {

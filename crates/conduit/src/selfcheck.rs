@@ -21,8 +21,9 @@ use conduit_core::error::Chain;
 use conduit_core::live;
 use conduit_core::name::{Host, ServiceName};
 use conduit_core::service::Service;
-use conduit_proxy::table::RouteTable;
+use conduit_proxy::table::{Route, RouteTable};
 use rustls::pki_types::ServerName;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -92,8 +93,8 @@ impl SelfCheck {
         let Some(host) = route.as_ref().map(|r| r.host.clone()).or_else(listed) else {
             return Checks::default();
         };
-        let encrypted = route.is_some_and(|route| route.leaves.is_some());
-        let (dns, tls) = tokio::join!(self.try_dns(&host), self.try_tls(&host, encrypted));
+        let tls_route = route.filter(|route| route.leaves.is_some());
+        let (dns, tls) = tokio::join!(self.try_dns(&host), self.try_tls(&host, tls_route));
         let checks = Checks { dns, tls };
         let registered = self.catalog.load().get(service).cloned();
         if let Some(tried) = registered {
@@ -156,14 +157,18 @@ impl SelfCheck {
         Some(CheckOutcome { at: Timestamp::now(), failure })
     }
 
-    async fn try_tls(&self, host: &Host, encrypted: bool) -> Option<CheckOutcome> {
-        let (address, connector) = (self.https?, self.connector.as_ref()?);
-        if !encrypted {
-            return None;
+    async fn try_tls(&self, host: &Host, route: Option<Arc<Route>>) -> Option<CheckOutcome> {
+        let (mut address, connector) = (self.https?, self.connector.as_ref()?);
+        let route = route?;
+        if let Some(port) = route.port() {
+            address.set_port(port);
         }
         let handshake = async {
             let name = ServerName::try_from(host.as_str().to_owned()).map_err(|e| e.to_string())?;
-            let stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
+            let mut stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
+            if route.expects_proxy_header() {
+                stream.write_all(PROXY_HEADER).await.map_err(|e| e.to_string())?;
+            }
             connector.0.connect(name, stream).await.map_err(|e| e.to_string())?;
             Ok::<(), String>(())
         };
@@ -213,6 +218,8 @@ pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// How long one try may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Says nothing about the client: the gateway itself asks.
+const PROXY_HEADER: &[u8] = b"PROXY UNKNOWN\r\n";
 /// How many tries run at once.
 const TRIES_MAX: usize = 32;
 /// How many of them a sweep takes.

@@ -10,12 +10,14 @@ use std::num::NonZero;
 use conduit_admin::error::AdminError;
 use conduit_admin::server::{Admin, Bound as AdminBound};
 use conduit_admin::settings::AdminSettings;
+use conduit_core::error::Chain;
 use conduit_dns::bind::Listeners as DnsListeners;
 use conduit_dns::error::DnsError;
 use conduit_dns::handler::Transport;
 use conduit_dns::listen::ListenAddr;
 use conduit_proxy::error::ProxyError;
 use conduit_proxy::listener::{BindSettings, Listeners as ProxyListeners};
+use conduit_proxy::tcp::TcpPorts;
 
 use crate::config::{Config, DnsListen};
 use crate::error::AppError;
@@ -77,11 +79,31 @@ fn of_admin(error: AdminError) -> AppError {
     }
 }
 
+/// Ports of byte streams beside these listeners.
+pub(crate) fn tcp_ports(listeners: &ProxyListeners) -> TcpPorts {
+    TcpPorts::new(listeners, |error| match error {
+        ProxyError::PortTaken { address } => {
+            format!(
+                "cannot listen on {address}: the port is taken by {}",
+                holder(*address, Transport::Tcp)
+            )
+        }
+        ProxyError::PortForbidden { address, .. } => format!(
+            "cannot listen on {address}: ports below 1024 need CAP_NET_BIND_SERVICE, or \
+             net.ipv4.ip_unprivileged_port_start lowered, for as long as conduit runs"
+        ),
+        other => Chain(other).to_string(),
+    })
+}
+
 /// Says who has the port, as far as we may see.
 fn taken(address: SocketAddr, transport: Transport, key: &'static str) -> AppError {
+    AppError::PortTaken { address, transport, holder: holder(address, transport), key }
+}
+
+fn holder(address: SocketAddr, transport: Transport) -> String {
     let holder = Holder::find(address, transport);
-    let holder = holder.map_or_else(|| "another program".to_owned(), |h| h.to_string());
-    AppError::PortTaken { address, transport, holder, key }
+    holder.map_or_else(|| "another program".to_owned(), |h| h.to_string())
 }
 
 fn proxy_settings(config: &Config) -> BindSettings {

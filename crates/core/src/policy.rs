@@ -14,6 +14,7 @@ mod fields;
 mod paths;
 mod preset;
 mod rejected;
+mod shown;
 mod size;
 mod text;
 mod upstreams;
@@ -29,6 +30,7 @@ pub use fields::{FieldName, FieldValue, Fields};
 pub use paths::{PathPrefix, Redirect, RedirectStatus, RedirectTarget, Rewrite};
 pub use preset::Preset;
 pub use rejected::InvalidPolicy;
+pub use shown::{HIDDEN, ShownPolicy};
 pub use size::Size;
 pub use text::InvalidText;
 pub use upstreams::{
@@ -158,12 +160,13 @@ impl Policy {
     }
 
     /// What this asks for, and where it is silent, what `below` asks for.
-    fn over(&self, below: Self) -> Self {
+    #[must_use]
+    pub fn over(&self, below: Self) -> Self {
         fn list<T: Clone>(this: &[T], below: Vec<T>) -> Vec<T> {
             if this.is_empty() { below } else { this.to_vec() }
         }
         Self {
-            preset: self.preset,
+            preset: self.preset.or(below.preset),
             balance: self.balance.clone().or(below.balance),
             sticky: self.sticky.clone().or(below.sticky),
             shares: list(&self.shares, below.shares),

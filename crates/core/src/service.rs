@@ -52,10 +52,20 @@ impl Service {
         *self == Self { registered_at: at, ..other.clone() }
     }
 
-    /// Whether the proxy has a route for it: everything but `tcp` and directly answered services.
+    /// The gateway's port of a `tcp` service that passes the gateway.
+    pub fn listen(&self) -> Option<u16> {
+        self.policy.listen.filter(|_| self.protocol == Protocol::Tcp)
+    }
+
+    /// Whether the proxy has a route for it: every `tcp` service with a port of the gateway, and
+    /// of the others those that are not answered directly.
     pub fn is_routed(&self) -> bool {
-        self.protocol != Protocol::Tcp
-            && (self.tls == TlsMode::Issued || self.dns == DnsMode::Gateway)
+        match self.protocol {
+            Protocol::Tcp => self.listen().is_some(),
+            Protocol::H2c | Protocol::Http | Protocol::Https => {
+                self.tls == TlsMode::Issued || self.dns == DnsMode::Gateway
+            }
+        }
     }
 }
 
@@ -68,7 +78,8 @@ pub enum Protocol {
     Http,
     /// HTTP/2 or HTTP/1.1 over TLS.
     Https,
-    /// A byte stream; answered directly by DNS and probed by connecting.
+    /// A byte stream, probed by connecting; answered directly by DNS, unless it has a port of the
+    /// gateway.
     Tcp,
 }
 

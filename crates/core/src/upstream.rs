@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::name::{Host, InvalidHost};
+use crate::service::Protocol;
 
 /// One address behind a route: an IP address or a host name, and a port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +48,38 @@ impl UpstreamAddr {
             return Ok(Self { host, port });
         }
         Err(invalid(UpstreamRule::Brackets))
+    }
+
+    /// Parses an upstream as people paste it: as [`UpstreamAddr::parse`] does, and also
+    /// `https://10.0.1.50`, which says what it speaks. `port` is taken when none is written.
+    ///
+    /// # Errors
+    /// As [`UpstreamAddr::parse`].
+    pub fn parse_pasted(
+        text: &str,
+        port: Option<u16>,
+    ) -> Result<(Self, Option<Protocol>), InvalidUpstream> {
+        let (bare, protocol, port) = match text.strip_prefix("https://") {
+            Some(bare) => (bare, Some(Protocol::Https), Some(HTTPS_PORT)),
+            None => (text, None, port),
+        };
+        let parsed = match (Self::parse(bare), port) {
+            _ if protocol.is_some() && bare.contains("://") => {
+                Err(InvalidUpstream { upstream: String::new(), reason: UpstreamRule::Path })
+            }
+            (Err(InvalidUpstream { reason: UpstreamRule::NoPort, .. }), Some(port)) => {
+                let host = bare.strip_suffix('/').unwrap_or(bare);
+                Self::parse(&format!("{host}:{port}"))
+            }
+            (parsed, _) => parsed,
+        };
+        match parsed {
+            Ok(addr) => Ok((addr, protocol)),
+            // In the words that were given.
+            Err(error) => {
+                Err(InvalidUpstream { upstream: text.chars().take(80).collect(), ..error })
+            }
+        }
     }
 
     /// An upstream at a literal address.
@@ -149,6 +182,9 @@ fn routable(ip: IpAddr) -> Result<UpstreamHost, UpstreamRule> {
     Ok(UpstreamHost::Ip(ip.to_canonical()))
 }
 
+/// What an `https://` address without a port means.
+const HTTPS_PORT: u16 = 443;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +228,29 @@ mod tests {
             if let Ok(upstream) = UpstreamAddr::parse(&text) {
                 assert_eq!(UpstreamAddr::parse(&upstream.to_string()), Ok(upstream));
             }
+        }
+    }
+
+    #[test]
+    fn pasted_addresses_say_what_they_speak_and_may_lack_the_port() {
+        let https = Some(Protocol::Https);
+        for (text, port, expected) in [
+            ("10.0.1.5:80", None, Some(("10.0.1.5:80", None))),
+            ("10.0.1.5", Some(11434), Some(("10.0.1.5:11434", None))),
+            ("http://gpu-box/", Some(11434), Some(("gpu-box:11434", None))),
+            ("[fd00::1]", Some(80), Some(("[fd00::1]:80", None))),
+            ("https://10.0.1.5", None, Some(("10.0.1.5:443", https))),
+            ("https://10.0.1.5:8443/", Some(80), Some(("10.0.1.5:8443", https))),
+            ("10.0.1.5", None, None),
+            ("fd00::1", Some(80), None),
+            ("https://10.0.1.5/path", None, None),
+            ("https://http://a", None, None),
+            ("", Some(80), None),
+        ] {
+            let parsed = UpstreamAddr::parse_pasted(text, port);
+            let parsed = parsed.ok().map(|(addr, protocol)| (addr.to_string(), protocol));
+            let expected = expected.map(|(addr, protocol)| (addr.to_owned(), protocol));
+            assert_eq!(parsed, expected, "{text}");
         }
     }
 }

@@ -164,7 +164,8 @@ impl Frame {
 
     /// The built-in service always answers with the gateway's address: it is the name server.
     fn rrsets_of(&self, service: &Service) -> Arc<RrSets> {
-        let direct = service.dns == DnsMode::Direct || service.protocol == Protocol::Tcp;
+        let streams = service.protocol == Protocol::Tcp && service.listen().is_none();
+        let direct = service.dns == DnsMode::Direct || streams;
         if service.name == ServiceName::conduit() || (self.proxied && !direct) {
             return Arc::clone(&self.gateway);
         }

@@ -1,10 +1,10 @@
 //! Bodies, passed through frame by frame.
 //!
 //! **Invariant:** nothing is buffered, joined or delayed here: a frame that arrives is the frame that
-//! leaves, trailers included, unless a route asks for compression. These wrappers only count, and
-//! know when the body has ended.
+//! leaves, trailers included, unless a route asks for compression. These wrappers count, tell the clock who is waited for, and know when
+//! the body has ended. A response that breaks ends with an error, never as if it were whole.
 
-use std::cell::Cell;
+use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -12,38 +12,34 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::clocks::{Clock, Expired};
 use crate::exchange::Exchange;
 use crate::gate::body_limit::BodyLimit;
 use crate::gate::encode::Encoded;
+use crate::streams::Events;
 
 /// What an upstream gets.
-#[derive(Debug)]
 pub(crate) struct RequestBody {
     inner: Option<Incoming>,
-    bytes: Rc<Cell<u64>>,
+    clock: Rc<Clock>,
+    /// Whether the client may be waited for only so long.
+    is_clocked: bool,
+    /// What lets the body follow, while it may not yet.
+    held: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// What ends a body that was never asked for.
+    refused: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     limit: Option<Rc<BodyLimit>>,
 }
 
-/// Why a body ended before its time.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BodyError {
-    /// Its sender broke off.
-    #[error(transparent)]
-    Broken(#[from] hyper::Error),
-    /// It could not be encoded.
-    #[error("it could not be encoded: {0}")]
-    Encode(#[source] std::io::Error),
-    /// It is larger than it may be.
-    #[error("it is larger than it may be")]
-    TooLarge,
-}
-
 impl RequestBody {
-    /// Passes a client's body on, counting into `bytes`.
-    pub(crate) fn new(inner: Incoming, bytes: Rc<Cell<u64>>) -> Self {
+    /// Passes a client's body on. Two-way streams are not clocked: in them, a client that says
+    /// nothing may be listening.
+    pub(crate) fn new(inner: Incoming, clock: &Rc<Clock>, is_clocked: bool) -> Self {
         let inner = (!inner.is_end_stream()).then_some(inner);
-        Self { inner, bytes, limit: None }
+        let clock = Rc::clone(clock);
+        Self { inner, clock, is_clocked, held: None, refused: None, limit: None }
     }
 
     /// The same body, given up as soon as it is larger than this.
@@ -52,13 +48,48 @@ impl RequestBody {
     }
 
     /// Nothing.
-    pub(crate) fn empty() -> Self {
-        Self { inner: None, bytes: Rc::default(), limit: None }
+    pub(crate) fn empty(clock: &Rc<Clock>) -> Self {
+        let clock = Rc::clone(clock);
+        Self { inner: None, clock, is_clocked: true, held: None, refused: None, limit: None }
     }
 
     /// Whether there is nothing to send.
     pub(crate) fn is_empty(&self) -> bool {
         self.inner.is_none()
+    }
+
+    /// The clock of its request.
+    pub(crate) fn clock(&self) -> &Rc<Clock> {
+        &self.clock
+    }
+
+    /// Holds it back until `go_on` is cancelled; ends it when `refused` is before.
+    pub(crate) fn hold(&mut self, go_on: CancellationToken, refused: CancellationToken) {
+        self.held = Some(Box::pin(go_on.cancelled_owned()));
+        self.refused = Some(Box::pin(refused.cancelled_owned()));
+    }
+
+    /// Its head is handed to a connection.
+    pub(crate) fn begin(&self) {
+        if self.is_empty() {
+            self.clock.sent(0);
+        }
+    }
+
+    /// Whether the body may follow its head.
+    fn poll_go_on(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        let Some(held) = &mut self.held else {
+            return Poll::Ready(Ok(()));
+        };
+        if held.as_mut().poll(context).is_ready() {
+            self.held = None;
+            self.refused = None;
+            return Poll::Ready(Ok(()));
+        }
+        match &mut self.refused {
+            Some(refused) => refused.as_mut().poll(context).map(|()| Err(BodyError::Refused)),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -70,19 +101,28 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(inner) = &mut self.inner else {
+        match self.poll_go_on(context) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(refused)) => return Poll::Ready(Some(Err(refused))),
+            Poll::Pending => return Poll::Pending,
+        }
+        let Self { inner, clock, is_clocked, .. } = &mut *self;
+        let Some(inner) = inner else {
             return Poll::Ready(None);
         };
         let polled = Pin::new(inner).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let bytes = self.bytes.get() + length(frame);
-            self.bytes.set(bytes);
-            if let Some(limit) = self.limit.clone().filter(|limit| limit.is_exceeded_by(bytes)) {
-                limit.exceed(self.inner.take());
-                return Poll::Ready(Some(Err(BodyError::TooLarge)));
-            }
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => clock.sent(length(frame)),
+            Poll::Ready(_) => clock.sent(0),
+            Poll::Pending if *is_clocked => clock.client_sends(),
+            Poll::Pending => {}
         }
-        polled.map_err(BodyError::from)
+        let is_over = |limit: &Rc<BodyLimit>| limit.is_exceeded_by(self.clock.bytes_in());
+        if let Some(limit) = self.limit.clone().filter(is_over) {
+            limit.exceed(self.inner.take());
+            return Poll::Ready(Some(Err(BodyError::TooLarge)));
+        }
+        polled.map(|frame| frame.map(|frame| frame.map_err(BodyError::Broken)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -94,15 +134,28 @@ impl Body for RequestBody {
     }
 }
 
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
 /// What a client gets.
 #[derive(Debug)]
 pub(crate) struct ResponseBody {
     source: Source,
+    events: Option<Box<Events>>,
     exchange: Option<Exchange>,
 }
 
 #[derive(Debug)]
 enum Source {
+    /// It ends with this error.
+    Broken {
+        error: Option<BodyError>,
+        /// Whether hyper had the time to send what came before.
+        is_flushed: bool,
+    },
     Own(Option<Bytes>),
     Encoded(Box<Encoded>),
     Upstream(Incoming),
@@ -111,12 +164,13 @@ enum Source {
 impl ResponseBody {
     /// A body of our own.
     pub(crate) fn full(bytes: Bytes) -> Self {
-        Self { source: Source::Own(Some(bytes).filter(|b| !b.is_empty())), exchange: None }
+        let source = Source::Own(Some(bytes).filter(|b| !b.is_empty()));
+        Self { source, events: None, exchange: None }
     }
 
-    /// An upstream's body.
-    pub(crate) fn upstream(inner: Incoming) -> Self {
-        Self { source: Source::Upstream(inner), exchange: None }
+    /// An upstream's body; `events` follows it when it is an event stream.
+    pub(crate) fn upstream(inner: Incoming, events: Option<Events>) -> Self {
+        Self { source: Source::Upstream(inner), events: events.map(Box::new), exchange: None }
     }
 
     /// Whether it is a body of our own.
@@ -137,14 +191,62 @@ impl ResponseBody {
         self.exchange = Some(exchange);
     }
 
-    fn note<E>(&mut self, polled: Option<Result<&Frame<Bytes>, E>>) {
-        let Some(exchange) = &mut self.exchange else {
-            return;
+    fn poll_upstream(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if let Some(expired) = self.exchange.as_ref().and_then(Exchange::expired) {
+            return self.break_off(BodyError::Expired(expired), context);
+        }
+        let polled = match &mut self.source {
+            Source::Upstream(inner) => {
+                Pin::new(inner).poll_frame(context).map_err(BodyError::Broken)
+            }
+            Source::Encoded(encoded) => encoded.poll_frame(context),
+            Source::Broken { .. } | Source::Own(_) => Poll::Ready(None),
         };
         match polled {
-            Some(Ok(frame)) => exchange.sent(length(frame)),
-            Some(Err(_)) => exchange.broken(),
-            None => exchange.complete(),
+            Poll::Pending => {
+                if let Some(exchange) = &self.exchange {
+                    exchange.wants_more();
+                }
+                Poll::Pending
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(events), Some(data)) = (&mut self.events, frame.data_ref()) {
+                    events.passed(data);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => self.break_off(error, context),
+            Poll::Ready(None) => Poll::Ready(None),
+        }
+    }
+
+    /// Lets go of the upstream, and tells the client what happened where it can be told.
+    fn break_off(&mut self, error: BodyError, context: &Context<'_>) -> Poll<Option<Piece>> {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.broken(&error);
+        }
+        let last = self.events.take().and_then(|events| {
+            let code = error.code();
+            events.broken(&error.to_string(), code)
+        });
+        self.source = Source::Broken { error: Some(error), is_flushed: false };
+        match last {
+            Some(event) => Poll::Ready(Some(Ok(Frame::data(event)))),
+            None => self.fail(context),
+        }
+    }
+
+    /// Fails at the second call: hyper throws away what it has not sent when a body fails, so it
+    /// gets the time to send it.
+    fn fail(&mut self, context: &Context<'_>) -> Poll<Option<Piece>> {
+        match &mut self.source {
+            Source::Broken { is_flushed, .. } if !*is_flushed => {
+                *is_flushed = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Source::Broken { error, .. } => Poll::Ready(error.take().map(Err)),
+            Source::Encoded(_) | Source::Own(_) | Source::Upstream(_) => Poll::Ready(None),
         }
     }
 }
@@ -153,23 +255,23 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Piece>> {
         let polled = match &mut self.source {
+            Source::Broken { .. } => return self.fail(context),
             Source::Own(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Source::Encoded(encoded) => encoded.poll_frame(context),
-            Source::Upstream(inner) => Pin::new(inner).poll_frame(context).map_err(BodyError::from),
+            Source::Encoded(_) | Source::Upstream(_) => self.poll_upstream(context),
         };
-        if let Poll::Ready(ready) = &polled {
-            self.note(ready.as_ref().map(Result::as_ref));
+        match (&polled, &mut self.exchange) {
+            (Poll::Ready(Some(Ok(frame))), Some(exchange)) => exchange.sent(length(frame)),
+            (Poll::Ready(None), Some(exchange)) => exchange.complete(),
+            _ => {}
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
+            Source::Broken { .. } => false,
             Source::Own(bytes) => bytes.is_none(),
             Source::Encoded(encoded) => encoded.is_end_stream(),
             Source::Upstream(inner) => inner.is_end_stream(),
@@ -178,10 +280,10 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
+            Source::Broken { .. } | Source::Encoded(_) => SizeHint::default(),
             Source::Own(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64))
             }
-            Source::Encoded(_) => SizeHint::default(),
             Source::Upstream(inner) => inner.size_hint(),
         }
     }
@@ -195,6 +297,78 @@ impl Drop for ResponseBody {
         {
             exchange.complete();
         }
+    }
+}
+
+type Piece = Result<Frame<Bytes>, BodyError>;
+
+/// Why a body did not come to its end.
+#[derive(Debug)]
+pub(crate) enum BodyError {
+    /// The side that it came from broke off.
+    Broken(hyper::Error),
+    /// It could not be encoded.
+    Encode(std::io::Error),
+    /// A clock ran out.
+    Expired(Expired),
+    /// The upstream answered without asking for it.
+    Refused,
+    /// It is larger than it may be.
+    TooLarge,
+}
+
+impl BodyError {
+    /// The stable word for it.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Broken(_) => "upstream_broken",
+            Self::Encode(_) => "not_encoded",
+            Self::Expired(Expired::Client(_)) => "client_timeout",
+            Self::Expired(Expired::FirstByte(_)) => "first_byte_timeout",
+            Self::Expired(Expired::Idle(_)) => "idle_timeout",
+            Self::Refused => "refused",
+            Self::TooLarge => "body_too_large",
+        }
+    }
+
+    /// Whether it is the upstream that did not do its part.
+    pub(crate) fn blames_upstream(&self) -> bool {
+        matches!(self, Self::Broken(_) | Self::Expired(Expired::Idle(_) | Expired::FirstByte(_)))
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(_) => f.write_str("the upstream broke off its answer"),
+            Self::Encode(error) => write!(f, "the answer could not be encoded: {error}"),
+            Self::Expired(Expired::Client(after)) => {
+                write!(f, "the client took nothing for {} s", after.as_secs())
+            }
+            Self::Expired(Expired::FirstByte(after) | Expired::Idle(after)) => write!(
+                f,
+                "the upstream sent nothing for {} s (timeouts.idle of the service)",
+                after.as_secs()
+            ),
+            Self::Refused => f.write_str("the upstream answered without asking for the body"),
+            Self::TooLarge => f.write_str("the body is larger than it may be"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Broken(error) => Some(error),
+            Self::Encode(error) => Some(error),
+            Self::Expired(_) | Self::Refused | Self::TooLarge => None,
+        }
+    }
+}
+
+impl From<hyper::Error> for BodyError {
+    fn from(error: hyper::Error) -> Self {
+        Self::Broken(error)
     }
 }
 

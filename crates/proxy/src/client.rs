@@ -24,7 +24,9 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::body::RequestBody;
-use crate::limits::{BUFFER_BYTES_MAX, REPLAY_AFTER, UPSTREAM_IDLE_MAX, UPSTREAM_IDLE_TIMEOUT};
+use crate::limits::{
+    BUFFER_BYTES_MAX, REPLAY_AFTER, UPSTREAM_IDLE_MAX, UPSTREAM_IDLE_TIMEOUT, keepalive,
+};
 
 /// The pool of one worker.
 pub(crate) struct Client {
@@ -95,6 +97,8 @@ impl Client {
             .map_err(|_| ConnectError::TimedOut)?
             .map_err(ConnectError::Refused)?;
         stream.set_nodelay(true).map_err(ConnectError::Refused)?;
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_tcp_keepalive(&keepalive()).map_err(ConnectError::Refused)?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_BYTES_MAX)
             .handshake(TokioIo::new(stream))

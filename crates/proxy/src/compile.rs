@@ -17,6 +17,7 @@ use crate::policy::RoutePolicy;
 use crate::pool::{Pool, PoolSettings};
 use crate::sni::RouteLeaves;
 use crate::table::{Route, RouteTable, Watched};
+use crate::tcp::port::Port;
 use crate::upstream::{Reports, Upstream, UpstreamSpec};
 
 /// Where the compiler finds the leaves of a service.
@@ -112,7 +113,7 @@ impl Compiler {
                     asked: Arc::clone(&route.asked),
                     when_all_ejected: route.when_all_ejected,
                 };
-                next.put(Watched::Routed(Arc::new(renewed)), name);
+                next.put(Watched::through(Arc::new(renewed)), name);
             }
         }
         Ok(next)
@@ -140,7 +141,7 @@ impl Compiler {
                 && route.when_all_ejected == service.when_all_ejected
                 && route.leaves.as_ref().map(Arc::as_ptr) == leaves.as_ref().map(Arc::as_ptr)
         });
-        Ok(Watched::Routed(match same {
+        Ok(Watched::through(match same {
             Some(route) => Arc::clone(route),
             None => Arc::new(Route {
                 service: service.name.clone(),
@@ -180,9 +181,20 @@ impl Compiler {
 
 impl RouteTable {
     fn put(&mut self, watched: Watched, name: &ServiceName) {
-        if let Watched::Routed(route) = &watched {
-            for host in &*route.hosts {
-                self.routes.insert(host.clone(), Arc::clone(route));
+        match &watched {
+            Watched::Direct(_) => {}
+            Watched::Routed(route) => {
+                for host in &*route.hosts {
+                    self.routes.insert(host.clone(), Arc::clone(route));
+                }
+            }
+            Watched::Stream(route) => {
+                for host in &*route.hosts {
+                    self.streams.insert(host.clone(), Arc::clone(route));
+                }
+                let mut all = self.others_on_port(route);
+                all.push(Arc::clone(route));
+                self.set_port(route, all);
             }
         }
         self.watched.insert(name.clone(), watched);
@@ -190,12 +202,38 @@ impl RouteTable {
 
     fn take(&mut self, name: &ServiceName) -> Option<Watched> {
         let old = self.watched.remove(name)?;
-        if let Watched::Routed(route) = &old {
-            for host in &*route.hosts {
-                self.routes.remove(host);
+        match &old {
+            Watched::Direct(_) => {}
+            Watched::Routed(route) => {
+                for host in &*route.hosts {
+                    self.routes.remove(host);
+                }
+            }
+            Watched::Stream(route) => {
+                for host in &*route.hosts {
+                    self.streams.remove(host);
+                }
+                let others = self.others_on_port(route);
+                self.set_port(route, others);
             }
         }
         Some(old)
+    }
+
+    /// The other services on the port of this one.
+    fn others_on_port(&self, route: &Route) -> Vec<Arc<Route>> {
+        let port = route.port().and_then(|port| self.ports.get(&port));
+        port.map(|port| port.without(route)).unwrap_or_default()
+    }
+
+    /// Makes these the services on the port of one of them.
+    fn set_port(&mut self, route: &Route, routes: Vec<Arc<Route>>) {
+        let Some(number) = route.port() else { return };
+        if routes.is_empty() {
+            self.ports.remove(&number);
+        } else {
+            self.ports.insert(number, Arc::new(Port::of(routes)));
+        }
     }
 }
 

@@ -22,12 +22,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::body::ResponseBody;
-use crate::connections::{Connection, Graceful};
+use crate::connections::{Connection, Entry, Graceful};
 use crate::limits::{
     BUFFER_BYTES_MAX, H2_CONNECTION_WINDOW_BYTES, H2_HEAD_BYTES_MAX, H2_RESETS_PENDING_MAX,
     H2_RESETS_PROVOKED_MAX, H2_SEND_BYTES_MAX, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
     HANDSHAKE_TIMEOUT, HEAD_BYTES_MAX, HEADERS_MAX,
 };
+use crate::metered::Metered;
 use crate::service::{Entrance, Service};
 use crate::worker::Worker;
 
@@ -39,6 +40,7 @@ pub(crate) async fn serve_http(
     peer: SocketAddr,
 ) {
     let connection = Rc::new(connection);
+    let stream = Metered::new(stream, connection.entry().written().clone());
     let service = Service::new(worker, Rc::clone(&connection), Entrance::Http, peer.ip());
     speak_http1(&connection, TokioIo::new(stream), Rc::new(service)).await;
 }
@@ -51,6 +53,7 @@ pub(crate) async fn serve_https(
     peer: SocketAddr,
     acceptor: TlsAcceptor,
 ) {
+    let stream = Metered::new(stream, connection.entry().written().clone());
     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
     let stream = match connection.until_cut(handshake).await {
         None => return,
@@ -83,7 +86,7 @@ pub(crate) async fn serve_https(
     }
 }
 
-fn server_name(stream: &TlsStream<TcpStream>) -> Option<Arc<str>> {
+fn server_name(stream: &TlsStream<Metered<TcpStream>>) -> Option<Arc<str>> {
     let name = stream.get_ref().1.server_name()?;
     let name = name.strip_suffix('.').unwrap_or(name);
     Some(name.to_ascii_lowercase().into())
@@ -109,7 +112,9 @@ async fn speak_http2<I>(connection: &Connection, io: I, service: Rc<Service>, ta
 where
     I: Read + Write + Unpin + 'static,
 {
-    let speaking = http2::Builder::new(Streams(tasks))
+    let entry = Rc::clone(connection.entry());
+    let speaking = http2::Builder::new(Streams { tasks, entry })
+        .enable_connect_protocol()
         .max_concurrent_streams(H2_STREAMS_MAX)
         .max_header_list_size(H2_HEAD_BYTES_MAX)
         .max_pending_accept_reset_streams(H2_RESETS_PENDING_MAX)
@@ -117,7 +122,7 @@ where
         .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
         .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(H2_SEND_BYTES_MAX)
-        .serve_connection(io, service_fn(move |request| answer(&service, request)));
+        .serve_connection(io, service_fn(move |request| answer_stream(&service, request)));
     log_end(connection.drive(speaking).await);
 }
 
@@ -125,7 +130,18 @@ fn answer(
     service: &Rc<Service>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
-    Rc::clone(service).serve(request)
+    let clock = service.clocks().start(service.entry());
+    Rc::clone(service).serve(request, clock)
+}
+
+/// The same over HTTP/2, where hyper starts a task for the stream right after this returns.
+fn answer_stream(
+    service: &Rc<Service>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+    let clock = service.clocks().start_stream();
+    service.entry().starts(Rc::clone(clock.clock()));
+    Rc::clone(service).serve(request, clock)
 }
 
 fn log_end(outcome: Option<Result<(), hyper::Error>>) {
@@ -138,11 +154,20 @@ fn log_end(outcome: Option<Result<(), hyper::Error>>) {
 
 /// Runs the streams of HTTP/2 connections on this worker.
 #[derive(Debug, Clone)]
-struct Streams(Tasks);
+struct Streams {
+    tasks: Tasks,
+    entry: Rc<Entry>,
+}
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        self.0.local_job("stream", stream);
+        match self.entry.started() {
+            Some(clock) => self.tasks.local_job("stream", async move {
+                clock.drive(stream).await;
+            }),
+            // What sends the bytes of a tunnel.
+            None => self.tasks.local_job("stream", stream),
+        }
     }
 }
 

@@ -19,7 +19,9 @@ use foldhash::fast::RandomState;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::limits::{FRESH_GRACE, GOODBYE_TIMEOUT};
+use crate::clocks::Clock;
+use crate::limits::{FRESH_GRACE, GOODBYE_TIMEOUT, PROGRESS_BYTES_MIN};
+use crate::metered::Written;
 
 /// Everything open on one worker.
 #[derive(Debug, Default)]
@@ -47,9 +49,16 @@ pub(crate) struct Entry {
     phase: Cell<Phase>,
     is_tunnel: bool,
     active: Cell<u32>,
+    /// Tunnels that are streams of it (WebSocket over HTTP/2).
+    held: Cell<u32>,
+    /// The clock of the stream that hyper is about to start.
+    starting: RefCell<Option<Rc<Clock>>>,
     /// Whether a request was ever read from it.
     used: Cell<bool>,
     idle_since: Cell<Instant>,
+    written: Written,
+    /// How much of it the last sweep saw.
+    seen: Cell<u64>,
     told: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -58,6 +67,11 @@ impl Connections {
     /// Enters a connection that was just accepted.
     pub(crate) fn enter(self: &Rc<Self>, permit: OwnedSemaphorePermit) -> Connection {
         self.add(Rc::new(permit), false)
+    }
+
+    /// Enters a connection that is no HTTP: only the deadline of a stop ends it.
+    pub(crate) fn enter_tunnel(self: &Rc<Self>, permit: OwnedSemaphorePermit) -> Connection {
+        self.add(Rc::new(permit), true)
     }
 
     /// Lets what is in flight finish, and ends the rest.
@@ -69,8 +83,10 @@ impl Connections {
     /// Ends everything; returns how many requests and tunnels were cut.
     pub(crate) fn cut(&self) -> u64 {
         self.phase.set(Phase::Cut);
-        self.wake_all();
         let entries = self.entries.borrow();
+        for entry in entries.values() {
+            entry.cut();
+        }
         let count = |entry: &Rc<Entry>| u64::from(entry.active.get().max(entry.is_tunnel.into()));
         entries.values().map(count).sum()
     }
@@ -78,9 +94,10 @@ impl Connections {
     /// Ends connections that have been idle for `idle`, or do not end although they were told to.
     pub(crate) fn sweep(&self, now: Instant, idle: Duration) {
         for entry in self.entries.borrow().values() {
-            if entry.is_tunnel || entry.active.get() > 0 {
+            if entry.is_tunnel || entry.active.get() + entry.held.get() > 0 {
                 continue;
             }
+            entry.look_for_progress(now);
             let since = |at: Instant| now.saturating_duration_since(at);
             let quiet = since(entry.idle_since.get());
             let draining = self.phase.get() >= Phase::Draining;
@@ -102,8 +119,12 @@ impl Connections {
             phase: Cell::default(),
             is_tunnel,
             active: Cell::new(0),
+            held: Cell::new(0),
+            starting: RefCell::default(),
             used: Cell::new(false),
             idle_since: Cell::new(Instant::now()),
+            written: Written::default(),
+            seen: Cell::new(0),
             told: Cell::new(None),
             waker: RefCell::default(),
         });
@@ -131,10 +152,63 @@ impl Entry {
         self.idle_since.set(now);
     }
 
-    fn wake(&self) {
+    /// Where the bytes written to the client are counted.
+    pub(crate) fn written(&self) -> &Written {
+        &self.written
+    }
+
+    /// A response that was handed over whole may still be on its way to a slow client: as long as it
+    /// moves, the connection is not idle.
+    fn look_for_progress(&self, now: Instant) {
+        let written = self.written.bytes();
+        if written - self.seen.replace(written) >= PROGRESS_BYTES_MIN {
+            self.idle_since.set(now);
+        }
+    }
+
+    /// Keeps the connection while one of its streams is a tunnel.
+    pub(crate) fn hold(self: &Rc<Self>) -> Held {
+        self.held.set(self.held.get() + 1);
+        Held(Rc::clone(self))
+    }
+
+    /// Notes the clock of the request that was just read; hyper starts its stream next.
+    pub(crate) fn starts(&self, clock: Rc<Clock>) {
+        *self.starting.borrow_mut() = Some(clock);
+    }
+
+    /// The clock of the stream that starts now.
+    pub(crate) fn started(&self) -> Option<Rc<Clock>> {
+        self.starting.borrow_mut().take()
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn cut(&self) {
+        self.phase.set(Phase::Cut);
+        self.wake();
+    }
+
+    /// Whether it was, or is being, ended by us.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.phase.get() == Phase::Cut
+    }
+
+    /// Lets the task that drives the connection look again.
+    pub(crate) fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
+    }
+}
+
+/// Keeps a connection that carries a tunnel, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Held(Rc<Entry>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.set(self.0.held.get().saturating_sub(1));
+        self.0.idle_since.set(Instant::now());
     }
 }
 
@@ -223,9 +297,11 @@ pub(crate) trait Graceful: Future {
 mod tests {
     use std::sync::Arc;
 
+    use tokio::io::AsyncWriteExt;
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::metered::Metered;
 
     const IDLE: Duration = Duration::from_secs(60);
 
@@ -266,6 +342,25 @@ mod tests {
         assert_eq!(done, Some(()));
         drop(connection);
         assert!(book.entries.borrow().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_client_still_takes_something_is_not_idle() {
+        let book = Rc::new(Connections::default());
+        let connection = entered(&book);
+        let mut socket = Metered::new(tokio::io::sink(), connection.entry().written().clone());
+        let start = Instant::now();
+        for (bytes, halves, expected) in [
+            (PROGRESS_BYTES_MIN, 3, Phase::Open),
+            // Answers to pings are no progress.
+            (17, 4, Phase::Open),
+            (17, 5, Phase::Draining),
+        ] {
+            let bytes = vec![0; usize::try_from(bytes).expect("small")];
+            socket.write_all(&bytes).await.expect("a sink");
+            book.sweep(start + IDLE / 2 * halves, IDLE);
+            assert_eq!(connection.entry.phase.get(), expected, "{halves}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,21 +1,24 @@
 //! One request and its response, from the head of the one to the end of the other.
 //!
 //! **Invariant:** every request that was read ends exactly once, when its [`Exchange`] is dropped,
-//! whatever happened to it: then it is counted, its access line is written, and the connection to
-//! the upstream goes back to the pool if, and only if, the response was read to its end.
+//! whatever happened to it: then it is counted, its access line is written, its clock stops, and the
+//! connection to the upstream goes back to the pool if, and only if, the response was read to its
+//! end.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::access_log::{End, Line};
+use crate::body::BodyError;
 use crate::client::Lease;
+use crate::clocks::{Clock, Expired, Running};
 use crate::connections::Entry;
 use crate::gate::body_limit::BodyLimit;
-use crate::metrics::ServiceCounters;
+use crate::metrics::{Ending, ServiceCounters};
 use crate::upstream::{InFlight, Observation};
 
 /// The record of one request.
@@ -27,16 +30,19 @@ pub(crate) struct Exchange {
     line: Option<Box<Line>>,
     status: u16,
     first_byte: Option<Duration>,
-    bytes_in: Rc<Cell<u64>>,
+    clock: Running,
     bytes_out: u64,
     complete: bool,
+    broken: bool,
     body_limit: Option<Rc<BodyLimit>>,
+    /// Ends a body that waits to be asked for; see [`Exchange::refuses`].
+    refused: Option<CancellationToken>,
     upstream: Option<(Lease, InFlight)>,
 }
 
 impl Exchange {
     /// A request was read on the connection of `entry`.
-    pub(crate) fn begin(entry: &Rc<Entry>, line: Option<Box<Line>>) -> Self {
+    pub(crate) fn begin(entry: &Rc<Entry>, clock: Running, line: Option<Box<Line>>) -> Self {
         entry.begin();
         Self {
             started: Instant::now(),
@@ -45,10 +51,12 @@ impl Exchange {
             line,
             status: 0,
             first_byte: None,
-            bytes_in: Rc::default(),
+            clock,
             bytes_out: 0,
             complete: false,
+            broken: false,
             body_limit: None,
+            refused: None,
             upstream: None,
         }
     }
@@ -59,9 +67,19 @@ impl Exchange {
         self.counters = Some(counters);
     }
 
-    /// Where the bytes of the request's body are counted.
-    pub(crate) fn bytes_in(&self) -> &Rc<Cell<u64>> {
-        &self.bytes_in
+    /// Who is waited for, and for how long.
+    pub(crate) fn clock(&self) -> &Rc<Clock> {
+        self.clock.clock()
+    }
+
+    /// The clock that ran out, if one did.
+    pub(crate) fn expired(&self) -> Option<Expired> {
+        self.clock().expired()
+    }
+
+    /// The request's body waits to be asked for: once the request has ended, it never is.
+    pub(crate) fn refuses(&mut self, refused: CancellationToken) {
+        self.refused = Some(refused);
     }
 
     /// The request's body has a limit.
@@ -90,6 +108,7 @@ impl Exchange {
         let first_byte = now.saturating_duration_since(self.started);
         self.first_byte = Some(first_byte);
         in_flight.upstream().delivered(now);
+        self.clock().answered();
         if let Some(counters) = &self.counters {
             counters.first_byte(first_byte);
             counters.retried(retries);
@@ -100,19 +119,40 @@ impl Exchange {
     /// Bytes of the response's body are on their way.
     pub(crate) fn sent(&mut self, bytes: u64) {
         self.bytes_out += bytes;
+        self.clock().client_takes();
         if let Some((_, in_flight)) = &self.upstream {
             in_flight.upstream().delivered(Instant::now());
         }
     }
 
-    /// The upstream broke off in the middle of its response.
-    pub(crate) fn broken(&self) {
-        if self.body_limit.as_ref().is_some_and(|limit| limit.is_over()) {
-            // Not its fault: we broke off, since the request was too large.
-            return;
-        }
-        if let Some((_, in_flight)) = &self.upstream {
+    /// The client has taken everything: the upstream is asked for more.
+    pub(crate) fn wants_more(&self) {
+        self.clock().wants_more();
+    }
+
+    /// The response ended before its end: its connection is of no more use.
+    pub(crate) fn broken(&mut self, why: &BodyError) {
+        self.broken = true;
+        // Not the upstream's fault when we broke off, since the request was too large.
+        let is_over = self.body_limit.as_ref().is_some_and(|limit| limit.is_over());
+        if let Some((_lease, in_flight)) = self.upstream.take()
+            && why.blames_upstream()
+            && !is_over
+        {
             in_flight.upstream().report(Observation::NoAnswer);
+        }
+    }
+
+    /// How it ended, for the counters.
+    fn ending(&self) -> Ending {
+        match self.clock().expired() {
+            Some(Expired::Client(_)) => Ending::ClientTimeout,
+            Some(Expired::FirstByte(_)) => Ending::FirstByteTimeout,
+            Some(Expired::Idle(_)) => Ending::IdleTimeout,
+            // What ends with its connection was left by its client, unless the end was ours.
+            None if self.complete || self.broken || self.entry.is_cut() => Ending::Answered,
+            None if self.status == 0 => Ending::CancelledBeforeFirstByte,
+            None => Ending::Cancelled,
         }
     }
 
@@ -127,18 +167,22 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if let Some(refused) = &self.refused {
+            refused.cancel();
+        }
         let now = Instant::now();
         self.entry.end(now);
         let took = now.saturating_duration_since(self.started);
         if let Some(counters) = &self.counters {
-            counters.end(self.status, took, self.bytes_in.get(), self.bytes_out);
+            counters.ended(self.ending());
+            counters.end(self.status, took, self.clock().bytes_in(), self.bytes_out);
         }
         if let Some(line) = self.line.take().filter(|line| line.is_wanted()) {
             line.write(End {
                 status: self.status,
                 took,
                 first_byte: self.first_byte,
-                bytes_in: self.bytes_in.get(),
+                bytes_in: self.clock().bytes_in(),
                 bytes_out: self.bytes_out,
                 complete: self.complete,
             });

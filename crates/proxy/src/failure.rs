@@ -56,6 +56,8 @@ pub(crate) enum FailureKind {
     BodyBroken,
     /// The request's body is larger than the service takes.
     BodyTooLarge { max: Size },
+    /// The client did not send the rest of its request.
+    ClientTimeout { after: Duration },
     /// The upstream closed the connection before a response began.
     ClosedEarly(ServiceName),
     /// Nothing accepted a connection.
@@ -68,6 +70,8 @@ pub(crate) enum FailureKind {
     ConnectTimeout { service: ServiceName, after: Duration },
     /// The operator has closed the service, and says this.
     Maintenance(Arc<str>),
+    /// The upstream did not begin to answer.
+    FirstByteTimeout { service: ServiceName, after: Duration },
     /// A method that a reverse proxy does not serve.
     MethodRefused,
     /// The connection was opened for another service than the request names.
@@ -98,10 +102,12 @@ impl FailureKind {
             Self::BadResponse(_) => "bad_response",
             Self::BodyBroken => "body_broken",
             Self::BodyTooLarge { .. } => "body_too_large",
+            Self::Maintenance(_) => "maintenance",
+            Self::ClientTimeout { .. } => "client_timeout",
             Self::ClosedEarly(_) => "closed_early",
             Self::ConnectFailed { .. } => "connect_failed",
             Self::ConnectTimeout { .. } => "connect_timeout",
-            Self::Maintenance(_) => "maintenance",
+            Self::FirstByteTimeout { .. } => "first_byte_timeout",
             Self::MethodRefused => "method_refused",
             Self::Misdirected => "misdirected",
             Self::NoUpstream { .. } => "no_upstream",
@@ -109,6 +115,19 @@ impl FailureKind {
             Self::PathRefused => "path_refused",
             Self::Refused(refusal) => refusal.word(),
             Self::UnknownHost(_) => "unknown_host",
+        }
+    }
+
+    /// The service whose upstreams failed, when one was found.
+    pub(crate) fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::BadResponse(service)
+            | Self::ClosedEarly(service)
+            | Self::ConnectFailed { service, .. }
+            | Self::ConnectTimeout { service, .. }
+            | Self::FirstByteTimeout { service, .. }
+            | Self::NoUpstream { service, .. } => Some(service),
+            _ => None,
         }
     }
 
@@ -122,6 +141,7 @@ impl FailureKind {
             | Self::BodyTooLarge { .. }
             | Self::Maintenance(_)
             | Self::Refused(_)
+            | Self::ClientTimeout { .. }
             | Self::MethodRefused
             | Self::Misdirected
             | Self::OriginRefused
@@ -131,6 +151,7 @@ impl FailureKind {
             | Self::ClosedEarly(_)
             | Self::ConnectFailed { .. }
             | Self::ConnectTimeout { .. }
+            | Self::FirstByteTimeout { .. }
             | Self::NoUpstream { .. } => Side::Upstream,
         }
     }
@@ -162,6 +183,9 @@ impl fmt::Display for FailureKind {
             Self::BodyTooLarge { max } => {
                 write!(f, "the request's body is larger than {max}, which is the limit here")
             }
+            Self::ClientTimeout { after } => {
+                write!(f, "nothing more of the request came for {} s", after.as_secs())
+            }
             Self::ClosedEarly(service) => {
                 write!(f, "an upstream of {service} closed the connection before it answered")
             }
@@ -175,6 +199,12 @@ impl fmt::Display for FailureKind {
                 f.write_str("this service is closed for maintenance")
             }
             Self::Maintenance(text) => f.write_str(text),
+            Self::FirstByteTimeout { service, after } => write!(
+                f,
+                "an upstream of {service} did not begin to answer within {} s; the service's \
+                 timeouts.first_byte sets this",
+                after.as_secs()
+            ),
             Self::MethodRefused => f.write_str("this method is not served here"),
             Self::Misdirected => {
                 f.write_str("this connection was opened for another service; open a new one")

@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 
 use crate::body::{BodyError, RequestBody};
 use crate::client::{Client, ConnectError, Doubt, Lease};
+use crate::clocks::Expired;
 use crate::failure::{Failure, FailureKind, Retry, Side};
 use crate::headers;
 use crate::limits::{RETRIES_MAX, STALE_MAX};
@@ -42,18 +43,26 @@ pub(crate) async fn forward(
 ) -> Result<Answer, Failure> {
     let mut tried: Option<(Arc<Upstream>, Failure)> = None;
     let mut retries = 0;
+    let clock = Rc::clone(request.body().clock());
     loop {
         let Some(upstream) = pick(route, tried.as_ref().map(|(upstream, _)| &**upstream)) else {
             return Err(tried.map_or_else(|| nobody(route), |(_, failure)| failure));
         };
         let in_flight = upstream.begin();
         headers::set_host(request.headers_mut(), &route.policy.host, &upstream);
-        let (failure, unsent) = match attempt(client, &upstream, request).await {
-            Ok((response, lease)) => {
+        let attempted = clock.until_expired(attempt(client, &upstream, request)).await;
+        let (failure, unsent) = match attempted {
+            Ok(Ok((response, lease))) => {
                 return Ok(Answer { response, lease, in_flight, retries });
             }
-            Err(Broken { cause, unsent }) => {
+            Ok(Err(Broken { cause, unsent })) => {
                 (cause.into_failure(&route.service, connect_timeout), unsent)
+            }
+            // The client's own fault is not reported.
+            Err(Expired::Client(after)) => return Err(FailureKind::ClientTimeout { after }.into()),
+            Err(Expired::FirstByte(after) | Expired::Idle(after)) => {
+                let service = route.service.clone();
+                (FailureKind::FirstByteTimeout { service, after }.into(), None)
             }
         };
         if failure.side == Side::Upstream {
@@ -163,6 +172,7 @@ async fn attempt(
                 }
             },
         };
+        request.body().begin();
         let mut error = match lease.sender().try_send_request(request).await {
             Ok(response) => return Ok((response, lease)),
             Err(error) => error,
@@ -194,7 +204,7 @@ fn copy_of(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     if !request.method().is_idempotent() || !request.body().is_empty() {
         return None;
     }
-    let mut copy = Request::new(RequestBody::empty());
+    let mut copy = Request::new(RequestBody::empty(request.body().clock()));
     request.method().clone_into(copy.method_mut());
     request.uri().clone_into(copy.uri_mut());
     request.headers().clone_into(copy.headers_mut());

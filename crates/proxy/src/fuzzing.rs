@@ -4,9 +4,11 @@
 
 mod decisions;
 mod request;
+mod streams;
 
 pub use decisions::{probe_response, route_lookup, sni_hello};
 pub use request::{forwarded_header, host_parse, request_head};
+pub use streams::{proxy_header, stream_hello};
 
 #[cfg(test)]
 #[path = "../../../fuzz/replay.rs"]
@@ -22,8 +24,10 @@ mod tests {
         replay("forwarded_header", forwarded_header);
         replay("host_parse", host_parse);
         replay("probe_response", probe_response);
+        replay("proxy_header", proxy_header);
         replay("request_head", request_head);
         replay("route_lookup", route_lookup);
         replay("sni_hello", sni_hello);
+        replay("stream_hello", stream_hello);
     }
 }

@@ -69,8 +69,6 @@ pub(crate) struct Visitor<'a> {
     pub(crate) is_tls: bool,
     /// The host that the client asked for, port and all.
     pub(crate) host: HeaderValue,
-    /// Ties the lines of several logs together.
-    pub(crate) request_id: HeaderValue,
     /// Who serves the request.
     pub(crate) worker: &'a Rc<Worker>,
 }

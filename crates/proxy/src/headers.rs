@@ -94,7 +94,6 @@ pub(crate) fn receive(
         // RFC 9110 §10.1.4: TE is listed, since it ends at the next hop.
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
-    // Answered by us: hyper sends 100 when the upstream begins to take the body.
     headers.remove(header::EXPECT);
     if !headers.get(X_REQUEST_ID).is_some_and(is_sane_id) {
         headers.insert(X_REQUEST_ID, request_id());
@@ -156,6 +155,23 @@ pub(crate) fn set_host(headers: &mut HeaderMap, field: &HostField, upstream: &Up
 pub(crate) fn drop_for_question(headers: &mut HeaderMap) {
     strip(headers);
     claims::drop_claims(headers, false);
+}
+
+/// Whether the client waits to be told that its body may follow.
+pub(crate) fn expects_continue(headers: &HeaderMap) -> bool {
+    let expected = headers.get(header::EXPECT);
+    expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(CONTINUE.as_bytes()))
+}
+
+/// Asks the upstream whether the body may follow.
+pub(crate) fn expect_continue(headers: &mut HeaderMap) {
+    headers.insert(header::EXPECT, HeaderValue::from_static(CONTINUE));
+}
+
+/// Whether a request is gRPC's, whose two directions go on independently.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(GRPC.as_bytes()))
 }
 
 /// Turns an upstream's head into what the client gets.
@@ -251,6 +267,8 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 /// Fields that a client cannot have removed by listing them: the framing stays ours.
 const KEPT: [HeaderName; 2] = [header::CONTENT_LENGTH, header::HOST];
+const CONTINUE: &str = "100-continue";
+const GRPC: &str = "application/grpc";
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const X_FORWARDED_HOST: &str = "x-forwarded-host";
 const X_FORWARDED_PROTO: &str = "x-forwarded-proto";

@@ -9,6 +9,7 @@
 pub mod access_log;
 pub mod compile;
 pub mod error;
+pub mod fingerprint;
 #[cfg(any(test, fuzzing))]
 mod fixture;
 #[cfg(any(test, fuzzing))]
@@ -19,11 +20,13 @@ pub mod pool;
 pub mod resolve;
 pub mod sni;
 pub mod table;
+pub mod tcp;
 pub mod upstream;
 
 mod authority;
 mod body;
 mod client;
+mod clocks;
 mod conn;
 mod connections;
 mod exchange;
@@ -33,11 +36,15 @@ mod gate;
 mod headers;
 pub mod limits;
 pub mod listener;
+mod metered;
 pub mod metrics;
+mod page;
 mod redirect;
 mod respond;
 mod service;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod websocket;
 pub mod worker;

@@ -42,16 +42,43 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the accepted connection to the end of the TLS handshake.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often idle connections, downstream and upstream, are looked for.
+/// How often the clocks of requests are looked at. A clock runs out at most two of these late.
+pub(crate) const CLOCK_TICK: Duration = Duration::from_secs(1);
+/// How long a client may take nothing of a response that is there, or send nothing of a body that it
+/// announced, unless its service says otherwise.
+pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an upstream that was asked whether a body may follow can leave it open; then the body
+/// follows all the same (RFC 9110 §10.1.1).
+pub(crate) const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often idle connections, downstream and upstream, are looked for; a multiple of [`CLOCK_TICK`].
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// The same while stopping.
 pub(crate) const DRAIN_SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 /// What a connection accepted just before a stop gets to send its first request.
 pub(crate) const FRESH_GRACE: Duration = Duration::from_secs(1);
+/// What a client has to take between two sweeps for its connection not to be idle, when its last
+/// response was handed over whole and is still on its way.
+pub(crate) const PROGRESS_BYTES_MIN: u64 = 1_024;
 /// How long accepting pauses when the process has no file descriptors left.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What a connection that was told to finish gets when nothing is in flight on it.
 pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How TCP notices that the other side of a silent connection is gone: streams and tunnels may be
+/// silent for hours, and half-open ones would stay for ever.
+pub(crate) fn keepalive() -> socket2::TcpKeepalive {
+    socket2::TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_TRIES_MAX)
+}
+
+/// How long a connection is silent before TCP asks whether the other side is still there.
+pub(crate) const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+/// How often it asks.
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// How often it asks in vain before the connection is closed.
+pub(crate) const KEEPALIVE_TRIES_MAX: u32 = 4;
 
 /// Clients that wait to be accepted, per listening socket.
 pub(crate) const BACKLOG: i32 = 1_024;

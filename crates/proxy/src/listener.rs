@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::ProxyError;
-use crate::limits::BACKLOG;
+use crate::limits::{BACKLOG, keepalive};
 
 /// Where to listen, and for how many workers.
 #[derive(Debug, Clone)]
@@ -57,6 +57,11 @@ impl Listeners {
     /// Where plain HTTP is served.
     pub fn http_addresses(&self) -> &[SocketAddr] {
         &self.http
+    }
+
+    /// How many workers there are sockets for.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
     }
 
     /// The sockets, one set per worker.
@@ -118,7 +123,7 @@ fn bind_all(
 }
 
 /// Binds the first worker's socket; `None` when it is `[::]` and there is no IPv6.
-fn bind_first(address: SocketAddr) -> Result<Option<Socket>, ProxyError> {
+pub(crate) fn bind_first(address: SocketAddr) -> Result<Option<Socket>, ProxyError> {
     let outcome = probe(address).and_then(|()| bind_shared(address));
     match outcome {
         Err(ProxyError::AddressMissing { .. } | ProxyError::Socket { .. })
@@ -143,7 +148,8 @@ fn probe(address: SocketAddr) -> Result<(), ProxyError> {
         .map_err(|e| refused(address, e))
 }
 
-fn bind_shared(address: SocketAddr) -> Result<Socket, ProxyError> {
+/// Binds beside other sockets of ours.
+pub(crate) fn bind_shared(address: SocketAddr) -> Result<Socket, ProxyError> {
     let socket = open(address)?;
     // Without SO_REUSEADDR at first: a socket that is bound but does not listen yet would not be
     // seen by another process's probe otherwise.
@@ -169,10 +175,9 @@ fn open(address: SocketAddr) -> Result<Socket, ProxyError> {
     Ok(socket)
 }
 
-fn listen(socket: Socket) -> Result<std::net::TcpListener, ProxyError> {
-    // Inherited by every accepted connection, so that a restart finds no holder in TIME_WAIT.
-    let outcome = socket.set_reuse_address(true).and_then(|()| socket.listen(BACKLOG));
-    match outcome {
+/// Starts to listen.
+pub(crate) fn listen(socket: Socket) -> Result<std::net::TcpListener, ProxyError> {
+    match open_queue(&socket) {
         Ok(()) => Ok(socket.into()),
         Err(error) => {
             let address = socket.local_addr().ok().and_then(|a| a.as_socket());
@@ -180,6 +185,17 @@ fn listen(socket: Socket) -> Result<std::net::TcpListener, ProxyError> {
             Err(failed("listen", address.unwrap_or(unknown), error))
         }
     }
+}
+
+/// Lets the kernel complete connections from now on; whoever adopts the socket accepts them.
+pub(crate) fn open_queue(socket: &Socket) -> io::Result<()> {
+    // Inherited by every accepted connection: a restart finds no holder in TIME_WAIT, small writes
+    // are sent at once, and clients that vanished are noticed.
+    socket
+        .set_reuse_address(true)
+        .and_then(|()| socket.set_tcp_nodelay(true))
+        .and_then(|()| socket.set_tcp_keepalive(&keepalive()))
+        .and_then(|()| socket.listen(BACKLOG))
 }
 
 fn refused(address: SocketAddr, source: io::Error) -> ProxyError {
@@ -200,6 +216,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::limits::KEEPALIVE_AFTER;
 
     fn settings(https: &str, workers: usize) -> BindSettings {
         BindSettings { https: vec![https.parse().expect("address")], http: Vec::new(), workers }
@@ -214,6 +231,20 @@ mod tests {
             let listening = worker.listen().expect("listens");
             assert_eq!(listening.https[0].local_addr().expect("bound"), address);
         }
+    }
+
+    #[test]
+    fn accepted_connections_inherit_what_streams_need() {
+        let listeners = Listeners::bind(&settings("127.0.0.1:0", 1)).expect("binds");
+        let address = listeners.https_addresses()[0];
+        let listening =
+            listeners.into_workers().remove(0).listen().expect("listens").https.remove(0);
+        listening.set_nonblocking(false).expect("a socket");
+        let _client = std::net::TcpStream::connect(address).expect("connects");
+        let accepted = Socket::from(listening.accept().expect("accepts").0);
+        assert!(accepted.tcp_nodelay().expect("a socket"));
+        assert!(accepted.keepalive().expect("a socket"));
+        assert_eq!(accepted.tcp_keepalive_time().expect("a socket"), KEEPALIVE_AFTER);
     }
 
     #[test]

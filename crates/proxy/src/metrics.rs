@@ -18,6 +18,8 @@ use std::time::Duration;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use foldhash::fast::RandomState;
+
+use crate::tcp::counters::{Refusals, StreamCounters, StreamSum, encode_refusals, encode_streams};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -41,6 +43,7 @@ struct Inner {
     tunnels_open: AtomicU64,
     cut: AtomicU64,
     refused: AtomicU64,
+    streams_refused: Refusals,
 }
 
 type Shard = Mutex<HashMap<ServiceName, Arc<ServiceCounters>, RandomState>>;
@@ -137,6 +140,11 @@ impl WorkerMetrics {
         self.all.0.refused.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Connections of byte streams that reached no service.
+    pub(crate) fn streams_refused(&self) -> &Refusals {
+        &self.all.0.streams_refused
+    }
+
     pub(crate) fn cut(&self, count: u64) {
         self.all.0.cut.fetch_add(count, Ordering::Relaxed);
     }
@@ -152,6 +160,26 @@ pub(crate) struct ServiceCounters {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     retries: AtomicU64,
+    /// Of a service of byte streams.
+    pub(crate) streams: StreamCounters,
+    endings: [AtomicU64; ENDINGS],
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With an answer, or because the gateway or the upstream broke off.
+    Answered,
+    /// Its client left in the middle of the answer.
+    Cancelled,
+    /// Its client left before there was an answer.
+    CancelledBeforeFirstByte,
+    /// Its client made no progress.
+    ClientTimeout,
+    /// No answer began in time.
+    FirstByteTimeout,
+    /// The answer fell silent.
+    IdleTimeout,
 }
 
 impl ServiceCounters {
@@ -167,6 +195,13 @@ impl ServiceCounters {
     pub(crate) fn retried(&self, times: u32) {
         if times > 0 {
             self.retries.fetch_add(u64::from(times), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts how a request ended, when it is not the usual way.
+    pub(crate) fn ended(&self, ending: Ending) {
+        if ending != Ending::Answered {
+            self.endings[ending as usize].fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -224,6 +259,8 @@ struct Sum {
     bytes_in: u64,
     bytes_out: u64,
     retries: u64,
+    streams: StreamSum,
+    endings: [u64; ENDINGS],
 }
 
 impl Sum {
@@ -238,6 +275,10 @@ impl Sum {
         self.bytes_in += read(&counters.bytes_in);
         self.bytes_out += read(&counters.bytes_out);
         self.retries += read(&counters.retries);
+        self.streams.add(&counters.streams);
+        for (sum, value) in self.endings.iter_mut().zip(&counters.endings) {
+            *sum += read(value);
+        }
     }
 }
 
@@ -275,7 +316,11 @@ impl Collector for Scrape {
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;
         }
-        encode_services(&mut encoder, &sums(inner))
+        let sums = sums(inner);
+        encode_refusals(&mut encoder, &inner.streams_refused)?;
+        let streams = sums.iter().map(|(service, sum)| (service.as_str(), &sum.streams));
+        encode_streams(&mut encoder, streams)?;
+        encode_services(&mut encoder, &sums)
     }
 }
 
@@ -355,10 +400,28 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// One counter per service: its name, its help, and where it is.
 type PerService = (&'static str, &'static str, fn(&Sum) -> u64);
 
-const PER_SERVICE: [PerService; 3] = [
+const PER_SERVICE: [PerService; 8] = [
     ("proxy_request_bytes", "Bytes of request bodies", |sum| sum.bytes_in),
     ("proxy_response_bytes", "Bytes of response bodies", |sum| sum.bytes_out),
     ("proxy_retries", "Requests moved to another upstream", |sum| sum.retries),
+    ("proxy_cancelled", "Requests whose client left before their end", |sum| {
+        sum.endings[Ending::Cancelled as usize]
+            + sum.endings[Ending::CancelledBeforeFirstByte as usize]
+    }),
+    (
+        "proxy_cancelled_before_first_byte",
+        "Requests whose client left before an answer began",
+        |sum| sum.endings[Ending::CancelledBeforeFirstByte as usize],
+    ),
+    ("proxy_client_timeouts", "Requests given up because their client made no progress", |sum| {
+        sum.endings[Ending::ClientTimeout as usize]
+    }),
+    ("proxy_first_byte_timeouts", "Requests that no upstream began to answer in time", |sum| {
+        sum.endings[Ending::FirstByteTimeout as usize]
+    }),
+    ("proxy_idle_timeouts", "Answers cut because their upstream fell silent", |sum| {
+        sum.endings[Ending::IdleTimeout as usize]
+    }),
 ];
 /// One histogram per service: its name, its help, and where it is.
 type PerServiceHistogram = (&'static str, &'static str, fn(&Sum) -> &Durations);
@@ -375,6 +438,8 @@ const HISTOGRAMS: [PerServiceHistogram; 2] = [
         |sum| &sum.first_byte,
     ),
 ];
+/// How many [`Ending`]s there are.
+const ENDINGS: usize = 6;
 /// Status classes; the first is for clients that left before there was a status.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 /// Upper bounds of the duration's buckets.

@@ -10,6 +10,7 @@ use conduit_core::policy::{Clocks, OriginPolicy, Policy, Retries, Sticky};
 use crate::gate::Gate;
 use crate::headers::HostField;
 use crate::limits::CONNECT_TIMEOUT;
+use crate::tcp::policy::StreamPolicy;
 
 /// What a route asks of its requests.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct RoutePolicy {
     pub(crate) access_log: bool,
     /// What is done to requests and responses; `None` when nothing is.
     pub(crate) gate: Option<Box<Gate>>,
+    /// For a service of byte streams, how it is reached; `None` for requests.
+    pub(crate) stream: Option<StreamPolicy>,
 }
 
 impl RoutePolicy {
@@ -41,6 +44,7 @@ impl RoutePolicy {
             origin: policy.upstream.origin.unwrap_or(OriginPolicy::Keep),
             access_log: policy.access_log.unwrap_or(true),
             gate: Gate::compile(policy, before.and_then(|policy| policy.gate.as_deref())),
+            stream: StreamPolicy::of(policy),
         }
     }
 }

@@ -1,32 +1,140 @@
 //! The one place where a failure becomes a response.
 //!
 //! **Invariant:** every answer that is ours and not an upstream's has the header `conduit-error`
-//! with a stable word, and a short body that says what to do. Text that came from the client is
-//! never sent back as HTML.
+//! with a stable word, the request's id, and a short body that says what to do, in the form that its
+//! reader expects. Text that came from the client is never sent back unescaped.
 
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
-use http::{Response, StatusCode};
+use conduit_core::policy::Preset;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Request, Response, StatusCode};
 
 use crate::body::ResponseBody;
 use crate::failure::{Failure, FailureKind};
+use crate::headers::X_REQUEST_ID;
 use crate::limits::{MAINTENANCE_SECONDS, RETRY_AFTER_SECONDS};
+use crate::page;
 
-/// Answers a request that no upstream answered; in the form that `accept` asks for.
-pub(crate) fn failure(failure: &Failure, accept: Option<&HeaderValue>) -> Response<ResponseBody> {
-    let status = status_of(&failure.kind);
-    let text = format!("{} {}", status.as_u16(), failure.kind);
-    let (content_type, body) = if prefers_json(accept) {
-        let word = failure.kind.word();
-        let text = json_string(&failure.kind.to_string());
-        ("application/json", format!("{{\"error\":{{\"code\":\"{word}\",\"message\":{text}}}}}\n"))
-    } else {
-        ("text/plain; charset=utf-8", text + "\n")
+/// Who will read an answer of ours, and how they call the request.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    accept: Option<HeaderValue>,
+    dialect: Dialect,
+    /// The id that it came with.
+    id: Option<HeaderValue>,
+    /// The number of the id that it was given.
+    number: Option<u32>,
+}
+
+/// What programs expect under a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// A client of Ollama's, if the service is one.
+    MayBeOllama,
+    Ollama,
+    OpenAi,
+    Plain,
+}
+
+impl Asker {
+    /// Notes what the request says about its reader.
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        let path = request.uri().path();
+        let dialect = if path.starts_with(OPENAI_PATHS) {
+            Dialect::OpenAi
+        } else if path.starts_with(OLLAMA_PATHS) {
+            Dialect::MayBeOllama
+        } else {
+            Dialect::Plain
+        };
+        let accept = request.headers().get(header::ACCEPT).cloned();
+        Self { accept, dialect, id: None, number: None }
+    }
+
+    /// The service is of this kind.
+    pub(crate) fn set_preset(&mut self, preset: Option<Preset>) {
+        if self.dialect == Dialect::MayBeOllama && preset == Some(Preset::Ollama) {
+            self.dialect = Dialect::Ollama;
+        }
+    }
+
+    /// The request got an id of ours, with this number.
+    pub(crate) fn set_number(&mut self, number: u32) {
+        self.number = Some(number);
+    }
+
+    /// Keeps the id that the upstream gets, unless it is ours.
+    pub(crate) fn keep_id(&mut self, headers: &HeaderMap) {
+        if self.number.is_none() {
+            self.id = headers.get(X_REQUEST_ID).cloned();
+        }
+    }
+
+    /// The request's id; `made` makes it from its number, or anew.
+    pub(crate) fn id(&mut self, made: impl FnOnce(Option<u32>) -> HeaderValue) -> HeaderValue {
+        self.id.take().unwrap_or_else(|| made(self.number))
+    }
+
+    fn form(&self) -> Form {
+        let accept = self.accept.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("");
+        let place = |what: &str| accept.find(what).unwrap_or(usize::MAX);
+        let (json, html, text) = (place("json"), place("text/html"), place("text/plain"));
+        if html < json.min(text) {
+            return Form::Html;
+        }
+        match self.dialect {
+            Dialect::OpenAi => Form::OpenAi,
+            Dialect::Ollama => Form::Ollama,
+            Dialect::MayBeOllama | Dialect::Plain if text < json => Form::Text,
+            Dialect::MayBeOllama | Dialect::Plain => Form::Json,
+        }
+    }
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Html,
+    Json,
+    Ollama,
+    OpenAi,
+    Text,
+}
+
+/// Answers a request that no upstream answered, in the form that its reader expects.
+pub(crate) fn failure(failure: &Failure, asker: &Asker, id: HeaderValue) -> Response<ResponseBody> {
+    let kind = &failure.kind;
+    let status = status_of(kind);
+    let word = kind.word();
+    let message = || json_string(&kind.to_string());
+    let id_text = id.to_str().unwrap_or_default();
+    let form = asker.form();
+    let body = match form {
+        Form::Html => page::render(status, kind, id_text),
+        Form::Json => format!(
+            "{{\"error\":{{\"code\":\"{word}\",\"message\":{},\"request_id\":{}}}}}\n",
+            message(),
+            json_string(id_text)
+        ),
+        Form::Ollama => format!("{{\"error\":{}}}\n", message()),
+        Form::OpenAi => {
+            let side =
+                if status.is_client_error() { "invalid_request_error" } else { "server_error" };
+            format!(
+                "{{\"error\":{{\"message\":{},\"type\":\"{side}\",\"param\":null,\"code\":\"{word}\"}}}}\n",
+                message()
+            )
+        }
+        Form::Text => format!("{} {kind}\n", status.as_u16()),
     };
-    let mut response = own(status, content_type, body.into());
+    let mut response = own(status, content_type(form), body.into());
     let headers = response.headers_mut();
-    headers.insert(CONDUIT_ERROR, HeaderValue::from_static(failure.kind.word()));
-    match &failure.kind {
+    headers.insert(CONDUIT_ERROR, HeaderValue::from_static(word));
+    headers.insert(X_REQUEST_ID, id);
+    if form == Form::Html {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
+    }
+    match kind {
         FailureKind::Refused(refusal) => refusal.write(headers),
         FailureKind::NoUpstream { .. } => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
@@ -67,7 +175,10 @@ fn status_of(kind: &FailureKind) -> StatusCode {
         | FailureKind::ClosedEarly(_)
         | FailureKind::ConnectFailed { .. } => StatusCode::BAD_GATEWAY,
         FailureKind::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        FailureKind::ConnectTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+        FailureKind::ClientTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
+        FailureKind::ConnectTimeout { .. } | FailureKind::FirstByteTimeout { .. } => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
         FailureKind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
         FailureKind::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         FailureKind::Maintenance(_) | FailureKind::NoUpstream { .. } => {
@@ -78,13 +189,11 @@ fn status_of(kind: &FailureKind) -> StatusCode {
     }
 }
 
-/// Whether `Accept` names JSON, and names it before text or HTML.
-fn prefers_json(accept: Option<&HeaderValue>) -> bool {
-    let accept = accept.and_then(|value| value.to_str().ok()).unwrap_or("");
-    let place = |what: &str| accept.find(what);
-    match (place("json"), place("text/")) {
-        (Some(json), Some(text)) => json < text,
-        (json, _) => json.is_some(),
+fn content_type(form: Form) -> &'static str {
+    match form {
+        Form::Html => "text/html; charset=utf-8",
+        Form::Json | Form::Ollama | Form::OpenAi => "application/json",
+        Form::Text => "text/plain; charset=utf-8",
     }
 }
 
@@ -105,6 +214,10 @@ fn json_string(text: &str) -> String {
 
 /// Names the failure to people and programs.
 pub(crate) const CONDUIT_ERROR: &str = "conduit-error";
+/// Where clients of OpenAI's interface ask.
+const OPENAI_PATHS: &str = "/v1/";
+/// Where clients of Ollama ask.
+const OLLAMA_PATHS: &str = "/api/";
 /// For `Allow`, when a method is refused.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
@@ -112,17 +225,31 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 mod tests {
     use super::*;
 
+    fn asker(path: &str, accept: &str, preset: Option<Preset>) -> Asker {
+        let request = Request::get(path).header(header::ACCEPT, accept).body(()).expect("valid");
+        let mut asker = Asker::of(&request);
+        asker.set_preset(preset);
+        asker
+    }
+
     #[test]
-    fn json_is_answered_to_those_who_ask_for_it() {
-        assert!(!prefers_json(None));
-        for (accept, expected) in [
-            ("application/json", true),
-            ("application/problem+json, */*", true),
-            ("text/html,application/json", false),
-            ("*/*", false),
+    fn everybody_is_answered_in_a_form_they_read() {
+        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        for (path, accept, preset, expected) in [
+            ("/", "*/*", None, Form::Json),
+            ("/", "application/problem+json, */*", None, Form::Json),
+            ("/", "text/plain, application/json", None, Form::Text),
+            ("/", browser, None, Form::Html),
+            ("/", "application/json, text/html", None, Form::Json),
+            ("/v1/models", browser, None, Form::Html),
+            ("/v1/chat/completions", "*/*", None, Form::OpenAi),
+            ("/v1/chat/completions", "text/plain", None, Form::OpenAi),
+            ("/v10/", "*/*", None, Form::Json),
+            ("/api/chat", "*/*", Some(Preset::Ollama), Form::Ollama),
+            ("/api/chat", "*/*", Some(Preset::Grafana), Form::Json),
+            ("/api/chat", "*/*", None, Form::Json),
         ] {
-            let value = HeaderValue::from_static(accept);
-            assert_eq!(prefers_json(Some(&value)), expected, "{accept}");
+            assert_eq!(asker(path, accept, preset).form(), expected, "{path} {accept}");
         }
         assert_eq!(json_string("a\"b\\c\nd"), "\"a\\\"b\\\\c d\"");
     }
@@ -131,9 +258,11 @@ mod tests {
     fn a_503_says_when_to_come_back() {
         let service = conduit_core::name::ServiceName::parse("grafana").expect("valid");
         let kind = FailureKind::NoUpstream { service, reason: Some("connection refused".into()) };
-        let response = failure(&kind.into(), None);
+        let id = HeaderValue::from_static("1");
+        let response = failure(&kind.into(), &asker("/", "*/*", None), id);
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(response.headers().contains_key(header::RETRY_AFTER));
         assert_eq!(response.headers()[CONDUIT_ERROR], "no_upstream");
+        assert_eq!(response.headers()[X_REQUEST_ID], "1");
     }
 }

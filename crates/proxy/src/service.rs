@@ -17,12 +17,15 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
+use tokio_util::sync::CancellationToken;
 
 use crate::access_log::Line;
 use crate::authority;
 use crate::body::{RequestBody, ResponseBody};
-use crate::connections::Connection;
+use crate::clocks::{Clocks, Running};
+use crate::connections::{Connection, Entry};
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
@@ -30,7 +33,10 @@ use crate::gate::access::Granted;
 use crate::gate::{Entered, Gate, Pass, Visitor};
 use crate::headers::{self, X_REQUEST_ID, told};
 use crate::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT};
+use crate::respond::Asker;
+use crate::streams::{self, Events};
 use crate::table::{Route, RouteTable};
+use crate::websocket::{self, WEBSOCKET};
 use crate::worker::Worker;
 use crate::{redirect, respond, upgrade};
 
@@ -71,7 +77,9 @@ impl Entrance {
 struct Passage<'a> {
     route: &'a Arc<Route>,
     client: &'a headers::Client,
-    switch: Option<(HeaderValue, OnUpgrade)>,
+    switch: Option<Switch>,
+    /// Whether the client waits to be told that its body may follow.
+    asks: bool,
     pass: Option<&'a Pass>,
 }
 
@@ -79,6 +87,15 @@ struct Passage<'a> {
 enum Decision {
     Forward(Arc<Route>),
     Own(Box<Response<ResponseBody>>),
+}
+
+/// A request that wants to switch to another protocol.
+struct Switch {
+    protocol: HeaderValue,
+    /// hyper's promise to hand the connection, or the stream, over.
+    downstream: OnUpgrade,
+    /// What the upstream has to answer, for a stream of HTTP/2.
+    key: Option<websocket::Key>,
 }
 
 impl Service {
@@ -101,24 +118,52 @@ impl Service {
         }
     }
 
+    /// The clocks that requests on it are in.
+    pub(crate) fn clocks(&self) -> &Rc<Clocks> {
+        self.worker.clocks()
+    }
+
+    /// The connection's place in the worker's book.
+    pub(crate) fn entry(&self) -> &Rc<Entry> {
+        self.connection.entry()
+    }
+
     /// Answers one request; what fails becomes an answer, too.
     pub(crate) async fn serve(
         self: Rc<Self>,
         request: Request<Incoming>,
+        clock: Running,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let told = self.trusted.then(|| Box::new(self.told(request.headers())));
         let client = told.as_deref().unwrap_or(&self.client);
         let log = &self.worker.settings().access_log;
         let line = Line::begin(&request, client.address(), log);
-        let mut exchange = Exchange::begin(self.connection.entry(), line);
-        let accept = request.headers().get(header::ACCEPT).cloned();
-        let mut response = match self.answer(request, client, &mut exchange).await {
+        let mut exchange = Exchange::begin(self.connection.entry(), clock, line);
+        let mut asker = Asker::of(&request);
+        let mut response = match self.answer(request, client, &mut asker, &mut exchange).await {
             Ok(response) => response,
-            Err(failure) => refuse(&failure, accept.as_ref(), &mut exchange),
+            Err(failure) => self.refuse(&failure, &mut asker, &mut exchange),
         };
         exchange.answered(response.status().as_u16());
         response.body_mut().track(exchange);
         Ok(response)
+    }
+
+    /// Answers a request that failed.
+    fn refuse(
+        &self,
+        failure: &Failure,
+        asker: &mut Asker,
+        exchange: &mut Exchange,
+    ) -> Response<ResponseBody> {
+        if let Some(line) = exchange.line() {
+            line.set_error(failure.kind.word());
+        }
+        tracing::debug!(side = ?failure.side, "{}", failure.kind);
+        let id = asker.id(|number| {
+            self.worker.request_id(number.unwrap_or_else(|| self.worker.request_number()))
+        });
+        respond::failure(failure, asker, id)
     }
 
     /// The client that a trusted proxy speaks for.
@@ -131,25 +176,40 @@ impl Service {
         &self,
         mut request: Request<Incoming>,
         client: &headers::Client,
+        asker: &mut Asker,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
         let decision = self.decide(&request, exchange);
         match decision {
             Ok(Decision::Forward(route)) => {
                 exchange.routed(self.worker.metrics().service(&route.service));
-                let switch = self.switch(&mut request);
-                headers::receive(request.headers_mut(), self.trusted, || self.worker.request_id());
+                exchange.clock().limit(&route.policy.timeouts);
+                asker.set_preset(route.asked.preset);
+                let switch = switch(&mut request);
+                if switch.is_none() && request.method() == Method::CONNECT {
+                    return Err(FailureKind::MethodRefused.into());
+                }
+                let asks =
+                    !request.body().is_end_stream() && headers::expects_continue(request.headers());
+                headers::receive(request.headers_mut(), self.trusted, || {
+                    let number = self.worker.request_number();
+                    asker.set_number(number);
+                    self.worker.request_id(number)
+                });
+                asker.keep_id(request.headers());
                 if !route.policy.access_log {
                     exchange.silence();
                 } else if let Some(line) = exchange.line() {
                     line.set_route(&route);
                     line.set_request_id(request.headers().get(X_REQUEST_ID));
                 }
-                let passage = Passage { route: &route, client, switch, pass: None };
+                let passage = Passage { route: &route, client, switch, asks, pass: None };
                 match &route.policy.gate {
                     None => self.forward(passage, request, exchange).await,
                     // On the heap, so that requests without a gate carry nothing of it.
-                    Some(gate) => Box::pin(self.through(gate, passage, request, exchange)).await,
+                    Some(gate) => {
+                        Box::pin(self.through(gate, passage, request, asker, exchange)).await
+                    }
                 }
             }
             Ok(Decision::Own(response)) => {
@@ -168,7 +228,12 @@ impl Service {
         request: &Request<Incoming>,
         exchange: &mut Exchange,
     ) -> Result<Decision, FailureKind> {
-        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        let is_refused = match *request.method() {
+            Method::CONNECT => !is_websocket(request),
+            Method::TRACE => true,
+            _ => false,
+        };
+        if is_refused {
             return Err(FailureKind::MethodRefused);
         }
         let host = authority::of_request(request.uri(), request.headers(), request.version())?;
@@ -214,10 +279,10 @@ impl Service {
         gate: &Gate,
         passage: Passage<'_>,
         mut request: Request<Incoming>,
+        asker: &mut Asker,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
         let parting = gate.parting(&request);
-        let accept = request.headers().get(header::ACCEPT).cloned();
         let is_http1 = request.version() < Version::HTTP_2;
         let visitor = self.visitor(passage.client, &request)?;
         let (answered, rest) = match gate.enter(&visitor, &mut request).await {
@@ -238,7 +303,7 @@ impl Service {
         let mut response = match answered {
             Ok(response) => response,
             Err(failure) => {
-                let mut response = refuse(&failure, accept.as_ref(), exchange);
+                let mut response = self.refuse(&failure, asker, exchange);
                 if is_http1 && matches!(failure.kind, FailureKind::BodyTooLarge { .. }) {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
@@ -257,12 +322,10 @@ impl Service {
         request: &Request<B>,
     ) -> Result<Visitor<'_>, FailureKind> {
         let host = host_field(request.uri(), request.headers())?;
-        let id = request.headers().get(X_REQUEST_ID);
         Ok(Visitor {
             address: client.address(),
             is_tls: client.is_tls(),
             host: client.asked_for(&host).clone(),
-            request_id: id.cloned().unwrap_or_else(|| self.worker.request_id()),
             worker: &self.worker,
         })
     }
@@ -303,19 +366,15 @@ impl Service {
         if let Some(line) = exchange.line() {
             line.set_upstream(answer.in_flight.upstream());
         }
-        if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let status = answer.response.status();
+        if status == StatusCode::SWITCHING_PROTOCOLS {
             return self.switched(route, answer, passage.switch);
         }
+        // To a client that asked for a tunnel, any success would be one (RFC 9110 §9.3.6).
+        if status.is_success() && passage.switch.is_some_and(|switch| switch.key.is_some()) {
+            return Err(FailureKind::BadResponse(route.service.clone()).into());
+        }
         Ok(incoming(answer, exchange))
-    }
-
-    /// The protocol a request wants to switch to, with hyper's promise to hand the connection over.
-    fn switch(&self, request: &mut Request<Incoming>) -> Option<(HeaderValue, OnUpgrade)> {
-        // Also in HTTP/1.0 the fields mean nothing (RFC 9110 §7.8).
-        let protocol = (request.version() == Version::HTTP_11)
-            .then(|| headers::upgrade(request.headers()))
-            .flatten()?;
-        Some((protocol, hyper::upgrade::on(request)))
     }
 
     /// Turns a client's request into what an upstream gets.
@@ -338,12 +397,17 @@ impl Service {
             }
             gate.dress(&mut parts.headers, pass);
         }
-        if let Some((protocol, _)) = &passage.switch {
-            headers::set_upgrade(&mut parts.headers, protocol.clone());
+        if let Some(switch) = &passage.switch {
+            headers::set_upgrade(&mut parts.headers, switch.protocol.clone());
+            if let Some(key) = &switch.key {
+                key.ask(&mut parts.headers);
+                parts.method = Method::GET;
+            }
         }
         // HTTP/2 may split cookies; HTTP/1.1 must not (RFC 9113 §8.2.3).
         join_cookies(&mut parts.headers);
-        let mut body = RequestBody::new(body, Rc::clone(exchange.bytes_in()));
+        let is_clocked = body.is_end_stream() || !headers::is_grpc(&parts.headers);
+        let mut body = RequestBody::new(body, exchange.clock(), is_clocked);
         if let Some(limit) = passage.pass.and_then(|pass| pass.limit.as_ref()) {
             exchange.limit_body(limit);
             body = body.limited(Rc::clone(limit));
@@ -357,6 +421,9 @@ impl Service {
         *outgoing.method_mut() = parts.method;
         *outgoing.uri_mut() = origin_form(parts.uri);
         *outgoing.headers_mut() = parts.headers;
+        if passage.asks {
+            ask_first(&mut outgoing, exchange);
+        }
         Ok(outgoing)
     }
 
@@ -364,23 +431,73 @@ impl Service {
         &self,
         route: &Route,
         answer: Answer,
-        switch: Option<(HeaderValue, OnUpgrade)>,
+        switch: Option<Switch>,
     ) -> Result<Response<ResponseBody>, Failure> {
         let mut theirs = answer.response;
-        let Some((protocol, downstream)) = switch else {
-            // Nobody asked for it.
-            return Err(FailureKind::BadResponse(route.service.clone()).into());
-        };
+        let bad = || Failure::from(FailureKind::BadResponse(route.service.clone()));
+        // Nobody asked for it, or it is the answer to another question.
+        let switch = switch.ok_or_else(bad)?;
+        if switch.key.as_ref().is_some_and(|key| !key.is_accepted(theirs.headers())) {
+            return Err(bad());
+        }
         let upstream = hyper::upgrade::on(&mut theirs);
-        upgrade::join(&self.worker, &self.connection, downstream, upstream, answer.in_flight);
-        let protocol = headers::upgrade(theirs.headers()).unwrap_or(protocol);
+        let held = switch.key.is_some().then(|| self.connection.entry().hold());
+        upgrade::join(
+            &self.worker,
+            &self.connection,
+            switch.downstream,
+            upstream,
+            answer.in_flight,
+            held,
+        );
+        let protocol = headers::upgrade(theirs.headers()).unwrap_or(switch.protocol);
         let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = std::mem::take(theirs.headers_mut());
         headers::to_client(response.headers_mut());
-        headers::set_upgrade(response.headers_mut(), protocol);
+        if switch.key.is_some() {
+            // 200 (RFC 8441 §5).
+            response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
+        } else {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            headers::set_upgrade(response.headers_mut(), protocol);
+        }
         Ok(response)
     }
+}
+
+/// Whether it asks for a WebSocket over a stream of HTTP/2 (RFC 8441 §4).
+fn is_websocket(request: &Request<Incoming>) -> bool {
+    let protocol = request.extensions().get::<Protocol>();
+    request.version() == Version::HTTP_2
+        && protocol.is_some_and(|protocol| protocol.as_str() == WEBSOCKET)
+}
+
+/// What a request wants to switch to, if it does.
+fn switch(request: &mut Request<Incoming>) -> Option<Switch> {
+    if request.method() == Method::CONNECT {
+        let key = Some(websocket::Key::random()?);
+        let protocol = HeaderValue::from_static(WEBSOCKET);
+        return Some(Switch { protocol, downstream: hyper::upgrade::on(request), key });
+    }
+    // Also in HTTP/1.0 the fields mean nothing (RFC 9110 §7.8).
+    let protocol = (request.version() == Version::HTTP_11)
+        .then(|| headers::upgrade(request.headers()))
+        .flatten()?;
+    Some(Switch { protocol, downstream: hyper::upgrade::on(request), key: None })
+}
+
+/// Asks the upstream whether the body may follow, and the client for it only then.
+fn ask_first(outgoing: &mut Request<RequestBody>, exchange: &mut Exchange) {
+    let (go_on, refused) = (CancellationToken::new(), CancellationToken::new());
+    headers::expect_continue(outgoing.headers_mut());
+    outgoing.body_mut().hold(go_on.clone(), refused.clone());
+    exchange.refuses(refused);
+    exchange.clock().asks(go_on.clone());
+    hyper::ext::on_informational(outgoing, move |informed| {
+        if informed.status() == StatusCode::CONTINUE {
+            go_on.cancel();
+        }
+    });
 }
 
 /// The route of `host` on a connection whose handshake was for `server_name`.
@@ -399,25 +516,16 @@ fn decide_encrypted(
     }
 }
 
-/// Answers a request that failed.
-fn refuse(
-    failure: &Failure,
-    accept: Option<&HeaderValue>,
-    exchange: &mut Exchange,
-) -> Response<ResponseBody> {
-    if let Some(line) = exchange.line() {
-        line.set_error(failure.kind.word());
-    }
-    tracing::debug!(side = ?failure.side, "{}", failure.kind);
-    respond::failure(failure, accept)
-}
-
 /// Passes an upstream's response on.
 fn incoming(answer: Answer, exchange: &mut Exchange) -> Response<ResponseBody> {
     let (mut parts, body) = answer.response.into_parts();
     exchange.answered_by(answer.lease, answer.in_flight, answer.retries);
     headers::to_client(&mut parts.headers);
-    let mut response = Response::new(ResponseBody::upstream(body));
+    let events = streams::is_stream(&parts.headers).then(|| {
+        streams::pass_at_once(&mut parts.headers);
+        Events::of(&parts.headers)
+    });
+    let mut response = Response::new(ResponseBody::upstream(body, events.flatten()));
     *response.status_mut() = parts.status;
     *response.headers_mut() = parts.headers;
     response

@@ -16,6 +16,7 @@ use conduit_core::shared_map::SharedMap;
 use crate::policy::RoutePolicy;
 use crate::pool::Pool;
 use crate::sni::RouteLeaves;
+use crate::tcp::port::Port;
 
 /// All routes at one version.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,10 @@ pub struct RouteTable {
     pub(crate) version: Version,
     pub(crate) routes: SharedMap<Host, Arc<Route>>,
     pub(crate) watched: SharedMap<ServiceName, Watched>,
+    /// Services of byte streams, by host; none of them is in `routes`.
+    pub(crate) streams: SharedMap<Host, Arc<Route>>,
+    /// The same, by the port of the gateway.
+    pub(crate) ports: SharedMap<u16, Arc<Port>>,
 }
 
 impl RouteTable {
@@ -56,6 +61,21 @@ impl RouteTable {
         self.watched.get(service).and_then(Watched::route)
     }
 
+    /// The service of byte streams that has a host, given in lower case.
+    pub fn stream(&self, host: &str) -> Option<&Arc<Route>> {
+        self.streams.get(host)
+    }
+
+    /// The services of byte streams on one port of the gateway.
+    pub(crate) fn port(&self, port: u16) -> Option<&Arc<Port>> {
+        self.ports.get(&port)
+    }
+
+    /// Every port of the gateway that services of byte streams need.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.iter().map(|(port, _)| *port)
+    }
+
     /// The upstreams of a service, routed or not.
     pub fn pool(&self, service: &ServiceName) -> Option<&Arc<Pool>> {
         self.watched.get(service).map(Watched::pool)
@@ -87,6 +107,18 @@ pub struct Route {
     pub when_all_ejected: WhenAllEjected,
 }
 
+impl Route {
+    /// Whether its clients send a PROXY header first.
+    pub fn expects_proxy_header(&self) -> bool {
+        self.policy.stream.as_ref().is_some_and(|stream| stream.expects_header)
+    }
+
+    /// The port of the gateway, for a service of byte streams.
+    pub fn port(&self) -> Option<u16> {
+        self.policy.stream.as_ref().map(|stream| stream.port)
+    }
+}
+
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Route")
@@ -105,20 +137,27 @@ pub(crate) enum Watched {
     Direct(Arc<Pool>),
     /// Reached through us.
     Routed(Arc<Route>),
+    /// Reached through us, on a port of its own, as a stream of bytes.
+    Stream(Arc<Route>),
 }
 
 impl Watched {
+    /// A service that is reached through us.
+    pub(crate) fn through(route: Arc<Route>) -> Self {
+        if route.policy.stream.is_some() { Self::Stream(route) } else { Self::Routed(route) }
+    }
+
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         match self {
             Self::Direct(pool) => pool,
-            Self::Routed(route) => &route.pool,
+            Self::Routed(route) | Self::Stream(route) => &route.pool,
         }
     }
 
     pub(crate) fn route(&self) -> Option<&Arc<Route>> {
         match self {
             Self::Direct(_) => None,
-            Self::Routed(route) => Some(route),
+            Self::Routed(route) | Self::Stream(route) => Some(route),
         }
     }
 }

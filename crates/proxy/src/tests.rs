@@ -1,6 +1,8 @@
 //! The I/O half end to end, over loopback: real sockets in front, fake upstreams behind.
 
 mod access;
+mod contract;
+mod contract_h2;
 mod forwarding;
 mod gate;
 mod gate_bodies;
@@ -12,4 +14,6 @@ mod logging;
 mod refusals;
 mod stopping;
 mod streaming;
+mod tcp;
+mod tcp_tls;
 mod tls;

@@ -13,7 +13,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
 
-use crate::connections::Connection;
+use crate::connections::{Connection, Held};
 use crate::limits::TUNNEL_LINGER;
 use crate::upstream::InFlight;
 use crate::worker::Worker;
@@ -25,6 +25,7 @@ pub(crate) fn join(
     downstream: OnUpgrade,
     upstream: OnUpgrade,
     in_flight: InFlight,
+    held: Option<Held>,
 ) {
     let place = connection.tunnel();
     let counted = Rc::clone(worker);
@@ -37,7 +38,7 @@ pub(crate) fn join(
             Some(Err(error)) => tracing::debug!(%error, "a tunnel broke"),
             None => tracing::debug!("a tunnel was cut"),
         }
-        drop(in_flight);
+        drop((in_flight, held));
     });
 }
 

@@ -25,15 +25,18 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::access_log::AccessLog;
 use crate::client::Client;
+use crate::clocks::Clocks;
 use crate::conn;
 use crate::connections::Connections;
 use crate::error::ProxyError;
 use crate::gate::access::ask::Kept;
 use crate::gate::compress::Compression;
-use crate::limits::{ACCEPT_PAUSE, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
+use crate::limits::{ACCEPT_PAUSE, CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
 use crate::table::RouteTable;
+use crate::tcp::TcpPorts;
+use crate::tcp::doors::Doors;
 
 /// How the proxy serves.
 #[derive(Debug, Clone)]
@@ -51,6 +54,8 @@ pub struct ProxySettings {
     pub limits: Limits,
     /// Where a line goes for each request.
     pub access_log: AccessLog,
+    /// The ports of services of byte streams.
+    pub tcp: Option<TcpPorts>,
 }
 
 /// The running workers.
@@ -96,6 +101,7 @@ impl Proxy {
                 metrics: metrics.worker(),
                 permits: Arc::clone(&permits),
                 tasks: tasks.child(),
+                doors: Doors::of(&settings, index, table),
             };
             let (ended, end) = oneshot::channel();
             std::thread::Builder::new()
@@ -126,6 +132,7 @@ struct Plan {
     metrics: WorkerMetrics,
     permits: Arc<Semaphore>,
     tasks: Tasks,
+    doors: Option<Doors>,
 }
 
 fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
@@ -136,6 +143,7 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
         let worker = Rc::new(Worker {
             client: Rc::new(Client::new(plan.settings.limits.connect, plan.tasks.clone())),
             kept: Kept::default(),
+            clocks: Clocks::new(),
             connections: Rc::default(),
             settings: plan.settings,
             table: plan.table,
@@ -145,7 +153,7 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
             ids: RequestIds::new(),
             compression: Rc::default(),
         });
-        worker.run(listening).await
+        worker.run(listening, plan.doors).await
     });
     // Nobody may be waiting.
     ended.send(cut).ok();
@@ -165,6 +173,7 @@ impl Drop for DeathGuard {
 pub(crate) struct Worker {
     client: Rc<Client>,
     kept: Kept,
+    clocks: Rc<Clocks>,
     connections: Rc<Connections>,
     settings: Arc<ProxySettings>,
     table: live::Reader<RouteTable>,
@@ -183,6 +192,11 @@ impl Worker {
     /// Connections to services that are asked who may come in.
     pub(crate) fn kept(&self) -> &Kept {
         &self.kept
+    }
+
+    /// The clocks of this worker's requests.
+    pub(crate) fn clocks(&self) -> &Rc<Clocks> {
+        &self.clocks
     }
 
     pub(crate) fn settings(&self) -> &ProxySettings {
@@ -205,13 +219,26 @@ impl Worker {
         &self.compression
     }
 
-    /// An id for a request that came without one.
-    pub(crate) fn request_id(&self) -> HeaderValue {
+    pub(crate) fn permits(&self) -> &Arc<Semaphore> {
+        &self.permits
+    }
+
+    pub(crate) fn connections(&self) -> &Rc<Connections> {
+        &self.connections
+    }
+
+    /// The number of a request that came without an id.
+    pub(crate) fn request_number(&self) -> u32 {
         self.ids.next()
     }
 
+    /// The id of the request with this number.
+    pub(crate) fn request_id(&self, number: u32) -> HeaderValue {
+        self.ids.text(number)
+    }
+
     /// Serves until stopped; returns how much the deadline cut.
-    async fn run(self: Rc<Self>, listening: Listening) -> u64 {
+    async fn run(self: Rc<Self>, listening: Listening, doors: Option<Doors>) -> u64 {
         // Of their own, so that their end can be waited for before anything else ends.
         let accepting = self.tasks.child();
         let acceptor = self.settings.tls.clone().map(TlsAcceptor::from);
@@ -222,6 +249,9 @@ impl Worker {
         for listener in listening.http {
             let accept = Rc::clone(&self).accept(listener, None);
             self.keep_accepting(&accepting, accept);
+        }
+        if let Some(doors) = doors {
+            self.keep_accepting(&accepting, doors.keep(Rc::clone(&self), accepting.clone()));
         }
         self.sweep_until(SWEEP_INTERVAL, self.tasks.stop().cancelled()).await;
         accepting.finish().await;
@@ -247,13 +277,19 @@ impl Worker {
 
     async fn sweep_until(&self, every: Duration, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
-        let mut ticks = tokio::time::interval(every);
+        let mut ticks = tokio::time::interval(every.min(CLOCK_TICK));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut swept: Option<Instant> = None;
         loop {
             tokio::select! {
                 () = &mut end => return,
-                _ = ticks.tick() => {
+                tick = ticks.tick() => {
                     let now = Instant::now();
+                    self.clocks.sweep(now);
+                    if swept.is_some_and(|at| tick.saturating_duration_since(at) < every) {
+                        continue;
+                    }
+                    swept = Some(tick);
                     self.connections.sweep(now, self.settings.limits.idle);
                     self.client.sweep(now);
                     self.kept.sweep(now);
@@ -319,7 +355,6 @@ impl Worker {
         let acceptor = acceptor.cloned();
         self.tasks.local_job("connection", async move {
             let _open = Open::new(Rc::clone(&worker));
-            prepare(&stream);
             match acceptor {
                 Some(acceptor) => {
                     conn::serve_https(worker, connection, stream, peer, acceptor).await;
@@ -331,10 +366,10 @@ impl Worker {
 }
 
 /// Counts a connection while it is open, also when its task panics.
-struct Open(Rc<Worker>);
+pub(crate) struct Open(Rc<Worker>);
 
 impl Open {
-    fn new(worker: Rc<Worker>) -> Self {
+    pub(crate) fn new(worker: Rc<Worker>) -> Self {
         worker.metrics.connection_opened();
         Self(worker)
     }
@@ -346,18 +381,8 @@ impl Drop for Open {
     }
 }
 
-/// Sends small writes at once, and notices clients that vanished.
-fn prepare(stream: &TcpStream) {
-    let prepared =
-        stream.set_nodelay(true).and_then(|()| socket2::SockRef::from(stream).set_keepalive(true));
-    if let Err(error) = prepared {
-        // The client is gone already; reading will say so.
-        tracing::debug!(%error, "a connection's options could not be set");
-    }
-}
-
 /// Waits when accepting failed for want of resources; other failures concern one client only.
-async fn pause(error: &std::io::Error) {
+pub(crate) async fn pause(error: &std::io::Error) {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
         return;
@@ -379,10 +404,14 @@ impl RequestIds {
         Self { seed, count: Cell::new(0) }
     }
 
-    fn next(&self) -> HeaderValue {
+    fn next(&self) -> u32 {
         let count = self.count.get();
         self.count.set(count.wrapping_add(1));
-        HeaderValue::try_from(format!("{:016x}{count:08x}", self.seed))
+        count
+    }
+
+    fn text(&self, number: u32) -> HeaderValue {
+        HeaderValue::try_from(format!("{:016x}{number:08x}", self.seed))
             // Invariant: hexadecimal digits are visible ASCII.
             .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     }

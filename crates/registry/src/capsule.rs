@@ -146,6 +146,11 @@ fn facts(service: &Service, leaves: Option<&LeafPair>) -> Map<String, Value> {
     if let ProbeSpec::Path(path) = &service.probe {
         put("health_path", json!(path.as_str()));
     }
+    if !service.policy.is_empty() {
+        // Invariant: texts, numbers and lists of them always serialize.
+        let policy = serde_json::to_value(service.policy.without_secrets()).unwrap_or_default();
+        put("policy", policy);
+    }
     if let Some(pair) = leaves {
         let fingerprints: Map<String, Value> = pair
             .iter()

@@ -111,6 +111,23 @@ pub enum RegistryError {
     /// The thread of the writer could not be started.
     #[error("cannot start the registry's writer")]
     StartWriter(#[source] io::Error),
+    /// An older database could not be brought to the newest version.
+    #[error(
+        "cannot upgrade {} from version {found} to {known}; it was left as it is: make room if \
+         its disk is full, and start again",
+        path.display()
+    )]
+    UpgradeDatabase {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version.
+        known: u32,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A view could not be written.
     #[error("cannot write the view {}", path.display())]
     View {

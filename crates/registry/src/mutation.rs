@@ -1,6 +1,7 @@
 //! What a caller may wish for, and what a granted wish tells them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use conduit_audit::Draft;
 use conduit_core::actor::Role;
@@ -8,7 +9,9 @@ use conduit_core::catalog::{Generation, Version};
 use conduit_core::clock::Timestamp;
 use conduit_core::name::ServiceName;
 use conduit_core::policy::Policy;
-use conduit_core::service::{DnsMode, Monitoring, ProbePath, Protocol, TlsMode, WhenAllEjected};
+use conduit_core::service::{
+    DnsMode, Monitoring, ProbePath, Protocol, Service, TlsMode, WhenAllEjected,
+};
 use conduit_core::upstream::UpstreamAddr;
 
 /// A wish to change the truth or its record.
@@ -128,6 +131,8 @@ pub struct Committed {
     pub changed: bool,
     /// What became of each service, in the order of the wish; pruned ones last.
     pub outcomes: Vec<ServiceOutcome>,
+    /// After a dry run, the services as they would be, in the order of the wish.
+    pub planned: Vec<Arc<Service>>,
     /// The token that was made: the only time its secret is seen.
     pub token: Option<NewToken>,
     /// The sequence number of the last capsule that was written.

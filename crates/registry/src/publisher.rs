@@ -7,6 +7,8 @@ use conduit_core::clock::Timestamp;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
 
+use crate::rejection::Rejection;
+
 /// Prepares what a mutation needs before it is committed, and makes it live after.
 ///
 /// Both are called on the writer's thread, one mutation at a time.
@@ -58,8 +60,15 @@ pub struct Preparation<T> {
 pub struct PublishError(#[source] Box<dyn Error + Send + Sync>);
 
 impl PublishError {
-    /// Wraps what went wrong: an error or a text.
+    /// Wraps what went wrong: an error or a text. A [`Rejection`] is told to the caller as one.
+    ///
+    /// [`Rejection`]: crate::Rejection
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(source.into())
+    }
+
+    /// The rejection it wraps, if it is one.
+    pub(crate) fn into_rejection(self) -> Result<Rejection, Self> {
+        self.0.downcast().map(|rejection| *rejection).map_err(Self)
     }
 }

@@ -72,6 +72,15 @@ pub enum ApplyError {
     Unavailable(#[source] RegistryError),
 }
 
+impl From<PublishError> for ApplyError {
+    fn from(error: PublishError) -> Self {
+        match error.into_rejection() {
+            Ok(rejection) => Self::Rejected(rejection),
+            Err(error) => Self::Refused(error),
+        }
+    }
+}
+
 impl From<Rejection> for ApplyError {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)

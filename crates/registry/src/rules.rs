@@ -4,6 +4,7 @@
 //! else is looked at or touched.
 //! **Invariant:** a plan's changes keep the catalog's invariant: no host has two services.
 
+mod listen;
 mod register;
 mod service;
 
@@ -89,6 +90,15 @@ impl Plan {
             Act::Keep | Act::Reissue { .. } => None,
         };
         self.steps.iter().filter_map(change).collect()
+    }
+
+    /// The services that it puts in force.
+    pub fn services(&self) -> Vec<Arc<Service>> {
+        let put = |step: &Step| match &step.act {
+            Act::Create { next } | Act::Replace { next, .. } => Some(Arc::clone(next)),
+            Act::Deregister { .. } | Act::Keep | Act::Reissue { .. } => None,
+        };
+        self.steps.iter().filter_map(put).collect()
     }
 
     /// The services whose leaves alone are issued again.

@@ -16,6 +16,9 @@ pub struct Settings {
     pub upstreams: UpstreamPolicy,
     /// What hosts of HTTP services with TLS resolve to when nothing is asked for.
     pub dns_default: DnsMode,
+    /// Ports that Conduit itself listens on, each with the key it is configured by; no service can
+    /// have them.
+    pub own_ports: Vec<(u16, &'static str)>,
     /// Conduit's own service: no row, but its leaves are issued like those of any other.
     pub builtin: Option<Arc<Service>>,
     /// How much there may be of everything.
@@ -29,6 +32,7 @@ impl Settings {
             domains,
             upstreams: UpstreamPolicy::default(),
             dns_default: DnsMode::Gateway,
+            own_ports: Vec::new(),
             builtin: None,
             limits: Limits::default(),
         }

@@ -10,6 +10,7 @@ mod inspect;
 mod read;
 mod rows;
 mod schema;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,19 +43,22 @@ pub struct Store {
 
 impl Store {
     /// Opens the database in a state directory, or makes one; the caller holds the
-    /// [`StateLock`](crate::StateLock).
+    /// [`StateLock`](crate::StateLock). An older one is brought to the newest version, after a
+    /// copy of it was kept beside it.
     ///
     /// # Errors
-    /// When the database is not ours, newer, damaged, or cannot be read or made.
+    /// When the database is not ours, newer, damaged, or cannot be read, made or upgraded.
     pub fn open(dir: &Path, key: SealKey) -> Result<Self, RegistryError> {
         let path = dir.join(DATABASE_FILE);
         let is_new = inspect::is_absent(&path)?;
-        if is_new {
+        let found = if is_new {
             schema::create(&path)?;
+            schema::SCHEMA_VERSION
         } else {
-            inspect::check(&path)?;
-        }
-        let connection = open_for_writing(&path)?;
+            inspect::check(&path)?
+        };
+        let mut connection = open_for_writing(&path)?;
+        upgrade::run(&mut connection, &path, found)?;
         let generation = generation(&connection)?;
         let services = read::active(&connection)?;
         let changes = services.into_iter().map(|s| Change::Put(Arc::new(s)));

@@ -6,9 +6,11 @@ use conduit_api::v1::services as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::health::Health;
 use conduit_core::leaf::LeafPair;
+use conduit_core::policy::Policy;
 use conduit_core::service::{DnsMode, ProbeSpec, Protocol, Service, TlsMode};
 use conduit_proxy::health::board::ServiceHealth;
 use conduit_registry::OutcomeKind;
+use serde_json::{Map, Value};
 
 use crate::control::Checks;
 use crate::convert::health as convert;
@@ -41,8 +43,22 @@ pub(crate) struct Known {
     pub(crate) checks: Checks,
 }
 
+/// How much of a policy is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// Hashes and credentials too.
+    pub(crate) secrets: bool,
+    /// Also with what its preset adds.
+    pub(crate) effective: bool,
+}
+
 /// One service with what is known about it now.
-pub(crate) fn service(service: &Service, known: Known, ports: Ports) -> wire::Service {
+pub(crate) fn service(
+    service: &Service,
+    known: Known,
+    ports: Ports,
+    sight: Sight,
+) -> wire::Service {
     let active = known.deregistered_at.is_none();
     let health = known.health.as_ref();
     let upstreams: Vec<String> = service.upstreams.iter().map(ToString::to_string).collect();
@@ -70,7 +86,11 @@ pub(crate) fn service(service: &Service, known: Known, ports: Ports) -> wire::Se
             container_name: service.monitoring.container_name.clone(),
             ssh_host: service.monitoring.ssh_host.clone(),
         },
-        policy: (*service.policy).clone(),
+        policy: policy(&service.policy, sight),
+        effective_policy: match service.policy.preset {
+            Some(_) if sight.effective => policy(&service.policy.with_preset(), sight),
+            _ => Map::new(),
+        },
         url: active.then(|| url(service, ports)),
         dns: service.dns.to_string(),
         when_all_ejected: service.when_all_ejected.to_string(),
@@ -90,6 +110,21 @@ pub(crate) fn outcome(kind: OutcomeKind) -> wire::OutcomeKind {
     }
 }
 
+fn policy(policy: &Policy, sight: Sight) -> Map<String, Value> {
+    if policy.is_empty() {
+        return Map::new();
+    }
+    let written = match sight.secrets {
+        true => serde_json::to_value(policy),
+        false => serde_json::to_value(policy.without_secrets()),
+    };
+    match written {
+        Ok(Value::Object(fields)) => fields,
+        // Invariant: a policy is an object of texts, numbers and lists of them.
+        _ => Map::new(),
+    }
+}
+
 fn tls(leaves: &LeafPair) -> wire::TlsSummary {
     wire::TlsSummary {
         not_after: leaves.not_after().to_string(),
@@ -102,7 +137,7 @@ fn url(service: &Service, ports: Ports) -> String {
     let host = service.host();
     let own_port = service.upstreams.first().map_or(0, |upstream| upstream.port());
     let (scheme, port) = match (service.protocol, service.dns, service.tls) {
-        (Protocol::Tcp, _, _) => ("tcp", own_port),
+        (Protocol::Tcp, _, _) => ("tcp", service.listen().unwrap_or(own_port)),
         (Protocol::Https, DnsMode::Direct, _) => ("https", own_port),
         (Protocol::H2c | Protocol::Http, DnsMode::Direct, _) => ("http", own_port),
         (_, DnsMode::Gateway, TlsMode::Issued) => match (ports.https, ports.http) {
@@ -122,6 +157,7 @@ fn url(service: &Service, ports: Ports) -> String {
 mod tests {
     use super::*;
     use conduit_core::name::{Host, ServiceName};
+    use conduit_core::policy::Policy;
     use conduit_core::service::{Monitoring, WhenAllEjected};
     use conduit_core::upstream::UpstreamAddr;
 
@@ -145,6 +181,8 @@ mod tests {
     fn a_url_leads_where_the_service_really_is() {
         let ports = |https, http| Ports { https, http };
         let tcp = Service { protocol: Protocol::Tcp, ..grafana() };
+        let policy = Policy { listen: Some(5432), ..Policy::default() };
+        let through = Service { policy: policy.into(), ..tcp.clone() };
         let plain = Service { tls: TlsMode::Off, ..grafana() };
         let direct = Service { dns: DnsMode::Direct, ..plain.clone() };
         for (service, ports, expected) in [
@@ -155,6 +193,7 @@ mod tests {
             (&plain, ports(Some(443), Some(8080)), "http://grafana.internal:8080"),
             (&direct, ports(Some(443), Some(80)), "http://grafana.internal:3000"),
             (&tcp, ports(Some(443), Some(80)), "tcp://grafana.internal:3000"),
+            (&through, ports(Some(443), Some(80)), "tcp://grafana.internal:5432"),
         ] {
             assert_eq!(url(service, ports), expected);
         }

@@ -10,7 +10,9 @@ use conduit_api::v1::services as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::health::Health;
 use conduit_core::name::ServiceName;
+use conduit_core::policy::Preset;
 use conduit_core::service::Service;
+use conduit_proxy::fingerprint::Fingerprint;
 use conduit_proxy::health::board::ServiceHealth;
 use conduit_registry::{Committed, Mutation, OutcomeKind, RegisterOptions, RowStatus};
 use http::StatusCode;
@@ -19,10 +21,10 @@ use serde::Deserialize;
 use super::{Admin, Answer, By};
 use crate::body::{BulkBody, JsonBody};
 use crate::control::Checks;
-use crate::convert::register::{registration, registrations};
-use crate::convert::service::{Known, Ports, outcome, service};
+use crate::convert::register::{registration, registrations, unknown};
+use crate::convert::service::{Known, Ports, Sight, outcome, service};
 use crate::error::ApiError;
-use crate::limits::{SELF_CHECK_TIMEOUT, WAIT_HEALTHY_SECONDS_MAX};
+use crate::limits::{AUTO_MAX, SELF_CHECK_TIMEOUT, WAIT_HEALTHY_SECONDS_MAX};
 use crate::params::{Name, Options};
 use crate::state::AdminState;
 
@@ -47,17 +49,19 @@ pub(crate) struct OneOptions {
 /// `GET /api/v1/services`.
 pub(crate) async fn list(
     State(state): Admin,
+    caller: By,
     Options(options): Options<ListOptions>,
 ) -> Answer<wire::ServiceList> {
     let (catalog, ports, now) = (state.registry.catalog(), state.ports(), Timestamp::now());
     let catalog = catalog.load_full();
-    let mut services: Vec<wire::Service> =
-        catalog.sorted().into_iter().map(|s| service(s, state.known(s, now), ports)).collect();
+    let sight = Sight { secrets: caller.0.is_admin(), effective: false };
+    let shown = |s: &Service| service(s, state.known(s, now), ports, sight);
+    let mut services: Vec<wire::Service> = catalog.sorted().into_iter().map(|s| shown(s)).collect();
     if options.all {
         for row in state.registry.rows(true).await? {
             if let RowStatus::Inactive { deregistered_at } = row.status {
                 let known = Known { deregistered_at: Some(deregistered_at), ..Known::default() };
-                services.push(service(&row.service, known, ports));
+                services.push(service(&row.service, known, ports, sight));
             }
         }
     }
@@ -67,6 +71,7 @@ pub(crate) async fn list(
 /// `GET /api/v1/services/{name}`.
 pub(crate) async fn one(
     State(state): Admin,
+    caller: By,
     Name(name): Name,
     Options(options): Options<OneOptions>,
 ) -> Answer<wire::ServiceReply> {
@@ -82,7 +87,8 @@ pub(crate) async fn one(
         state.control.last_checks(&name)
     };
     let known = Known { checks, ..state.known(&found, Timestamp::now()) };
-    Ok(Json(wire::ServiceReply { generation, service: service(&found, known, state.ports()) }))
+    let service = service(&found, known, state.ports(), whole(&caller));
+    Ok(Json(wire::ServiceReply { generation, service }))
 }
 
 /// `POST /api/v1/services`: 201 for a new service, else 200.
@@ -92,8 +98,10 @@ pub(crate) async fn register(
     JsonBody(wish): JsonBody<wire::RegisterService>,
 ) -> Result<Response, ApiError> {
     let wait_healthy = wait_healthy(&wish)?;
-    let asked = registration(&wish)?;
+    let found = looked_at(&state, std::slice::from_ref(&wish)).await?.pop().flatten();
+    let asked = registration(&wish, found.as_ref().map(|found| found.preset))?;
     let name = asked.name.clone();
+    let sight = whole(&caller);
     let mutation = Mutation::Register {
         services: vec![asked],
         options: RegisterOptions { dry_run: wish.dry_run, prune: false, replace: wish.replace },
@@ -110,8 +118,12 @@ pub(crate) async fn register(
         changed: committed.changed && !wish.dry_run,
         dry_run: wish.dry_run,
         outcome: outcome(kind),
-        service: shown(&state, &name, health),
+        service: match committed.planned.first() {
+            Some(planned) => Some(service(planned, Known::default(), state.ports(), sight)),
+            None => shown(&state, &name, health, sight),
+        },
         probed,
+        fingerprint: found.map(told),
     };
     let created = kind == OutcomeKind::Created && !wish.dry_run;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -134,8 +146,10 @@ pub(crate) async fn register_bulk(
         .retry_after(1));
     };
     let BulkBody(bulk) = BulkBody::<wire::RegisterBulk>::read(request).await?;
+    let found = looked_at(&state, &bulk.services).await?;
+    let presets: Vec<_> = found.iter().map(|f| f.as_ref().map(|found| found.preset)).collect();
     let mutation = Mutation::Register {
-        services: registrations(&bulk)?,
+        services: registrations(&bulk, &presets)?,
         options: RegisterOptions {
             dry_run: bulk.dry_run,
             prune: bulk.prune,
@@ -143,7 +157,7 @@ pub(crate) async fn register_bulk(
         },
     };
     let committed = state.registry.apply(caller.0.actor, mutation).await?;
-    Ok(Json(bulk_reply(&committed, bulk.dry_run)))
+    Ok(Json(bulk_reply(&committed, bulk.dry_run, found)))
 }
 
 /// `DELETE /api/v1/services/{name}`.
@@ -183,6 +197,57 @@ impl AdminState {
         let gateway = self.control.gateway();
         Ports::of(&gateway.https, &gateway.http)
     }
+}
+
+/// Everything about one service that its caller may see.
+fn whole(caller: &By) -> Sight {
+    Sight { secrets: caller.0.is_admin(), effective: true }
+}
+
+/// Looks at the upstreams of those that ask for the preset `auto`, before anything is decided. A
+/// service whose upstream does not answer keeps the preset that it has.
+async fn looked_at(
+    state: &AdminState,
+    wishes: &[wire::RegisterService],
+) -> Result<Vec<Option<Fingerprint>>, ApiError> {
+    let mut asked = Vec::new();
+    let mut indices = Vec::new();
+    for (index, wish) in wishes.iter().enumerate() {
+        if let Some(upstream) = unknown(wish)? {
+            asked.push(upstream);
+            indices.push(index);
+        }
+    }
+    if asked.len() > AUTO_MAX {
+        let message =
+            format!("at most {AUTO_MAX} services of one request can have the preset auto");
+        return Err(ApiError::invalid(message).hint("name the presets, or use several requests"));
+    }
+    let mut found: Vec<Option<Fingerprint>> = vec![None; wishes.len()];
+    if asked.is_empty() {
+        return Ok(found);
+    }
+    for (index, looked) in indices.into_iter().zip(state.control.fingerprints(&asked).await) {
+        let before = if looked.answered { None } else { preset_of(state, &wishes[index].name) };
+        found[index] = Some(match before {
+            Some(preset) => Fingerprint {
+                preset,
+                evidence: format!("{}; kept what it was", looked.evidence),
+                ..looked
+            },
+            None => looked,
+        });
+    }
+    Ok(found)
+}
+
+fn preset_of(state: &AdminState, name: &str) -> Option<Preset> {
+    let (_, service) = state.active(&ServiceName::parse(name).ok()?).ok()?;
+    service.policy.preset
+}
+
+fn told(found: Fingerprint) -> wire::Fingerprint {
+    wire::Fingerprint { preset: found.preset.to_string(), evidence: found.evidence }
 }
 
 fn wait_healthy(wish: &wire::RegisterService) -> Result<Option<Duration>, ApiError> {
@@ -226,6 +291,7 @@ fn shown(
     state: &AdminState,
     name: &ServiceName,
     health: Option<ServiceHealth>,
+    sight: Sight,
 ) -> Option<wire::Service> {
     let (_, found) = state.active(name).ok()?;
     let known = Known {
@@ -234,14 +300,21 @@ fn shown(
         health: health.or_else(|| state.health.service(name, Timestamp::now())),
         checks: Checks::default(),
     };
-    Some(service(&found, known, state.ports()))
+    Some(service(&found, known, state.ports(), sight))
 }
 
-fn bulk_reply(committed: &Committed, dry_run: bool) -> wire::BulkReply {
-    let outcomes = committed
-        .outcomes
-        .iter()
-        .map(|done| wire::Outcome { name: done.name.to_string(), outcome: outcome(done.kind) });
+fn bulk_reply(
+    committed: &Committed,
+    dry_run: bool,
+    found: Vec<Option<Fingerprint>>,
+) -> wire::BulkReply {
+    // Outcomes are in the order of the wish; what was pruned comes last and was not looked at.
+    let found = found.into_iter().map(|found| found.map(told)).chain(std::iter::repeat(None));
+    let outcomes = committed.outcomes.iter().zip(found).map(|(done, fingerprint)| wire::Outcome {
+        name: done.name.to_string(),
+        outcome: outcome(done.kind),
+        fingerprint,
+    });
     wire::BulkReply {
         generation: committed.generation.0,
         changed: committed.changed && !dry_run,

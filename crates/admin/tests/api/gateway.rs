@@ -28,6 +28,7 @@ use conduit_core::service::{ProbePath, TlsMode};
 use conduit_core::tasks::Tasks;
 use conduit_dns::zone::{Zone, ZoneSettings};
 use conduit_proxy::compile::{Compiler, CompilerSettings, LeafSource};
+use conduit_proxy::fingerprint::{Asked, Fingerprint};
 use conduit_proxy::health::machine::Thresholds;
 use conduit_proxy::health::plan::ProbeSettings;
 use conduit_proxy::health::prober::Prober;
@@ -124,8 +125,11 @@ impl Gateway {
     }
 
     pub(crate) async fn token(&self, role: Role) -> NewToken {
-        let wish =
-            CreateToken { name: format!("test-{role}"), role, expires_in_seconds: Some(3_600) };
+        self.token_named(role, &format!("test-{role}")).await
+    }
+
+    pub(crate) async fn token_named(&self, role: Role, name: &str) -> NewToken {
+        let wish = CreateToken { name: name.into(), role, expires_in_seconds: Some(3_600) };
         let made = self.local().create_token(&wish).await;
         made.expect("a token").value
     }
@@ -214,6 +218,13 @@ impl Control for Whole {
             failure: Some("nobody listens".into()),
         });
         Box::pin(async move { Checks { dns, tls } })
+    }
+
+    fn fingerprints<'a>(&'a self, asked: &'a [Asked]) -> BoxFuture<'a, Vec<Fingerprint>> {
+        Box::pin(async move {
+            let resolver = Resolver::new(|_| true);
+            conduit_proxy::fingerprint::fingerprints(asked, &resolver).await
+        })
     }
 
     fn authority(&self) -> Option<Arc<Authority>> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use conduit_api::error::ClientError;
 use conduit_api::v1::health::HealthStatus;
 use conduit_api::v1::services::{OutcomeKind, RegisterBulk, RegisterService, ServiceStatus};
+use conduit_api::v1::tokens::Role;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -220,4 +221,101 @@ async fn every_decision_is_on_a_record_that_verifies() {
     assert!(report.valid, "{report:?}");
     assert!(client.audit(0, None).await.is_err());
     assert!(client.audit(501, None).await.is_err());
+}
+
+/// A wish with a secret of each kind.
+fn guarded(upstream: &str) -> RegisterService {
+    let hash = format!("sha3-256:{}", "ab".repeat(32));
+    let policy = serde_json::json!({
+        "balance": "random",
+        "basic_auth": [{ "user": "ann", "hash": "$2b$12$abcdef" }],
+        "api_keys": [{ "name": "ci", "hash": hash, "paths": ["/v1"] }],
+        "request_headers": { "set": { "authorization": "Bearer s3cret", "x-a": "1" } },
+    });
+    let policy = serde_json::from_value(policy).expect("a policy");
+    RegisterService { policy: Some(policy), ..wish("guarded", upstream) }
+}
+
+#[tokio::test]
+async fn secrets_of_a_policy_are_for_admins_and_are_not_taken_back_hidden() {
+    let gateway = Gateway::start();
+    let asked = guarded(&dead().await);
+    let made = gateway.local().register(&asked).await.expect("registered");
+    let policy = serde_json::to_value(asked.policy.as_ref().expect("there")).expect("written");
+    assert_eq!(serde_json::Value::Object(made.value.service.expect("shown").policy), policy);
+
+    for role in [Role::Viewer, Role::Operator, Role::Admin] {
+        let client = gateway.with_token(&gateway.token(role).await);
+        let one = client.service("guarded", false).await.expect("shown");
+        let list = client.services(false).await.expect("listed");
+        for body in [&one.body, &list.body] {
+            let body = String::from_utf8_lossy(body);
+            let secret = ["s3cret", "$2b$12$", "abababab"].iter().any(|s| body.contains(s));
+            assert_eq!(secret, role == Role::Admin, "{role}: {body}");
+            assert_eq!(body.contains("(hidden)"), role != Role::Admin, "{role}: {body}");
+        }
+        let shown = serde_json::Value::Object(one.value.service.policy);
+        assert_eq!(shown["balance"], "random");
+        let back = serde_json::json!({
+            "name": "guarded", "upstream": asked.upstream, "policy": shown, "replace": true
+        });
+        let headers = format!(
+            "Authorization: Bearer {}\r\nContent-Type: application/json\r\n",
+            gateway.token_named(Role::Operator, &format!("back-{role}")).await.secret
+        );
+        let answer = gateway.ask("POST", "/api/v1/services", &headers, &back.to_string()).await;
+        let expected = if role == Role::Admin { 200 } else { 422 };
+        assert_eq!(crate::gateway::status(&answer), expected, "{role}: {answer}");
+        assert!(role == Role::Admin || answer.contains("ask as an admin"), "{answer}");
+    }
+    let now = gateway.local().service("guarded", false).await.expect("shown").value;
+    assert_eq!(now.generation, made.value.generation, "nothing was changed by any of it");
+    let entries = gateway.local().audit(50, None).await.expect("entries");
+    let record = String::from_utf8_lossy(&entries.body);
+    assert!(record.contains("(hidden)") && !record.contains("$2b$12$"), "{record}");
+}
+
+#[tokio::test]
+async fn a_policy_goes_round_and_an_unchanged_one_makes_no_generation() {
+    let gateway = Gateway::start();
+    let client = gateway.local();
+    let preset = |name: &str| RegisterService {
+        preset: Some(name.into()),
+        replace: true,
+        ..wish("llm", "10.0.1.9")
+    };
+    let tried = RegisterService { dry_run: true, ..preset("ollama") };
+    let reply = client.register(&tried).await.expect("tried").value;
+    let planned = reply.service.expect("as it would be");
+    assert_eq!(planned.upstreams, ["10.0.1.9:11434"]);
+    assert_eq!(planned.effective_policy["timeouts"]["first_byte"], "15m");
+    assert!(!reply.changed && client.service("llm", false).await.is_err());
+
+    let made = client.register(&preset("ollama")).await.expect("registered").value;
+    assert_eq!(made.generation, reply.generation + 1);
+    let again = client.register(&preset("ollama")).await.expect("the same").value;
+    assert_eq!((again.changed, again.outcome), (false, OutcomeKind::Unchanged));
+    let other = client.register(&preset("vllm")).await.expect("another").value;
+    assert_eq!((other.changed, other.outcome), (true, OutcomeKind::Replaced));
+    let service = other.service.expect("shown");
+    assert_eq!(service.policy, serde_json::from_str(r#"{"preset":"vllm"}"#).expect("JSON"));
+    assert_eq!(service.health_check.as_deref(), Some("/health"));
+    let listed = client.services(false).await.expect("listed").value.services;
+    assert!(listed[0].effective_policy.is_empty(), "lists stay short");
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_carried_out_is_refused() {
+    let gateway = Gateway::start();
+    let share = r#"{"shares":[{"upstream":"10.0.0.9:1"}]}"#;
+    for (policy, message) in [
+        (share, "no upstream of it"),
+        (r#"{"cors":{"origins":["*"],"credentials":true}}"#, "name the origins"),
+    ] {
+        let policy = Some(serde_json::from_str(policy).expect("a policy"));
+        let asked = RegisterService { policy, ..wish("a", "10.0.0.1:1") };
+        let error = gateway.local().register(&asked).await.expect_err("refused");
+        assert_eq!(error.code(), Some("invalid_policy"));
+        assert!(error.to_string().contains(message), "{error}");
+    }
 }

@@ -5,6 +5,7 @@
 
 use conduit_core::policy::Policy;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::v1::health::{CheckSet, HealthStatus, UpstreamHealth};
 use crate::v1::wire_words;
@@ -77,9 +78,13 @@ pub struct Service {
     pub dns: String,
     /// What happens when no upstream is admitted: `fail` or `try`.
     pub when_all_ejected: String,
-    /// What is asked of its traffic, as it was asked.
-    #[serde(default, skip_serializing_if = "Policy::is_empty")]
-    pub policy: Policy,
+    /// What is asked of its traffic, as it was asked, in the form of [`Policy`]. Secrets are
+    /// `(hidden)` for callers who are not admins, and cannot be sent back like that.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub policy: Map<String, Value>,
+    /// The same with what its preset adds; where one service is shown, and when that is more.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub effective_policy: Map<String, Value>,
     /// Each upstream, as the prober sees it.
     #[serde(default)]
     pub upstream_health: Vec<UpstreamHealth>,
@@ -146,7 +151,12 @@ pub struct RegisterService {
     /// Further hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
-    /// `http` (the default), `https`, `h2c` or `tcp`.
+    /// A preset, or `auto` to have the first upstream looked at. The same as `policy.preset`, which
+    /// cannot be `auto`. With one, an upstream may lack its port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// `http`, `https`, `h2c` or `tcp`; the default is what an `https://` upstream or the preset
+    /// says, and then `http`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Whether it gets leaves of ours; the default is yes, and no for `tcp`.
@@ -210,11 +220,23 @@ pub struct RegisterReply {
     pub dry_run: bool,
     /// What became of it.
     pub outcome: OutcomeKind,
-    /// The service as it is now; absent after a dry run of something new.
+    /// The service as it is now; after a dry run, as it would be.
     #[serde(default)]
     pub service: Option<Service>,
     /// Whether the first probe had answered when this was written.
     pub probed: bool,
+    /// What was found behind the first upstream, when the preset was `auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// What was found behind an upstream, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// The preset that was taken.
+    pub preset: String,
+    /// Why, such as `GET /api/version answered 0.5.1`.
+    pub evidence: String,
 }
 
 /// The answer to a bulk registration.
@@ -247,6 +269,9 @@ pub struct Outcome {
     pub name: String,
     /// What became of it.
     pub outcome: OutcomeKind,
+    /// What was found behind its first upstream, when its preset was `auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 wire_words! {

@@ -5,16 +5,19 @@
 
 mod authority;
 mod record;
+mod traffic;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use clap_complete::Shell;
+use clap_complete::engine::ArgValueCandidates;
 
 pub(crate) use self::authority::{CaAction, CaArgs, CertsAction, CertsArgs, Named};
 pub(crate) use self::record::{
     AuditAction, AuditArgs, CreateTokenArgs, RoleArg, TokenAction, TokenArgs,
 };
+pub(crate) use self::traffic::TrafficArgs;
+use super::candidates;
 
 /// Names, certificates, routes, health and record for the inside of a network.
 #[derive(Debug, Parser)]
@@ -43,7 +46,7 @@ pub(crate) enum Verb {
     /// Write a configuration, create state and authority, and say what comes next
     Setup(SetupArgs),
     /// Register a service: name, certificate, route, probe and record in one step
-    Register(RegisterArgs),
+    Register(Box<RegisterArgs>),
     /// Take a service out again; its row in the registry stays
     Deregister(DeregisterArgs),
     /// Show services with health, TLS and DNS
@@ -115,8 +118,13 @@ pub(crate) struct RegisterArgs {
     /// The service's name
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub(crate) name: Option<String>,
-    /// Where the service is, HOST:PORT; repeat it for several
-    #[arg(long, visible_alias = "upstream", value_name = "HOST:PORT", conflicts_with = "file")]
+    /// Where the service is; repeat it for several, with weight=N and priority=N if they differ
+    #[arg(
+        long,
+        visible_alias = "upstream",
+        value_name = "HOST:PORT[,weight=N][,priority=N]",
+        conflicts_with = "file"
+    )]
     pub(crate) host: Vec<String>,
     /// A configured domain, or a whole host under one
     #[arg(long, value_name = "DOMAIN", conflicts_with = "file")]
@@ -127,8 +135,9 @@ pub(crate) struct RegisterArgs {
     /// Probe this path; 2xx and 3xx count as healthy
     #[arg(long, value_name = "PATH", conflicts_with = "file")]
     pub(crate) health: Option<String>,
-    /// What the service speaks: http or tcp
-    #[arg(long, value_name = "PROTOCOL", conflicts_with = "file")]
+    /// What the service speaks: http, https, h2c or tcp
+    #[arg(long, value_name = "PROTOCOL", conflicts_with = "file",
+        add = ArgValueCandidates::new(candidates::protocols))]
     pub(crate) protocol: Option<String>,
     /// Issue no certificate; DNS answers with the service's own address
     #[arg(long, conflicts_with = "file")]
@@ -142,7 +151,7 @@ pub(crate) struct RegisterArgs {
     /// Wait up to 60 seconds until the service is healthy, and fail if it is not
     #[arg(long, conflicts_with_all = ["file", "dry_run"])]
     pub(crate) wait_healthy: bool,
-    /// Register everything in this file, or nothing of it
+    /// Register everything in this file (JSON or TOML), or nothing of it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: Option<PathBuf>,
     /// Replace services that are registered already
@@ -157,16 +166,21 @@ pub(crate) struct RegisterArgs {
     /// Output
     #[command(flatten)]
     pub(crate) output: Json,
+    /// What is asked of its traffic
+    #[command(flatten)]
+    pub(crate) traffic: TrafficArgs,
 }
 
 /// `conduit deregister`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct DeregisterArgs {
     /// The service's name
-    #[arg(value_name = "NAME", required_unless_present = "name")]
+    #[arg(value_name = "NAME", required_unless_present = "name",
+        add = ArgValueCandidates::new(candidates::services))]
     pub(crate) bare: Option<String>,
     /// The service's name
-    #[arg(long, value_name = "NAME", conflicts_with = "bare")]
+    #[arg(long, value_name = "NAME", conflicts_with = "bare",
+        add = ArgValueCandidates::new(candidates::services))]
     pub(crate) name: Option<String>,
     /// Output
     #[command(flatten)]
@@ -177,7 +191,7 @@ pub(crate) struct DeregisterArgs {
 #[derive(Debug, Default, Args)]
 pub(crate) struct StatusArgs {
     /// One service, tried through the gateway's own listeners now
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(candidates::services))]
     pub(crate) name: Option<String>,
     /// Show it again every two seconds
     #[arg(long)]
@@ -311,12 +325,13 @@ pub(crate) enum ShellArg {
     Fish,
 }
 
-impl From<ShellArg> for Shell {
-    fn from(shell: ShellArg) -> Self {
-        match shell {
-            ShellArg::Bash => Self::Bash,
-            ShellArg::Zsh => Self::Zsh,
-            ShellArg::Fish => Self::Fish,
+impl ShellArg {
+    /// The word for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
         }
     }
 }

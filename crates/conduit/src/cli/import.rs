@@ -1,7 +1,7 @@
-//! The file behind `register --file`: any `services.json` the registry understands.
+//! The file behind `register --file`: any `services.json` the registry understands, or TOML.
 
-use std::fs::File;
-use std::io::Read;
+mod services_toml;
+
 use std::path::Path;
 
 use conduit_api::v1::services::{Monitoring, RegisterService};
@@ -11,10 +11,14 @@ use conduit_registry::import::{IMPORT_BYTES_MAX, Ignored, services};
 
 use super::exit::Failure;
 use super::output::notice;
+use super::written::{self, Form};
 
 /// Reads the file; what is understood and not carried over is told.
 pub(crate) fn read(path: &Path) -> Result<Vec<RegisterService>, Failure> {
-    let bytes = bytes(path)?;
+    let bytes = written::bytes(path, IMPORT_BYTES_MAX)?;
+    if let Some(text) = toml(&bytes) {
+        return services_toml::read(path, text);
+    }
     let import = services(&bytes).map_err(|error| {
         let failure = Failure::of(&error);
         Failure::new(format!("{}: {}", path.display(), failure.message))
@@ -30,15 +34,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<RegisterService>, Failure> {
     Ok(import.registrations.iter().map(wish).collect())
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed =
-        |error: std::io::Error| Failure::new(format!("cannot read {}: {error}", path.display()));
-    let mut bytes = Vec::new();
-    // One byte more than is taken, so that the reader of the format can say that it is too large.
-    let limit = IMPORT_BYTES_MAX as u64 + 1;
-    let file = File::open(path).map_err(failed)?;
-    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+/// The text, when it is TOML.
+fn toml(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let fits = bytes.len() <= IMPORT_BYTES_MAX && !text.trim().is_empty();
+    (fits && Form::of(text) == Form::Toml).then_some(text)
 }
 
 fn told(ignored: &[Ignored]) -> Vec<String> {
@@ -77,6 +77,7 @@ fn wish(registration: &Registration) -> RegisterService {
             container_name: monitoring.container_name.clone(),
             ssh_host: monitoring.ssh_host.clone(),
         }),
+        policy: (!registration.policy.is_empty()).then(|| registration.policy.clone()),
         ..RegisterService::default()
     }
 }
@@ -102,6 +103,16 @@ mod tests {
         assert_eq!(all[0].upstreams, ["10.0.1.10:8000"]);
         assert_eq!(all[0].domain.as_deref(), Some("core.internal"));
         assert_eq!(all[0].health.as_deref(), Some("/health"));
+    }
+
+    #[test]
+    fn a_policy_in_our_own_view_is_carried() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("services.json");
+        let text = r#"[{"name":"a","upstream":"h:1","policy":{"balance":"random"}}]"#;
+        std::fs::write(&path, text).expect("written");
+        let policy = read(&path).expect("understood")[0].policy.clone().expect("carried");
+        assert_eq!(policy.balance.map(|balance| balance.to_string()).as_deref(), Some("random"));
     }
 
     #[test]

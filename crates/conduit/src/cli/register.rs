@@ -13,15 +13,17 @@ use conduit_api::v1::services::{
 };
 
 use conduit_core::name::{NameRule, ServiceName};
+use conduit_core::policy::{Policy, Preset};
 use conduit_core::service::{DnsMode, ProbePath, Protocol, WhenAllEjected};
-use conduit_core::upstream::{UpstreamAddr, UpstreamRule};
+use conduit_core::upstream::{InvalidUpstream, UpstreamAddr, UpstreamRule};
 
 use super::args::RegisterArgs;
 use super::exit::{Exit, Failure};
 use super::import;
 use super::output::{Paint, counted, notice};
+use super::policy::{self, PresetChoice, TypedUpstream};
 use super::session::Session;
-use super::status_lines::services;
+use super::status_lines::{planned, services};
 
 /// Registers, waits a moment for the first probe, and prints what became of it.
 pub(crate) async fn run(session: &Session, args: RegisterArgs) -> Result<(), Failure> {
@@ -68,10 +70,16 @@ fn wish(args: &RegisterArgs) -> Result<RegisterService, Failure> {
         return Err(Failure::usage(format!("no upstream is given for {name}"))
             .hint("give HOST:PORT, as in --host 10.0.1.50:3000"));
     }
-    check(args, name, &upstreams)?;
+    let mut policy = policy::of(&args.traffic)?;
+    check(args, name)?;
+    let upstreams = addresses(args, name, &upstreams, &mut policy)?;
+    policy::check(&policy)?;
+    let auto = args.traffic.whole.preset == Some(PresetChoice::Auto);
     Ok(RegisterService {
         name: name.clone(),
         upstreams,
+        preset: auto.then(|| "auto".to_owned()),
+        policy: (!policy.is_empty()).then_some(policy),
         domain: args.domain.clone(),
         aliases: args.alias.clone(),
         protocol: args.protocol.clone(),
@@ -86,28 +94,58 @@ fn wish(args: &RegisterArgs) -> Result<RegisterService, Failure> {
     })
 }
 
+/// The upstreams with their ports; their shares go into the policy.
+fn addresses(
+    args: &RegisterArgs,
+    name: &str,
+    typed: &[String],
+    policy: &mut Policy,
+) -> Result<Vec<String>, Failure> {
+    let port = policy.preset.map(Preset::port);
+    let mut addresses = Vec::with_capacity(typed.len());
+    let mut shares = Vec::new();
+    for text in typed {
+        let typed = TypedUpstream::parse(text)
+            .map_err(|reason| Failure::usage(format!("--host: {reason}")))?;
+        let (upstream, pasted) = UpstreamAddr::parse_pasted(typed.address, port)
+            .map_err(|error| no_upstream(&error, args, name, text))?;
+        shares.extend(typed.share(&upstream));
+        // A scheme is the gateway's to judge: it knows what else was said about the protocol.
+        addresses.push(match pasted {
+            Some(protocol) => format!("{protocol}://{upstream}"),
+            None => upstream.to_string(),
+        });
+    }
+    if !shares.is_empty() {
+        policy.shares = shares;
+    }
+    Ok(addresses)
+}
+
+fn no_upstream(error: &InvalidUpstream, args: &RegisterArgs, name: &str, text: &str) -> Failure {
+    let failure = malformed(error);
+    let is_name = args.bare.iter().any(|word| word == text) && ServiceName::parse(text).is_ok();
+    match error.reason {
+        UpstreamRule::NoPort if args.traffic.whole.preset == Some(PresetChoice::Auto) => {
+            failure.hint("--preset auto cannot guess the port; give it, or name the preset")
+        }
+        UpstreamRule::NoPort if is_name => failure.hint(format!(
+            "one service at a time: the name here is {name}, and every other word is an upstream"
+        )),
+        UpstreamRule::Unroutable => {
+            failure.hint("give the address of the machine that runs the service")
+        }
+        _ => failure,
+    }
+}
+
 /// Refuses values that no gateway could take; what only this gateway refuses, it says itself.
-fn check(args: &RegisterArgs, name: &str, upstreams: &[String]) -> Result<(), Failure> {
+fn check(args: &RegisterArgs, name: &str) -> Result<(), Failure> {
     ServiceName::parse(name).map_err(|error| {
         let failure = malformed(&error);
         let reserved = error.reason == NameRule::Reserved;
         if reserved { failure.hint("choose another name") } else { failure }
     })?;
-    for upstream in upstreams {
-        UpstreamAddr::parse(upstream).map_err(|error| {
-            let failure = malformed(&error);
-            let is_name = args.bare.contains(upstream) && ServiceName::parse(upstream).is_ok();
-            if is_name && error.reason == UpstreamRule::NoPort {
-                failure.hint(format!(
-                    "one service at a time: the name here is {name}, and every other word is an upstream"
-                ))
-            } else if error.reason == UpstreamRule::Unroutable {
-                failure.hint("give the address of the machine that runs the service")
-            } else {
-                failure
-            }
-        })?;
-    }
     word::<Protocol>("--protocol", args.protocol.as_deref())?;
     word::<DnsMode>("--dns", args.dns.as_deref())?;
     word::<WhenAllEjected>("--when-all-ejected", args.when_all_ejected.as_deref())?;
@@ -169,10 +207,17 @@ async fn many(session: &Session, args: &RegisterArgs, file: &Path) -> Result<(),
 }
 
 fn registered(name: &str, reply: &RegisterReply, paint: Paint) -> String {
+    let looked = reply.fingerprint.as_ref();
+    let looked =
+        looked.map_or_else(String::new, |f| format!("preset: {} ({})\n", f.preset, f.evidence));
     if reply.dry_run {
-        return format!("{name} would be {}; nothing was changed\n", reply.outcome);
+        let mut text = format!("{name} would be {}; nothing was changed\n{looked}", reply.outcome);
+        if let Some(service) = &reply.service {
+            text.push_str(&planned(service));
+        }
+        return text;
     }
-    let mut text = format!("{name} {}, generation {}\n", reply.outcome, reply.generation);
+    let mut text = format!("{name} {}, generation {}\n{looked}", reply.outcome, reply.generation);
     if let Some(service) = &reply.service {
         text.push_str(&shown(service, paint));
     }
@@ -201,6 +246,12 @@ fn registered_many(reply: &BulkReply) -> String {
         text.push_str("nothing was changed (dry run)\n");
     } else {
         text.push_str(&format!("generation {}\n", reply.generation));
+    }
+    for outcome in &reply.outcomes {
+        if let Some(found) = &outcome.fingerprint {
+            let line = format!("{}: preset {} ({})\n", outcome.name, found.preset, found.evidence);
+            text.push_str(&line);
+        }
     }
     text
 }
@@ -295,7 +346,8 @@ mod tests {
 
     #[test]
     fn a_bulk_is_told_in_counts() {
-        let outcome = |name: &str, outcome| Outcome { name: name.into(), outcome };
+        let outcome =
+            |name: &str, outcome| Outcome { name: name.into(), outcome, fingerprint: None };
         let reply = BulkReply {
             generation: 7,
             changed: true,

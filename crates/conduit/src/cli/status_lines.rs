@@ -3,6 +3,7 @@
 use conduit_api::v1::health::{Check, HealthStatus};
 use conduit_api::v1::services::Service;
 use conduit_api::v1::status::GatewayStatus;
+use serde_json::Value;
 
 use super::output::{Colour, Paint, counted, pad, width};
 
@@ -95,8 +96,51 @@ pub(crate) fn details(service: &Service) -> String {
         let took = upstream.response_time_ms.map_or_else(String::new, |ms| format!(" {ms} ms"));
         rows.push(("upstream", format!("{} {}{took}{reason}", upstream.upstream, upstream.state)));
     }
+    rows.extend(traffic(service).into_iter().map(|line| ("policy", line)));
+    table(&rows)
+}
+
+/// A service that is not there yet, as a dry run shows it.
+pub(crate) fn planned(service: &Service) -> String {
+    let mut rows = vec![("host", service.domain.clone())];
+    if !service.aliases.is_empty() {
+        rows.push(("aliases", service.aliases.join(", ")));
+    }
+    rows.extend(service.upstreams.iter().map(|upstream| ("upstream", upstream.clone())));
+    rows.push(("protocol", service.protocol.clone()));
+    rows.push(("dns", service.dns.clone()));
+    if let Some(path) = &service.health_check {
+        rows.push(("probe", path.clone()));
+    }
+    rows.extend(traffic(service).into_iter().map(|line| ("policy", line)));
+    table(&rows)
+}
+
+fn table(rows: &[(&str, String)]) -> String {
     let widest = rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
     rows.iter().map(|(name, value)| format!("  {}  {value}\n", pad(name, widest))).collect()
+}
+
+/// What is asked of its traffic, one line for each key that says something.
+fn traffic(service: &Service) -> Vec<String> {
+    let whole = if service.effective_policy.is_empty() {
+        &service.policy
+    } else {
+        &service.effective_policy
+    };
+    whole.iter().map(|(key, value)| format!("{key} {}", worded(value))).collect()
+}
+
+fn worded(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(worded).collect::<Vec<_>>().join("; "),
+        Value::Object(fields) => {
+            let field = |(key, value): (&String, &Value)| format!("{key} {}", worded(value));
+            fields.iter().map(field).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The two largest units of an uptime.

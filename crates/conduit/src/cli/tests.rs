@@ -19,6 +19,7 @@ fn the_grammar_is_sound() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_documented_form_parses() {
     for line in [
         "serve",
@@ -30,6 +31,21 @@ fn every_documented_form_parses() {
         "register --name N --host H:1 --host=H:2 --json",
         "register --name=N --upstream H:1 --wait-healthy",
         "register --file services.json --replace --prune --dry-run",
+        "register N H --preset ollama --balance least-requests --sticky=lab",
+        "register N H:1,weight=3 --host H:2,priority=1 --upstream-tls insecure --upstream-name x.y",
+        "register N H:1 --connect-timeout 2s --first-byte-timeout=10m --idle-timeout 90",
+        "register N H:1 --max-in-flight 8 --queue 0 --retries 2 --upstream-host upstream",
+        "register N H:1 --health-interval 5s --health-timeout 1s --health-status 200,401",
+        "register N H:1 --health-body ok --health-kind tcp",
+        "register N H:1 --path /a --path=/b --rewrite /a=/x --strip-prefix /b --redirect /c=/d,301",
+        "register N H:1 --set-header X-A:1 --remove-header x-b --set-response-header=x-c:2",
+        "register N H:1 --remove-response-header server --compress --body-limit 10MB",
+        "register N H:1 --rate-limit 10/s,burst=50 --allow 10.0.0.0/8 --allow 192.168.1.5",
+        "register N H:1 --basic-auth ann:$2b$12$x --api-key ci:sha3-256:00 --forward-auth http://a/",
+        "register N H:1 --cors https://a.internal --cors=https://b.internal --maintenance soon",
+        "register N H:1 --no-access-log --policy policy.toml",
+        "register N H:1 --protocol tcp --listen 5432 --tls-passthrough --proxy-protocol v2",
+        "register N H:1 --protocol tcp --accept-proxy-protocol",
         "deregister N",
         "deregister --name N",
         "deregister --name=N --json",
@@ -96,7 +112,7 @@ fn wrong_usage_exits_with_2() {
         "register --name grafana --host",
         "register --file a.json grafana h:1",
         "register grafana h:1 --prune",
-        "register grafana h:1 --preset ollama",
+        "register grafana h:1 --preset olama",
         "deregister",
         "deregister a --name b",
         "status --watch --check",

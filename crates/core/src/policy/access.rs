@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::clocks::Span;
 use super::fields::FieldName;
 use super::paths::PathPrefix;
+use super::shown::{self, HIDDEN};
 use super::text::{InvalidText, written};
 use super::upstreams::{parse_hex, write_hex};
 
@@ -128,6 +129,9 @@ impl FromStr for PasswordHash {
         // Not even a part of it is told: it may be a password in the clear.
         let invalid = |what| InvalidText::new("…", what);
         let visible = text.bytes().all(|b| b.is_ascii_graphic());
+        if text == HIDDEN {
+            return Err(shown::hidden());
+        }
         let affordable = if ["$2a$", "$2b$", "$2y$"].iter().any(|k| text.starts_with(k)) {
             (text.len() == BCRYPT_BYTES).then(|| is_affordable_bcrypt(text))
         } else if ["$argon2id$", "$argon2i$"].iter().any(|k| text.starts_with(k)) {
@@ -199,6 +203,9 @@ impl FromStr for KeyHash {
     type Err = InvalidText;
 
     fn from_str(text: &str) -> Result<Self, InvalidText> {
+        if text == HIDDEN {
+            return Err(shown::hidden());
+        }
         text.strip_prefix("sha3-256:").and_then(parse_hex).map(Self).ok_or_else(|| {
             // Not even a part of it: it may be the key itself.
             InvalidText::new("…", "a hashed key; write sha3-256: and 64 hexadecimal digits")

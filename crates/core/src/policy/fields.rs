@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::shown::{self, HIDDEN};
 use super::text::{InvalidText, written};
 
 /// The name of a field or a cookie: a token (RFC 9110 §5.6.2), at most 128 bytes, in lower case.
@@ -53,6 +54,9 @@ impl FromStr for FieldValue {
     type Err = InvalidText;
 
     fn from_str(text: &str) -> Result<Self, InvalidText> {
+        if text == HIDDEN {
+            return Err(shown::hidden());
+        }
         let visible = |b: u8| (0x20..0x7f).contains(&b) || b == b'\t';
         if text.len() <= VALUE_BYTES_MAX && text.bytes().all(visible) && text.trim() == text {
             Ok(Self(text.into()))

@@ -12,6 +12,11 @@ use super::text::{InvalidText, written};
 pub struct PathPrefix(Box<str>);
 
 impl PathPrefix {
+    /// `/`: of every path.
+    pub fn root() -> Self {
+        Self("/".into())
+    }
+
     /// The prefix, starting with `/`, and not ending with one unless it is `/`.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -108,17 +108,21 @@ impl Preset {
 
     /// What it asks of its traffic.
     pub fn defaults(self) -> Policy {
-        let timeouts = match self.program().kind {
-            Kind::Engine => Clocks {
-                // A busy engine queues, loads and reads the prompt before it says a word.
-                first_byte: Some(match self {
-                    Self::Ollama => Span::seconds(900),
-                    _ => Span::seconds(600),
-                }),
-                idle: Some(Span::seconds(120)),
-                ..Clocks::default()
-            },
-            Kind::Pages | Kind::Stream => Clocks::default(),
+        let clocks = |first_byte, idle| Clocks {
+            first_byte: Some(Span::seconds(first_byte)),
+            idle,
+            ..Clocks::default()
+        };
+        let timeouts = match self {
+            // It loads a model for up to five minutes, and queues behind other models.
+            Self::Ollama => clocks(900, Some(Span::seconds(120))),
+            // What it waits for is an engine behind it; its own tools pause for longer.
+            Self::OpenWebUi => clocks(900, Some(Span::seconds(300))),
+            // Its own limit on a query is two minutes.
+            Self::Prometheus => clocks(150, None),
+            // A busy engine queues and reads the prompt before it says a word.
+            _ if self.program().kind == Kind::Engine => clocks(600, Some(Span::seconds(120))),
+            _ => Clocks::default(),
         };
         let body_max = match self.program().kind {
             // Images in base64.
@@ -142,6 +146,12 @@ impl Preset {
             Self::LlamaCpp => {
                 ProbePolicy { status: "200".parse::<StatusSet>().ok(), ..ProbePolicy::default() }
             }
+            // It asks for no password there, but one that listens on loopback only answers 403 to
+            // a Host that is not local, and serves its users nevertheless.
+            Self::Jupyter => ProbePolicy {
+                status: "200-403".parse::<StatusSet>().ok(),
+                ..ProbePolicy::default()
+            },
             _ => ProbePolicy::default(),
         };
         Policy { preset: Some(self), timeouts, body_max, upstream, probe, ..Policy::default() }
@@ -161,7 +171,7 @@ impl Preset {
             Self::Prometheus => ("prometheus", 9090, Some("/-/ready"), Kind::Pages),
             Self::Redis => ("redis", 6379, None, Kind::Stream),
             Self::SgLang => ("sglang", 30000, Some("/health"), Kind::Engine),
-            Self::Tgi => ("tgi", 80, Some("/health"), Kind::Engine),
+            Self::Tgi => ("tgi", 3000, Some("/health"), Kind::Engine),
             Self::Triton => ("triton", 8000, Some("/v2/health/ready"), Kind::Engine),
             Self::Vllm => ("vllm", 8000, Some("/health"), Kind::Engine),
         };
@@ -173,6 +183,13 @@ impl FromStr for Preset {
     type Err = InvalidText;
 
     fn from_str(text: &str) -> Result<Self, InvalidText> {
+        if text == "auto" {
+            // It is resolved before anything is stored, so it cannot be part of a policy.
+            return Err(InvalidText::new(
+                text,
+                "a preset that can be kept; give it beside the policy",
+            ));
+        }
         Self::ALL.into_iter().find(|preset| preset.as_str() == text).ok_or_else(|| {
             InvalidText::new(
                 text,
@@ -190,3 +207,62 @@ impl fmt::Display for Preset {
 }
 
 written!(Preset);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The row of a preset in `docs/presets.md`.
+    fn row(preset: Preset) -> String {
+        fn cell(value: Option<impl ToString>) -> String {
+            value.map_or_else(|| "–".to_owned(), |value| value.to_string())
+        }
+        let policy = preset.defaults();
+        let probe = match (preset.probe_path(), policy.probe.kind) {
+            (Some(path), _) => format!("`GET {}`", path.as_str()),
+            (None, Some(kind)) => format!("{kind}: connecting"),
+            (None, None) => "the gateway's".to_owned(),
+        };
+        let healthy = match (policy.probe.status, preset.probe_path()) {
+            (Some(status), _) => status.to_string(),
+            (None, Some(_)) => "200-399".to_owned(),
+            (None, None) => "–".to_owned(),
+        };
+        [
+            format!("`{preset}`"),
+            preset.port().to_string(),
+            preset.protocol().to_string(),
+            probe,
+            healthy,
+            cell(policy.timeouts.first_byte),
+            cell(policy.timeouts.idle),
+            cell(policy.body_max),
+            cell(policy.upstream.host.map(|host| format!("`{host}`"))),
+            cell(policy.upstream.origin),
+        ]
+        .iter()
+        .fold("|".to_owned(), |row, cell| format!("{row} {cell} |"))
+    }
+
+    #[test]
+    fn the_document_has_the_row_of_every_preset() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/presets.md");
+        let document = std::fs::read_to_string(path).expect("docs/presets.md");
+        let missing: Vec<String> = Preset::ALL
+            .into_iter()
+            .map(row)
+            .filter(|row| !document.lines().any(|line| line == row))
+            .collect();
+        assert!(missing.is_empty(), "docs/presets.md lacks:\n{}", missing.join("\n"));
+    }
+
+    #[test]
+    fn every_preset_is_in_the_words_of_the_error() {
+        let error = "olama".parse::<Preset>().expect_err("unknown").to_string();
+        for preset in Preset::ALL {
+            assert!(error.contains(preset.as_str()), "{preset}: {error}");
+        }
+        let error = "auto".parse::<Preset>().expect_err("not kept").to_string();
+        assert!(error.contains("beside the policy"), "{error}");
+    }
+}

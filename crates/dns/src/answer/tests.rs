@@ -143,6 +143,14 @@ fn tcp_services_answer_directly_and_each_address_once() {
     db.protocol = Protocol::Tcp;
     let zone = compiled(&[db], &settings());
     assert_eq!(ask(&zone, "db.internal.", RecordType::A), "A 10.0.1.50 10.0.1.51");
+    // With a port of the gateway they lead there.
+    let policy = conduit_core::policy::Policy { listen: Some(5432), ..Default::default() };
+    let mut through = service("db", &["db.internal"], &["10.0.1.50:1"], DnsMode::Gateway);
+    (through.protocol, through.policy) = (Protocol::Tcp, policy.into());
+    let settings =
+        ZoneSettings { addresses: vec!["10.0.0.1".parse().expect("valid")], ..settings() };
+    let zone = compiled(&[through], &settings);
+    assert_eq!(ask(&zone, "db.internal.", RecordType::A), "A 10.0.0.1");
 }
 
 #[test]

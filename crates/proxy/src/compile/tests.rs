@@ -211,3 +211,44 @@ fn compiling_again_reuses_what_is_the_same() {
     let (before, after) = (old.pool(&name("b")), new.pool(&name("b")));
     assert!(Arc::ptr_eq(before.unwrap(), after.unwrap()));
 }
+
+#[test]
+fn streams_share_a_port_and_nothing_with_requests() {
+    let stream = |name: &str, port: u16, passes: bool| Service {
+        protocol: Protocol::Tcp,
+        policy: Arc::new(Policy {
+            listen: Some(port),
+            tls_passthrough: Some(passes),
+            ..Default::default()
+        }),
+        ..service(name, &["10.0.0.2:5432"])
+    };
+    let on_port = |table: &RouteTable, port: u16| {
+        let routes = table.port(port).map(|port| port.routes.iter());
+        let names = routes.into_iter().flatten().map(|route| route.service.to_string());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names.join(" ")
+    };
+    let (a, b) = (stream("a", 5432, true), stream("b", 5432, true));
+    let first = fixture::table(vec![a.clone(), b, stream("c", 6379, false)]);
+    assert!(first.is_empty(), "no request finds them");
+    assert!(first.get("a.internal").is_none() && first.stream("a.internal").is_some());
+    assert_eq!((on_port(&first, 5432).as_str(), on_port(&first, 6379).as_str()), ("a b", "c"));
+    assert!(first.port(5432).is_some_and(|port| port.unnamed.is_none() && port.plain.is_none()));
+    assert!(first.port(6379).is_some_and(|port| port.plain.is_some()));
+
+    let step = |from: &RouteTable, change: Change| {
+        let none = Leaves::default();
+        compiler().with_changes(from, &[change], &[], &none, version(2)).expect("a table")
+    };
+    let same = step(&first, put(a.clone()));
+    assert!(Arc::ptr_eq(same.route(&a.name).unwrap(), first.route(&a.name).unwrap()));
+    assert_eq!(on_port(&same, 5432), "a b");
+    let moved = step(&first, put(stream("a", 6380, true)));
+    assert_eq!((on_port(&moved, 5432).as_str(), on_port(&moved, 6380).as_str()), ("b", "a"));
+    assert!(moved.port(5432).is_some_and(|port| port.unnamed.is_some()));
+    let gone = step(&moved, Change::Drop(a.name.clone()));
+    assert!(gone.port(6380).is_none() && gone.stream("a.internal").is_none());
+    assert_eq!(on_port(&first, 5432), "a b", "unchanged");
+}

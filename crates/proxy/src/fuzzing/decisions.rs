@@ -10,6 +10,7 @@ use conduit_core::service::Service;
 use rustls::server::{Acceptor, ResolvesServerCert};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::fingerprint::signs::{self, Answer, PATHS};
 use crate::fixture;
 use crate::health::probe::{Ask, Counts, Outcome};
 use crate::sni::{SniResolver, leaves_for};
@@ -105,6 +106,13 @@ pub fn probe_response(data: &[u8]) {
         .expect("a probe of a closed connection ends");
     if outcome == Outcome::Passed {
         assert!(data.windows(7).any(|bytes| bytes == b"HTTP/1."));
+    }
+    // The same bytes as the body that somebody looks at: what is said of it is short and printable.
+    let body = Some(Answer { status: 200, body: data.to_vec() });
+    let found =
+        signs::of_http(&PATHS.map(|_| body.clone())).or_else(|| signs::of_stream(data, data));
+    if let Some((_, evidence)) = found {
+        assert!(evidence.len() < 200 && !evidence.contains(char::is_control), "{evidence}");
     }
 }
 

@@ -16,6 +16,7 @@ use crate::health::probe::Outcome;
 use crate::pool::{Pool, StateCounts};
 use crate::sni::RouteLeaves;
 use crate::table::RouteTable;
+use crate::tcp::TcpPorts;
 use crate::upstream::Upstream;
 
 /// Reads the health of services; cheap to clone.
@@ -23,6 +24,7 @@ use crate::upstream::Upstream;
 pub struct HealthBoard {
     table: live::Reader<RouteTable>,
     news: watch::Receiver<()>,
+    ports: Option<TcpPorts>,
 }
 
 /// How one service is doing.
@@ -59,15 +61,28 @@ pub struct UpstreamHealth {
 
 impl HealthBoard {
     pub(crate) fn new(table: live::Reader<RouteTable>, news: watch::Receiver<()>) -> Self {
-        Self { table, news }
+        Self { table, news, ports: None }
+    }
+
+    /// The same, which also knows the ports of services of byte streams.
+    #[must_use]
+    pub fn with_ports(self, ports: Option<TcpPorts>) -> Self {
+        Self { ports, ..self }
     }
 
     /// How a service is doing; `None` when there is no such service.
     pub fn service(&self, name: &ServiceName, now: Timestamp) -> Option<ServiceHealth> {
         let table = self.table.load();
         let pool = table.pool(name)?;
-        let leaves = table.route(name).and_then(|route| route.leaves.as_deref());
-        Some(ServiceHealth::of(pool, leaves, now))
+        let route = table.route(name);
+        let leaves = route.and_then(|route| route.leaves.as_deref());
+        let mut health = ServiceHealth::of(pool, leaves, now);
+        let port = route.and_then(|route| route.port());
+        if let Some(fault) = port.zip(self.ports.as_ref()).and_then(|(port, all)| all.fault(port)) {
+            // Whatever its upstreams do, nobody reaches them.
+            (health.health, health.reason) = (Health::Down, Some(fault));
+        }
+        Some(health)
     }
 
     /// How many of these services are in which health, and how many of their upstreams in which

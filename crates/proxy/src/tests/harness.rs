@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::listener::{BindSettings, Listeners};
 use crate::metrics::ProxyMetrics;
 use crate::table::RouteTable;
+use crate::tcp::TcpPorts;
 use crate::worker::{Drained, Proxy, ProxySettings};
 
 /// How long anything may take before a test fails.
@@ -29,6 +30,7 @@ pub(super) struct Gateway {
     pub(super) https: Option<SocketAddr>,
     pub(super) table: live::Writer<RouteTable>,
     pub(super) metrics: ProxyMetrics,
+    pub(super) ports: TcpPorts,
     tasks: Tasks,
     proxy: Proxy,
 }
@@ -74,7 +76,8 @@ impl Gateway {
         limits: Limits,
         access_log: AccessLog,
     ) -> Self {
-        let (writer, reader) = live::channel(Arc::new(table));
+        let table = Arc::new(table);
+        let (writer, reader) = live::channel(Arc::clone(&table));
         let tls = tls(&reader).map(Arc::new);
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = Listeners::bind(&BindSettings {
@@ -87,6 +90,8 @@ impl Gateway {
         let metrics = ProxyMetrics::new();
         let http = listeners.http_addresses()[0];
         let https = listeners.https_addresses().first().copied();
+        let ports = TcpPorts::new(&listeners, ToString::to_string);
+        ports.open(&table);
         let settings = ProxySettings {
             tls,
             https_port: 8443,
@@ -97,9 +102,17 @@ impl Gateway {
                 .collect(),
             limits,
             access_log,
+            tcp: Some(ports.clone()),
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
-        Self { http, https, table: writer, metrics, tasks, proxy }
+        Self { http, https, table: writer, metrics, ports, tasks, proxy }
+    }
+
+    /// Publishes a table as the composition does: ports first.
+    pub(super) fn publish(&mut self, next: RouteTable) {
+        let reserved = self.ports.reserve(&self.table.current(), &next).expect("free ports");
+        self.ports.commit(reserved, &next);
+        self.table.publish(Arc::new(next));
     }
 
     /// A new connection in the clear.
@@ -168,6 +181,19 @@ impl Upstream {
     /// How many connections it has seen.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// A port that nobody has; below those that the system gives away by itself.
+pub(super) fn free_port() -> u16 {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let first = std::process::id() as usize * 16;
+    loop {
+        let next = first + NEXT.fetch_add(1, Ordering::SeqCst);
+        let port = 12_000 + u16::try_from(next % 20_000).expect("in range");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

@@ -153,6 +153,12 @@ impl Site {
         Self::serving(services.collect(), &[])
     }
 
+    /// Serves these, each with a leaf.
+    pub(super) fn of(services: Vec<Service>) -> Self {
+        Self::serving(services, &[])
+    }
+
+    /// The same, with proxies in front that are trusted.
     pub(super) fn serving(services: Vec<Service>, trusted: &[&str]) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -184,7 +190,7 @@ impl Site {
         }
     }
 
-    fn client(&self, alpn: &[u8]) -> Arc<ClientConfig> {
+    pub(super) fn client(&self, alpn: &[u8]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).expect("a root");
         // Both places of the pair hold a P-256 leaf, which every client takes.
@@ -224,7 +230,7 @@ impl Site {
     }
 }
 
-fn key() -> KeyPair {
+pub(super) fn key() -> KeyPair {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key")
 }
 

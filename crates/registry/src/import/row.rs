@@ -234,6 +234,7 @@ const KNOWN: &[&str] = &[
     "last_health_check",
     "monitoring",
     "name",
+    "policy",
     "port",
     "protocol",
     "registered_at",

@@ -8,6 +8,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::name::{Host, ServiceName};
 use conduit_core::service::Service;
 
+use super::listen::check_ports;
 use super::service::build;
 use super::{Act, Plan, Step};
 use crate::mutation::{RegisterOptions, Registration};
@@ -45,6 +46,7 @@ pub(super) fn apply(
         }));
     }
     check_hosts(catalog, &steps)?;
+    check_ports(catalog, &steps)?;
     check_count(catalog, &steps, limit)?;
     Ok(Plan { steps, dry_run: options.dry_run, ..Plan::default() })
 }
@@ -81,11 +83,7 @@ fn name_taken(previous: &Service) -> Rejection {
 
 /// No host may have two services after all steps; hosts that a step gives up are free.
 fn check_hosts(catalog: &Catalog, steps: &[Step]) -> Result<(), Rejection> {
-    let leaving: HashSet<&ServiceName> = steps
-        .iter()
-        .filter(|step| matches!(step.act, Act::Deregister { .. } | Act::Replace { .. }))
-        .map(|step| &step.name)
-        .collect();
+    let leaving = leaving(steps);
     let mut taken: HashMap<&Host, &ServiceName> = HashMap::new();
     for step in steps {
         let (Act::Create { next } | Act::Replace { next, .. }) = &step.act else {
@@ -104,6 +102,15 @@ fn check_hosts(catalog: &Catalog, steps: &[Step]) -> Result<(), Rejection> {
         }
     }
     Ok(())
+}
+
+/// Services that are no longer as they were after these steps.
+pub(super) fn leaving(steps: &[Step]) -> HashSet<&ServiceName> {
+    steps
+        .iter()
+        .filter(|step| matches!(step.act, Act::Deregister { .. } | Act::Replace { .. }))
+        .map(|step| &step.name)
+        .collect()
 }
 
 fn check_count(catalog: &Catalog, steps: &[Step], limit: usize) -> Result<(), Rejection> {

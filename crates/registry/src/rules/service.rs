@@ -9,6 +9,7 @@ use conduit_core::name::{Host, ServiceName};
 use conduit_core::policy::{Policy, Preset};
 use conduit_core::service::{DnsMode, ProbeSpec, Protocol, Service, TlsMode};
 
+use super::listen::check_listen;
 use crate::mutation::Registration;
 use crate::rejection::Rejection;
 use crate::settings::Settings;
@@ -26,9 +27,10 @@ pub fn build(
     let hosts = hosts(asked, settings).map_err(about)?;
     check_upstreams(asked, settings).map_err(about)?;
     check_monitoring(asked, settings).map_err(about)?;
-    let tls = match asked.protocol {
-        Protocol::Tcp => TlsMode::Off,
-        Protocol::H2c | Protocol::Http | Protocol::Https => asked.tls,
+    check_listen(asked, settings).map_err(about)?;
+    let tls = match (asked.protocol, asked.policy.listen, asked.policy.tls_passthrough) {
+        (Protocol::Tcp, None, _) | (Protocol::Tcp, _, Some(true)) => TlsMode::Off,
+        _ => asked.tls,
     };
     Ok(Service {
         name: asked.name.clone(),
@@ -118,15 +120,26 @@ fn check_upstreams(asked: &Registration, settings: &Settings) -> Result<(), Reje
 
 fn dns_mode(asked: &Registration, tls: TlsMode, settings: &Settings) -> Result<DnsMode, Rejection> {
     let name = &asked.name;
+    let listens = asked.protocol == Protocol::Tcp && asked.policy.listen.is_some();
     let fitting = match tls {
+        _ if listens => DnsMode::Gateway,
         TlsMode::Issued => settings.dns_default,
         TlsMode::Off => DnsMode::Direct,
     };
     let dns = asked.dns.unwrap_or(fitting);
-    if asked.protocol == Protocol::Tcp && dns == DnsMode::Gateway {
-        let message = format!("{name} speaks tcp, which does not pass the gateway");
+    if asked.protocol == Protocol::Tcp && dns == DnsMode::Gateway && !listens {
+        let message = format!("{name} speaks tcp and has no port of the gateway to pass through");
+        return Err(Rejection::new("invalid_dns", message).hint(
+            "give a port with --listen (\"policy\": {\"listen\": PORT} in the API), or use \
+             --dns direct (\"dns\": \"direct\")",
+        ));
+    }
+    if let (true, DnsMode::Direct, Some(port)) = (listens, dns, asked.policy.listen) {
+        let message = format!(
+            "{name} listens on port {port} of the gateway, so its names must lead to the gateway"
+        );
         return Err(Rejection::new("invalid_dns", message)
-            .hint("use --dns direct (\"dns\": \"direct\" in the API)"));
+            .hint("leave --dns out (\"dns\" in the API), or leave the port out"));
     }
     let named = asked.upstreams.iter().find(|u| u.socket().is_none());
     if dns == DnsMode::Direct
@@ -137,7 +150,10 @@ fn dns_mode(asked: &Registration, tls: TlsMode, settings: &Settings) -> Result<D
             Protocol::H2c | Protocol::Http | Protocol::Https => {
                 "give an IP address, or use --dns gateway (\"dns\": \"gateway\" in the API)"
             }
-            Protocol::Tcp => "give an IP address",
+            Protocol::Tcp => {
+                "give an IP address, or a port of the gateway with --listen (\"policy\": \
+                 {\"listen\": PORT} in the API)"
+            }
         };
         return Err(Rejection::new("direct_needs_address", message).hint(hint));
     }

@@ -275,3 +275,95 @@ fn deregistering_and_reissuing_need_an_active_service() {
     assert_eq!(plan.reissue(), [name("a")]);
     assert!(plan.changes().is_empty());
 }
+
+#[test]
+fn a_port_of_the_gateway_makes_a_tcp_service_pass_it() {
+    let tcp = |change: fn(&mut Registration)| {
+        with("db", |r| {
+            r.protocol = Protocol::Tcp;
+            r.tls = TlsMode::Off;
+            r.policy.listen = Some(5432);
+            change(r);
+        })
+    };
+    let built = |registration: &Registration| {
+        build(registration, &settings(), Timestamp::from_seconds(0)).expect("allowed")
+    };
+    let plain = built(&tcp(|r| r.upstreams = asked("db", "db-box:5432").upstreams));
+    assert_eq!(
+        (plain.tls, plain.dns, plain.listen()),
+        (TlsMode::Off, DnsMode::Gateway, Some(5432))
+    );
+    let ended = built(&tcp(|r| r.tls = TlsMode::Issued));
+    assert_eq!((ended.tls, ended.dns), (TlsMode::Issued, DnsMode::Gateway));
+    let passed = built(&tcp(|r| {
+        r.tls = TlsMode::Issued;
+        r.policy.tls_passthrough = Some(true);
+    }));
+    assert_eq!(passed.tls, TlsMode::Off, "no leaf is made for it");
+
+    table(vec![
+        (tcp(|_| {}), "granted"),
+        (tcp(|r| r.protocol = Protocol::Http), "invalid_listen"),
+        (tcp(|r| r.policy.listen = Some(0)), "invalid_policy"),
+        (tcp(|r| r.policy.listen = None), "granted"),
+        (tcp(|r| r.dns = Some(DnsMode::Direct)), "invalid_dns"),
+        (tcp(|r| r.dns = Some(DnsMode::Gateway)), "granted"),
+        (
+            tcp(|r| (r.policy.listen, r.policy.tls_passthrough) = (None, Some(true))),
+            "invalid_listen",
+        ),
+        (tcp(|r| r.policy.body_max = Some(conduit_core::policy::Size(1))), "invalid_policy"),
+        (tcp(|r| r.policy.maintenance = Some("later".into())), "invalid_policy"),
+        (tcp(|r| r.policy.allow = vec!["10.0.0.0/8".parse().expect("valid")]), "granted"),
+    ]);
+    let own = Settings { own_ports: vec![(5432, "dns.listen")], ..settings() };
+    let refused = build(&tcp(|_| {}), &own, Timestamp::from_seconds(0)).expect_err("ours");
+    assert_eq!(refused.code, "port_reserved");
+    assert!(refused.message.contains("5432") && refused.message.contains("dns.listen"));
+}
+
+#[test]
+fn a_port_is_shared_only_by_services_that_tls_tells_apart() {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        Plain,
+        Ended,
+        Passed,
+        PassedBehindProxy,
+    }
+    use Kind::{Ended, Passed, PassedBehindProxy, Plain};
+    let listening = |name: &str, kind: Kind| {
+        with(name, |r| {
+            r.protocol = Protocol::Tcp;
+            r.tls = if matches!(kind, Ended) { TlsMode::Issued } else { TlsMode::Off };
+            r.policy.listen = Some(5432);
+            r.policy.tls_passthrough = Some(matches!(kind, Passed | PassedBehindProxy));
+            r.policy.accept_proxy_header = Some(matches!(kind, PassedBehindProxy));
+        })
+    };
+    for (first, second, expected) in [
+        (Plain, Plain, "port_taken"),
+        (Plain, Ended, "port_taken"),
+        (Passed, Plain, "port_taken"),
+        (Ended, Ended, "granted"),
+        (Ended, Passed, "granted"),
+        (Passed, Passed, "granted"),
+        (Passed, PassedBehindProxy, "port_taken"),
+    ] {
+        let there = catalog(vec![listening("a", first)]);
+        let one = judge(&there, vec![listening("b", second)], REPLACE);
+        if let Err(refused) = &one {
+            assert!(refused.message.contains("port 5432 belongs to a"), "{refused}");
+            assert_eq!(refused.service, Some(name("b")));
+        }
+        assert_eq!(code(one), expected);
+        let both = vec![listening("a", first), listening("b", second)];
+        assert_eq!(code(judge(&Catalog::default(), both, REPLACE)), expected);
+    }
+    // A service may replace itself, and a bulk may move a port.
+    let there = catalog(vec![listening("a", Plain)]);
+    assert_eq!(code(judge(&there, vec![listening("a", Ended)], REPLACE)), "granted");
+    let moved = vec![listening("b", Plain), with("a", |r| r.protocol = Protocol::Tcp)];
+    assert_eq!(code(judge(&there, moved, REPLACE)), "granted");
+}

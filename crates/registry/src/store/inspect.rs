@@ -34,16 +34,18 @@ pub(super) fn is_absent(path: &Path) -> Result<bool, RegistryError> {
     Ok(true)
 }
 
-/// Refuses a file that is not ours, newer or damaged.
-pub(super) fn check(path: &Path) -> Result<(), RegistryError> {
+/// Refuses a file that is not ours, newer or damaged; says which version it has.
+pub(super) fn check(path: &Path) -> Result<u32, RegistryError> {
     let header = read_header(path).map_err(|error| open_error(path, error))?;
     let header = header.as_deref().and_then(Header::parse);
     let header = header.ok_or_else(|| not_ours(path))?;
     judge(path, header)?;
     let connection = open_unnoticed(path).map_err(|source| damaged(path, &source))?;
     // The log may hold a newer version than the file's own header.
-    judge(path, pragmas(&connection).map_err(|source| damaged(path, &source))?)?;
-    quick_check(&connection, path)
+    let header = pragmas(&connection).map_err(|source| damaged(path, &source))?;
+    judge(path, header)?;
+    quick_check(&connection, path)?;
+    Ok(header.user_version)
 }
 
 /// The two numbers of SQLite's header that say whose file it is.

@@ -49,7 +49,7 @@ fn publish(partial: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// One script per version, the first for version 1.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_init.sql"),
     include_str!("../../migrations/0002_policy.sql"),
 ];

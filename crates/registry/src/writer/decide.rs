@@ -44,6 +44,7 @@ impl<P: Publisher> Writer<P> {
             version: self.version,
             changed: false,
             outcomes: plan.outcomes(),
+            planned: if plan.dry_run { plan.services() } else { Vec::new() },
             token: None,
             sequence: None,
         };
@@ -123,7 +124,7 @@ impl<P: Publisher> Writer<P> {
         }));
         let (preparation, next) = prepared
             .unwrap_or_else(|panic| Err(PublishError::new(text_of(&*panic))))
-            .map_err(ApplyError::Refused)?;
+            .map_err(ApplyError::from)?;
         Ok((Some(preparation), changed.then_some(next), version))
     }
 

@@ -1,8 +1,10 @@
 //! What can be typed about certificates and the authority.
 
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
 
 use super::Json;
+use super::candidates;
 
 /// `conduit certs`.
 #[derive(Debug, Default, Args)]
@@ -12,10 +14,11 @@ pub(crate) struct CertsArgs {
     #[command(subcommand)]
     pub(crate) action: Option<CertsAction>,
     /// Issue new certificates for this service now
-    #[arg(long, value_name = "NAME", conflicts_with = "inspect")]
+    #[arg(long, value_name = "NAME", conflicts_with = "inspect",
+        add = ArgValueCandidates::new(candidates::services))]
     pub(crate) rotate: Option<String>,
     /// Show this service's certificates in full
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(candidates::services))]
     pub(crate) inspect: Option<String>,
     /// Output
     #[command(flatten)]
@@ -37,7 +40,7 @@ pub(crate) enum CertsAction {
 #[derive(Debug, Args)]
 pub(crate) struct Named {
     /// The service's name
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(candidates::services))]
     pub(crate) name: String,
     /// Output
     #[command(flatten)]

@@ -28,7 +28,8 @@ fn service(domain: &str, upstream: &str, health: HealthStatus) -> Service {
             fingerprint_sha256: "ab".into(),
         }),
         monitoring: conduit_api::v1::services::Monitoring::default(),
-        policy: conduit_core::policy::Policy::default(),
+        policy: serde_json::Map::new(),
+        effective_policy: serde_json::Map::new(),
         url: None,
         dns: "gateway".into(),
         when_all_ejected: "fail".into(),
@@ -146,5 +147,20 @@ fn uptimes_have_at_most_two_units() {
         (100_000_000, "1157d 9h"),
     ] {
         assert_eq!(uptime(seconds), text);
+    }
+}
+
+#[test]
+fn a_policy_is_told_key_by_key_with_what_its_preset_adds() {
+    let mut llm = service("llm.internal", "10.0.1.9:11434", HealthStatus::Healthy);
+    let map = |json: &str| serde_json::from_str(json).expect(json);
+    llm.policy = map(r#"{"preset":"ollama"}"#);
+    assert!(details(&llm).contains("  policy       preset ollama\n"), "{}", details(&llm));
+    llm.effective_policy =
+        map(r#"{"preset":"ollama","timeouts":{"first_byte":"15m","idle":"2m"},"allow":["a","b"]}"#);
+    for text in [details(&llm), planned(&llm)] {
+        for line in ["preset ollama", "timeouts first_byte 15m, idle 2m", "allow a; b"] {
+            assert!(text.lines().any(|l| l.ends_with(line) && l.contains("policy ")), "{text}");
+        }
     }
 }

@@ -1,0 +1,92 @@
+//! What a shell offers behind a flag: closed sets of words, and the names of live services.
+//!
+//! **Invariant:** never an error and never a long wait: a shell waits for this while somebody types.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap_complete::engine::CompletionCandidate;
+use conduit_api::client::Client;
+use conduit_core::policy::Preset;
+
+use crate::config::{Source, Surroundings};
+
+/// Every preset, and `auto`.
+pub(crate) fn presets() -> Vec<CompletionCandidate> {
+    let named = Preset::ALL.iter().map(|preset| preset.as_str());
+    std::iter::once("auto").chain(named).map(CompletionCandidate::new).collect()
+}
+
+/// Every way to choose an upstream.
+pub(crate) fn balances() -> Vec<CompletionCandidate> {
+    BALANCES.iter().map(CompletionCandidate::new).collect()
+}
+
+/// Every kind of probe.
+pub(crate) fn probe_kinds() -> Vec<CompletionCandidate> {
+    ["http", "tcp", "grpc"].map(CompletionCandidate::new).into()
+}
+
+/// What a service can speak.
+pub(crate) fn protocols() -> Vec<CompletionCandidate> {
+    ["http", "https", "h2c", "tcp"].map(CompletionCandidate::new).into()
+}
+
+/// The names of the services that are registered now; none when no gateway answers in time.
+pub(crate) fn services() -> Vec<CompletionCandidate> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else {
+        return Vec::new();
+    };
+    let asking = async {
+        let client = Client::first_reachable(sockets()).await.ok()?;
+        Some(client.services(false).await.ok()?.value.services)
+    };
+    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, asking).await });
+    let services = answer.ok().flatten().unwrap_or_default();
+    services
+        .into_iter()
+        .map(|service| CompletionCandidate::new(service.name).help(Some(service.domain.into())))
+        .collect()
+}
+
+/// Where a gateway may answer. What is typed in front (`--socket`) is not known here.
+fn sockets() -> Vec<PathBuf> {
+    let surroundings = Surroundings::of_this_process();
+    let named = surroundings.variables.get("CONDUIT_SOCKET").filter(|path| !path.is_empty());
+    if let Some(path) = named {
+        return vec![path.into()];
+    }
+    let usual = surroundings.usual_sockets();
+    let configured = Source::new(None, surroundings).load().ok();
+    configured.map(|loaded| loaded.config.admin.socket).into_iter().chain(usual).collect()
+}
+
+/// As they are written; a hash of a header or a cookie wants a name behind it.
+const BALANCES: [&str; 8] = [
+    "round-robin",
+    "random",
+    "least-requests",
+    "peak-ewma",
+    "hash:client",
+    "hash:path",
+    "hash:header:",
+    "hash:cookie:",
+];
+/// How long a shell waits for names.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conduit_core::policy::Balance;
+
+    #[test]
+    fn what_is_offered_is_understood() {
+        for word in BALANCES {
+            let whole = if word.ends_with(':') { format!("{word}x") } else { word.to_owned() };
+            assert!(whole.parse::<Balance>().is_ok(), "{word}");
+        }
+        assert_eq!(presets().len(), Preset::ALL.len() + 1);
+    }
+}

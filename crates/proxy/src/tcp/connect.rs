@@ -1,0 +1,90 @@
+//! From a service of byte streams to a connection with one of its upstreams.
+//!
+//! **Invariant:** no upstream is tried twice for one connection, and at most [`TRIES_MAX`] are tried.
+//! Nothing of the client was sent before, so another try repeats nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use conduit_core::service::WhenAllEjected;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::table::Route;
+use crate::tcp::refusal::Refusal;
+use crate::upstream::{InFlight, Observation, Upstream};
+
+/// A connection to an upstream, counted in flight.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    pub(crate) stream: TcpStream,
+    pub(crate) in_flight: InFlight,
+}
+
+/// Connects to an upstream of `route`, for a client that has connected to `own`.
+///
+/// # Errors
+/// When there is none to try, or none that answers in time.
+pub(crate) async fn connect(route: &Route, own: SocketAddr) -> Result<Reached, Refusal> {
+    let mut tried: Vec<Arc<Upstream>> = Vec::new();
+    let mut refusal = None;
+    while tried.len() < TRIES_MAX {
+        let Some(upstream) = pick(route, &tried) else { break };
+        let in_flight = upstream.begin();
+        match attempt(route, &upstream, own).await {
+            Ok(stream) => return Ok(Reached { stream, in_flight }),
+            Err(cause) => {
+                if cause == Refusal::ConnectFailed {
+                    upstream.report(Observation::ConnectFailed);
+                }
+                refusal = Some(cause);
+                tried.push(upstream);
+            }
+        }
+    }
+    let is_full = || route.pool.upstreams().iter().any(|upstream| upstream.is_admitted());
+    Err(refusal.unwrap_or_else(|| if is_full() { Refusal::Full } else { Refusal::NoUpstream }))
+}
+
+async fn attempt(
+    route: &Route,
+    upstream: &Upstream,
+    own: SocketAddr,
+) -> Result<TcpStream, Refusal> {
+    // A name may have no address yet.
+    let address = upstream.socket().ok_or(Refusal::ConnectFailed)?;
+    if address == SocketAddr::new(own.ip().to_canonical(), own.port()) {
+        return Err(Refusal::Loop);
+    }
+    match timeout(route.policy.timeouts.connect, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%address, %error, "an upstream did not accept");
+            Err(Refusal::ConnectFailed)
+        }
+        Err(_) => Err(Refusal::ConnectFailed),
+    }
+}
+
+/// As the pool chooses, among those that were not tried and have not their fill.
+fn pick(route: &Route, tried: &[Arc<Upstream>]) -> Option<Arc<Upstream>> {
+    let pool = &route.pool;
+    let limit = pool.settings().in_flight_max.map_or(usize::MAX, |max| max as usize);
+    let usable = |upstream: &Arc<Upstream>| {
+        upstream.in_flight() < limit && !tried.iter().any(|other| Arc::ptr_eq(other, upstream))
+    };
+    let mut others = pool.upstreams().iter().filter(|upstream| upstream.is_admitted());
+    let admitted = pool
+        .pick(tried.last().map(|upstream| &**upstream))
+        .filter(usable)
+        .or_else(|| others.find(|upstream| usable(upstream)).cloned());
+    match route.when_all_ejected {
+        WhenAllEjected::Try if tried.is_empty() => {
+            admitted.or_else(|| pool.pick_any().filter(usable))
+        }
+        _ => admitted,
+    }
+}
+
+/// How many upstreams are tried for one connection.
+const TRIES_MAX: usize = 3;
