@@ -8,12 +8,14 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::access_log::Line;
 use crate::client::Lease;
 use crate::connections::Entry;
 use crate::metrics::ServiceCounters;
+use crate::tries::Seat;
 use crate::upstream::{InFlight, Observation};
 
 /// The record of one request.
@@ -53,6 +55,16 @@ impl Exchange {
         self.counters = Some(counters);
     }
 
+    /// When the request was read.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// What is counted for the service; `None` before the request has one.
+    pub(crate) fn counters(&self) -> Option<&Arc<ServiceCounters>> {
+        self.counters.as_ref()
+    }
+
     /// Where the bytes of the request's body are counted.
     pub(crate) fn bytes_in(&self) -> &Rc<Cell<u64>> {
         &self.bytes_in
@@ -69,12 +81,11 @@ impl Exchange {
     }
 
     /// An upstream began to answer.
-    pub(crate) fn answered_by(&mut self, lease: Lease, in_flight: InFlight, retries: u32) {
-        in_flight.upstream().delivered(Instant::now());
-        if let Some(counters) = &self.counters {
-            counters.retried(retries);
-        }
-        self.upstream = Some((lease, in_flight));
+    pub(crate) fn answered_by(&mut self, lease: Lease, seat: Seat, status: StatusCode) {
+        let (upstream, now) = (seat.in_flight.upstream(), Instant::now());
+        upstream.delivered(now);
+        upstream.answered(status, now.saturating_duration_since(seat.began), now);
+        self.upstream = Some((lease, seat.in_flight));
     }
 
     /// Bytes of the response's body are on their way.

@@ -64,6 +64,8 @@ pub(crate) enum FailureKind {
         /// Why one was ejected.
         reason: Option<String>,
     },
+    /// Every upstream has its fill, and so has the queue, or the wait in it was too long.
+    Saturated { service: ServiceName, waited: Duration },
     /// No route has this host.
     UnknownHost(String),
 }
@@ -80,6 +82,7 @@ impl FailureKind {
             Self::MethodRefused => "method_refused",
             Self::Misdirected => "misdirected",
             Self::NoUpstream { .. } => "no_upstream",
+            Self::Saturated { .. } => "saturated",
             Self::UnknownHost(_) => "unknown_host",
         }
     }
@@ -94,7 +97,8 @@ impl FailureKind {
             | Self::ClosedEarly(_)
             | Self::ConnectFailed { .. }
             | Self::ConnectTimeout { .. }
-            | Self::NoUpstream { .. } => Side::Upstream,
+            | Self::NoUpstream { .. }
+            | Self::Saturated { .. } => Side::Upstream,
         }
     }
 
@@ -135,6 +139,13 @@ impl fmt::Display for FailureKind {
             Self::NoUpstream { service, reason } => {
                 write!(f, "no upstream of {service} is admitted")?;
                 reason.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
+            }
+            Self::Saturated { service, waited } if waited.is_zero() => {
+                write!(f, "every upstream of {service} is busy, and too many requests wait")
+            }
+            Self::Saturated { service, waited } => {
+                let waited = waited.as_secs();
+                write!(f, "every upstream of {service} was busy for {waited} s")
             }
             Self::UnknownHost(host) => write!(f, "no service has the host {host}"),
         }

@@ -2,8 +2,9 @@
 //!
 //! **Invariant:** a request is repeated only when no byte of it can have had an effect: the
 //! connection failed before anything was sent, hyper handed the request back untouched, or it is
-//! safe to repeat, has no body, and met a kept connection that its owner was just closing. It moves
-//! to another upstream at most once.
+//! safe to repeat, has no body, and met a kept connection that its owner was just closing. Only
+//! where the policy says so, one that is safe to repeat and has no body is also repeated after an
+//! answer that says that the upstream failed.
 
 use std::io;
 use std::rc::Rc;
@@ -11,81 +12,73 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::name::ServiceName;
-use conduit_core::service::WhenAllEjected;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::body::RequestBody;
 use crate::client::{Client, ConnectError, Doubt, Lease};
 use crate::failure::{Failure, FailureKind, Retry};
-use crate::limits::{RETRIES_MAX, STALE_MAX};
+use crate::limits::STALE_MAX;
 use crate::table::Route;
-use crate::upstream::{InFlight, Observation, Upstream};
+use crate::tries::{Seat, Tries, is_failure};
+use crate::upstream::{Observation, Upstream};
 
 /// The head of a response, with what it came on.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
     pub(crate) lease: Lease,
-    pub(crate) in_flight: InFlight,
-    /// How often the request moved to another upstream.
-    pub(crate) retries: u32,
+    pub(crate) seat: Seat,
 }
 
-/// Sends a request to an upstream of `route`.
+/// Sends a request to an upstream of its route, and to others when that may help.
 pub(crate) async fn forward(
     client: &Rc<Client>,
     connect_timeout: Duration,
     route: &Route,
+    mut tries: Tries<'_>,
     mut request: Request<RequestBody>,
 ) -> Result<Answer, Failure> {
-    let mut tried: Option<(Arc<Upstream>, Failure)> = None;
-    let mut retries = 0;
+    let mut seat = tries.first().await?;
     loop {
-        let Some(upstream) = pick(route, tried.as_ref().map(|(upstream, _)| &**upstream)) else {
-            return Err(tried.map_or_else(|| nobody(route), |(_, failure)| failure));
-        };
-        let in_flight = upstream.begin();
-        let (failure, unsent) = match attempt(client, &upstream, request).await {
+        let copy = if tries.by_status() { copy_of(&request) } else { None };
+        let upstream = seat.in_flight.upstream();
+        (seat, request) = match attempt(client, upstream, request).await {
             Ok((response, lease)) => {
-                return Ok(Answer { response, lease, in_flight, retries });
+                let status = response.status();
+                let next = match copy {
+                    Some(copy) if is_failure(status) => {
+                        tries.instead(&seat.in_flight).map(|next| (next, copy))
+                    }
+                    _ => None,
+                };
+                let Some(next) = next else {
+                    return Ok(Answer { response, lease, seat });
+                };
+                upstream.failed(Instant::now());
+                next
             }
             Err(Broken { cause, unsent }) => {
-                (cause.into_failure(&route.service, connect_timeout), unsent)
+                let failure = cause.into_failure(&route.service, connect_timeout);
+                upstream.failed(Instant::now());
+                upstream.report(match failure.retry {
+                    Retry::Another => Observation::ConnectFailed,
+                    Retry::Never => Observation::NoAnswer,
+                });
+                let again = match (failure.retry, &failure.kind) {
+                    (Retry::Another, _) => unsent.map(|unsent| *unsent),
+                    (_, FailureKind::ClosedEarly(_)) => copy,
+                    _ => None,
+                };
+                let Some(again) = again else { return Err(failure) };
+                let Some(next) = tries.after_failure(seat.in_flight).await else {
+                    return Err(failure);
+                };
+                (next, again)
             }
         };
-        upstream.report(match failure.retry {
-            Retry::Another => Observation::ConnectFailed,
-            Retry::Never => Observation::NoAnswer,
-        });
-        match unsent {
-            Some(unsent) if failure.retry == Retry::Another && retries < RETRIES_MAX => {
-                request = *unsent;
-                retries += 1;
-                tried = Some((upstream, failure));
-            }
-            _ => return Err(failure),
-        }
     }
-}
-
-fn pick(route: &Route, tried: Option<&Upstream>) -> Option<Arc<Upstream>> {
-    let admitted = route.pool.pick(tried);
-    match route.when_all_ejected {
-        WhenAllEjected::Try if tried.is_none() => admitted.or_else(|| route.pool.pick_any()),
-        _ => admitted,
-    }
-}
-
-fn nobody(route: &Route) -> Failure {
-    let reason = route
-        .pool
-        .upstreams()
-        .iter()
-        .filter_map(|upstream| upstream.last_probe())
-        .max_by_key(|probe| probe.at)
-        .and_then(|probe| probe.outcome.reason());
-    FailureKind::NoUpstream { service: route.service.clone(), reason }.into()
 }
 
 /// A try that failed, with the request when it can be sent again.

@@ -25,6 +25,7 @@ mod body;
 mod client;
 mod conn;
 mod connections;
+mod cookie;
 mod exchange;
 mod failure;
 mod forward;
@@ -37,5 +38,6 @@ mod respond;
 mod service;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod upgrade;
 pub mod worker;

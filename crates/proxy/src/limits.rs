@@ -84,8 +84,10 @@ pub(crate) const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// From this idle time on, an upstream may be closing the connection at the very moment it is
 /// used again, so requests that can be repeated are kept for one more try.
 pub(crate) const REPLAY_AFTER: Duration = Duration::from_secs(1);
-/// How often a request may be moved to another upstream, when nothing was sent yet.
-pub(crate) const RETRIES_MAX: u32 = 1;
+/// How often a request may be moved to another upstream, where the policy does not say.
+pub(crate) const RETRIES_MAX: usize = 1;
+/// Retries in percent of the requests of the last ten seconds, where the policy does not say.
+pub(crate) const RETRY_PERCENT: u8 = 20;
 /// Dead pooled connections that one request may meet before a fresh one is opened.
 pub(crate) const STALE_MAX: u32 = 3;
 /// What a client is told to wait after a 503.

@@ -141,6 +141,31 @@ pub(crate) struct ServiceCounters {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     retries: AtomicU64,
+    retries_refused: AtomicU64,
+    queued: AtomicU64,
+    queue_refused: AtomicU64,
+}
+
+/// A request that waits in the queue of its service, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Queued(Arc<ServiceCounters>);
+
+impl Queued {
+    pub(crate) fn begin(counters: &Arc<ServiceCounters>) -> Self {
+        counters.queued.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counters))
+    }
+
+    /// It found no place in time, or not even one in the queue.
+    pub(crate) fn gave_up(&self) {
+        self.0.queue_refused.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.queued.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl ServiceCounters {
@@ -148,10 +173,12 @@ impl ServiceCounters {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn retried(&self, times: u32) {
-        if times > 0 {
-            self.retries.fetch_add(u64::from(times), Ordering::Relaxed);
-        }
+    pub(crate) fn retried(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retry_refused(&self) {
+        self.retries_refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a request that began with [`ServiceCounters::begin`]; status 0 is a client that left
@@ -179,6 +206,9 @@ struct Sum {
     bytes_in: u64,
     bytes_out: u64,
     retries: u64,
+    retries_refused: u64,
+    queued: u64,
+    queue_refused: u64,
 }
 
 impl Sum {
@@ -195,6 +225,9 @@ impl Sum {
         self.bytes_in += read(&counters.bytes_in);
         self.bytes_out += read(&counters.bytes_out);
         self.retries += read(&counters.retries);
+        self.retries_refused += read(&counters.retries_refused);
+        self.queued += read(&counters.queued);
+        self.queue_refused += read(&counters.queue_refused);
     }
 }
 
@@ -266,15 +299,12 @@ fn encode_services(
             ConstCounter::new(read(sum)).encode(metric.encode_family(&labels)?)?;
         }
     }
-    let mut metric = encoder.encode_descriptor(
-        "proxy_requests_in_flight",
-        "Requests under way",
-        None,
-        MetricType::Gauge,
-    )?;
-    for (service, sum) in sums {
-        let labels = [("service", service.as_str())];
-        ConstGauge::new(sum.in_flight.cast_signed()).encode(metric.encode_family(&labels)?)?;
+    for (name, help, read) in GAUGES {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (service, sum) in sums {
+            let labels = [("service", service.as_str())];
+            ConstGauge::new(read(sum).cast_signed()).encode(metric.encode_family(&labels)?)?;
+        }
     }
     let mut metric = encoder.encode_descriptor(
         "proxy_request_duration_seconds",
@@ -313,13 +343,27 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One counter per service: its name, its help, and where it is.
+/// One number per service: its name, its help, and where it is.
 type PerService = (&'static str, &'static str, fn(&Sum) -> u64);
 
-const PER_SERVICE: [PerService; 3] = [
+const PER_SERVICE: [PerService; 5] = [
     ("proxy_request_bytes", "Bytes of request bodies", |sum| sum.bytes_in),
     ("proxy_response_bytes", "Bytes of response bodies", |sum| sum.bytes_out),
     ("proxy_retries", "Requests moved to another upstream", |sum| sum.retries),
+    (
+        "proxy_retries_refused",
+        "Failed requests that the retry budget kept from another upstream",
+        |sum| sum.retries_refused,
+    ),
+    (
+        "proxy_queue_refused",
+        "Requests that waited for a place in vain, or found the queue full",
+        |sum| sum.queue_refused,
+    ),
+];
+const GAUGES: [PerService; 2] = [
+    ("proxy_requests_in_flight", "Requests under way", |sum| sum.in_flight),
+    ("proxy_requests_queued", "Requests that wait for a place", |sum| sum.queued),
 ];
 /// Status classes; the first is for clients that left before there was a status.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];

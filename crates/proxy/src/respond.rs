@@ -27,7 +27,7 @@ pub(crate) fn failure(failure: &Failure, accept: Option<&HeaderValue>) -> Respon
     let headers = response.headers_mut();
     headers.insert(CONDUIT_ERROR, HeaderValue::from_static(failure.kind.word()));
     match failure.kind {
-        FailureKind::NoUpstream { .. } => {
+        FailureKind::NoUpstream { .. } | FailureKind::Saturated { .. } => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         FailureKind::MethodRefused => {
@@ -62,7 +62,9 @@ fn status_of(kind: &FailureKind) -> StatusCode {
         FailureKind::ConnectTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
         FailureKind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
         FailureKind::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-        FailureKind::NoUpstream { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        FailureKind::NoUpstream { .. } | FailureKind::Saturated { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         FailureKind::UnknownHost(_) => StatusCode::NOT_FOUND,
     }
 }

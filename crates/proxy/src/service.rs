@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use conduit_core::name::ServiceName;
+use conduit_core::policy::Balance;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -25,9 +26,12 @@ use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
 use crate::headers::{self, X_REQUEST_ID};
+use crate::pool::Wish;
 use crate::table::{Route, RouteTable};
+use crate::tries::Tries;
+use crate::upstream::Upstream;
 use crate::worker::Worker;
-use crate::{redirect, respond, upgrade};
+use crate::{cookie, redirect, respond, upgrade};
 
 /// Serves the requests of one connection.
 #[derive(Debug)]
@@ -179,24 +183,54 @@ impl Service {
     ) -> Result<Response<ResponseBody>, Failure> {
         let switch = self.switch(&mut request);
         let protocol = switch.as_ref().map(|(protocol, _)| protocol.clone());
-        let outgoing = self.outgoing(request, protocol, exchange)?;
+        let mut outgoing = self.outgoing(request, protocol, exchange)?;
         if let Some(line) = exchange.line() {
             line.set_request_id(outgoing.headers().get(X_REQUEST_ID));
         }
+        let wish = self.wish(route, &mut outgoing);
         let answer = forward::forward(
             self.worker.client(),
             self.worker.settings().limits.connect,
             route,
+            Tries::new(route, exchange, wish),
             outgoing,
         )
         .await?;
+        let upstream = answer.seat.in_flight.upstream();
         if let Some(line) = exchange.line() {
-            line.set_upstream(answer.in_flight.upstream());
+            line.set_upstream(upstream);
         }
-        if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return self.switched(route, answer, switch);
+        let cookie = self.cookie(route, wish, upstream);
+        let mut response = if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.switched(route, answer, switch)?
+        } else {
+            incoming(answer, exchange)
+        };
+        if let Some(cookie) = cookie {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
         }
-        Ok(incoming(answer, exchange))
+        Ok(response)
+    }
+
+    /// What a request brings along for the choice of its upstream.
+    fn wish(&self, route: &Route, outgoing: &mut Request<RequestBody>) -> Wish {
+        let balance = &route.pool.settings().balance;
+        let sticky = route.policy.sticky.as_ref();
+        if sticky.is_none() && !matches!(balance, Balance::Hash(_)) {
+            return Wish::default();
+        }
+        let uri = std::mem::take(outgoing.uri_mut());
+        let wish = Wish::of(balance, sticky, outgoing.headers_mut(), uri.path(), self.address);
+        *outgoing.uri_mut() = uri;
+        wish
+    }
+
+    /// The cookie that keeps the client on `upstream`, unless it has it already.
+    fn cookie(&self, route: &Route, wish: Wish, upstream: &Upstream) -> Option<HeaderValue> {
+        let sticky = route.policy.sticky.as_ref()?;
+        let id = upstream.id();
+        let secure = matches!(self.entrance, Entrance::Https { .. });
+        (wish.held != Some(id)).then(|| cookie::set_id(sticky.cookie.as_str(), id, secure))?
     }
 
     /// The protocol a request wants to switch to, with hyper's promise to hand the connection over.
@@ -248,7 +282,7 @@ impl Service {
             return Err(FailureKind::BadResponse(route.service.clone()).into());
         };
         let upstream = hyper::upgrade::on(&mut theirs);
-        upgrade::join(&self.worker, &self.connection, downstream, upstream, answer.in_flight);
+        upgrade::join(&self.worker, &self.connection, downstream, upstream, answer.seat.in_flight);
         let protocol = headers::upgrade(theirs.headers()).unwrap_or(protocol);
         let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -278,7 +312,7 @@ fn decide_encrypted(
 /// Passes an upstream's response on.
 fn incoming(answer: Answer, exchange: &mut Exchange) -> Response<ResponseBody> {
     let (mut parts, body) = answer.response.into_parts();
-    exchange.answered_by(answer.lease, answer.in_flight, answer.retries);
+    exchange.answered_by(answer.lease, answer.seat, parts.status);
     headers::to_client(&mut parts.headers);
     let mut response = Response::new(ResponseBody::upstream(body));
     *response.status_mut() = parts.status;

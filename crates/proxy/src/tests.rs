@@ -1,5 +1,6 @@
 //! The I/O half end to end, over loopback: real sockets in front, fake upstreams behind.
 
+mod balancing;
 mod forwarding;
 mod harness;
 mod refusals;

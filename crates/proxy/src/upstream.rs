@@ -7,9 +7,10 @@
 //! never decides, never waits, and at most one is on its way at a time.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -19,13 +20,19 @@ use conduit_core::name::ServiceName;
 use conduit_core::policy::{Policy, ProbePolicy, ServerName, UpstreamTls};
 use conduit_core::service::{ProbeSpec, Protocol, Service};
 use conduit_core::upstream::UpstreamAddr;
+use http::StatusCode;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::health::probe::Outcome;
+use crate::pool::Queue;
+
+mod load;
+use load::Load;
 
 /// One upstream of one service.
 pub struct Upstream {
+    id: u64,
     spec: UpstreamSpec,
     reports: Reports,
     state: AtomicU8,
@@ -33,6 +40,11 @@ pub struct Upstream {
     reported: AtomicBool,
     /// Milliseconds after the epoch of the reports, plus one; 0 is never.
     delivered_ms: AtomicU64,
+    /// When it was admitted, counted the same way.
+    admitted_ms: AtomicU64,
+    load: Load,
+    /// Who waits for one of its pool's places; absent while nothing limits their number.
+    queue: OnceLock<Arc<Queue>>,
     resolved: ArcSwapOption<SocketAddr>,
     last_probe: ArcSwapOption<LastProbe>,
 }
@@ -41,12 +53,16 @@ impl Upstream {
     /// A new, unproven upstream.
     pub fn new(spec: UpstreamSpec, reports: Reports) -> Self {
         Self {
+            id: reports.ids.hash_one((spec.service.as_str(), &spec.addr)),
             spec,
             reports,
             state: AtomicU8::new(UNPROVEN),
             in_flight: AtomicUsize::new(0),
             reported: AtomicBool::new(false),
             delivered_ms: AtomicU64::new(0),
+            admitted_ms: AtomicU64::new(0),
+            load: Load::default(),
+            queue: OnceLock::new(),
             resolved: ArcSwapOption::empty(),
             last_probe: ArcSwapOption::empty(),
         }
@@ -103,11 +119,66 @@ impl Upstream {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// The same, if fewer than `max` are under way; never more, whoever asks at the same time.
+    pub(crate) fn try_begin(self: &Arc<Self>, max: Option<usize>) -> Option<InFlight> {
+        let Some(max) = max else {
+            return Some(self.begin());
+        };
+        // Ordered against the count of those who wait: see `Queue`.
+        self.in_flight
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| (now < max).then_some(now + 1))
+            .ok()
+            .map(|_| InFlight(Arc::clone(self)))
+    }
+
+    /// A number that tells it from the others without telling its address, the same as long as
+    /// this process lives.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The head of an answer came, `took` after the request was sent.
+    pub(crate) fn answered(&self, status: StatusCode, took: Duration, now: Instant) {
+        let now_ms = self.since_epoch_ms(now);
+        match status {
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => self.load.penalize(now_ms),
+            _ => self.load.observe(took, now_ms),
+        }
+    }
+
+    /// A request got no answer.
+    pub(crate) fn failed(&self, now: Instant) {
+        self.load.penalize(self.since_epoch_ms(now));
+    }
+
+    /// Seconds to the first byte, lately; `None` when nothing is known.
+    pub fn recent_first_byte(&self, now: Instant) -> Option<f64> {
+        self.load.recent(self.since_epoch_ms(now))
+    }
+
+    /// How long it has been admitted; `None` while it is not.
+    pub(crate) fn admitted_for(&self, now: Instant) -> Option<Duration> {
+        let since = self.admitted_ms.load(Ordering::Relaxed);
+        (self.state() == UpstreamState::Admitted)
+            .then(|| Duration::from_millis(self.since_epoch_ms(now).saturating_sub(since)))
+    }
+
+    /// Those who wait for one of its places, if their number was ever limited.
+    pub(crate) fn queue(&self) -> Option<&Arc<Queue>> {
+        self.queue.get()
+    }
+
+    /// From now on `queue` hears of every place that becomes free; the first one stays.
+    pub(crate) fn join(&self, queue: &Arc<Queue>) {
+        self.queue.get_or_init(|| Arc::clone(queue));
+    }
+
     /// Notes that it just delivered bytes to a client: it is busy, not dead.
     pub fn delivered(&self, now: Instant) {
-        let since = now.saturating_duration_since(self.reports.epoch).as_millis();
-        let since = u64::try_from(since).unwrap_or(u64::MAX - 1) + 1;
-        self.delivered_ms.store(since, Ordering::Relaxed);
+        self.delivered_ms.store(self.since_epoch_ms(now), Ordering::Relaxed);
     }
 
     /// Whether it delivered bytes to a client at most `window` before `now`.
@@ -146,6 +217,10 @@ impl Upstream {
             UpstreamState::Ejected => EJECTED,
             UpstreamState::Unproven => UNPROVEN,
         };
+        if value == ADMITTED && self.state.load(Ordering::Relaxed) != ADMITTED {
+            let now_ms = self.since_epoch_ms(Instant::now());
+            self.admitted_ms.store(now_ms, Ordering::Relaxed);
+        }
         self.state.store(value, Ordering::Release);
     }
 
@@ -155,6 +230,12 @@ impl Upstream {
 
     pub(crate) fn set_last_probe(&self, probe: LastProbe) {
         self.last_probe.store(Some(Arc::new(probe)));
+    }
+
+    /// Milliseconds after the epoch of the reports, plus one.
+    fn since_epoch_ms(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.reports.epoch).as_millis();
+        u64::try_from(since).unwrap_or(u64::MAX - 1) + 1
     }
 
     /// Lets the next report through.
@@ -221,7 +302,10 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+        if let Some(queue) = self.0.queue.get() {
+            queue.freed();
+        }
     }
 }
 
@@ -249,7 +333,7 @@ pub struct LastProbe {
 /// Makes the queue between the request path and the prober.
 pub fn reports() -> (Reports, ReportQueue) {
     let (sender, receiver) = mpsc::channel(REPORTS_MAX);
-    let reports = Reports { sender, epoch: Instant::now() };
+    let reports = Reports { sender, epoch: Instant::now(), ids: RandomState::new() };
     (reports, ReportQueue(receiver))
 }
 
@@ -259,6 +343,8 @@ pub struct Reports {
     sender: mpsc::Sender<Report>,
     /// Moments are counted from here.
     epoch: Instant,
+    /// What [`Upstream::id`] is made with.
+    ids: RandomState,
 }
 
 /// Where the prober reads.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use conduit_core::leaf::{Algorithm, LeafPair};
 use conduit_core::live;
+use conduit_core::policy::{Policy, Sticky};
 use conduit_core::service::Service;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -32,6 +33,19 @@ fn http1_over_tls_reaches_the_upstream() {
     let (head, seen) = site.wire("web.internal").ask(&get("web.internal", "/a"));
     assert_eq!(head.status(), 200);
     assert!(seen.contains("x-forwarded-proto: https\r\n"), "{seen}");
+    site.gateway.stop();
+}
+
+#[test]
+fn the_cookie_that_keeps_a_client_goes_over_tls_only() {
+    let upstream = Upstream::mirror();
+    let mut service = tls_service("web", &[&upstream.text()]);
+    let sticky = Some(Sticky { cookie: "stick".parse().expect("a name") });
+    service.policy = Arc::new(Policy { sticky, ..Policy::default() });
+    let site = Site::of(vec![service]);
+    let (head, _) = site.wire("web.internal").ask(&get("web.internal", "/"));
+    let set = head.field("set-cookie").expect("a cookie");
+    assert!(set.starts_with("stick=") && set.ends_with("; Secure"), "{set}");
     site.gateway.stop();
 }
 
@@ -148,11 +162,13 @@ struct Site {
 
 impl Site {
     fn start(services: &[(&str, &str)]) -> Self {
+        Self::of(services.iter().map(|(name, upstream)| tls_service(name, &[upstream])).collect())
+    }
+
+    fn of(services: Vec<Service>) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, key()).expect("a root");
-        let services: Vec<Service> =
-            services.iter().map(|(name, upstream)| tls_service(name, &[upstream])).collect();
         let mut leaves = Leaves(HashMap::new());
         for service in &services {
             let names = service.hosts.iter().map(ToString::to_string);
