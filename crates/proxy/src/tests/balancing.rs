@@ -35,7 +35,7 @@ fn metric(gateway: &Gateway, name: &str) -> u64 {
 }
 
 /// Waits until something holds that other threads bring about.
-fn until(what: &str, holds: impl Fn() -> bool) {
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < PATIENCE, "{what}");
@@ -253,6 +253,24 @@ fn the_last_answer_counts_when_all_upstreams_fail() {
     assert_eq!(head.field("conduit-error"), None, "it is the upstream's own");
     assert_eq!(metric(&gateway, "retries_total"), 1);
     assert_eq!(metric(&gateway, "retries_refused_total"), 0);
+    gateway.stop();
+}
+
+#[test]
+fn the_time_to_the_first_byte_is_kept_per_upstream() {
+    let (fine, failing) = (Upstream::http(|_| ok("fine")), busy());
+    let mut policy = retrying(0, 0, false);
+    policy.balance = Some("peak-ewma".parse().expect("a policy"));
+    let gateway = Gateway::http(vec![web(&[&fine.text(), &failing.text()], policy)]);
+    let pool = pool(&gateway);
+    let seconds = |place: usize| pool.upstreams()[place].recent_first_byte(Instant::now());
+    assert_eq!((seconds(0), seconds(1)), (None, None));
+    let mut client = gateway.connect();
+    until("both were asked", || {
+        client.ask(&get("web.internal", "/"));
+        seconds(0).is_some() && seconds(1).is_some()
+    });
+    assert!(seconds(0) < seconds(1), "a fast failure counts as a slow answer");
     gateway.stop();
 }
 
