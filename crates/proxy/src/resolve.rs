@@ -38,6 +38,7 @@ impl Resolver {
         let name = match addr.host() {
             UpstreamHost::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, addr.port())]),
             UpstreamHost::Name(name) => name,
+            UpstreamHost::Unix(_) => return Err(ResolveError::NotFound),
         };
         let found =
             lookup_host((&**name, addr.port())).await.map_err(|_| ResolveError::NotFound)?;
