@@ -66,6 +66,12 @@ pub(crate) enum FailureKind {
     },
     /// No route has this host.
     UnknownHost(String),
+    /// TLS to the upstream failed.
+    UpstreamTls {
+        service: ServiceName,
+        /// Such as `certificate expired`.
+        reason: String,
+    },
 }
 
 impl FailureKind {
@@ -81,6 +87,7 @@ impl FailureKind {
             Self::Misdirected => "misdirected",
             Self::NoUpstream { .. } => "no_upstream",
             Self::UnknownHost(_) => "unknown_host",
+            Self::UpstreamTls { .. } => "upstream_tls",
         }
     }
 
@@ -94,13 +101,16 @@ impl FailureKind {
             | Self::ClosedEarly(_)
             | Self::ConnectFailed { .. }
             | Self::ConnectTimeout { .. }
-            | Self::NoUpstream { .. } => Side::Upstream,
+            | Self::NoUpstream { .. }
+            | Self::UpstreamTls { .. } => Side::Upstream,
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
-            Self::ConnectFailed { .. } | Self::ConnectTimeout { .. } => Retry::Another,
+            Self::ConnectFailed { .. } | Self::ConnectTimeout { .. } | Self::UpstreamTls { .. } => {
+                Retry::Another
+            }
             _ => Retry::Never,
         }
     }
@@ -137,6 +147,9 @@ impl fmt::Display for FailureKind {
                 reason.as_ref().map_or(Ok(()), |why| write!(f, ": {why}"))
             }
             Self::UnknownHost(host) => write!(f, "no service has the host {host}"),
+            Self::UpstreamTls { service, reason } => {
+                write!(f, "no TLS to an upstream of {service}: {reason}")
+            }
         }
     }
 }

@@ -183,13 +183,7 @@ impl Service {
         if let Some(line) = exchange.line() {
             line.set_request_id(outgoing.headers().get(X_REQUEST_ID));
         }
-        let answer = forward::forward(
-            self.worker.client(),
-            self.worker.settings().limits.connect,
-            route,
-            outgoing,
-        )
-        .await?;
+        let answer = forward::forward(self.worker.client(), route, outgoing).await?;
         if let Some(line) = exchange.line() {
             line.set_upstream(answer.in_flight.upstream());
         }

@@ -1,8 +1,12 @@
 //! The I/O half end to end, over loopback: real sockets in front, fake upstreams behind.
 
 mod forwarding;
-mod harness;
+pub(crate) mod harness;
+mod multiplexing;
 mod refusals;
+pub(crate) mod speaker;
 mod stopping;
 mod streaming;
 mod tls;
+mod trailers;
+mod transports;

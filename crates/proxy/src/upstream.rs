@@ -22,11 +22,13 @@ use conduit_core::upstream::UpstreamAddr;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::connect::{Place, Transport};
 use crate::health::probe::Outcome;
 
 /// One upstream of one service.
 pub struct Upstream {
     spec: UpstreamSpec,
+    transport: Arc<Transport>,
     reports: Reports,
     state: AtomicU8,
     in_flight: AtomicUsize,
@@ -41,6 +43,7 @@ impl Upstream {
     /// A new, unproven upstream.
     pub fn new(spec: UpstreamSpec, reports: Reports) -> Self {
         Self {
+            transport: Arc::new(Transport::of(&spec)),
             spec,
             reports,
             state: AtomicU8::new(UNPROVEN),
@@ -76,6 +79,19 @@ impl Upstream {
     /// has not been resolved yet.
     pub fn socket(&self) -> Option<SocketAddr> {
         self.spec.addr.socket().or_else(|| self.resolved.load().as_deref().copied())
+    }
+
+    /// Where to connect to, whatever it is; `None` while a name has not been resolved yet.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match self.spec.addr.unix() {
+            Some(path) => Some(Place::Unix(Arc::clone(path))),
+            None => self.socket().map(Place::Tcp),
+        }
+    }
+
+    /// How it is spoken to.
+    pub fn transport(&self) -> &Arc<Transport> {
+        &self.transport
     }
 
     /// What the prober thinks of it.
