@@ -52,6 +52,8 @@ pub enum Failure {
     NotHttp,
     /// Nobody listens there.
     Refused,
+    /// It ended the request, and nothing else, without answering it.
+    Reset,
     /// The answer has a status that does not count as healthy.
     Status(StatusCode),
     /// The probe itself broke.
@@ -72,6 +74,7 @@ impl fmt::Display for Failure {
             Self::NoAnswer => f.write_str("connection closed without an answer"),
             Self::NotHttp => f.write_str("the answer is not HTTP"),
             Self::Refused => f.write_str("connection refused"),
+            Self::Reset => f.write_str("the request was reset"),
             Self::Status(status) => write!(f, "status {}", status.as_u16()),
             Self::ProbeBroke => f.write_str("the probe broke; see the log"),
             Self::TimedOut(after) => write!(f, "timed out after {after:?}"),
@@ -219,6 +222,8 @@ impl Probe {
                 let scheme = self.transport.scheme();
                 match status_over_http2(opened.stream, &scheme, path, host).await {
                     Ok(status) => counts.judge(status),
+                    // How gRPC servers answer a path that is only a guess.
+                    Err(Failure::Reset) if *counts == Counts::Below500 => Outcome::Passed,
                     Err(failure) => Outcome::Failed(failure),
                 }
             }
@@ -340,7 +345,11 @@ fn failure_of_http(error: &hyper::Error) -> Failure {
     // A request that went down with its connection carries what took the connection down.
     let source = error.source();
     if let Some(error) = source.and_then(|source| source.downcast_ref::<h2::Error>()) {
-        return if error.is_library() { Failure::NotHttp } else { Failure::NoAnswer };
+        return match (error.is_library(), error.is_reset()) {
+            (true, _) => Failure::NotHttp,
+            (false, true) => Failure::Reset,
+            (false, false) => Failure::NoAnswer,
+        };
     }
     if let Some(cause) = source.and_then(|source| source.downcast_ref()) {
         return failure_of_http(cause);

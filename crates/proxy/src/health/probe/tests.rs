@@ -230,3 +230,25 @@ async fn http2_answers_are_judged_and_nonsense_told_apart() {
         assert_eq!(outcome, Outcome::Failed(failure));
     }
 }
+
+#[tokio::test]
+async fn a_request_that_is_reset_is_proof_of_life_when_its_path_was_a_guess() {
+    let cases =
+        [(Counts::Below500, Outcome::Passed), (Counts::Success, Outcome::Failed(Failure::Reset))];
+    for (counts, expected) in cases {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap().to_string();
+        let serving = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+            // Until the probe has heard it.
+            while connection.accept().await.is_some_and(|next| next.is_ok()) {}
+        };
+        let resolver = Resolver::new(|_| true);
+        let probe = Probe { ask: get(counts), ..probe_of(&addr, Protocol::H2c, "verify") };
+        let (finding, ()) = tokio::join!(probe.run(&resolver), serving);
+        assert_eq!(finding.outcome, expected, "{counts:?}");
+    }
+}
