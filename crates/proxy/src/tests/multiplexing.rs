@@ -14,6 +14,7 @@ use tokio::sync::Barrier;
 use super::harness::{Gateway, PATIENCE, Upstream, Wire, get};
 use super::speaker::{Answer, Speaker, Speaks, full};
 use super::transports::h2c;
+use crate::limits::{H2_UPSTREAM_CONNECTIONS_MAX, H2_UPSTREAM_STREAMS_MAX};
 
 /// Answers once this many requests are there.
 fn together(
@@ -87,29 +88,7 @@ fn connections_have_an_end_and_then_requests_wait() {
     let gateway = Gateway::http(vec![h2c("web", &upstream.text())]);
     all_at_once(&gateway, 60);
     let connections = upstream.connections();
-    assert!(connections <= crate::limits::H2_UPSTREAM_CONNECTIONS_MAX, "{connections}");
-    gateway.stop();
-}
-
-#[test]
-fn a_client_that_reads_nothing_holds_up_nobody_else() {
-    let upstream = Speaker::start(Speaks::default(), |request| async move {
-        match request.uri().path() {
-            "/large" => full(vec![b'x'; 64 << 20]),
-            _ => full("small"),
-        }
-    });
-    let gateway = Gateway::http(vec![h2c("web", &upstream.text())]);
-    let mut stalled = Vec::new();
-    for _ in 0..20 {
-        let mut client = gateway.connect();
-        client.send(&get("web.internal", "/large"));
-        client.head().expect("a head");
-        stalled.push(client);
-    }
-    assert_eq!(gateway.connect().ask(&get("web.internal", "/")).1, "small");
-    assert_eq!(upstream.connections(), 1);
-    drop(stalled);
+    assert!(connections <= H2_UPSTREAM_CONNECTIONS_MAX, "{connections}");
     gateway.stop();
 }
 
@@ -152,16 +131,20 @@ impl Frames {
         self.send(HEADERS, flags, stream, &[0x88]);
     }
 
+    fn any(&mut self) -> Option<Frame> {
+        let mut head = [0; 9];
+        self.0.read_exact(&mut head).ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let mut payload = vec![0; length];
+        self.0.read_exact(&mut payload).ok()?;
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        Some(Frame { kind: head[3], flags: head[4], stream, payload })
+    }
+
     /// The next frame that is about a request; the others are answered or skipped.
     fn next(&mut self) -> Option<Frame> {
         loop {
-            let mut head = [0; 9];
-            self.0.read_exact(&mut head).ok()?;
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-            let mut payload = vec![0; length];
-            self.0.read_exact(&mut payload).ok()?;
-            let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-            let frame = Frame { kind: head[3], flags: head[4], stream, payload };
+            let frame = self.any()?;
             match frame.kind {
                 SETTINGS if frame.flags == 0 => self.send(SETTINGS, ACK, 0, &[]),
                 HEADERS | DATA | RST_STREAM => return Some(frame),
@@ -185,6 +168,8 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const INITIAL_WINDOW_SIZE: [u8; 2] = [0, 4];
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -286,6 +271,45 @@ fn an_upstream_that_is_killed_in_the_middle_ends_the_response() {
     kill.send(()).expect("waiting");
     assert_eq!(client.rest(), "", "no end of the body");
     gateway.stop();
+}
+
+#[test]
+fn a_connections_window_is_that_of_all_its_streams() {
+    let (told, heard) = channel();
+    let told = Mutex::new(told);
+    let upstream = Upstream::raw(move |wire| {
+        let mut frames = Frames::begin(wire);
+        let (mut stream_window, mut window) = (65_535, 65_535);
+        while let Some(frame) = frames.any() {
+            match frame.kind {
+                SETTINGS => {
+                    let all = frame.payload.chunks(6);
+                    let ours = all.filter(|setting| setting[..2] == INITIAL_WINDOW_SIZE);
+                    stream_window = ours
+                        .map(|setting| number(&setting[2..]))
+                        .next_back()
+                        .unwrap_or(stream_window);
+                }
+                WINDOW_UPDATE if frame.stream == 0 => window += number(&frame.payload),
+                HEADERS => {
+                    told.lock().expect("alone").send((stream_window, window)).ok();
+                    frames.answer(frame.stream, true);
+                }
+                _ => {}
+            }
+        }
+    });
+    let gateway = Gateway::http(vec![h2c("web", &upstream.text())]);
+    assert_eq!(gateway.connect().ask(&get("web.internal", "/")).0.status(), 200);
+    let (stream, connection) = heard.recv_timeout(PATIENCE).expect("a request");
+    assert!(stream >= 65_535, "{stream}");
+    // So a client that reads nothing holds up nobody else.
+    assert_eq!(connection, stream * u32::try_from(H2_UPSTREAM_STREAMS_MAX).expect("few"));
+    gateway.stop();
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_be_bytes(bytes.try_into().expect("four bytes"))
 }
 
 /// An upstream that tells what it hears, begins to answer the second request, and answers the fourth.

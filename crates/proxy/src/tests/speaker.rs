@@ -18,9 +18,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
     PKCS_ECDSA_P256_SHA256, date_time_ymd,
 };
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::{LocalSet, spawn_local};
@@ -183,6 +184,17 @@ impl Pki {
 
     /// A server's configuration, and the SHA-256 of its certificate in hexadecimal.
     pub(crate) fn server(&self, name: &str, leaf: Leaf, alpn: &[&str]) -> (ServerConfig, String) {
+        self.server_of(&[&TLS13, &TLS12], name, leaf, alpn)
+    }
+
+    /// The same for some versions of TLS only.
+    pub(crate) fn server_of(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        name: &str,
+        leaf: Leaf,
+        alpn: &[&str],
+    ) -> (ServerConfig, String) {
         let key = key();
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         if leaf == Leaf::Expired {
@@ -195,7 +207,7 @@ impl Pki {
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("versions")
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)

@@ -1,11 +1,15 @@
 //! What upstreams are spoken to in: HTTP/2 in the clear, TLS with either version, Unix sockets.
 
-use std::sync::Arc;
+use std::io::Read;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use conduit_core::policy::Policy;
 use conduit_core::service::{Protocol, Service};
+use rustls::version::TLS12;
+use rustls::{ServerConnection, StreamOwned};
 
-use super::harness::{Gateway, Head, Upstream, get, nowhere, ok};
+use super::harness::{Gateway, Head, PATIENCE, Upstream, Wire, get, nowhere, ok};
 use super::speaker::{Leaf, Pki, Speaker, Speaks, full, mirror};
 use crate::fixture::service;
 
@@ -236,5 +240,54 @@ fn an_answer_before_the_end_of_the_request_is_passed_on_at_once() {
         "POST / HTTP/1.1\r\nhost: web.internal\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n",
     );
     assert_eq!(client.response().1, "early");
+    gateway.stop();
+}
+
+#[test]
+fn an_old_upstream_may_speak_tls_1_2() {
+    let pki = Pki::new("ours");
+    let (config, digest) = pki.server_of(&[&TLS12], "127.0.0.1", Leaf::Good, &["h2"]);
+    let upstream = Speaker::start(Speaks { tls: Some(config), ..Speaks::default() }, mirror);
+    let pin = format!("sha256:{digest}");
+    for tls in ["verify", "insecure", &pin] {
+        let service = speaking("web", &upstream.text(), Protocol::Https, Some(tls), None);
+        let gateway = Gateway::reaching(vec![service], pki.connector());
+        let (head, seen) = ask(&gateway, "web.internal");
+        assert_eq!(head.status(), 200, "{tls}: {seen}");
+        gateway.stop();
+    }
+}
+
+#[test]
+fn who_leaves_while_connecting_for_others_too_leaves_nobody_waiting() {
+    let pki = Pki::new("ours");
+    let config = Arc::new(pki.server("127.0.0.1", Leaf::Good, &["http/1.1"]).0);
+    let (told, heard) = channel();
+    let told = Mutex::new(Some(told));
+    let upstream = Upstream::raw(move |mut wire| {
+        let first = told.lock().expect("alone").take();
+        if let Some(told) = first {
+            let mut hello = [0; 5];
+            wire.stream.read_exact(&mut hello).expect("the beginning of a handshake");
+            told.send(()).ok();
+            // Not answered before whoever began it has left.
+            std::io::copy(&mut wire.stream, &mut std::io::sink()).ok();
+            return;
+        }
+        let session = ServerConnection::new(Arc::clone(&config)).expect("a session");
+        let mut wire = Wire::over(StreamOwned::new(session, wire.stream));
+        while wire.head().is_some() {
+            wire.send(&ok("here"));
+        }
+    });
+    let service = speaking("web", &upstream.text(), Protocol::Https, None, None);
+    let gateway = Gateway::reaching(vec![service], pki.connector());
+    let mut leaving = gateway.connect();
+    leaving.send(&get("web.internal", "/"));
+    heard.recv_timeout(PATIENCE).expect("it connects");
+    let mut waiting = gateway.connect();
+    waiting.send(&get("web.internal", "/"));
+    drop(leaving);
+    assert_eq!(waiting.response().1, "here");
     gateway.stop();
 }
