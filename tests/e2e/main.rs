@@ -9,6 +9,8 @@
 mod registration;
 // Streams and tunnels live through publications.
 mod streaming;
+// gRPC, spoken by somebody else.
+mod grpc;
 // Health: ejection, readmission, neighbours, retries.
 mod health;
 // Starting, stopping, crashing, and what is refused at the start.

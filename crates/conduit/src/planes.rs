@@ -12,6 +12,7 @@ use conduit_core::tasks::Tasks;
 use conduit_dns::access::Policy;
 use conduit_dns::bind::Listeners as DnsListeners;
 use conduit_dns::zone::Zone;
+use conduit_proxy::connect::Connector;
 use conduit_proxy::limits::Limits;
 use conduit_proxy::listener::Listeners as ProxyListeners;
 use conduit_proxy::metrics::ProxyMetrics;
@@ -41,6 +42,7 @@ pub(crate) struct Served<'a> {
     pub(crate) config: &'a Config,
     pub(crate) addresses: &'a Addresses,
     pub(crate) authority: Option<&'a Authority>,
+    pub(crate) connector: &'a Connector,
     pub(crate) routes: &'a live::Reader<RouteTable>,
     pub(crate) zone: &'a live::Reader<Zone>,
     pub(crate) policy: &'a live::Reader<Policy>,
@@ -109,6 +111,7 @@ impl Served<'_> {
             tls: self.authority.map(server).transpose()?.map(Arc::new),
             https_port: self.addresses.https.first().map_or(HTTPS_PORT, SocketAddr::port),
             trust_bundle: self.authority.map(|a| a.bundle_pem().to_owned().into()),
+            connector: self.connector.clone(),
             limits: Limits { drain: self.config.gateway.drain, ..Limits::default() },
         })
     }

@@ -68,6 +68,12 @@ pub(crate) enum FailureKind {
     Saturated { service: ServiceName, waited: Duration },
     /// No route has this host.
     UnknownHost(String),
+    /// TLS to the upstream failed.
+    UpstreamTls {
+        service: ServiceName,
+        /// Such as `certificate expired`.
+        reason: String,
+    },
 }
 
 impl FailureKind {
@@ -84,6 +90,7 @@ impl FailureKind {
             Self::NoUpstream { .. } => "no_upstream",
             Self::Saturated { .. } => "saturated",
             Self::UnknownHost(_) => "unknown_host",
+            Self::UpstreamTls { .. } => "upstream_tls",
         }
     }
 
@@ -98,13 +105,16 @@ impl FailureKind {
             | Self::ConnectFailed { .. }
             | Self::ConnectTimeout { .. }
             | Self::NoUpstream { .. }
-            | Self::Saturated { .. } => Side::Upstream,
+            | Self::Saturated { .. }
+            | Self::UpstreamTls { .. } => Side::Upstream,
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
-            Self::ConnectFailed { .. } | Self::ConnectTimeout { .. } => Retry::Another,
+            Self::ConnectFailed { .. } | Self::ConnectTimeout { .. } | Self::UpstreamTls { .. } => {
+                Retry::Another
+            }
             _ => Retry::Never,
         }
     }
@@ -148,6 +158,9 @@ impl fmt::Display for FailureKind {
                 write!(f, "every upstream of {service} was busy for {waited} s")
             }
             Self::UnknownHost(host) => write!(f, "no service has the host {host}"),
+            Self::UpstreamTls { service, reason } => {
+                write!(f, "no TLS to an upstream of {service}: {reason}")
+            }
         }
     }
 }

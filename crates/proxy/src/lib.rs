@@ -6,6 +6,7 @@
 //! nothing about health: it reports, and the prober decides.
 
 pub mod compile;
+pub mod connect;
 pub mod error;
 #[cfg(any(test, fuzzing))]
 mod fixture;
@@ -20,6 +21,7 @@ pub mod table;
 pub mod upstream;
 
 mod access_log;
+mod attempt;
 mod authority;
 mod body;
 mod client;

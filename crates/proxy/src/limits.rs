@@ -16,18 +16,11 @@ pub struct Limits {
     pub drain: Duration,
     /// How long a connection without a request in flight is kept.
     pub idle: Duration,
-    /// How long connecting to an upstream may take.
-    pub connect: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections_max: CONNECTIONS_MAX,
-            drain: DRAIN_TIMEOUT,
-            idle: IDLE_TIMEOUT,
-            connect: CONNECT_TIMEOUT,
-        }
+        Self { connections_max: CONNECTIONS_MAX, drain: DRAIN_TIMEOUT, idle: IDLE_TIMEOUT }
     }
 }
 
@@ -37,7 +30,7 @@ pub const CONNECTIONS_MAX: usize = 20_000;
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Closes a connection that asks nothing, or takes this long to finish a request's head.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// For connecting to an upstream. The time to its first byte has no bound here: a busy inference
+/// For connecting to an upstream, TLS included. The time to its first byte has no bound here: a busy inference
 /// engine may take minutes. Bounds per service come with their own configuration.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the accepted connection to the end of the TLS handshake.
@@ -75,6 +68,21 @@ pub(crate) const H2_STREAM_WINDOW_BYTES: u32 = 256 * 1_024;
 pub(crate) const H2_CONNECTION_WINDOW_BYTES: u32 = 1_024 * 1_024;
 /// What is queued to be sent per stream.
 pub(crate) const H2_SEND_BYTES_MAX: usize = 128 * 1_024;
+
+/// HTTP/2 connections per upstream and worker. When all are full, requests wait in their queues.
+pub(crate) const H2_UPSTREAM_CONNECTIONS_MAX: usize = 8;
+/// Requests in flight per HTTP/2 connection to an upstream, or fewer when it says so.
+pub(crate) const H2_UPSTREAM_STREAMS_MAX: usize = 100;
+/// What an upstream may send ahead per stream.
+pub(crate) const H2_UPSTREAM_STREAM_WINDOW_BYTES: u32 = 256 * 1_024;
+/// What an upstream may send ahead per connection: as much as on all its streams.
+pub(crate) const H2_UPSTREAM_CONNECTION_WINDOW_BYTES: u32 =
+    H2_UPSTREAM_STREAMS_MAX as u32 * H2_UPSTREAM_STREAM_WINDOW_BYTES;
+/// From this silence on, an HTTP/2 upstream with requests in flight is asked whether it lives. More
+/// than five minutes: gRPC servers end connections, and the streams on them, that ask more often.
+pub(crate) const H2_PING_AFTER: Duration = Duration::from_secs(310);
+/// What it gets to answer.
+pub(crate) const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Idle connections kept per upstream and worker.
 pub(crate) const UPSTREAM_IDLE_MAX: usize = 128;

@@ -58,7 +58,8 @@ fn status_of(kind: &FailureKind) -> StatusCode {
         FailureKind::BadAuthority(_) => StatusCode::BAD_REQUEST,
         FailureKind::BadResponse(_)
         | FailureKind::ClosedEarly(_)
-        | FailureKind::ConnectFailed { .. } => StatusCode::BAD_GATEWAY,
+        | FailureKind::ConnectFailed { .. }
+        | FailureKind::UpstreamTls { .. } => StatusCode::BAD_GATEWAY,
         FailureKind::ConnectTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
         FailureKind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
         FailureKind::Misdirected => StatusCode::MISDIRECTED_REQUEST,

@@ -188,14 +188,8 @@ impl Service {
             line.set_request_id(outgoing.headers().get(X_REQUEST_ID));
         }
         let wish = self.wish(route, &mut outgoing);
-        let answer = forward::forward(
-            self.worker.client(),
-            self.worker.settings().limits.connect,
-            route,
-            Tries::new(route, exchange, wish),
-            outgoing,
-        )
-        .await?;
+        let tries = Tries::new(route, exchange, wish);
+        let answer = forward::forward(self.worker.client(), route, tries, outgoing).await?;
         let upstream = answer.seat.in_flight.upstream();
         if let Some(line) = exchange.line() {
             line.set_upstream(upstream);

@@ -2,8 +2,12 @@
 
 mod balancing;
 mod forwarding;
-mod harness;
+pub(crate) mod harness;
+mod multiplexing;
 mod refusals;
+pub(crate) mod speaker;
 mod stopping;
 mod streaming;
 mod tls;
+mod trailers;
+mod transports;

@@ -24,6 +24,7 @@ use http::StatusCode;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::connect::{Place, Transport};
 use crate::health::probe::Outcome;
 use crate::pool::Queue;
 
@@ -34,6 +35,7 @@ use load::Load;
 pub struct Upstream {
     id: u64,
     spec: UpstreamSpec,
+    transport: Arc<Transport>,
     reports: Reports,
     state: AtomicU8,
     in_flight: AtomicUsize,
@@ -54,6 +56,7 @@ impl Upstream {
     pub fn new(spec: UpstreamSpec, reports: Reports) -> Self {
         Self {
             id: reports.ids.hash_one((spec.service.as_str(), &spec.addr)),
+            transport: Arc::new(Transport::of(&spec)),
             spec,
             reports,
             state: AtomicU8::new(UNPROVEN),
@@ -92,6 +95,19 @@ impl Upstream {
     /// has not been resolved yet.
     pub fn socket(&self) -> Option<SocketAddr> {
         self.spec.addr.socket().or_else(|| self.resolved.load().as_deref().copied())
+    }
+
+    /// Where to connect to, whatever it is; `None` while a name has not been resolved yet.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match self.spec.addr.unix() {
+            Some(path) => Some(Place::Unix(Arc::clone(path))),
+            None => self.socket().map(Place::Tcp),
+        }
+    }
+
+    /// How it is spoken to.
+    pub fn transport(&self) -> &Arc<Transport> {
+        &self.transport
     }
 
     /// What the prober thinks of it.

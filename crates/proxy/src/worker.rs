@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::client::Client;
 use crate::conn;
+use crate::connect::Connector;
 use crate::connections::Connections;
 use crate::error::ProxyError;
 use crate::limits::{ACCEPT_PAUSE, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
@@ -41,6 +42,8 @@ pub struct ProxySettings {
     /// The public trust bundle in PEM, offered over plain HTTP under `/ca.crt` on hosts that are no
     /// service's.
     pub trust_bundle: Option<Bytes>,
+    /// Opens connections to upstreams.
+    pub connector: Connector,
     /// What an operator can bound.
     pub limits: Limits,
 }
@@ -126,7 +129,7 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
     let cut = local.block_on(runtime, async move {
         let listening = plan.listening;
         let worker = Rc::new(Worker {
-            client: Rc::new(Client::new(plan.settings.limits.connect, plan.tasks.clone())),
+            client: Rc::new(Client::new(plan.settings.connector.clone(), plan.tasks.clone())),
             connections: Rc::default(),
             settings: plan.settings,
             table: plan.table,

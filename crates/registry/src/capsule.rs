@@ -135,7 +135,9 @@ fn facts(service: &Service, leaves: Option<&LeafPair>) -> Map<String, Value> {
     }
     if let Some(upstream) = service.upstreams.first() {
         put("host", json!(upstream.to_string()));
-        put("port", json!(upstream.port()));
+        if upstream.unix().is_none() {
+            put("port", json!(upstream.port()));
+        }
         put("upstream", json!(upstream.to_string()));
     }
     put("upstreams", json!(texts(&service.upstreams)));

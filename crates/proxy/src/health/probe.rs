@@ -1,6 +1,7 @@
 //! One check of one upstream: connect, and for HTTP ask for a path.
 //!
-//! Each probe uses a fresh connection, follows no redirect and reads no body.
+//! Each probe uses a fresh connection, opened like those of requests, follows no redirect and reads
+//! no body.
 //!
 //! **Invariant:** an answer of an upstream costs at most [`PROBE_HEAD_BYTES_MAX`] of memory and the
 //! probe's deadline of time, whatever it sends.
@@ -9,6 +10,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,13 +18,15 @@ use conduit_core::name::Host;
 use conduit_core::service::ProbeSpec;
 use conduit_core::upstream::UpstreamAddr;
 use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper::{Method, Request, StatusCode, header};
+use hyper::client::conn::{http1, http2};
+use hyper::rt::Executor;
+use hyper::{Method, Request, StatusCode, Version as HttpVersion, header};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use crate::connect::{ConnectError, Opened, Place, Transport, Version, Versions};
 use crate::resolve::{ResolveError, Resolver};
 
 /// How a probe ended.
@@ -44,16 +48,20 @@ pub enum Failure {
     NotAllowed,
     /// The connection ended before the head of an answer.
     NoAnswer,
-    /// What came back is not HTTP/1.
+    /// What came back is not HTTP, or not the version that was asked in.
     NotHttp,
     /// Nobody listens there.
     Refused,
+    /// It ended the request, and nothing else, without answering it.
+    Reset,
     /// The answer has a status that does not count as healthy.
     Status(StatusCode),
     /// The probe itself broke.
     ProbeBroke,
     /// Nothing came in time.
     TimedOut(Duration),
+    /// TLS failed, for this reason.
+    Tls(String),
     /// The address cannot be reached, for this reason.
     Unreachable(String),
 }
@@ -66,9 +74,11 @@ impl fmt::Display for Failure {
             Self::NoAnswer => f.write_str("connection closed without an answer"),
             Self::NotHttp => f.write_str("the answer is not HTTP"),
             Self::Refused => f.write_str("connection refused"),
+            Self::Reset => f.write_str("the request was reset"),
             Self::Status(status) => write!(f, "status {}", status.as_u16()),
             Self::ProbeBroke => f.write_str("the probe broke; see the log"),
             Self::TimedOut(after) => write!(f, "timed out after {after:?}"),
+            Self::Tls(reason) => write!(f, "TLS: {reason}"),
             Self::Unreachable(reason) => f.write_str(reason),
         }
     }
@@ -100,6 +110,8 @@ pub struct Probe {
     pub addr: UpstreamAddr,
     /// Where it was reached last, tried first when the name has several addresses.
     pub last: Option<SocketAddr>,
+    /// How to speak to it.
+    pub transport: Arc<Transport>,
     /// What to ask.
     pub ask: Ask,
     /// How long all of it may take.
@@ -178,26 +190,50 @@ impl Probe {
     }
 
     async fn attempt(&self, resolver: &Resolver, socket: &mut Option<SocketAddr>) -> Outcome {
-        let candidates = match resolver.lookup(&self.addr, self.last).await {
-            Ok(candidates) => candidates,
+        let places = match self.places(resolver).await {
+            Ok(places) => places,
             Err(error) => return Outcome::Failed(error.into()),
         };
         let mut failure = Failure::NameUnknown;
-        for candidate in candidates {
-            match TcpStream::connect(candidate).await {
-                Ok(stream) => {
-                    *socket = Some(candidate);
-                    return self.ask.put(stream).await;
+        for place in places {
+            let opening = resolver.connector().open(&place, &self.transport, Versions::Any);
+            match opening.await {
+                Ok(opened) => {
+                    *socket = place.socket();
+                    return self.put(opened).await;
                 }
-                Err(error) => failure = failure_of(&error),
+                Err(error) => failure = error.into(),
             }
         }
         Outcome::Failed(failure)
     }
+
+    async fn places(&self, resolver: &Resolver) -> Result<Vec<Place>, ResolveError> {
+        if let Some(path) = self.addr.unix() {
+            return Ok(vec![Place::Unix(Arc::clone(path))]);
+        }
+        let found = resolver.lookup(&self.addr, self.last).await?;
+        Ok(found.into_iter().map(Place::Tcp).collect())
+    }
+
+    async fn put(&self, opened: Opened) -> Outcome {
+        match (&self.ask, opened.version) {
+            (Ask::Get { path, host, counts }, Version::Http2) => {
+                let scheme = self.transport.scheme();
+                match status_over_http2(opened.stream, &scheme, path, host).await {
+                    Ok(status) => counts.judge(status),
+                    // How gRPC servers answer a path that is only a guess.
+                    Err(Failure::Reset) if *counts == Counts::Below500 => Outcome::Passed,
+                    Err(failure) => Outcome::Failed(failure),
+                }
+            }
+            (ask, _) => ask.put(opened.stream).await,
+        }
+    }
 }
 
 impl Ask {
-    /// Asks over an open connection; the caller sets the deadline.
+    /// Asks in HTTP/1.1 over an open connection; the caller sets the deadline.
     pub async fn put<S>(&self, stream: S) -> Outcome
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -212,7 +248,7 @@ impl Ask {
     }
 }
 
-/// Sends one `GET` and reads the head of the answer.
+/// Sends one `GET` over HTTP/1.1 and reads the head of the answer.
 async fn status<S>(stream: S, path: &str, host: &Host) -> Result<StatusCode, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -244,6 +280,59 @@ where
     answer.map(|answer| answer.status()).map_err(|error| failure_of_http(&error))
 }
 
+/// The same over HTTP/2.
+async fn status_over_http2<S>(
+    stream: S,
+    scheme: &http::uri::Scheme,
+    path: &str,
+    host: &Host,
+) -> Result<StatusCode, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let request = Request::builder()
+        .method(Method::GET)
+        .version(HttpVersion::HTTP_2)
+        .uri(format!("{scheme}://{host}{path}"))
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::ACCEPT, "*/*")
+        .body(Empty::<Bytes>::new())
+        .map_err(|_| Failure::ProbeBroke)?;
+    let own = OwnTasks::default();
+    let _ending = Ending(own.clone());
+    let (mut sender, connection) = http2::Builder::new(own.clone())
+        .max_header_list_size(PROBE_HEAD_BYTES_MAX as u32)
+        .initial_stream_window_size(PROBE_HEAD_BYTES_MAX as u32)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| failure_of_http(&error))?;
+    own.execute(async {
+        // What ends the connection ends the request on it, too.
+        connection.await.ok();
+    });
+    let answer = sender.send_request(request).await;
+    answer.map(|answer| answer.status()).map_err(|error| failure_of_http(&error))
+}
+
+/// The tasks of one probe.
+#[derive(Debug, Clone, Default)]
+struct OwnTasks(Arc<Mutex<JoinSet<()>>>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for OwnTasks {
+    fn execute(&self, task: F) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+    }
+}
+
+/// Ends them when the probe ends; they hold each other, so dropping the set is not enough.
+struct Ending(OwnTasks);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+}
+
 fn failure_of(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::Refused,
@@ -255,6 +344,13 @@ fn failure_of(error: &io::Error) -> Failure {
 fn failure_of_http(error: &hyper::Error) -> Failure {
     // A request that went down with its connection carries what took the connection down.
     let source = error.source();
+    if let Some(error) = source.and_then(|source| source.downcast_ref::<h2::Error>()) {
+        return match (error.is_library(), error.is_reset()) {
+            (true, _) => Failure::NotHttp,
+            (false, true) => Failure::Reset,
+            (false, false) => Failure::NoAnswer,
+        };
+    }
     if let Some(cause) = source.and_then(|source| source.downcast_ref()) {
         return failure_of_http(cause);
     }
@@ -271,6 +367,16 @@ fn short(error: &io::Error) -> String {
     let text = error.to_string();
     let words = text.split(" (os error").next().unwrap_or(&text);
     words.to_lowercase()
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Refused(error) => failure_of(&error),
+            ConnectError::TimedOut => Self::NoAnswer,
+            ConnectError::Tls(reason) => Self::Tls(reason),
+        }
+    }
 }
 
 impl From<ResolveError> for Failure {

@@ -209,6 +209,7 @@ fn probe_of(target: &Target, settings: &ProbeSettings) -> Probe {
     Probe {
         addr: upstream.addr().clone(),
         last: upstream.socket(),
+        transport: Arc::clone(upstream.transport()),
         ask: Ask::of(upstream.probe(), settings.path.as_str(), pool.host()),
         timeout: settings.timeout,
     }

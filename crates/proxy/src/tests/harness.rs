@@ -12,6 +12,7 @@ use conduit_core::service::Service;
 use conduit_core::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 
+use crate::connect::Connector;
 use crate::fixture;
 use crate::limits::Limits;
 use crate::listener::{BindSettings, Listeners};
@@ -38,7 +39,21 @@ impl Gateway {
         Self::with(fixture::table(services), |_| None, Limits::default())
     }
 
+    /// The same, reaching upstreams through `connector`.
+    pub(super) fn reaching(services: Vec<Service>, connector: Connector) -> Self {
+        Self::through(connector, fixture::table(services), |_| None, Limits::default())
+    }
+
     pub(super) fn with(
+        table: RouteTable,
+        tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
+        limits: Limits,
+    ) -> Self {
+        Self::through(Connector::default(), table, tls, limits)
+    }
+
+    pub(super) fn through(
+        connector: Connector,
         table: RouteTable,
         tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
         limits: Limits,
@@ -60,6 +75,7 @@ impl Gateway {
             tls,
             https_port: 8443,
             trust_bundle: Some(Bytes::from_static(b"PEM")),
+            connector,
             limits,
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
@@ -88,14 +104,14 @@ impl Gateway {
 }
 
 /// An upstream that speaks whatever a closure says, one thread per connection.
-pub(super) struct Upstream {
+pub(crate) struct Upstream {
     pub(super) address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
 impl Upstream {
     /// Calls `serve` with every connection.
-    pub(super) fn raw(serve: impl Fn(Wire<TcpStream>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn raw(serve: impl Fn(Wire<TcpStream>) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
         let address = listener.local_addr().expect("bound");
         let connections = Arc::new(AtomicUsize::new(0));
@@ -112,7 +128,7 @@ impl Upstream {
     }
 
     /// Answers every request on every connection with the text that `answer` makes of its head.
-    pub(super) fn http(answer: impl Fn(&Head) -> String + Send + Sync + 'static) -> Self {
+    pub(crate) fn http(answer: impl Fn(&Head) -> String + Send + Sync + 'static) -> Self {
         Self::raw(move |mut wire| {
             while let Some(head) = wire.head() {
                 wire.send(&answer(&head));
@@ -125,7 +141,7 @@ impl Upstream {
         Self::http(|head| ok(&head.0))
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.address.to_string()
     }
 
@@ -142,7 +158,7 @@ pub(super) fn nowhere() -> String {
 }
 
 /// A response with this body.
-pub(super) fn ok(body: &str) -> String {
+pub(crate) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
@@ -152,7 +168,7 @@ pub(super) fn get(host: &str, path: &str) -> String {
 }
 
 /// One end of a connection, read by lines and lengths.
-pub(super) struct Wire<S> {
+pub(crate) struct Wire<S> {
     pub(super) stream: S,
     buffer: Vec<u8>,
 }
@@ -252,7 +268,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 
 /// A head, as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Head(pub(super) String);
+pub(crate) struct Head(pub(super) String);
 
 impl Head {
     pub(super) fn status(&self) -> u16 {

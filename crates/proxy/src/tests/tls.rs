@@ -155,17 +155,18 @@ fn a_head_that_is_too_large_for_http2_is_refused_and_costs_only_itself() {
     site.gateway.stop();
 }
 
-struct Site {
-    gateway: Gateway,
+pub(super) struct Site {
+    pub(super) gateway: Gateway,
     root: CertificateDer<'static>,
 }
 
 impl Site {
     fn start(services: &[(&str, &str)]) -> Self {
-        Self::of(services.iter().map(|(name, upstream)| tls_service(name, &[upstream])).collect())
+        let services = services.iter().map(|(name, upstream)| tls_service(name, &[upstream]));
+        Self::of(services.collect())
     }
 
-    fn of(services: Vec<Service>) -> Self {
+    pub(super) fn of(services: Vec<Service>) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, key()).expect("a root");
@@ -213,6 +214,15 @@ impl Site {
     }
 
     async fn http2(&self, name: &str) -> http2::SendRequest<Full<Bytes>> {
+        self.http2_with(name).await
+    }
+
+    /// For requests with any body.
+    pub(super) async fn http2_with<B>(&self, name: &str) -> http2::SendRequest<B>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let tcp = tokio::net::TcpStream::connect(self.gateway.https.expect("TLS"))
             .await

@@ -1,10 +1,16 @@
 //! Probes against real sockets on loopback, and against answers made of bytes.
 
-use conduit_core::service::ProbePath;
+use conduit_core::policy::Policy;
+use conduit_core::service::{ProbePath, Protocol, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::fixture::service;
+use crate::tests::harness::{Upstream, ok};
+use crate::tests::speaker::Leaf::{Expired, Good};
+use crate::tests::speaker::{Pki, Speaker, Speaks, full, mirror};
+use crate::upstream::UpstreamSpec;
 
 const GENEROUS: Duration = Duration::from_secs(20);
 
@@ -99,7 +105,10 @@ fn what_is_asked_follows_the_spec() {
 }
 
 fn probe(addr: &str, ask: Ask, timeout: Duration) -> Probe {
-    Probe { addr: UpstreamAddr::parse(addr).unwrap(), last: None, ask, timeout }
+    let service = service("web", &[addr]);
+    let spec = UpstreamSpec::of(&service, &service.policy, &service.upstreams[0]);
+    let transport = Arc::new(Transport::of(&spec));
+    Probe { addr: UpstreamAddr::parse(addr).unwrap(), last: None, transport, ask, timeout }
 }
 
 #[tokio::test]
@@ -154,4 +163,92 @@ async fn a_name_that_hides_a_refused_address_is_not_connected_to() {
         .await;
     assert_eq!(finding.outcome, Outcome::Failed(Failure::NotAllowed));
     assert_eq!(finding.socket, None);
+}
+
+/// A probe of a service that speaks `protocol`.
+fn probe_of(addr: &str, protocol: Protocol, tls: &str) -> Probe {
+    let mut policy = Policy::default();
+    policy.upstream.tls = Some(tls.parse().unwrap());
+    let service = Service { protocol, policy: Arc::new(policy.clone()), ..service("web", &[addr]) };
+    let spec = UpstreamSpec::of(&service, &policy, &service.upstreams[0]);
+    let transport = Arc::new(Transport::of(&spec));
+    Probe { transport, ..probe(addr, get(Counts::Success), GENEROUS) }
+}
+
+#[tokio::test]
+async fn each_transport_is_probed_as_it_is_used() {
+    let (pki, stranger) = (Pki::new("ours"), Pki::new("stranger"));
+    let serve = |signer: &Pki, leaf, alpn: &[&str]| {
+        let tls = Some(signer.server("127.0.0.1", leaf, alpn).0);
+        Speaker::start(Speaks { tls, ..Speaks::default() }, mirror).text()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.sock");
+    Speaker::unix(&path, mirror);
+    let socket = format!("unix:{}", path.display());
+    let clear = Speaker::start(Speaks::default(), mirror).text();
+    let https = Protocol::Https;
+    let cases = [
+        (serve(&pki, Good, &["h2"]), https, "verify", None),
+        (serve(&pki, Good, &["http/1.1"]), https, "verify", None),
+        (serve(&stranger, Good, &["h2"]), https, "insecure", None),
+        (serve(&stranger, Good, &["h2"]), https, "verify", Some("TLS: unknown issuer")),
+        (serve(&pki, Expired, &["h2"]), https, "verify", Some("TLS: certificate expired")),
+        (clear.clone(), Protocol::H2c, "verify", None),
+        (clear, https, "verify", Some("TLS: it does not speak TLS")),
+        (socket.clone(), Protocol::Http, "verify", None),
+        (socket, Protocol::H2c, "verify", None),
+        ("unix:/nonexistent/app.sock".into(), Protocol::Http, "verify", Some("no such file")),
+    ];
+    let resolver = Resolver::new(|_| true).with_connector(pki.connector());
+    for (addr, protocol, tls, expected) in cases {
+        let outcome = probe_of(&addr, protocol, tls).run(&resolver).await.outcome;
+        match expected {
+            None => assert_eq!(outcome, Outcome::Passed, "{addr} {protocol} {tls}"),
+            Some(reason) => {
+                let found = outcome.reason().unwrap_or_default();
+                assert!(found.starts_with(reason), "{addr} {protocol} {tls}: {found}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn http2_answers_are_judged_and_nonsense_told_apart() {
+    let refusing = Speaker::start(Speaks::default(), |_| async {
+        let mut response = full("");
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response
+    });
+    let http1 = Upstream::http(|_| ok("hello"));
+    let resolver = Resolver::new(|_| true);
+    for (addr, failure) in [
+        (refusing.text(), Failure::Status(StatusCode::SERVICE_UNAVAILABLE)),
+        (http1.text(), Failure::NotHttp),
+    ] {
+        let outcome = probe_of(&addr, Protocol::H2c, "verify").run(&resolver).await.outcome;
+        assert_eq!(outcome, Outcome::Failed(failure));
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_reset_is_proof_of_life_when_its_path_was_a_guess() {
+    let cases =
+        [(Counts::Below500, Outcome::Passed), (Counts::Success, Outcome::Failed(Failure::Reset))];
+    for (counts, expected) in cases {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap().to_string();
+        let serving = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+            // Until the probe has heard it.
+            while connection.accept().await.is_some_and(|next| next.is_ok()) {}
+        };
+        let resolver = Resolver::new(|_| true);
+        let probe = Probe { ask: get(counts), ..probe_of(&addr, Protocol::H2c, "verify") };
+        let (finding, ()) = tokio::join!(probe.run(&resolver), serving);
+        assert_eq!(finding.outcome, expected, "{counts:?}");
+    }
 }
