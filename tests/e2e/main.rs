@@ -11,6 +11,8 @@ mod registration;
 mod streaming;
 // Health: ejection, readmission, neighbours, retries.
 mod health;
+// Upstreams by hand: drained, ejected, admitted.
+mod upstreams;
 // Starting, stopping, crashing, and what is refused at the start.
 mod life;
 // Each capability alone.

@@ -14,13 +14,14 @@ use conduit_core::name::ServiceName;
 use conduit_core::service::WhenAllEjected;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::body::RequestBody;
 use crate::client::{Client, ConnectError, Doubt, Lease};
 use crate::failure::{Failure, FailureKind, Retry};
 use crate::limits::{RETRIES_MAX, STALE_MAX};
 use crate::table::Route;
-use crate::upstream::{InFlight, Observation, Upstream};
+use crate::upstream::{InFlight, Observation, Seen, Upstream};
 
 /// The head of a response, with what it came on.
 #[derive(Debug)]
@@ -46,18 +47,18 @@ pub(crate) async fn forward(
             return Err(tried.map_or_else(|| nobody(route), |(_, failure)| failure));
         };
         let in_flight = upstream.begin();
+        let began = route.pool.settings().outliers.slow_factor.map(|_| Instant::now());
         let (failure, unsent) = match attempt(client, &upstream, request).await {
             Ok((response, lease)) => {
+                let took = began.map(|began| began.elapsed());
+                upstream.observe(Seen::Head { status: response.status(), took });
                 return Ok(Answer { response, lease, in_flight, retries });
             }
             Err(Broken { cause, unsent }) => {
                 (cause.into_failure(&route.service, connect_timeout), unsent)
             }
         };
-        upstream.report(match failure.retry {
-            Retry::Another => Observation::ConnectFailed,
-            Retry::Never => Observation::NoAnswer,
-        });
+        upstream.report(observed(&failure));
         match unsent {
             Some(unsent) if failure.retry == Retry::Another && retries < RETRIES_MAX => {
                 request = *unsent;
@@ -66,6 +67,17 @@ pub(crate) async fn forward(
             }
             _ => return Err(failure),
         }
+    }
+}
+
+fn observed(failure: &Failure) -> Observation {
+    match &failure.kind {
+        FailureKind::ConnectFailed { reason, .. } if reason == REFUSED => {
+            Observation::ConnectRefused
+        }
+        FailureKind::ConnectTimeout { .. } => Observation::ConnectTimedOut,
+        _ if failure.retry == Retry::Another => Observation::ConnectFailed,
+        _ => Observation::NoAnswer,
     }
 }
 
@@ -82,9 +94,8 @@ fn nobody(route: &Route) -> Failure {
         .pool
         .upstreams()
         .iter()
-        .filter_map(|upstream| upstream.last_probe())
-        .max_by_key(|probe| probe.at)
-        .and_then(|probe| probe.outcome.reason());
+        .max_by_key(|upstream| upstream.last_probe().map(|probe| probe.at))
+        .and_then(|upstream| upstream.reason());
     FailureKind::NoUpstream { service: route.service.clone(), reason }.into()
 }
 
@@ -184,3 +195,6 @@ fn copy_of(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     request.headers().clone_into(copy.headers_mut());
     Some(copy)
 }
+
+/// How [`plain`] says that nobody listens.
+const REFUSED: &str = "connection refused";

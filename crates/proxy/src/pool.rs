@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use conduit_core::health::{Health, UpstreamState};
+use conduit_core::hold::Hold;
 use conduit_core::name::{Host, ServiceName};
 use pingora_load_balancing::selection::{BackendIter, BackendSelection, RoundRobin};
 use pingora_load_balancing::{Backend, Extensions};
@@ -29,6 +30,8 @@ pub struct Pool {
     host: Host,
     settings: PoolSettings,
     upstreams: Box<[Arc<Upstream>]>,
+    /// What operators hold back; it counts once [`Pool::settle`] was called.
+    holds: Box<[Hold]>,
     selection: ArcSwap<Selection>,
     /// Where [`Pool::pick_any`] goes on.
     any: AtomicUsize,
@@ -48,9 +51,37 @@ impl Pool {
             host,
             settings,
             upstreams: upstreams.into(),
+            holds: Box::default(),
             selection: ArcSwap::from_pointee(selection),
             any: AtomicUsize::new(0),
         }
+    }
+
+    /// The same, with what operators hold back.
+    #[must_use]
+    pub fn holding(self, holds: &[Hold]) -> Self {
+        Self { holds: holds.into(), ..self }
+    }
+
+    /// Makes what is held back count; the caller has just published this pool.
+    pub(crate) fn settle(&self) {
+        let mut changed = false;
+        for upstream in &self.upstreams {
+            changed |= upstream.set_hold(self.hold(upstream).map(|hold| hold.kind));
+        }
+        if changed {
+            self.refresh();
+        }
+    }
+
+    /// Who holds an upstream back, if anybody.
+    pub fn hold(&self, upstream: &Upstream) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.upstream == *upstream.addr())
+    }
+
+    /// Everything that is held back.
+    pub(crate) fn holds(&self) -> &[Hold] {
+        &self.holds
     }
 
     /// The service these are the upstreams of.
@@ -95,15 +126,16 @@ impl Pool {
             .cloned()
     }
 
-    /// Chooses among all upstreams, ejected or not: for services that would rather try.
+    /// Chooses among all upstreams, ejected or not: for services that would rather try. What an
+    /// operator holds back stays held back.
     pub fn pick_any(&self) -> Option<Arc<Upstream>> {
-        self.rotated().next().cloned()
+        self.rotated().find(|upstream| !upstream.is_held()).cloned()
     }
 
     /// How the service is doing, judged by its upstreams.
     pub fn health(&self) -> Health {
         let counts = self.counts();
-        Health::of(counts.admitted, counts.ejected, self.upstreams.len())
+        Health::of(counts.admitted, counts.ejected + counts.draining, self.upstreams.len())
     }
 
     /// How many upstreams are in which state.
@@ -115,7 +147,7 @@ impl Pool {
         counts
     }
 
-    /// Rebuilds the selection after a flip; only the prober calls this.
+    /// Rebuilds the selection after a flip; only the prober and a publication call this.
     pub(crate) fn refresh(&self) {
         self.selection.store(Arc::new(Selection::of(&self.upstreams)));
     }
@@ -158,6 +190,8 @@ impl std::fmt::Debug for Pool {
 pub struct StateCounts {
     /// They answered a probe and receive traffic.
     pub admitted: usize,
+    /// An operator drained them: they finish what they have.
+    pub draining: usize,
     /// They receive none.
     pub ejected: usize,
     /// They receive traffic, and were not probed yet.
@@ -169,6 +203,7 @@ impl StateCounts {
     pub fn add(&mut self, state: UpstreamState) {
         match state {
             UpstreamState::Admitted => self.admitted += 1,
+            UpstreamState::Draining => self.draining += 1,
             UpstreamState::Ejected => self.ejected += 1,
             UpstreamState::Unproven => self.unproven += 1,
         }

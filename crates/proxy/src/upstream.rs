@@ -3,7 +3,7 @@
 //! An upstream outlives route tables: `compile` carries it over as long as its service, its address
 //! and its probe stay the same, so its health and its load survive every publication.
 //!
-//! **Invariant:** only the prober writes the state. The request path counts and reports; a report
+//! **Invariant:** only the prober writes the state, and only a publication the hold. The request path counts and reports; a report
 //! never decides, never waits, and at most one is on its way at a time.
 
 use std::fmt;
@@ -15,26 +15,39 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use conduit_core::clock::Timestamp;
 use conduit_core::health::UpstreamState;
+use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
 use conduit_core::policy::{Policy, ProbePolicy, ServerName, UpstreamTls};
 use conduit_core::service::{ProbeSpec, Protocol, Service};
 use conduit_core::upstream::UpstreamAddr;
+use http::StatusCode;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::health::probe::Outcome;
 
+mod seen;
+pub use seen::Seen;
+use seen::Traffic;
+pub(crate) use seen::is_failure;
+
 /// One upstream of one service.
 pub struct Upstream {
     spec: UpstreamSpec,
     reports: Reports,
+    /// What the prober thinks.
     state: AtomicU8,
+    /// Whether an operator holds it back, and why.
+    hold: AtomicU8,
     in_flight: AtomicUsize,
     reported: AtomicBool,
     /// Milliseconds after the epoch of the reports, plus one; 0 is never.
     delivered_ms: AtomicU64,
     resolved: ArcSwapOption<SocketAddr>,
     last_probe: ArcSwapOption<LastProbe>,
+    traffic: Traffic,
+    /// Why traffic ejected it, while it is ejected for that.
+    ejected_for: ArcSwapOption<String>,
 }
 
 impl Upstream {
@@ -44,11 +57,14 @@ impl Upstream {
             spec,
             reports,
             state: AtomicU8::new(UNPROVEN),
+            hold: AtomicU8::new(HELD_NOT),
             in_flight: AtomicUsize::new(0),
             reported: AtomicBool::new(false),
             delivered_ms: AtomicU64::new(0),
             resolved: ArcSwapOption::empty(),
             last_probe: ArcSwapOption::empty(),
+            traffic: Traffic::default(),
+            ejected_for: ArcSwapOption::empty(),
         }
     }
 
@@ -78,8 +94,17 @@ impl Upstream {
         self.spec.addr.socket().or_else(|| self.resolved.load().as_deref().copied())
     }
 
-    /// What the prober thinks of it.
+    /// Whether it receives traffic: what an operator decided, else what the prober thinks of it.
     pub fn state(&self) -> UpstreamState {
+        match self.hold.load(Ordering::Acquire) {
+            HELD_DRAINING => UpstreamState::Draining,
+            HELD_EJECTED => UpstreamState::Ejected,
+            _ => self.probed(),
+        }
+    }
+
+    /// What the prober thinks of it, whoever holds it back.
+    pub fn probed(&self) -> UpstreamState {
         match self.state.load(Ordering::Acquire) {
             ADMITTED => UpstreamState::Admitted,
             EJECTED => UpstreamState::Ejected,
@@ -89,7 +114,12 @@ impl Upstream {
 
     /// Whether it may be picked.
     pub fn is_admitted(&self) -> bool {
-        self.state() != UpstreamState::Ejected
+        matches!(self.state(), UpstreamState::Admitted | UpstreamState::Unproven)
+    }
+
+    /// Whether an operator holds it back.
+    pub fn is_held(&self) -> bool {
+        self.hold.load(Ordering::Acquire) != HELD_NOT
     }
 
     /// Counts a request to it until the guard is dropped.
@@ -105,9 +135,7 @@ impl Upstream {
 
     /// Notes that it just delivered bytes to a client: it is busy, not dead.
     pub fn delivered(&self, now: Instant) {
-        let since = now.saturating_duration_since(self.reports.epoch).as_millis();
-        let since = u64::try_from(since).unwrap_or(u64::MAX - 1) + 1;
-        self.delivered_ms.store(since, Ordering::Relaxed);
+        self.delivered_ms.store(self.reports.millis(now) + 1, Ordering::Relaxed);
     }
 
     /// Whether it delivered bytes to a client at most `window` before `now`.
@@ -121,11 +149,57 @@ impl Upstream {
         }
     }
 
-    /// Tells the prober what the request path saw, which asks for a probe at once.
+    /// Counts what the request path saw of an answer.
+    pub fn observe(self: &Arc<Self>, seen: Seen) {
+        match seen {
+            Seen::Head { status, .. } if is_failure(status.as_u16()) => {
+                self.report(Observation::Status(status.as_u16()));
+            }
+            Seen::Head { status, took } => {
+                if let Some(took) = took {
+                    self.traffic.took(self.reports.millis(Instant::now()), took);
+                }
+                if status == StatusCode::SWITCHING_PROTOCOLS {
+                    self.traffic.succeeded();
+                }
+            }
+            Seen::Whole => self.traffic.succeeded(),
+        }
+    }
+
+    /// How many requests in a row failed at it.
+    pub fn failures(&self) -> u32 {
+        self.traffic.failures()
+    }
+
+    /// The times to the first byte that were measured since a moment, in no particular order.
+    pub fn times_since(&self, from: Instant) -> Vec<Duration> {
+        self.traffic.times_since(self.reports.millis(from))
+    }
+
+    /// Why it receives nothing, or why its last probe failed.
+    pub fn reason(&self) -> Option<String> {
+        let ejected_for = self.ejected_for.load();
+        let probed = || self.last_probe.load().as_ref().and_then(|probe| probe.outcome.reason());
+        ejected_for.as_deref().cloned().or_else(probed)
+    }
+
+    /// Asks the prober to let it in now, whatever it thinks of it; the next probe judges it anew.
+    pub(crate) fn ask_in(self: &Arc<Self>) {
+        let report = Report { upstream: Arc::clone(self), observation: Observation::AskedIn };
+        if self.reports.sender.try_send(report).is_err() {
+            // Only a prober that is thousands of reports behind, or gone: then probes let it in.
+            tracing::warn!(upstream = %self.addr(), "the prober is too busy to admit an upstream");
+        }
+    }
+
+    /// Counts a failure and tells the prober what the request path saw, which asks for a probe at
+    /// once.
     ///
     /// A report that follows one not yet looked at, and one that does not fit, is dropped: the
     /// probe will find out.
     pub fn report(self: &Arc<Self>, observation: Observation) {
+        self.traffic.failed(self.reports.millis(Instant::now()));
         if self.reported.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -143,10 +217,29 @@ impl Upstream {
     pub(crate) fn set_state(&self, state: UpstreamState) {
         let value = match state {
             UpstreamState::Admitted => ADMITTED,
-            UpstreamState::Ejected => EJECTED,
+            // Only an operator drains.
+            UpstreamState::Ejected | UpstreamState::Draining => EJECTED,
             UpstreamState::Unproven => UNPROVEN,
         };
         self.state.store(value, Ordering::Release);
+    }
+
+    /// Holds it back or lets it go, and says whether that is new; only publishing calls this.
+    pub(crate) fn set_hold(&self, kind: Option<HoldKind>) -> bool {
+        let value = match kind {
+            Some(HoldKind::Drain) => HELD_DRAINING,
+            Some(HoldKind::Eject) => HELD_EJECTED,
+            None => HELD_NOT,
+        };
+        self.hold.swap(value, Ordering::AcqRel) != value
+    }
+
+    /// Notes why traffic ejected it; `None` once it is admitted, which begins its counts anew.
+    pub(crate) fn set_ejected_for(&self, reason: Option<String>) {
+        if reason.is_none() {
+            self.traffic.succeeded();
+        }
+        self.ejected_for.store(reason.map(Arc::new));
     }
 
     pub(crate) fn set_resolved(&self, socket: SocketAddr) {
@@ -229,10 +322,31 @@ impl Drop for InFlight {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Observation {
+    /// An operator wants it back; no request saw anything.
+    AskedIn,
     /// It did not answer a connection attempt.
     ConnectFailed,
+    /// It refused a connection.
+    ConnectRefused,
+    /// It did not answer a connection attempt in time.
+    ConnectTimedOut,
     /// It closed a connection, or broke the protocol, before the head of its answer.
     NoAnswer,
+    /// It answered that it, or what is behind it, does not work: 502, 503 or 504.
+    Status(u16),
+}
+
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AskedIn => f.write_str("admitted by hand"),
+            Self::ConnectFailed => f.write_str("no connection"),
+            Self::ConnectRefused => f.write_str("connection refused"),
+            Self::ConnectTimedOut => f.write_str("no connection in time"),
+            Self::NoAnswer => f.write_str("no whole answer"),
+            Self::Status(status) => write!(f, "status {status}"),
+        }
+    }
 }
 
 /// The last probe of an upstream.
@@ -259,6 +373,14 @@ pub struct Reports {
     sender: mpsc::Sender<Report>,
     /// Moments are counted from here.
     epoch: Instant,
+}
+
+impl Reports {
+    /// A moment in milliseconds after the epoch.
+    fn millis(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.epoch).as_millis();
+        u64::try_from(since).unwrap_or(u64::MAX - 1)
+    }
 }
 
 /// Where the prober reads.
@@ -289,3 +411,7 @@ const REPORTS_MAX: usize = 4096;
 const UNPROVEN: u8 = 0;
 const ADMITTED: u8 = 1;
 const EJECTED: u8 = 2;
+/// Holds as they are stored.
+const HELD_NOT: u8 = 0;
+const HELD_DRAINING: u8 = 1;
+const HELD_EJECTED: u8 = 2;

@@ -12,17 +12,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::health::UpstreamState;
+use conduit_core::policy::ProbePolicy;
 use conduit_core::service::ProbePath;
 use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use crate::health::machine::{HealthMachine, Thresholds, Transition, Verdict};
+use crate::health::outliers::{self, Rules, Slow};
+use crate::health::probation::Probation;
 use crate::health::probe::{Failure, Outcome};
 use crate::pool::Pool;
 use crate::table::RouteTable;
 use crate::upstream::Upstream;
 
-/// How all upstreams are probed.
+/// How upstreams are probed whose service does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeSettings {
     /// From one probe of an upstream to the next.
@@ -35,9 +38,37 @@ pub struct ProbeSettings {
     pub thresholds: Thresholds,
 }
 
+impl ProbeSettings {
+    /// How an upstream is probed for which `asked` is asked.
+    pub fn pace(&self, asked: &ProbePolicy) -> ProbePace {
+        let Thresholds { unhealthy_after, healthy_after } = self.thresholds;
+        ProbePace {
+            interval: asked.interval.map_or(self.interval, |span| span.get()),
+            timeout: asked.timeout.map_or(self.timeout, |span| span.get()),
+            thresholds: Thresholds {
+                unhealthy_after: asked.unhealthy_after.map_or(unhealthy_after, u32::from),
+                healthy_after: asked.healthy_after.map_or(healthy_after, u32::from),
+            },
+        }
+    }
+}
+
+/// How often one upstream is probed, and what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbePace {
+    /// From one probe to the next.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// How many outcomes in a row change its state.
+    pub thresholds: Thresholds,
+}
+
 /// Every upstream with its history and its next probe.
 #[derive(Debug, Default)]
 pub struct ProbePlan {
+    /// The pools whose upstreams are compared by their times to the first byte.
+    timed: Vec<Arc<Pool>>,
     entries: HashMap<Key, Entry, RandomState>,
     due: BTreeSet<(Instant, Key)>,
     /// Counts reconciliations, to tell who is still in the table.
@@ -60,6 +91,7 @@ struct Entry {
     pool: Arc<Pool>,
     upstream: Arc<Upstream>,
     machine: HealthMachine,
+    probation: Probation,
     epoch: u64,
     /// When it is due; `None` while its probe runs.
     due: Option<Instant>,
@@ -88,6 +120,8 @@ impl ProbePlan {
     /// New upstreams are due at once; when many come together, one after another at a steady pace.
     pub fn reconcile(&mut self, table: &RouteTable, now: Instant) -> Vec<Arc<Pool>> {
         self.epoch += 1;
+        let timed = |pool: &&Arc<Pool>| pool.settings().outliers.slow_factor.is_some();
+        self.timed = table.pools().filter(timed).map(Arc::clone).collect();
         let mut new_pools = Vec::new();
         let mut first_at = now;
         for pool in table.pools() {
@@ -147,17 +181,23 @@ impl ProbePlan {
         now: Instant,
     ) -> Option<(Target, Option<Transition>)> {
         let entry = self.entries.get_mut(&key)?;
+        let pace = settings.pace(&entry.upstream.spec().probing);
         let verdict = match outcome {
+            // Probes passed all the time while traffic met failures.
+            Outcome::Passed if entry.probation.holds(now) => Verdict::Unsure,
             Outcome::Passed => Verdict::Passed,
             Outcome::Failed(Failure::TimedOut(_))
-                if entry.upstream.delivered_within(settings.interval, now) =>
+                if entry.upstream.delivered_within(pace.interval, now) =>
             {
                 Verdict::Unsure
             }
             Outcome::Failed(Failure::ProbeBroke) => Verdict::Unsure,
             Outcome::Failed(_) => Verdict::Failed,
         };
-        let transition = entry.machine.observe(verdict, settings.thresholds);
+        let transition = entry.machine.observe(verdict, pace.thresholds);
+        if transition == Some(Transition::Admitted) {
+            entry.probation.end(now);
+        }
         entry.rechecks = match (entry.machine.state(), transition) {
             (UpstreamState::Ejected, None) => entry.rechecks.saturating_add(1),
             _ => 0,
@@ -166,7 +206,9 @@ impl ProbePlan {
         let wait = if std::mem::take(&mut entry.again) {
             REPORTED_GAP
         } else {
-            self.jitter.shorten(entry.wait(settings.interval))
+            let rest = entry.probation.until().map(|until| until.saturating_duration_since(now));
+            let wait = self.jitter.shorten(entry.wait(pace.interval));
+            rest.filter(|rest| !rest.is_zero()).map_or(wait, |rest| rest.min(wait))
         };
         let target =
             Target { key, pool: Arc::clone(&entry.pool), upstream: Arc::clone(&entry.upstream) };
@@ -193,14 +235,102 @@ impl ProbePlan {
         }
     }
 
-    /// Draws in what is due later than one interval from now, after the interval became shorter.
-    pub fn draw_in(&mut self, interval: Duration, now: Instant) {
-        let late: Vec<Key> =
-            self.due.range((now + interval, Key(0))..).map(|(_, key)| *key).collect();
-        for key in late {
-            let wait = self.jitter.spread(interval);
-            self.schedule(key, now + wait);
+    /// Draws in what is due later than one interval of its own from now, after the interval of
+    /// those without one became shorter.
+    pub fn draw_in(&mut self, settings: &ProbeSettings, now: Instant) {
+        let late: Vec<(Instant, Key)> =
+            self.due.range((now + settings.interval, Key(0))..).copied().collect();
+        for (at, key) in late {
+            let Some(entry) = self.entries.get(&key) else {
+                continue;
+            };
+            let interval = settings.pace(&entry.upstream.spec().probing).interval;
+            if at > now + interval {
+                let wait = self.jitter.spread(interval);
+                self.schedule(key, now + wait);
+            }
         }
+    }
+
+    /// Ejects an upstream at which as many requests in a row failed as its pool allows, and returns
+    /// it with their number; `None` when it stays.
+    pub fn eject_failing(
+        &mut self,
+        upstream: &Arc<Upstream>,
+        now: Instant,
+    ) -> Option<(Target, u32)> {
+        let entry = self.entries.get(&Key::of(upstream))?;
+        let failures = upstream.failures();
+        let allowed = Rules::of(&entry.pool.settings().outliers).failures?;
+        (failures >= allowed).then(|| self.eject(upstream, now)).flatten().map(|t| (t, failures))
+    }
+
+    /// Ejects the slowest upstream of each pool that has one that is too slow.
+    pub fn eject_slow(&mut self, now: Instant) -> Vec<(Target, Slow)> {
+        let mut ejected = Vec::new();
+        for pool in self.timed.clone() {
+            if let Some(slow) = self.slowest(&pool, now)
+                && let Some(target) = self.eject(&pool.upstreams()[slow.place], now)
+            {
+                ejected.push((target, slow));
+            }
+        }
+        ejected
+    }
+
+    /// Whether there is a pool to call [`ProbePlan::eject_slow`] for.
+    pub fn compares_times(&self) -> bool {
+        !self.timed.is_empty()
+    }
+
+    /// Lets an upstream in because an operator wants it: it is probed at once, and judged anew.
+    pub fn pardon(&mut self, upstream: &Arc<Upstream>, now: Instant) -> Option<Target> {
+        let key = Key::of(upstream);
+        let entry = self.entries.get_mut(&key)?;
+        entry.probation = Probation::default();
+        let changed = entry.machine.pardon();
+        let target =
+            Target { key, pool: Arc::clone(&entry.pool), upstream: Arc::clone(&entry.upstream) };
+        if entry.due.is_some() {
+            self.schedule(key, now);
+        } else {
+            entry.again = true;
+        }
+        changed.then_some(target)
+    }
+
+    fn slowest(&self, pool: &Pool, now: Instant) -> Option<Slow> {
+        let factor = Rules::of(&pool.settings().outliers).slow_factor?;
+        let total = pool.upstreams().len();
+        let admitted = || pool.upstreams().iter().enumerate().filter(|(_, u)| u.is_admitted());
+        let paces = admitted().filter_map(|(place, upstream)| {
+            let back = self.entries.get(&Key::of(upstream))?.probation.ended();
+            let window = now.checked_sub(TIMES_WINDOW).unwrap_or(now);
+            let from = back.map_or(window, |back| back.max(window));
+            outliers::Pace::of(place, upstream.times_since(from))
+        });
+        let paces: Vec<_> = paces.collect();
+        outliers::slowest(&paces, factor, total - admitted().count(), total)
+    }
+
+    /// Ejects an upstream for what traffic met, unless it is the last one or held back anyway.
+    fn eject(&mut self, upstream: &Arc<Upstream>, now: Instant) -> Option<Target> {
+        let key = Key::of(upstream);
+        let entry = self.entries.get_mut(&key)?;
+        let rules = Rules::of(&entry.pool.settings().outliers);
+        let admitted = entry.pool.upstreams().iter().filter(|u| u.is_admitted()).count();
+        if !upstream.is_admitted() || !rules.may_eject(admitted) {
+            return None;
+        }
+        entry.machine.eject()?;
+        entry.rechecks = 0;
+        let length = entry.probation.begin(rules.probation, now);
+        let target =
+            Target { key, pool: Arc::clone(&entry.pool), upstream: Arc::clone(&entry.upstream) };
+        if entry.due.is_some_and(|due| due > now + length) {
+            self.schedule(key, now + length);
+        }
+        Some(target)
     }
 
     /// How many upstreams there are.
@@ -219,7 +349,8 @@ impl ProbePlan {
             Entry {
                 pool: Arc::clone(pool),
                 upstream: Arc::clone(upstream),
-                machine: HealthMachine::new(upstream.state()),
+                machine: HealthMachine::new(upstream.probed()),
+                probation: Probation::default(),
                 epoch: self.epoch,
                 due: Some(at),
                 ended: None,
@@ -256,7 +387,7 @@ impl Entry {
     /// stays away, the rarer, down to the interval.
     fn wait(&self, interval: Duration) -> Duration {
         match self.machine.state() {
-            UpstreamState::Ejected => {
+            UpstreamState::Ejected | UpstreamState::Draining => {
                 let factor = 1_u32.checked_shl(self.rechecks).unwrap_or(u32::MAX);
                 RECHECK_FIRST.saturating_mul(factor).min(interval)
             }
@@ -292,6 +423,8 @@ const FIRST_PACE: Duration = Duration::from_millis(1);
 const RECHECK_FIRST: Duration = Duration::from_secs(1);
 /// Between probes that reports ask for.
 const REPORTED_GAP: Duration = Duration::from_millis(200);
+/// Times to the first byte are compared over this long.
+const TIMES_WINDOW: Duration = Duration::from_secs(60);
 /// How finely jitter is drawn.
 const JITTER_PARTS: u64 = 1 << 16;
 

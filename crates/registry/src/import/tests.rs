@@ -90,7 +90,10 @@ fn what_cannot_be_understood_refuses_the_file_and_says_where() {
         (r#"[{"name":"a","upstream":7}]"#, "its upstream is not a text"),
         (r#"[{"name":"a","upstream":"h:1","upstreams":[7]}]"#, "else than texts"),
         (r#"[{"name":"a","upstream":"h:1","aliases":"b"}]"#, "its aliases is not a list"),
-        (r#"[{"name":"a","upstream":"h:1","protocol":"udp"}]"#, "use one of: http, https, h2c, tcp"),
+        (
+            r#"[{"name":"a","upstream":"h:1","protocol":"udp"}]"#,
+            "use one of: http, https, h2c, tcp",
+        ),
         (r#"[{"name":"a","upstream":"h:1","status":"gone"}]"#, "status"),
         (r#"[{"name":"a","upstream":"h:1","tls":7}]"#, "its tls"),
         (r#"[{"name":"a","upstream":"h:1","monitoring":[]}]"#, "its monitoring"),

@@ -200,6 +200,6 @@ fn a_shorter_interval_draws_probes_in() {
     let now = Instant::now();
     let (mut plan, _) = single(now);
     probe(&mut plan, &Outcome::Passed, now);
-    plan.draw_in(Duration::from_secs(2), now);
+    plan.draw_in(&ProbeSettings { interval: Duration::from_secs(2), ..settings() }, now);
     assert!(plan.next_due().unwrap() <= now + Duration::from_secs(2));
 }
