@@ -21,12 +21,13 @@ use conduit_core::policy::{Policy, ProbePolicy, ServerName, UpstreamTls};
 use conduit_core::service::{ProbeSpec, Protocol, Service};
 use conduit_core::upstream::UpstreamAddr;
 use http::StatusCode;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::health::probe::Outcome;
 
+mod reports;
 mod seen;
+pub use reports::{Observation, Report, ReportQueue, Reports, reports};
 pub use seen::Seen;
 use seen::Traffic;
 pub(crate) use seen::is_failure;
@@ -143,7 +144,7 @@ impl Upstream {
         match self.delivered_ms.load(Ordering::Relaxed) {
             0 => false,
             since => {
-                let at = self.reports.epoch + Duration::from_millis(since - 1);
+                let at = self.reports.moment(since - 1);
                 now.saturating_duration_since(at) <= window
             }
         }
@@ -187,7 +188,7 @@ impl Upstream {
     /// Asks the prober to let it in now, whatever it thinks of it; the next probe judges it anew.
     pub(crate) fn ask_in(self: &Arc<Self>) {
         let report = Report { upstream: Arc::clone(self), observation: Observation::AskedIn };
-        if self.reports.sender.try_send(report).is_err() {
+        if !self.reports.send(report) {
             // Only a prober that is thousands of reports behind, or gone: then probes let it in.
             tracing::warn!(upstream = %self.addr(), "the prober is too busy to admit an upstream");
         }
@@ -204,7 +205,7 @@ impl Upstream {
             return;
         }
         let report = Report { upstream: Arc::clone(self), observation };
-        if self.reports.sender.try_send(report).is_err() {
+        if !self.reports.send(report) {
             self.reported.store(false, Ordering::Release);
         }
     }
@@ -318,37 +319,6 @@ impl Drop for InFlight {
     }
 }
 
-/// What the request path saw of an upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Observation {
-    /// An operator wants it back; no request saw anything.
-    AskedIn,
-    /// It did not answer a connection attempt.
-    ConnectFailed,
-    /// It refused a connection.
-    ConnectRefused,
-    /// It did not answer a connection attempt in time.
-    ConnectTimedOut,
-    /// It closed a connection, or broke the protocol, before the head of its answer.
-    NoAnswer,
-    /// It answered that it, or what is behind it, does not work: 502, 503 or 504.
-    Status(u16),
-}
-
-impl fmt::Display for Observation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AskedIn => f.write_str("admitted by hand"),
-            Self::ConnectFailed => f.write_str("no connection"),
-            Self::ConnectRefused => f.write_str("connection refused"),
-            Self::ConnectTimedOut => f.write_str("no connection in time"),
-            Self::NoAnswer => f.write_str("no whole answer"),
-            Self::Status(status) => write!(f, "status {status}"),
-        }
-    }
-}
-
 /// The last probe of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastProbe {
@@ -360,53 +330,6 @@ pub struct LastProbe {
     pub outcome: Outcome,
 }
 
-/// Makes the queue between the request path and the prober.
-pub fn reports() -> (Reports, ReportQueue) {
-    let (sender, receiver) = mpsc::channel(REPORTS_MAX);
-    let reports = Reports { sender, epoch: Instant::now() };
-    (reports, ReportQueue(receiver))
-}
-
-/// Where upstreams report; cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Reports {
-    sender: mpsc::Sender<Report>,
-    /// Moments are counted from here.
-    epoch: Instant,
-}
-
-impl Reports {
-    /// A moment in milliseconds after the epoch.
-    fn millis(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.epoch).as_millis();
-        u64::try_from(since).unwrap_or(u64::MAX - 1)
-    }
-}
-
-/// Where the prober reads.
-#[derive(Debug)]
-pub struct ReportQueue(mpsc::Receiver<Report>);
-
-impl ReportQueue {
-    /// The next report; `None` once no upstream is left to report.
-    pub async fn next(&mut self) -> Option<Report> {
-        let report = self.0.recv().await?;
-        report.upstream.hear();
-        Some(report)
-    }
-}
-
-/// One report of the request path.
-#[derive(Debug)]
-pub struct Report {
-    /// About this upstream.
-    pub upstream: Arc<Upstream>,
-    /// What was seen.
-    pub observation: Observation,
-}
-
-/// How many reports wait for the prober; each upstream has at most one.
-const REPORTS_MAX: usize = 4096;
 /// States as they are stored.
 const UNPROVEN: u8 = 0;
 const ADMITTED: u8 = 1;
