@@ -54,7 +54,7 @@ pub struct UpstreamHealth {
     #[serde(default)]
     pub in_flight: u64,
     /// Who holds it back, when somebody does.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<UpstreamHold>,
 }
 

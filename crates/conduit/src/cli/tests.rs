@@ -172,6 +172,7 @@ fn only_verbs_that_work_are_listed() {
             "register",
             "deregister",
             "status",
+            "upstream",
             "certs",
             "ca",
             "dns",

@@ -84,7 +84,7 @@ mod tests {
         for (service, upstream, mend) in [
             ("web", "10.0.1.50", "conduit status web"),
             ("web", "nonsense:x", "conduit status web"),
-            ("not a name", "10.0.1.50:3000", "is not a"),
+            ("not a name", "10.0.1.50:3000", "use letters"),
         ] {
             let (service, upstream) = (service.to_owned(), upstream.to_owned());
             let which = WhichUpstream { service, upstream, output: Json::default() };

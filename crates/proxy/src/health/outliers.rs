@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn the_slowest_is_judged_by_the_others() {
-        let cases: &[(&str, &[u64], usize, usize, Option<usize>)] = &[
+        let cases = [
             // (why, medians in ms, away, total, who)
-            ("alone there is nothing to compare", &[9_000], 0, 3, None),
+            ("alone there is nothing to compare", &[9_000][..], 0, 3, None),
             ("of two, the other counts", &[4_200, 300], 0, 2, Some(0)),
             ("of three, the median", &[300, 310, 4_200], 0, 3, Some(2)),
             ("exactly the factor is not more", &[300, 300, 1_200], 0, 3, None),
@@ -139,8 +139,8 @@ mod tests {
             ("what somebody would", &[1, 1, 11], 0, 3, Some(2)),
         ];
         for (why, medians, away, total, who) in cases {
-            let slow = slowest(&paces(medians), 4, *away, *total);
-            assert_eq!(slow.map(|slow| slow.place), *who, "{why}");
+            let slow = slowest(&paces(medians), 4, away, total);
+            assert_eq!(slow.map(|slow| slow.place), who, "{why}");
         }
     }
 
