@@ -13,6 +13,8 @@ mod streaming;
 mod grpc;
 // Health: ejection, readmission, neighbours, retries.
 mod health;
+// Upstreams by hand: drained, ejected, admitted.
+mod upstreams;
 // Starting, stopping, crashing, and what is refused at the start.
 mod life;
 // Each capability alone.

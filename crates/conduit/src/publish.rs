@@ -63,6 +63,7 @@ pub(crate) struct FirstTables {
 pub(crate) struct Prepared {
     issued: Issued,
     gone: Vec<ServiceName>,
+    changed: Vec<ServiceName>,
     routes: Arc<RouteTable>,
     zone: Arc<Zone>,
 }
@@ -99,6 +100,7 @@ impl Publisher {
         let version = Version { generation: catalog.generation(), revision: 0 };
         let source = Overlay { issued: &Issued::default(), committed: &leaves };
         let table = compiler.compile(catalog, &source, version, None).map_err(PublishError::new)?;
+        table.settle_all();
         let (routes, routes_reader) = live::channel(Arc::new(table));
         let (zone, zone_reader) =
             live::channel(Arc::new(Zone::compile(catalog, version, &settings.zone)));
@@ -150,6 +152,7 @@ impl conduit_registry::Publisher for Publisher {
         });
         let prepared = Prepared {
             gone: gone.collect(),
+            changed: work.changes.iter().map(|change| change.name().clone()).collect(),
             routes: Arc::new(routes),
             zone: Arc::new(zone),
             issued,
@@ -162,7 +165,8 @@ impl conduit_registry::Publisher for Publisher {
         for name in &prepared.gone {
             self.leaves.forget(name);
         }
-        self.routes.publish(prepared.routes);
+        self.routes.publish(Arc::clone(&prepared.routes));
+        prepared.routes.settle(&prepared.changed);
         self.zone.publish(prepared.zone);
     }
 }

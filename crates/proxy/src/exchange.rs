@@ -16,7 +16,7 @@ use crate::client::Lease;
 use crate::connections::Entry;
 use crate::metrics::ServiceCounters;
 use crate::tries::Seat;
-use crate::upstream::{InFlight, Observation};
+use crate::upstream::{InFlight, Observation, Seen, is_failure};
 
 /// The record of one request.
 #[derive(Debug)]
@@ -106,7 +106,10 @@ impl Exchange {
     /// The response was read to its end: the connection it came on can be used again.
     pub(crate) fn complete(&mut self) {
         self.complete = true;
-        if let Some((lease, _in_flight)) = self.upstream.take() {
+        if let Some((lease, in_flight)) = self.upstream.take() {
+            if !is_failure(self.status) {
+                in_flight.upstream().observe(Seen::Whole);
+            }
             lease.give_back();
         }
     }

@@ -17,8 +17,8 @@ use crate::body::RequestBody;
 use crate::client::{Client, Lease};
 use crate::failure::{Failure, FailureKind, Retry};
 use crate::table::Route;
-use crate::tries::{Seat, Tries, is_failure};
-use crate::upstream::Observation;
+use crate::tries::{Seat, Tries};
+use crate::upstream::{Observation, Seen, is_failure};
 
 /// The head of a response, with what it came on.
 #[derive(Debug)]
@@ -47,8 +47,11 @@ pub(crate) async fn forward(
         (seat, request) = match attempt(client, upstream, connect_timeout, request).await {
             Ok((response, lease)) => {
                 let status = response.status();
+                let timed = route.pool.settings().outliers.slow_factor.is_some();
+                let took = timed.then(|| seat.began.elapsed());
+                upstream.observe(Seen::Head { status, took });
                 let next = match copy {
-                    Some(copy) if is_failure(status) => {
+                    Some(copy) if is_failure(status.as_u16()) => {
                         tries.instead(&seat.in_flight).map(|next| (next, copy))
                     }
                     _ => None,
@@ -61,11 +64,11 @@ pub(crate) async fn forward(
             }
             Err(Broken { cause, unsent }) => {
                 let failure = cause.into_failure(&route.service, connect_timeout);
-                upstream.failed(Instant::now());
-                upstream.report(match failure.retry {
-                    Retry::Another => Observation::ConnectFailed,
-                    Retry::Never => Observation::NoAnswer,
-                });
+                // A request that cannot be put into HTTP/2 says nothing about the upstream.
+                if !matches!(failure.kind, FailureKind::BadAuthority(_)) {
+                    upstream.failed(Instant::now());
+                    upstream.report(observed(&failure));
+                }
                 let again = match (failure.retry, &failure.kind) {
                     (Retry::Another, _) => unsent.map(|unsent| *unsent),
                     (_, FailureKind::ClosedEarly(_)) => copy,
@@ -80,3 +83,17 @@ pub(crate) async fn forward(
         };
     }
 }
+
+fn observed(failure: &Failure) -> Observation {
+    match &failure.kind {
+        FailureKind::ConnectFailed { reason, .. } if reason == REFUSED => {
+            Observation::ConnectRefused
+        }
+        FailureKind::ConnectTimeout { .. } => Observation::ConnectTimedOut,
+        _ if failure.retry == Retry::Another => Observation::ConnectFailed,
+        _ => Observation::NoAnswer,
+    }
+}
+
+/// How [`attempt`] says that nobody listens.
+const REFUSED: &str = "connection refused";

@@ -6,8 +6,8 @@
 //! rank that still has an untried one. Ranks are priorities, and within each the upstreams that
 //! never answered a probe come last.
 //!
-//! **Invariant:** a place is never given at an ejected upstream (unless the request says that any
-//! will do, and none is admitted), nor at one that was tried, nor beyond the limit of requests in
+//! **Invariant:** a place is never given at an upstream that an operator holds back, nor at an
+//! ejected one (unless the request says that any will do, and none is admitted), nor at one that was tried, nor beyond the limit of requests in
 //! flight. Choosing takes no lock; only who has to wait waits.
 
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use conduit_core::health::{Health, UpstreamState};
+use conduit_core::hold::Hold;
 use conduit_core::name::{Host, ServiceName};
 
 use crate::upstream::{InFlight, Upstream, UpstreamSpec};
@@ -42,6 +43,8 @@ pub struct Pool {
     priorities: Box<[u8]>,
     /// Requests in flight per upstream.
     in_flight_max: Option<usize>,
+    /// What operators hold back; it counts once [`Pool::settle`] was called.
+    holds: Box<[Hold]>,
     selection: ArcSwap<Selection>,
     /// Where a look at all upstreams begins.
     turn: AtomicUsize,
@@ -72,12 +75,40 @@ impl Pool {
             host,
             settings,
             upstreams: upstreams.into(),
+            holds: Box::default(),
             selection: ArcSwap::from_pointee(Selection::Nobody),
             turn: AtomicUsize::new(0),
             budget: RetryBudget::new(),
         };
         pool.refresh();
         pool
+    }
+
+    /// The same, with what operators hold back.
+    #[must_use]
+    pub fn holding(self, holds: &[Hold]) -> Self {
+        Self { holds: holds.into(), ..self }
+    }
+
+    /// Makes what is held back count; the caller has just published this pool.
+    pub(crate) fn settle(&self) {
+        let mut changed = false;
+        for upstream in &self.upstreams {
+            changed |= upstream.set_hold(self.hold(upstream).map(|hold| hold.kind));
+        }
+        if changed {
+            self.refresh();
+        }
+    }
+
+    /// Who holds an upstream back, if anybody.
+    pub fn hold(&self, upstream: &Upstream) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.upstream == *upstream.addr())
+    }
+
+    /// Everything that is held back.
+    pub(crate) fn holds(&self) -> &[Hold] {
+        &self.holds
     }
 
     /// The service these are the upstreams of.
@@ -146,7 +177,7 @@ impl Pool {
     /// How the service is doing, judged by its upstreams.
     pub fn health(&self) -> Health {
         let counts = self.counts();
-        Health::of(counts.admitted, counts.ejected, self.upstreams.len())
+        Health::of(counts.admitted, counts.ejected + counts.draining, self.upstreams.len())
     }
 
     /// How many upstreams are in which state.
@@ -158,7 +189,7 @@ impl Pool {
         counts
     }
 
-    /// Makes the selection anew after a flip; only the prober calls this.
+    /// Makes the selection anew after a flip; only the prober and a publication call this.
     pub(crate) fn refresh(&self) {
         self.selection.store(Arc::new(Selection::of(self)));
         if let Some(queue) = &self.queue {
@@ -221,12 +252,15 @@ impl Pool {
     }
 
     /// The last resort of services that would rather try: any upstream, although all are ejected.
+    /// What an operator holds back stays held back.
     fn any(&self, ask: &Ask<'_>) -> Result<InFlight, Refused> {
-        if !ask.any || !ask.tried.is_empty() || self.upstreams.is_empty() {
+        if !ask.any || !ask.tried.is_empty() || self.upstreams.iter().all(|u| u.is_held()) {
             return Err(Refused::Nobody);
         }
         self.rotated()
-            .find_map(|place| self.upstreams[place].try_begin(self.in_flight_max))
+            .map(|place| &self.upstreams[place])
+            .filter(|upstream| !upstream.is_held())
+            .find_map(|upstream| upstream.try_begin(self.in_flight_max))
             .ok_or(Refused::Full)
     }
 
@@ -238,12 +272,12 @@ impl Pool {
             && self.in_flight_max.is_none_or(|max| upstream.in_flight() < max)
     }
 
-    /// In which order it is used: lower ones first; `None` while it is ejected.
+    /// In which order it is used: lower ones first; `None` while it receives nothing.
     fn rank(&self, place: usize) -> Option<(u8, bool)> {
         match self.upstreams[place].state() {
             UpstreamState::Admitted => Some((self.priorities[place], false)),
             UpstreamState::Unproven => Some((self.priorities[place], true)),
-            UpstreamState::Ejected => None,
+            UpstreamState::Draining | UpstreamState::Ejected => None,
         }
     }
 
@@ -287,6 +321,8 @@ impl std::fmt::Debug for Pool {
 pub struct StateCounts {
     /// They answered a probe and receive traffic.
     pub admitted: usize,
+    /// An operator drained them: they finish what they have.
+    pub draining: usize,
     /// They receive none.
     pub ejected: usize,
     /// They receive traffic, and were not probed yet.
@@ -298,6 +334,7 @@ impl StateCounts {
     pub fn add(&mut self, state: UpstreamState) {
         match state {
             UpstreamState::Admitted => self.admitted += 1,
+            UpstreamState::Draining => self.draining += 1,
             UpstreamState::Ejected => self.ejected += 1,
             UpstreamState::Unproven => self.unproven += 1,
         }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use conduit_core::service::WhenAllEjected;
-use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::exchange::Exchange;
@@ -120,9 +119,9 @@ impl<'a> Tries<'a> {
         let service = self.route.service.clone();
         match refused {
             Refused::Nobody => {
-                let probes = self.route.pool.upstreams().iter().filter_map(|u| u.last_probe());
-                let last = probes.max_by_key(|probe| probe.at);
-                let reason = last.and_then(|probe| probe.outcome.reason());
+                let upstreams = self.route.pool.upstreams().iter();
+                let last = upstreams.max_by_key(|upstream| upstream.last_probe().map(|p| p.at));
+                let reason = last.and_then(|upstream| upstream.reason());
                 FailureKind::NoUpstream { service, reason }
             }
             Refused::Full | Refused::QueueFull | Refused::TimedOut => FailureKind::Saturated {
@@ -135,14 +134,6 @@ impl<'a> Tries<'a> {
         }
         .into()
     }
-}
-
-/// Whether an answer with this status says that the upstream, or what is behind it, failed.
-pub(crate) fn is_failure(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
-    )
 }
 
 /// How often a request of this route may move on.

@@ -5,6 +5,7 @@
 
 mod authority;
 mod record;
+mod upstream;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub(crate) use self::authority::{CaAction, CaArgs, CertsAction, CertsArgs, Named
 pub(crate) use self::record::{
     AuditAction, AuditArgs, CreateTokenArgs, RoleArg, TokenAction, TokenArgs,
 };
+pub(crate) use self::upstream::{UpstreamAction, UpstreamArgs, WhichUpstream};
 
 /// Names, certificates, routes, health and record for the inside of a network.
 #[derive(Debug, Parser)]
@@ -48,6 +50,8 @@ pub(crate) enum Verb {
     Deregister(DeregisterArgs),
     /// Show services with health, TLS and DNS
     Status(StatusArgs),
+    /// Drain, eject or admit one upstream of a service
+    Upstream(UpstreamArgs),
     /// List, inspect or rotate certificates
     Certs(CertsArgs),
     /// Export the trust bundle, show its fingerprints, or how to trust it

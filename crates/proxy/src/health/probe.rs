@@ -1,10 +1,11 @@
-//! One check of one upstream: connect, and for HTTP ask for a path.
+//! One check of one upstream: connect, and for HTTP ask for a path, for gRPC for its health.
 //!
-//! Each probe uses a fresh connection, opened like those of requests, follows no redirect and reads
-//! no body.
+//! Each probe uses a fresh connection, opened like those of requests, follows no redirect, and reads
+//! a body only when a text is to be found in it.
 //!
-//! **Invariant:** an answer of an upstream costs at most [`PROBE_HEAD_BYTES_MAX`] of memory and the
-//! probe's deadline of time, whatever it sends.
+//! **Invariant:** an answer of an upstream costs at most [`PROBE_HEAD_BYTES_MAX`] and, where a text
+//! is looked for, [`PROBE_BODY_BYTES_MAX`] of memory, and the probe's deadline of time, whatever it
+//! sends.
 
 use std::error::Error;
 use std::fmt;
@@ -15,18 +16,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conduit_core::name::Host;
+use conduit_core::policy::{ProbeKind, ProbePolicy, StatusSet};
 use conduit_core::service::ProbeSpec;
 use conduit_core::upstream::UpstreamAddr;
-use http_body_util::Empty;
+use http::uri::Scheme;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper::rt::Executor;
-use hyper::{Method, Request, StatusCode, Version as HttpVersion, header};
+use hyper::{Method, Request, Response, StatusCode, Version as HttpVersion, header};
 use hyper_util::rt::TokioIo;
+use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connect::{ConnectError, Opened, Place, Transport, Version, Versions};
+use crate::health::grpc;
 use crate::resolve::{ResolveError, Resolver};
 
 /// How a probe ended.
@@ -46,8 +52,20 @@ pub enum Failure {
     NameUnknown,
     /// The name has only addresses that the configuration does not allow.
     NotAllowed,
+    /// The body does not hold the text that it should.
+    BodyLacks,
+    /// The server does not serve now, it says over gRPC.
+    GrpcNotServing,
+    /// The server does not know this gRPC service.
+    GrpcServiceUnknown(String),
+    /// A gRPC status that tells of a failure.
+    GrpcStatus(u16),
+    /// The server does not offer gRPC's health checking.
+    GrpcUnimplemented,
     /// The connection ended before the head of an answer.
     NoAnswer,
+    /// What came back is not gRPC.
+    NotGrpc,
     /// What came back is not HTTP, or not the version that was asked in.
     NotHttp,
     /// Nobody listens there.
@@ -71,6 +89,16 @@ impl fmt::Display for Failure {
         match self {
             Self::NameUnknown => f.write_str("name not found"),
             Self::NotAllowed => f.write_str("name resolves to an address that is not allowed"),
+            Self::BodyLacks => f.write_str("the answer lacks the expected text"),
+            Self::GrpcNotServing => f.write_str("gRPC health: not serving"),
+            Self::GrpcServiceUnknown(service) => {
+                write!(f, "gRPC health: the server knows no service {service:?}")
+            }
+            Self::GrpcStatus(status) => write!(f, "gRPC status {status}"),
+            Self::GrpcUnimplemented => {
+                f.write_str("the server does not implement grpc.health.v1; probe with kind tcp")
+            }
+            Self::NotGrpc => f.write_str("the answer is not gRPC over HTTP/2"),
             Self::NoAnswer => f.write_str("connection closed without an answer"),
             Self::NotHttp => f.write_str("the answer is not HTTP"),
             Self::Refused => f.write_str("connection refused"),
@@ -131,36 +159,64 @@ pub enum Ask {
         host: Host,
         /// Which answers count.
         counts: Counts,
+        /// A text that the body must hold.
+        body: Option<Box<str>>,
+    },
+    /// gRPC's health check.
+    Grpc {
+        /// The service asked about; empty for the server as a whole.
+        service: Box<str>,
+        /// What the authority says.
+        host: Host,
     },
 }
 
 /// Which statuses count as healthy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Counts {
     /// Anything below 500: the path is a guess, and a 404 is proof of life.
     Below500,
     /// 2xx and 3xx: the operator named the path.
     Success,
+    /// These, because the operator named them.
+    These(StatusSet),
 }
 
 impl Counts {
-    fn judge(self, status: StatusCode) -> Outcome {
+    fn judge(&self, status: StatusCode) -> Result<(), Failure> {
         let healthy = match self {
             Self::Below500 => status.as_u16() < 500,
             Self::Success => status.is_success() || status.is_redirection(),
+            Self::These(set) => set.contains(status.as_u16()),
         };
-        if healthy { Outcome::Passed } else { Outcome::Failed(Failure::Status(status)) }
+        if healthy { Ok(()) } else { Err(Failure::Status(status)) }
     }
 }
 
 impl Ask {
-    /// What a service's probe asks, where `default_path` is the configured one.
-    pub fn of(spec: &ProbeSpec, default_path: &str, host: &Host) -> Self {
-        let get = |path: &str, counts| Self::Get { path: path.into(), host: host.clone(), counts };
-        match spec {
-            ProbeSpec::Connect => Self::Connect,
-            ProbeSpec::Default => get(default_path, Counts::Below500),
-            ProbeSpec::Path(path) => get(path.as_str(), Counts::Success),
+    /// What a service's probe asks, where `asked` is its policy and `default_path` the configured
+    /// one.
+    pub fn of(spec: &ProbeSpec, asked: &ProbePolicy, default_path: &str, host: &Host) -> Self {
+        let kind = asked.kind.unwrap_or(match spec {
+            ProbeSpec::Connect => ProbeKind::Tcp,
+            ProbeSpec::Default | ProbeSpec::Path(_) => ProbeKind::Http,
+        });
+        let (path, counts) = match spec {
+            ProbeSpec::Connect | ProbeSpec::Default => (default_path, Counts::Below500),
+            ProbeSpec::Path(path) => (path.as_str(), Counts::Success),
+        };
+        match kind {
+            ProbeKind::Tcp => Self::Connect,
+            ProbeKind::Http => Self::Get {
+                path: path.into(),
+                host: host.clone(),
+                counts: asked.status.clone().map_or(counts, Counts::These),
+                body: asked.body.as_deref().map(Into::into),
+            },
+            ProbeKind::Grpc => Self::Grpc {
+                service: asked.grpc_service.as_deref().unwrap_or_default().into(),
+                host: host.clone(),
+            },
         }
     }
 }
@@ -217,39 +273,51 @@ impl Probe {
     }
 
     async fn put(&self, opened: Opened) -> Outcome {
-        match (&self.ask, opened.version) {
-            (Ask::Get { path, host, counts }, Version::Http2) => {
-                let scheme = self.transport.scheme();
-                match status_over_http2(opened.stream, &scheme, path, host).await {
-                    Ok(status) => counts.judge(status),
+        let scheme = self.transport.scheme();
+        let asked = match (&self.ask, opened.version) {
+            (Ask::Get { path, host, counts, body }, Version::Http2) => {
+                let text = body.as_deref();
+                match get_over_http2(opened.stream, &scheme, path, host, counts, text).await {
                     // How gRPC servers answer a path that is only a guess.
-                    Err(Failure::Reset) if *counts == Counts::Below500 => Outcome::Passed,
-                    Err(failure) => Outcome::Failed(failure),
+                    Err(Failure::Reset) if *counts == Counts::Below500 && text.is_none() => Ok(()),
+                    asked => asked,
                 }
             }
-            (ask, _) => ask.put(opened.stream).await,
-        }
+            (Ask::Grpc { service, host }, _) => {
+                grpc::check(opened.stream, &scheme, service, host).await
+            }
+            (ask, _) => return ask.put(opened.stream).await,
+        };
+        asked.map_or_else(Outcome::Failed, |()| Outcome::Passed)
     }
 }
 
 impl Ask {
-    /// Asks in HTTP/1.1 over an open connection; the caller sets the deadline.
+    /// Asks in the clear over an open connection, in HTTP/1.1 where it is HTTP; the caller sets the
+    /// deadline.
     pub async fn put<S>(&self, stream: S) -> Outcome
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        match self {
-            Self::Connect => Outcome::Passed,
-            Self::Get { path, host, counts } => match status(stream, path, host).await {
-                Ok(status) => counts.judge(status),
-                Err(failure) => Outcome::Failed(failure),
-            },
-        }
+        let asked = match self {
+            Self::Connect => Ok(()),
+            Self::Get { path, host, counts, body } => {
+                get(stream, path, host, counts, body.as_deref()).await
+            }
+            Self::Grpc { service, host } => grpc::check(stream, &Scheme::HTTP, service, host).await,
+        };
+        asked.map_or_else(Outcome::Failed, |()| Outcome::Passed)
     }
 }
 
-/// Sends one `GET` over HTTP/1.1 and reads the head of the answer.
-async fn status<S>(stream: S, path: &str, host: &Host) -> Result<StatusCode, Failure>
+/// Sends one `GET` over HTTP/1.1 and judges the head of the answer, and its body when a text is to be in it.
+async fn get<S>(
+    stream: S,
+    path: &str,
+    host: &Host,
+    counts: &Counts,
+    text: Option<&str>,
+) -> Result<(), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -267,26 +335,27 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failure_of_http(&error))?;
-    let answer = sender.send_request(request);
-    tokio::pin!(connection, answer);
-    let answer = tokio::select! {
+    let asked = async move { judge(sender.send_request(request).await, counts, text).await };
+    tokio::pin!(connection, asked);
+    tokio::select! {
         biased;
-        answer = &mut answer => answer,
+        judged = &mut asked => judged,
         ended = &mut connection => match ended {
-            Ok(()) => answer.await,
-            Err(error) => return Err(failure_of_http(&error)),
+            Ok(()) => asked.await,
+            Err(error) => Err(failure_of_http(&error)),
         },
-    };
-    answer.map(|answer| answer.status()).map_err(|error| failure_of_http(&error))
+    }
 }
 
 /// The same over HTTP/2.
-async fn status_over_http2<S>(
+async fn get_over_http2<S>(
     stream: S,
-    scheme: &http::uri::Scheme,
+    scheme: &Scheme,
     path: &str,
     host: &Host,
-) -> Result<StatusCode, Failure>
+    counts: &Counts,
+    text: Option<&str>,
+) -> Result<(), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -310,8 +379,7 @@ where
         // What ends the connection ends the request on it, too.
         connection.await.ok();
     });
-    let answer = sender.send_request(request).await;
-    answer.map(|answer| answer.status()).map_err(|error| failure_of_http(&error))
+    judge(sender.send_request(request).await, counts, text).await
 }
 
 /// The tasks of one probe.
@@ -330,6 +398,44 @@ struct Ending(OwnTasks);
 impl Drop for Ending {
     fn drop(&mut self) {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+}
+
+/// Judges an answer: its head, and its body when a text is to be in it.
+async fn judge(
+    answer: hyper::Result<Response<Incoming>>,
+    counts: &Counts,
+    text: Option<&str>,
+) -> Result<(), Failure> {
+    let answer = answer.map_err(|error| failure_of_http(&error))?;
+    counts.judge(answer.status())?;
+    match text {
+        Some(text) => find(text, answer.into_body()).await,
+        None => Ok(()),
+    }
+}
+
+/// Reads a body until a text was found, it ends, or enough of it was read.
+async fn find(text: &str, mut body: Incoming) -> Result<(), Failure> {
+    let finder = Finder::new(text);
+    let mut read = Vec::new();
+    loop {
+        let searched = read.len();
+        let Some(frame) = body.frame().await else {
+            return Err(Failure::BodyLacks);
+        };
+        let frame = frame.map_err(|error| failure_of_http(&error))?;
+        let data = frame.data_ref().map_or(&[][..], |data| &data[..]);
+        let room = PROBE_BODY_BYTES_MAX - read.len();
+        read.extend_from_slice(&data[..data.len().min(room)]);
+        // The text may begin in the piece before.
+        let from = searched.saturating_sub(text.len().saturating_sub(1));
+        if finder.find(&read[from..]).is_some() {
+            return Ok(());
+        }
+        if read.len() == PROBE_BODY_BYTES_MAX {
+            return Err(Failure::BodyLacks);
+        }
     }
 }
 
@@ -389,9 +495,11 @@ impl From<ResolveError> for Failure {
 }
 
 /// How an upstream's log tells a probe from a person.
-const USER_AGENT: &str = concat!("conduit-probe/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("conduit-probe/", env!("CARGO_PKG_VERSION"));
 /// How much of an answer's head a probe reads before it gives up; hyper's least is 8 KiB.
 pub const PROBE_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// How much of a body is searched for a text.
+pub const PROBE_BODY_BYTES_MAX: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,8 @@ use crate::tests::speaker::Leaf::{Expired, Good};
 use crate::tests::speaker::{Pki, Speaker, Speaks, full, mirror};
 use crate::upstream::UpstreamSpec;
 
+mod grpc;
+
 const GENEROUS: Duration = Duration::from_secs(20);
 
 fn host() -> Host {
@@ -19,7 +21,7 @@ fn host() -> Host {
 }
 
 fn get(counts: Counts) -> Ask {
-    Ask::Get { path: "/health?full=1".into(), host: host(), counts }
+    Ask::Get { path: "/health?full=1".into(), host: host(), counts, body: None }
 }
 
 /// Asks somebody who answers with these bytes; returns the outcome and the request.
@@ -51,7 +53,7 @@ async fn statuses_count_as_the_spec_says() {
     for (status, below_500, success) in cases {
         let answer = format!("HTTP/1.1 {status} Some\r\nContent-Length: 5\r\n\r\nhello");
         for (counts, expected) in [(Counts::Below500, below_500), (Counts::Success, success)] {
-            let (outcome, _) = ask(get(counts), answer.as_bytes()).await;
+            let (outcome, _) = ask(get(counts.clone()), answer.as_bytes()).await;
             assert_eq!(outcome == Outcome::Passed, expected, "{status} {counts:?}");
             if !expected {
                 assert_eq!(outcome.reason().unwrap(), format!("status {status}"));
@@ -96,12 +98,84 @@ async fn who_talks_before_being_asked_does_not_speak_http() {
 
 #[test]
 fn what_is_asked_follows_the_spec() {
-    let path = ProbePath::parse("/up").unwrap();
-    assert_eq!(Ask::of(&ProbeSpec::Connect, "/health", &host()), Ask::Connect);
-    let default = Ask::of(&ProbeSpec::Default, "/health?full=1", &host());
-    assert_eq!(default, get(Counts::Below500));
-    let named = Ask::of(&ProbeSpec::Path(path), "/health", &host());
-    assert!(matches!(named, Ask::Get { path, counts: Counts::Success, .. } if &*path == "/up"));
+    let path = ProbeSpec::Path(ProbePath::parse("/up").unwrap());
+    let ask = |spec: &ProbeSpec, asked: &str| {
+        let asked: ProbePolicy = serde_json::from_str(asked).unwrap();
+        Ask::of(spec, &asked, "/health?full=1", &host())
+    };
+    assert_eq!(ask(&ProbeSpec::Connect, "{}"), Ask::Connect);
+    assert_eq!(ask(&ProbeSpec::Default, "{}"), get(Counts::Below500));
+    let named = |counts, body: Option<&str>| Ask::Get {
+        path: "/up".into(),
+        host: host(),
+        counts,
+        body: body.map(Into::into),
+    };
+    assert_eq!(ask(&path, "{}"), named(Counts::Success, None));
+    // A set of statuses alone decides.
+    let these = Counts::These("200,404".parse().unwrap());
+    assert_eq!(ask(&path, r#"{"status":"200,404","body":"ok"}"#), named(these, Some("ok")));
+    assert_eq!(ask(&path, r#"{"kind":"tcp"}"#), Ask::Connect);
+    assert_eq!(ask(&ProbeSpec::Connect, r#"{"kind":"http"}"#), get(Counts::Below500));
+    let grpc = |service: &str| Ask::Grpc { service: service.into(), host: host() };
+    assert_eq!(ask(&ProbeSpec::Default, r#"{"kind":"grpc"}"#), grpc(""));
+    assert_eq!(ask(&path, r#"{"kind":"grpc","grpc_service":"a.B"}"#), grpc("a.B"));
+}
+
+#[tokio::test]
+async fn a_set_of_statuses_alone_decides() {
+    for (set, status, expected) in [
+        ("200", 200, true),
+        ("200", 204, false),
+        ("200-299,401", 401, true),
+        ("503", 503, true),
+        ("503", 200, false),
+    ] {
+        let answer = format!("HTTP/1.1 {status} Some\r\nContent-Length: 0\r\n\r\n");
+        let counts = Counts::These(set.parse().unwrap());
+        let (outcome, _) = ask(get(counts), answer.as_bytes()).await;
+        assert_eq!(outcome == Outcome::Passed, expected, "{status} of {set}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_is_looked_for_in_the_beginning_of_the_body() {
+    let plain =
+        |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let filler = |count: usize| "x".repeat(count);
+    let last = PROBE_BODY_BYTES_MAX - "ready".len();
+    let cases = [
+        ("there", plain("is ready now"), Ok(())),
+        ("not there", plain("is starting"), Err(Failure::BodyLacks)),
+        ("nothing there", plain(""), Err(Failure::BodyLacks)),
+        ("just in reach", plain(&format!("{}ready", filler(last))), Ok(())),
+        (
+            "just out of reach",
+            plain(&format!("{}ready{}", filler(last + 1), filler(9))),
+            Err(Failure::BodyLacks),
+        ),
+        (
+            "in two pieces",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nrea\r\n2\r\ndy\r\n".into(),
+            Ok(()),
+        ),
+        (
+            "but with a status that does not count",
+            "HTTP/1.1 500 No\r\nContent-Length: 5\r\n\r\nready".into(),
+            Err(Failure::Status(StatusCode::INTERNAL_SERVER_ERROR)),
+        ),
+        (
+            "cut off",
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nrea".into(),
+            Err(Failure::NoAnswer),
+        ),
+    ];
+    for (why, answer, expected) in cases {
+        let Ask::Get { path, host, .. } = get(Counts::Success) else { unreachable!() };
+        let asked = Ask::Get { path, host, counts: Counts::Success, body: Some("ready".into()) };
+        let (outcome, _) = ask(asked, answer.as_bytes()).await;
+        assert_eq!(outcome, expected.map_or_else(Outcome::Failed, |()| Outcome::Passed), "{why}");
+    }
 }
 
 fn probe(addr: &str, ask: Ask, timeout: Duration) -> Probe {
@@ -247,7 +321,7 @@ async fn a_request_that_is_reset_is_proof_of_life_when_its_path_was_a_guess() {
             while connection.accept().await.is_some_and(|next| next.is_ok()) {}
         };
         let resolver = Resolver::new(|_| true);
-        let probe = Probe { ask: get(counts), ..probe_of(&addr, Protocol::H2c, "verify") };
+        let probe = Probe { ask: get(counts.clone()), ..probe_of(&addr, Protocol::H2c, "verify") };
         let (finding, ()) = tokio::join!(probe.run(&resolver), serving);
         assert_eq!(finding.outcome, expected, "{counts:?}");
     }
