@@ -33,6 +33,7 @@ pub fn service(index: usize) -> Arc<Service> {
         when_all_ejected: WhenAllEjected::Fail,
         monitoring: Monitoring::default(),
         policy: Arc::default(),
+        holds: Vec::new(),
         registered_at: Timestamp::from_seconds(0),
         name,
     })

@@ -11,8 +11,12 @@ mod registration;
 mod streaming;
 // Byte streams through the gateway: ports, and real databases behind them.
 mod tcp;
+// gRPC, spoken by somebody else.
+mod grpc;
 // Health: ejection, readmission, neighbours, retries.
 mod health;
+// Upstreams by hand: drained, ejected, admitted.
+mod upstreams;
 // Starting, stopping, crashing, and what is refused at the start.
 mod life;
 // Each capability alone.

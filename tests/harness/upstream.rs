@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -29,6 +30,8 @@ pub struct Upstream {
 struct State {
     name: String,
     failing: AtomicBool,
+    refusing: AtomicBool,
+    lag_ms: AtomicU64,
     requests: AtomicUsize,
     connections: AtomicUsize,
     told: broadcast::Sender<String>,
@@ -52,6 +55,8 @@ impl Upstream {
         let state = Arc::new(State {
             name: name.into(),
             failing: AtomicBool::new(false),
+            refusing: AtomicBool::new(false),
+            lag_ms: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             told: broadcast::channel(4096).0,
@@ -73,6 +78,17 @@ impl Upstream {
     /// Makes `/health` answer 500 from now on, or 200 again.
     pub fn fail(&self, failing: bool) {
         self.state.failing.store(failing, Ordering::SeqCst);
+    }
+
+    /// Makes everything but `/health` answer 503 from now on, or work again.
+    pub fn refuse(&self, refusing: bool) {
+        self.state.refusing.store(refusing, Ordering::SeqCst);
+    }
+
+    /// Makes everything but `/health` take this long from now on.
+    pub fn lag(&self, lag: Duration) {
+        let millis = u64::try_from(lag.as_millis()).unwrap();
+        self.state.lag_ms.store(millis, Ordering::SeqCst);
     }
 
     /// How many requests arrived, probes apart.
@@ -152,6 +168,13 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     if request.uri().path() != "/health" {
         state.requests.fetch_add(1, Ordering::SeqCst);
+        match state.lag_ms.load(Ordering::SeqCst) {
+            0 => {}
+            lag_ms => tokio::time::sleep(Duration::from_millis(lag_ms)).await,
+        }
+        if state.refusing.load(Ordering::SeqCst) {
+            return Ok(status(StatusCode::SERVICE_UNAVAILABLE));
+        }
     }
     Ok(match request.uri().path() {
         "/health" if state.failing.load(Ordering::SeqCst) => {

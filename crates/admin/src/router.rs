@@ -20,7 +20,9 @@ use crate::auth::{self, Asked};
 use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::page;
-use crate::routes::{audit, config, dns, health, metrics, routing, services, status, tls, tokens};
+use crate::routes::{
+    audit, config, dns, health, metrics, routing, services, status, tls, tokens, upstreams,
+};
 use crate::state::AdminState;
 
 /// The router of both listeners.
@@ -68,6 +70,7 @@ fn api() -> Router<Arc<AdminState>> {
         .route("/services", post(services::register))
         .route("/services:bulk", post(services::register_bulk))
         .route("/services/{name}", delete(services::deregister))
+        .route("/services/{name}/upstreams/{wish}", post(upstreams::act))
         .route("/tls/{name}/rotate", post(tls::rotate))
         .route("/audit/verify", get(audit::verify))
         .route_layer(from_fn(|request: Request, next: Next| timed(BULK_TIMEOUT, request, next)));

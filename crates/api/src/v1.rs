@@ -13,6 +13,7 @@ pub mod services;
 pub mod status;
 pub mod tls;
 pub mod tokens;
+pub mod upstreams;
 
 /// Where version 1 is served.
 pub const ROOT: &str = "/api/v1";

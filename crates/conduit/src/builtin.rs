@@ -32,6 +32,7 @@ pub(crate) fn service(domains: &Domains, admin: SocketAddr, now: Timestamp) -> A
         when_all_ejected: WhenAllEjected::Try,
         monitoring: Monitoring::default(),
         policy: Arc::default(),
+        holds: Vec::new(),
         registered_at: now,
         name,
     })

@@ -31,6 +31,7 @@ mod setup;
 mod status;
 mod status_lines;
 mod token;
+mod upstream;
 mod written;
 
 #[cfg(test)]
@@ -92,6 +93,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Status(args) => return session.block_on(status::run(&session, &args)),
         Verb::Register(args) => session.block_on(register::run(&session, *args))?,
         Verb::Deregister(args) => session.block_on(deregister::run(&session, args))?,
+        Verb::Upstream(args) => session.block_on(upstream::run(&session, args.action))?,
         Verb::Certs(args) => session.block_on(certs::run(&session, args))?,
         Verb::Ca(args) => session.block_on(ca::run(&session, args.action))?,
         Verb::Dns(args) => session.block_on(dns::run(&session, args))?,

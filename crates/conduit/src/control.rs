@@ -203,6 +203,7 @@ impl Control for GatewayControl {
             ("services_down", "Services with no upstream admitted", count(services.down)),
             ("services_unknown", "Services not probed yet", count(services.unknown)),
             ("upstreams_admitted", "Upstreams that receive traffic", count(upstreams.admitted)),
+            ("upstreams_draining", "Upstreams drained by hand", count(upstreams.draining)),
             ("upstreams_ejected", "Upstreams that receive none", count(upstreams.ejected)),
             ("upstreams_unproven", "Upstreams not probed yet", count(upstreams.unproven)),
         ])

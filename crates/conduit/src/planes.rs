@@ -15,6 +15,7 @@ use conduit_dns::access::Policy;
 use conduit_dns::bind::Listeners as DnsListeners;
 use conduit_dns::zone::Zone;
 use conduit_proxy::access_log::AccessLog;
+use conduit_proxy::connect::Connector;
 use conduit_proxy::limits::Limits;
 use conduit_proxy::listener::Listeners as ProxyListeners;
 use conduit_proxy::metrics::ProxyMetrics;
@@ -47,6 +48,7 @@ pub(crate) struct Served<'a> {
     pub(crate) config: &'a Config,
     pub(crate) addresses: &'a Addresses,
     pub(crate) authority: Option<&'a Authority>,
+    pub(crate) connector: &'a Connector,
     pub(crate) routes: &'a live::Reader<RouteTable>,
     pub(crate) zone: &'a live::Reader<Zone>,
     pub(crate) policy: &'a live::Reader<Policy>,
@@ -138,6 +140,7 @@ impl Served<'_> {
             https_port: self.addresses.https.first().map_or(HTTPS_PORT, SocketAddr::port),
             trust_bundle: self.authority.map(|a| a.bundle_pem().to_owned().into()),
             trusted_proxies: self.config.proxy.trusted_proxies.clone(),
+            connector: self.connector.clone(),
             limits: Limits { drain: self.config.gateway.drain, ..Limits::default() },
             access_log,
             tcp: self.tcp.cloned(),

@@ -66,6 +66,7 @@ pub(crate) struct Prepared {
     issued: Issued,
     gone: Vec<ServiceName>,
     ports: Option<Reservation>,
+    changed: Vec<ServiceName>,
     routes: Arc<RouteTable>,
     zone: Arc<Zone>,
 }
@@ -112,6 +113,7 @@ impl Publisher {
         let version = Version { generation: catalog.generation(), revision: 0 };
         let source = Overlay { issued: &Issued::default(), committed: &leaves };
         let table = compiler.compile(catalog, &source, version, None).map_err(PublishError::new)?;
+        table.settle_all();
         let (routes, routes_reader) = live::channel(Arc::new(table));
         let (zone, zone_reader) =
             live::channel(Arc::new(Zone::compile(catalog, version, &settings.zone)));
@@ -169,6 +171,7 @@ impl conduit_registry::Publisher for Publisher {
         let prepared = Prepared {
             gone: gone.collect(),
             ports,
+            changed: work.changes.iter().map(|change| change.name().clone()).collect(),
             routes: Arc::new(routes),
             zone: Arc::new(zone),
             issued,
@@ -184,7 +187,8 @@ impl conduit_registry::Publisher for Publisher {
         if let (Some(ports), Some(reservation)) = (&self.ports, prepared.ports) {
             ports.commit(reservation, &prepared.routes);
         }
-        self.routes.publish(prepared.routes);
+        self.routes.publish(Arc::clone(&prepared.routes));
+        prepared.routes.settle(&prepared.changed);
         self.zone.publish(prepared.zone);
     }
 }

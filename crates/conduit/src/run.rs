@@ -14,6 +14,7 @@ use conduit_core::error::Chain;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use conduit_core::tasks::Tasks;
+use conduit_proxy::connect::Connector;
 use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::health::prober::Prober;
 use conduit_proxy::resolve::Resolver;
@@ -93,6 +94,12 @@ struct Running {
     _lock: StateLock,
 }
 
+/// What opens connections to upstreams: it trusts our own roots, and keeps away from our socket.
+fn connector(config: &Config, authority: Option<&conduit_tls::authority::Authority>) -> Connector {
+    let bundle = authority.map(|authority| authority.bundle_pem().to_owned().into());
+    Connector::new(bundle, Some(config.admin.socket.clone()))
+}
+
 impl Running {
     async fn start(
         bound: Bound,
@@ -112,10 +119,11 @@ impl Running {
         let tunables = bound.tunables;
         let upkeep = Upkeep(tasks.child());
         let allowed = registry_settings(&config).upstreams;
+        let connector = connector(&config, authority.as_deref());
         let (prober, board) = Prober::new(
             routes.clone(),
             tunables.probes_reader.clone(),
-            Resolver::new(move |ip| allowed.check_ip(ip).is_ok()),
+            Resolver::new(move |ip| allowed.check_ip(ip).is_ok()).with_connector(connector.clone()),
             bound.reports,
             events.clone(),
         );
@@ -131,6 +139,7 @@ impl Running {
             config: &config,
             addresses: &addresses,
             authority: authority.as_deref(),
+            connector: &connector,
             routes: &routes,
             zone: &zone,
             policy: &tunables.policy_reader,

@@ -146,6 +146,7 @@ mod tests {
             when_all_ejected: WhenAllEjected::Fail,
             monitoring: Monitoring::default(),
             policy: Arc::default(),
+            holds: Vec::new(),
             registered_at: Timestamp::from_seconds(0),
         })
     }

@@ -24,7 +24,8 @@ words!(Health, "health", "healthy, degraded, down, unknown",
 impl Health {
     /// Judges a service by counts of its upstreams.
     ///
-    /// `proven` of them have answered a probe, `ejected` are ejected, out of `total`.
+    /// `proven` of them have answered a probe, `ejected` receive nothing, by the prober's judgement
+    /// or by hand, out of `total`.
     pub fn of(proven: usize, ejected: usize, total: usize) -> Self {
         match (proven, ejected) {
             _ if total > 0 && ejected == total => Self::Down,
@@ -35,19 +36,22 @@ impl Health {
     }
 }
 
-/// What the prober thinks of one upstream.
+/// Whether one upstream receives traffic, and why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UpstreamState {
     /// Receives traffic.
     Admitted,
-    /// Receives none until a probe succeeds.
+    /// Drained by hand: finishes what it has, and receives nothing new.
+    Draining,
+    /// Receives none: until a probe succeeds, or until it is admitted when it was ejected by hand.
     Ejected,
     /// Receives traffic, but no probe has answered yet.
     Unproven,
 }
 
-words!(UpstreamState, "upstream state", "admitted, ejected, unproven",
-    "admitted" => Admitted, "ejected" => Ejected, "unproven" => Unproven);
+words!(UpstreamState, "upstream state", "admitted, draining, ejected, unproven",
+    "admitted" => Admitted, "draining" => Draining, "ejected" => Ejected,
+    "unproven" => Unproven);
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ pub mod duration;
 pub mod error;
 pub mod event;
 pub mod health;
+pub mod hold;
 pub mod leaf;
 pub mod live;
 pub mod name;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::hold::Hold;
 use crate::name::{Host, ServiceName};
 use crate::policy::Policy;
 use crate::upstream::UpstreamAddr;
@@ -35,6 +36,8 @@ pub struct Service {
     pub monitoring: Monitoring,
     /// What is asked of its traffic, as it was asked: without what its preset adds.
     pub policy: Arc<Policy>,
+    /// The upstreams that an operator holds back, at most once each.
+    pub holds: Vec<Hold>,
     /// When it was registered.
     pub registered_at: Timestamp,
 }
@@ -46,10 +49,10 @@ impl Service {
         &self.hosts[0]
     }
 
-    /// Whether the two differ in nothing but the time of registration.
+    /// Whether the two differ in nothing but the time of registration and what is held back.
     pub fn same_as(&self, other: &Self) -> bool {
-        let at = self.registered_at;
-        *self == Self { registered_at: at, ..other.clone() }
+        let (registered_at, holds) = (self.registered_at, self.holds.clone());
+        *self == Self { registered_at, holds, ..other.clone() }
     }
 
     /// The gateway's port of a `tcp` service that passes the gateway.

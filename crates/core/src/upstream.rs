@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::name::{Host, InvalidHost};
 use crate::service::Protocol;
 
-/// One address behind a route: an IP address or a host name, and a port.
+/// One address behind a route: an IP address or a host name with a port, or a Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UpstreamAddr {
     host: UpstreamHost,
@@ -21,17 +22,26 @@ pub enum UpstreamHost {
     Ip(IpAddr),
     /// A name, resolved outside the request path.
     Name(Arc<str>),
+    /// A Unix socket on this machine, by its absolute path.
+    Unix(Arc<Path>),
 }
 
 impl UpstreamAddr {
     /// Parses `10.0.1.50:3000`, `[fd00::1]:3000`, `gpu-box:11434`, with an optional `http://` in
-    /// front and an optional `/` behind, as people paste it.
+    /// front and an optional `/` behind, as people paste it; and `unix:/run/app.sock`.
     ///
     /// # Errors
     /// Says what is missing or wrong, with an example.
     pub fn parse(text: &str) -> Result<Self, InvalidUpstream> {
         let invalid =
             |reason| InvalidUpstream { upstream: text.chars().take(80).collect(), reason };
+        if let Some(path) = text.strip_prefix(UNIX_PREFIX) {
+            let host = parse_socket_path(path).map_err(invalid)?;
+            return Ok(Self { host, port: 0 });
+        }
+        if text.starts_with("https://") {
+            return Err(invalid(UpstreamRule::Https));
+        }
         let bare = text.strip_prefix("http://").unwrap_or(text);
         let bare = bare.strip_suffix('/').unwrap_or(bare);
         if bare.contains('/') {
@@ -92,16 +102,24 @@ impl UpstreamAddr {
         &self.host
     }
 
-    /// The port, never 0.
+    /// The port; 0 for a Unix socket, which has none, and only then.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The path, when it is a Unix socket.
+    pub fn unix(&self) -> Option<&Arc<Path>> {
+        match &self.host {
+            UpstreamHost::Unix(path) => Some(path),
+            UpstreamHost::Ip(_) | UpstreamHost::Name(_) => None,
+        }
     }
 
     /// The address, when the host is a literal one.
     pub fn socket(&self) -> Option<SocketAddr> {
         match self.host {
             UpstreamHost::Ip(ip) => Some(SocketAddr::new(ip, self.port)),
-            UpstreamHost::Name(_) => None,
+            UpstreamHost::Name(_) | UpstreamHost::Unix(_) => None,
         }
     }
 }
@@ -111,6 +129,7 @@ impl fmt::Display for UpstreamAddr {
         match &self.host {
             UpstreamHost::Ip(ip) => write!(f, "{}", SocketAddr::new(*ip, self.port)),
             UpstreamHost::Name(name) => write!(f, "{name}:{}", self.port),
+            UpstreamHost::Unix(path) => write!(f, "{UNIX_PREFIX}{}", path.display()),
         }
     }
 }
@@ -135,6 +154,9 @@ pub enum UpstreamRule {
     /// Neither an address nor a host name.
     #[error("the host is neither an IP address nor a name ({0})")]
     Host(InvalidHost),
+    /// `https://` in front.
+    #[error("give HOST:PORT only, and say --protocol https (\"protocol\": \"https\" in the API)")]
+    Https,
     /// No `:PORT`.
     #[error("the port is missing; write HOST:PORT, as in 10.0.1.50:3000")]
     NoPort,
@@ -144,6 +166,12 @@ pub enum UpstreamRule {
     /// Not a number from 1 to 65535.
     #[error("the port must be a number from 1 to 65535")]
     Port,
+    /// A Unix socket whose path is relative, too long, or not plain.
+    #[error(
+        "a Unix socket is written unix:/run/app.sock: an absolute path of at most \
+         {SOCKET_PATH_BYTES_MAX} visible characters, without . or .."
+    )]
+    SocketPath,
     /// `0.0.0.0`, `::`, multicast or broadcast.
     #[error("this address cannot be connected to")]
     Unroutable,
@@ -173,6 +201,16 @@ fn parse_host(text: &str) -> Result<UpstreamHost, UpstreamRule> {
     Ok(UpstreamHost::Name(text.trim_end_matches('.').to_ascii_lowercase().into()))
 }
 
+/// Takes a path that names one thing in one way, since paths are compared.
+fn parse_socket_path(text: &str) -> Result<UpstreamHost, UpstreamRule> {
+    let plain = text.len() <= SOCKET_PATH_BYTES_MAX && text.bytes().all(|b| b.is_ascii_graphic());
+    let parts = text.strip_prefix('/').filter(|_| plain).ok_or(UpstreamRule::SocketPath)?;
+    if parts.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(UpstreamRule::SocketPath);
+    }
+    Ok(UpstreamHost::Unix(Path::new(text).into()))
+}
+
 fn routable(ip: IpAddr) -> Result<UpstreamHost, UpstreamRule> {
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
     if ip.is_unspecified() || ip.is_multicast() || broadcast {
@@ -184,6 +222,10 @@ fn routable(ip: IpAddr) -> Result<UpstreamHost, UpstreamRule> {
 
 /// What an `https://` address without a port means.
 const HTTPS_PORT: u16 = 443;
+/// In front of the path of a Unix socket.
+const UNIX_PREFIX: &str = "unix:";
+/// What the kernel takes as the path of a Unix socket, without the 0 at its end (unix(7)).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 #[cfg(test)]
 mod tests {
@@ -215,6 +257,15 @@ mod tests {
             ("a b:80", None),
             ("10.0.1.50:80/path", None),
             ("https://10.0.1.50:80", None),
+            ("unix:/run/app.sock", Some("unix:/run/app.sock")),
+            ("unix:/run/App/a-b_c.sock", Some("unix:/run/App/a-b_c.sock")),
+            ("unix:run/app.sock", None),
+            ("unix:/run/../app.sock", None),
+            ("unix:/run//app.sock", None),
+            ("unix:/run/app.sock/", None),
+            ("unix:/run/a b.sock", None),
+            ("unix:/", None),
+            ("unix:", None),
             ("", None),
         ] {
             let parsed = UpstreamAddr::parse(text).ok().map(|u| u.to_string());
@@ -222,9 +273,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_socket_path_fits_into_an_address() {
+        let path = |len: usize| format!("unix:/{}", "a".repeat(len - 1));
+        let longest = UpstreamAddr::parse(&path(SOCKET_PATH_BYTES_MAX)).expect("fits");
+        assert_eq!((longest.port(), longest.socket()), (0, None));
+        assert_eq!(longest.unix().map(|path| path.as_os_str().len()), Some(107));
+        let reason = |text: &str| UpstreamAddr::parse(text).expect_err("refused").reason;
+        assert_eq!(reason(&path(SOCKET_PATH_BYTES_MAX + 1)), UpstreamRule::SocketPath);
+        assert_eq!(reason("https://10.0.1.50:443"), UpstreamRule::Https);
+    }
+
     proptest::proptest! {
         #[test]
-        fn a_parsed_upstream_parses_to_itself(text in "[a-z0-9:.\\[\\]_-]{0,40}") {
+        fn a_parsed_upstream_parses_to_itself(text in "(unix:/)?[a-z0-9:/.\\[\\]_-]{0,40}") {
             if let Ok(upstream) = UpstreamAddr::parse(&text) {
                 assert_eq!(UpstreamAddr::parse(&upstream.to_string()), Ok(upstream));
             }

@@ -117,6 +117,7 @@ pub(crate) fn service(name: &str, hosts: &[&str], upstreams: &[&str], dns: DnsMo
         when_all_ejected: WhenAllEjected::Fail,
         monitoring: Monitoring::default(),
         policy: Arc::default(),
+        holds: Vec::new(),
         registered_at: Timestamp::from_seconds(0),
     }
 }

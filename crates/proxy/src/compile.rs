@@ -164,6 +164,7 @@ impl Compiler {
         let specs: Vec<UpstreamSpec> =
             service.upstreams.iter().map(|addr| UpstreamSpec::of(service, asked, addr)).collect();
         let same = before.filter(|pool| pool.is_for(service.host(), &settings, &specs));
+        let same = same.filter(|pool| *pool.holds() == *service.holds);
         if let Some(pool) = same {
             return Arc::clone(pool);
         }
@@ -175,7 +176,7 @@ impl Compiler {
             }
         });
         let (name, host) = (service.name.clone(), service.host().clone());
-        Arc::new(Pool::new(name, host, settings, upstreams.collect()))
+        Arc::new(Pool::new(name, host, settings, upstreams.collect()).holding(&service.holds))
     }
 }
 

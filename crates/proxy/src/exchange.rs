@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,8 @@ use crate::clocks::{Clock, Expired, Running};
 use crate::connections::Entry;
 use crate::gate::body_limit::BodyLimit;
 use crate::metrics::{Ending, ServiceCounters};
-use crate::upstream::{InFlight, Observation};
+use crate::tries::Seat;
+use crate::upstream::{InFlight, Observation, Seen, is_failure};
 
 /// The record of one request.
 #[derive(Debug)]
@@ -92,6 +94,16 @@ impl Exchange {
         self.line = None;
     }
 
+    /// When the request was read.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// What is counted for the service; `None` before the request has one.
+    pub(crate) fn counters(&self) -> Option<&Arc<ServiceCounters>> {
+        self.counters.as_ref()
+    }
+
     /// What the access line says beyond the request.
     pub(crate) fn line(&mut self) -> Option<&mut Line> {
         self.line.as_deref_mut()
@@ -103,17 +115,17 @@ impl Exchange {
     }
 
     /// An upstream began to answer.
-    pub(crate) fn answered_by(&mut self, lease: Lease, in_flight: InFlight, retries: u32) {
-        let now = Instant::now();
+    pub(crate) fn answered_by(&mut self, lease: Lease, seat: Seat, status: StatusCode) {
+        let (upstream, now) = (seat.in_flight.upstream(), Instant::now());
         let first_byte = now.saturating_duration_since(self.started);
         self.first_byte = Some(first_byte);
-        in_flight.upstream().delivered(now);
+        upstream.delivered(now);
+        upstream.answered(status, now.saturating_duration_since(seat.began), now);
         self.clock().answered();
         if let Some(counters) = &self.counters {
             counters.first_byte(first_byte);
-            counters.retried(retries);
         }
-        self.upstream = Some((lease, in_flight));
+        self.upstream = Some((lease, seat.in_flight));
     }
 
     /// Bytes of the response's body are on their way.
@@ -159,7 +171,10 @@ impl Exchange {
     /// The response was read to its end: the connection it came on can be used again.
     pub(crate) fn complete(&mut self) {
         self.complete = true;
-        if let Some((lease, _in_flight)) = self.upstream.take() {
+        if let Some((lease, in_flight)) = self.upstream.take() {
+            if !is_failure(self.status) {
+                in_flight.upstream().observe(Seen::Whole);
+            }
             lease.give_back();
         }
     }

@@ -88,8 +88,16 @@ pub(crate) enum FailureKind {
     PathRefused,
     /// Not let in at the gate.
     Refused(Box<Refusal>),
+    /// Every upstream has its fill, and so has the queue, or the wait in it was too long.
+    Saturated { service: ServiceName, waited: Duration },
     /// No route has this host.
     UnknownHost(String),
+    /// TLS to the upstream failed.
+    UpstreamTls {
+        service: ServiceName,
+        /// Such as `certificate expired`.
+        reason: String,
+    },
 }
 
 impl FailureKind {
@@ -114,7 +122,9 @@ impl FailureKind {
             Self::OriginRefused => "origin_refused",
             Self::PathRefused => "path_refused",
             Self::Refused(refusal) => refusal.word(),
+            Self::Saturated { .. } => "saturated",
             Self::UnknownHost(_) => "unknown_host",
+            Self::UpstreamTls { .. } => "upstream_tls",
         }
     }
 
@@ -126,7 +136,9 @@ impl FailureKind {
             | Self::ConnectFailed { service, .. }
             | Self::ConnectTimeout { service, .. }
             | Self::FirstByteTimeout { service, .. }
-            | Self::NoUpstream { service, .. } => Some(service),
+            | Self::NoUpstream { service, .. }
+            | Self::Saturated { service, .. }
+            | Self::UpstreamTls { service, .. } => Some(service),
             _ => None,
         }
     }
@@ -152,13 +164,17 @@ impl FailureKind {
             | Self::ConnectFailed { .. }
             | Self::ConnectTimeout { .. }
             | Self::FirstByteTimeout { .. }
-            | Self::NoUpstream { .. } => Side::Upstream,
+            | Self::NoUpstream { .. }
+            | Self::Saturated { .. }
+            | Self::UpstreamTls { .. } => Side::Upstream,
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
-            Self::ConnectFailed { .. } | Self::ConnectTimeout { .. } => Retry::Another,
+            Self::ConnectFailed { .. } | Self::ConnectTimeout { .. } | Self::UpstreamTls { .. } => {
+                Retry::Another
+            }
             _ => Retry::Never,
         }
     }
@@ -218,7 +234,17 @@ impl fmt::Display for FailureKind {
             }
             Self::PathRefused => f.write_str("this path is not served here"),
             Self::Refused(refusal) => refusal.fmt(f),
+            Self::Saturated { service, waited } if waited.is_zero() => {
+                write!(f, "every upstream of {service} is busy, and too many requests wait")
+            }
+            Self::Saturated { service, waited } => {
+                let waited = waited.as_secs();
+                write!(f, "every upstream of {service} was busy for {waited} s")
+            }
             Self::UnknownHost(host) => write!(f, "no service has the host {host}"),
+            Self::UpstreamTls { service, reason } => {
+                write!(f, "no TLS to an upstream of {service}: {reason}")
+            }
         }
     }
 }

@@ -2,211 +2,124 @@
 //!
 //! **Invariant:** a request is repeated only when no byte of it can have had an effect: the
 //! connection failed before anything was sent, hyper handed the request back untouched, or it is
-//! safe to repeat, has no body, and met a kept connection that its owner was just closing. It moves
-//! to another upstream at most once.
+//! safe to repeat, has no body, and met a kept connection that its owner was just closing. Only
+//! where the policy says so, one that is safe to repeat and has no body is also repeated after an
+//! answer that says that the upstream failed.
 
-use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
 
-use conduit_core::name::ServiceName;
-use conduit_core::service::WhenAllEjected;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
-use crate::body::{BodyError, RequestBody};
-use crate::client::{Client, ConnectError, Doubt, Lease};
+use crate::attempt::{Broken, attempt, copy_of};
+use crate::body::RequestBody;
+use crate::client::{Client, Lease};
 use crate::clocks::Expired;
 use crate::failure::{Failure, FailureKind, Retry, Side};
 use crate::headers;
-use crate::limits::{RETRIES_MAX, STALE_MAX};
 use crate::table::Route;
-use crate::upstream::{InFlight, Observation, Upstream};
+use crate::tries::{Seat, Tries};
+use crate::upstream::{Observation, Seen, is_failure};
 
 /// The head of a response, with what it came on.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
     pub(crate) lease: Lease,
-    pub(crate) in_flight: InFlight,
-    /// How often the request moved to another upstream.
-    pub(crate) retries: u32,
+    pub(crate) seat: Seat,
 }
 
-/// Sends a request to an upstream of `route`.
+/// Sends a request to an upstream of its route, and to others when that may help.
 pub(crate) async fn forward(
     client: &Rc<Client>,
-    connect_timeout: Duration,
     route: &Route,
+    mut tries: Tries<'_>,
     mut request: Request<RequestBody>,
 ) -> Result<Answer, Failure> {
-    let mut tried: Option<(Arc<Upstream>, Failure)> = None;
-    let mut retries = 0;
+    let connect_timeout = route.policy.timeouts.connect;
     let clock = Rc::clone(request.body().clock());
+    let mut seat = clock.until_expired(tries.first()).await.map_err(|e| expired(e, route))??;
     loop {
-        let Some(upstream) = pick(route, tried.as_ref().map(|(upstream, _)| &**upstream)) else {
-            return Err(tried.map_or_else(|| nobody(route), |(_, failure)| failure));
+        let upstream = seat.in_flight.upstream();
+        let copy = if tries.by_status() && request.method().is_idempotent() {
+            copy_of(&request, upstream.transport())
+        } else {
+            None
         };
-        let in_flight = upstream.begin();
-        headers::set_host(request.headers_mut(), &route.policy.host, &upstream);
-        let attempted = clock.until_expired(attempt(client, &upstream, request)).await;
-        let (failure, unsent) = match attempted {
-            Ok(Ok((response, lease))) => {
-                return Ok(Answer { response, lease, in_flight, retries });
-            }
-            Ok(Err(Broken { cause, unsent })) => {
-                (cause.into_failure(&route.service, connect_timeout), unsent)
-            }
-            // The client's own fault is not reported.
-            Err(Expired::Client(after)) => return Err(FailureKind::ClientTimeout { after }.into()),
-            Err(Expired::FirstByte(after) | Expired::Idle(after)) => {
-                let service = route.service.clone();
-                (FailureKind::FirstByteTimeout { service, after }.into(), None)
-            }
-        };
-        if failure.side == Side::Upstream {
-            upstream.report(match failure.retry {
-                Retry::Another => Observation::ConnectFailed,
-                Retry::Never => Observation::NoAnswer,
-            });
-        }
-        match unsent {
-            Some(unsent) if failure.retry == Retry::Another && retries < RETRIES_MAX => {
-                request = *unsent;
-                retries += 1;
-                tried = Some((upstream, failure));
-            }
-            _ => return Err(failure),
-        }
-    }
-}
-
-fn pick(route: &Route, tried: Option<&Upstream>) -> Option<Arc<Upstream>> {
-    let admitted = route.pool.pick(tried);
-    match route.when_all_ejected {
-        WhenAllEjected::Try if tried.is_none() => admitted.or_else(|| route.pool.pick_any()),
-        _ => admitted,
-    }
-}
-
-fn nobody(route: &Route) -> Failure {
-    let reason = route
-        .pool
-        .upstreams()
-        .iter()
-        .filter_map(|upstream| upstream.last_probe())
-        .max_by_key(|probe| probe.at)
-        .and_then(|probe| probe.outcome.reason());
-    FailureKind::NoUpstream { service: route.service.clone(), reason }.into()
-}
-
-/// A try that failed, with the request when it can be sent again.
-struct Broken {
-    cause: Cause,
-    unsent: Option<Box<Request<RequestBody>>>,
-}
-
-enum Cause {
-    /// The client's body ended before its time.
-    Body,
-    Connect(ConnectError),
-    Closed,
-    NotHttp,
-    Unresolved,
-}
-
-impl Cause {
-    fn into_failure(self, service: &ServiceName, connect_timeout: Duration) -> Failure {
-        let service = service.clone();
-        match self {
-            Self::Body => FailureKind::BodyBroken,
-            Self::Connect(ConnectError::TimedOut) => {
-                FailureKind::ConnectTimeout { service, after: connect_timeout }
-            }
-            Self::Connect(ConnectError::Refused(error)) => {
-                FailureKind::ConnectFailed { service, reason: plain(&error) }
-            }
-            Self::Unresolved => FailureKind::ConnectFailed {
-                service,
-                reason: "its name has no address yet".to_owned(),
-            },
-            Self::Closed => FailureKind::ClosedEarly(service),
-            Self::NotHttp => FailureKind::BadResponse(service),
-        }
-        .into()
-    }
-}
-
-/// `connection refused`, without the number that the system adds.
-fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::Other => error.to_string(),
-        kind => kind.to_string(),
-    }
-}
-
-/// Tries one upstream, over a kept connection if there is one.
-async fn attempt(
-    client: &Rc<Client>,
-    upstream: &Arc<Upstream>,
-    mut request: Request<RequestBody>,
-) -> Result<(Response<Incoming>, Lease), Broken> {
-    let Some(address) = upstream.socket() else {
-        return Err(Broken { cause: Cause::Unresolved, unsent: Some(Box::new(request)) });
-    };
-    let mut stale = 0;
-    loop {
-        let kept = (stale < STALE_MAX).then(|| client.reuse(address)).flatten();
-        let reused = kept.is_some();
-        let (mut lease, replay) = match kept {
-            Some((lease, Doubt::MayClose)) => (lease, copy_of(&request)),
-            Some((lease, Doubt::None)) => (lease, None),
-            None => match client.connect(address).await {
-                Ok(lease) => (lease, None),
-                Err(error) => {
-                    return Err(Broken {
-                        cause: Cause::Connect(error),
-                        unsent: Some(Box::new(request)),
-                    });
+        headers::set_host(request.headers_mut(), &route.policy.host, upstream);
+        let attempted = attempt(client, upstream, connect_timeout, request);
+        let attempted = match clock.until_expired(attempted).await {
+            Ok(attempted) => attempted,
+            Err(expiry) => {
+                let failure = expired(expiry, route);
+                if failure.side == Side::Upstream {
+                    upstream.failed(Instant::now());
+                    upstream.report(observed(&failure));
                 }
-            },
-        };
-        request.body().begin();
-        let mut error = match lease.sender().try_send_request(request).await {
-            Ok(response) => return Ok((response, lease)),
-            Err(error) => error,
-        };
-        let untouched = error.take_message();
-        let cause = match error.error() {
-            error if error.is_parse() => Cause::NotHttp,
-            error if is_of_the_body(error) => Cause::Body,
-            _ => Cause::Closed,
-        };
-        request = match (untouched, replay) {
-            (Some(untouched), _) if reused => untouched,
-            (None, Some(copy)) if matches!(cause, Cause::Closed) => copy,
-            _ => {
-                return Err(Broken { cause, unsent: None });
+                return Err(failure);
             }
         };
-        stale = if reused { stale + 1 } else { STALE_MAX };
+        (seat, request) = match attempted {
+            Ok((response, lease)) => {
+                let status = response.status();
+                let timed = route.pool.settings().outliers.slow_factor.is_some();
+                let took = timed.then(|| seat.began.elapsed());
+                upstream.observe(Seen::Head { status, took });
+                let next = match copy {
+                    Some(copy) if is_failure(status.as_u16()) => {
+                        tries.instead(&seat.in_flight).map(|next| (next, copy))
+                    }
+                    _ => None,
+                };
+                let Some(next) = next else {
+                    return Ok(Answer { response, lease, seat });
+                };
+                upstream.failed(Instant::now());
+                next
+            }
+            Err(Broken { cause, unsent }) => {
+                let failure = cause.into_failure(&route.service, connect_timeout);
+                // The client's own fault says nothing about the upstream.
+                if failure.side == Side::Upstream {
+                    upstream.failed(Instant::now());
+                    upstream.report(observed(&failure));
+                }
+                let again = match (failure.retry, &failure.kind) {
+                    (Retry::Another, _) => unsent.map(|unsent| *unsent),
+                    (_, FailureKind::ClosedEarly(_)) => copy,
+                    _ => None,
+                };
+                let Some(again) = again else { return Err(failure) };
+                let Some(next) = tries.after_failure(seat.in_flight).await else {
+                    return Err(failure);
+                };
+                (next, again)
+            }
+        };
     }
 }
 
-/// Whether the client's body broke off, and not the upstream.
-fn is_of_the_body(error: &hyper::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<BodyError>())
+fn expired(expired: Expired, route: &Route) -> Failure {
+    match expired {
+        Expired::Client(after) => FailureKind::ClientTimeout { after },
+        Expired::FirstByte(after) | Expired::Idle(after) => {
+            FailureKind::FirstByteTimeout { service: route.service.clone(), after }
+        }
+    }
+    .into()
 }
 
-/// A copy of a request that may be sent twice: safe to repeat, and without a body.
-fn copy_of(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    if !request.method().is_idempotent() || !request.body().is_empty() {
-        return None;
+fn observed(failure: &Failure) -> Observation {
+    match &failure.kind {
+        FailureKind::ConnectFailed { reason, .. } if reason == REFUSED => {
+            Observation::ConnectRefused
+        }
+        FailureKind::ConnectTimeout { .. } => Observation::ConnectTimedOut,
+        _ if failure.retry == Retry::Another => Observation::ConnectFailed,
+        _ => Observation::NoAnswer,
     }
-    let mut copy = Request::new(RequestBody::empty(request.body().clock()));
-    request.method().clone_into(copy.method_mut());
-    request.uri().clone_into(copy.uri_mut());
-    request.headers().clone_into(copy.headers_mut());
-    Some(copy)
 }
+
+/// How [`attempt`] says that nobody listens.
+const REFUSED: &str = "connection refused";

@@ -8,6 +8,7 @@
 
 pub mod access_log;
 pub mod compile;
+pub mod connect;
 pub mod error;
 pub mod fingerprint;
 #[cfg(any(test, fuzzing))]
@@ -23,12 +24,14 @@ pub mod table;
 pub mod tcp;
 pub mod upstream;
 
+mod attempt;
 mod authority;
 mod body;
 mod client;
 mod clocks;
 mod conn;
 mod connections;
+mod cookie;
 mod exchange;
 mod failure;
 mod forward;
@@ -45,6 +48,7 @@ mod service;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod upgrade;
 mod websocket;
 pub mod worker;

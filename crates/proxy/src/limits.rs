@@ -16,18 +16,11 @@ pub struct Limits {
     pub drain: Duration,
     /// How long a connection without a request in flight is kept.
     pub idle: Duration,
-    /// How long connecting to an upstream may take.
-    pub connect: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections_max: CONNECTIONS_MAX,
-            drain: DRAIN_TIMEOUT,
-            idle: IDLE_TIMEOUT,
-            connect: CONNECT_TIMEOUT,
-        }
+        Self { connections_max: CONNECTIONS_MAX, drain: DRAIN_TIMEOUT, idle: IDLE_TIMEOUT }
     }
 }
 
@@ -37,7 +30,7 @@ pub const CONNECTIONS_MAX: usize = 20_000;
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Closes a connection that asks nothing, or takes this long to finish a request's head.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// For connecting to an upstream. The time to its first byte has no bound here: a busy inference
+/// For connecting to an upstream, TLS included. The time to its first byte has no bound here: a busy inference
 /// engine may take minutes. Bounds per service come with their own configuration.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the accepted connection to the end of the TLS handshake.
@@ -103,6 +96,21 @@ pub(crate) const H2_CONNECTION_WINDOW_BYTES: u32 = 1_024 * 1_024;
 /// What is queued to be sent per stream.
 pub(crate) const H2_SEND_BYTES_MAX: usize = 128 * 1_024;
 
+/// HTTP/2 connections per upstream and worker. When all are full, requests wait in their queues.
+pub(crate) const H2_UPSTREAM_CONNECTIONS_MAX: usize = 8;
+/// Requests in flight per HTTP/2 connection to an upstream, or fewer when it says so.
+pub(crate) const H2_UPSTREAM_STREAMS_MAX: usize = 100;
+/// What an upstream may send ahead per stream.
+pub(crate) const H2_UPSTREAM_STREAM_WINDOW_BYTES: u32 = 256 * 1_024;
+/// What an upstream may send ahead per connection: as much as on all its streams.
+pub(crate) const H2_UPSTREAM_CONNECTION_WINDOW_BYTES: u32 =
+    H2_UPSTREAM_STREAMS_MAX as u32 * H2_UPSTREAM_STREAM_WINDOW_BYTES;
+/// From this silence on, an HTTP/2 upstream with requests in flight is asked whether it lives. More
+/// than five minutes: gRPC servers end connections, and the streams on them, that ask more often.
+pub(crate) const H2_PING_AFTER: Duration = Duration::from_secs(310);
+/// What it gets to answer.
+pub(crate) const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// Idle connections kept per upstream and worker.
 pub(crate) const UPSTREAM_IDLE_MAX: usize = 128;
 /// How long an idle connection to an upstream is kept. Servers often close sooner; see
@@ -111,8 +119,10 @@ pub(crate) const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// From this idle time on, an upstream may be closing the connection at the very moment it is
 /// used again, so requests that can be repeated are kept for one more try.
 pub(crate) const REPLAY_AFTER: Duration = Duration::from_secs(1);
-/// How often a request may be moved to another upstream, when nothing was sent yet.
-pub(crate) const RETRIES_MAX: u32 = 1;
+/// How often a request may be moved to another upstream, where the policy does not say.
+pub(crate) const RETRIES_MAX: usize = 1;
+/// Retries in percent of the requests of the last ten seconds, where the policy does not say.
+pub(crate) const RETRY_PERCENT: u8 = 20;
 /// Dead pooled connections that one request may meet before a fresh one is opened.
 pub(crate) const STALE_MAX: u32 = 3;
 /// What a client is told to wait after a 503.

@@ -163,6 +163,9 @@ pub(crate) struct ServiceCounters {
     /// Of a service of byte streams.
     pub(crate) streams: StreamCounters,
     endings: [AtomicU64; ENDINGS],
+    retries_refused: AtomicU64,
+    queued: AtomicU64,
+    queue_refused: AtomicU64,
 }
 
 /// How a request ended.
@@ -182,6 +185,28 @@ pub(crate) enum Ending {
     IdleTimeout,
 }
 
+/// A request that waits in the queue of its service, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Queued(Arc<ServiceCounters>);
+
+impl Queued {
+    pub(crate) fn begin(counters: &Arc<ServiceCounters>) -> Self {
+        counters.queued.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counters))
+    }
+
+    /// It found no place in time, or not even one in the queue.
+    pub(crate) fn gave_up(&self) {
+        self.0.queue_refused.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.0.queued.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl ServiceCounters {
     pub(crate) fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -192,10 +217,12 @@ impl ServiceCounters {
         self.first_byte.note(after);
     }
 
-    pub(crate) fn retried(&self, times: u32) {
-        if times > 0 {
-            self.retries.fetch_add(u64::from(times), Ordering::Relaxed);
-        }
+    pub(crate) fn retried(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retry_refused(&self) {
+        self.retries_refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts how a request ended, when it is not the usual way.
@@ -261,6 +288,9 @@ struct Sum {
     retries: u64,
     streams: StreamSum,
     endings: [u64; ENDINGS],
+    retries_refused: u64,
+    queued: u64,
+    queue_refused: u64,
 }
 
 impl Sum {
@@ -279,6 +309,9 @@ impl Sum {
         for (sum, value) in self.endings.iter_mut().zip(&counters.endings) {
             *sum += read(value);
         }
+        self.retries_refused += read(&counters.retries_refused);
+        self.queued += read(&counters.queued);
+        self.queue_refused += read(&counters.queue_refused);
     }
 }
 
@@ -354,15 +387,12 @@ fn encode_services(
             ConstCounter::new(read(sum)).encode(metric.encode_family(&labels)?)?;
         }
     }
-    let mut metric = encoder.encode_descriptor(
-        "proxy_requests_in_flight",
-        "Requests under way",
-        None,
-        MetricType::Gauge,
-    )?;
-    for (service, sum) in sums {
-        let labels = [("service", service.as_str())];
-        ConstGauge::new(sum.in_flight.cast_signed()).encode(metric.encode_family(&labels)?)?;
+    for (name, help, read) in GAUGES {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (service, sum) in sums {
+            let labels = [("service", service.as_str())];
+            ConstGauge::new(read(sum).cast_signed()).encode(metric.encode_family(&labels)?)?;
+        }
     }
     for (name, help, read) in HISTOGRAMS {
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
@@ -397,10 +427,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One counter per service: its name, its help, and where it is.
+/// One number per service: its name, its help, and where it is.
 type PerService = (&'static str, &'static str, fn(&Sum) -> u64);
 
-const PER_SERVICE: [PerService; 8] = [
+const PER_SERVICE: [PerService; 10] = [
     ("proxy_request_bytes", "Bytes of request bodies", |sum| sum.bytes_in),
     ("proxy_response_bytes", "Bytes of response bodies", |sum| sum.bytes_out),
     ("proxy_retries", "Requests moved to another upstream", |sum| sum.retries),
@@ -422,6 +452,20 @@ const PER_SERVICE: [PerService; 8] = [
     ("proxy_idle_timeouts", "Answers cut because their upstream fell silent", |sum| {
         sum.endings[Ending::IdleTimeout as usize]
     }),
+    (
+        "proxy_retries_refused",
+        "Failed requests that the retry budget kept from another upstream",
+        |sum| sum.retries_refused,
+    ),
+    (
+        "proxy_queue_refused",
+        "Requests that waited for a place in vain, or found the queue full",
+        |sum| sum.queue_refused,
+    ),
+];
+const GAUGES: [PerService; 2] = [
+    ("proxy_requests_in_flight", "Requests under way", |sum| sum.in_flight),
+    ("proxy_requests_queued", "Requests that wait for a place", |sum| sum.queued),
 ];
 /// One histogram per service: its name, its help, and where it is.
 type PerServiceHistogram = (&'static str, &'static str, fn(&Sum) -> &Durations);

@@ -52,12 +52,13 @@ fn advice(kind: &FailureKind) -> &'static str {
         FailureKind::ClientTimeout { .. } => "Check the connection, and send it again.",
         FailureKind::ConnectFailed { .. }
         | FailureKind::ConnectTimeout { .. }
-        | FailureKind::NoUpstream { .. } => {
+        | FailureKind::NoUpstream { .. }
+        | FailureKind::UpstreamTls { .. } => {
             "The program behind the service does not answer. It may just be starting: try again in \
              a moment. If it stays like this, tell the operator, who can ask \
              <code>conduit status</code>."
         }
-        FailureKind::FirstByteTimeout { .. } => {
+        FailureKind::FirstByteTimeout { .. } | FailureKind::Saturated { .. } => {
             "The program behind the service is busy, or stuck. Try again later."
         }
         FailureKind::MethodRefused => "Nothing can be done in a browser about this.",

@@ -1,26 +1,34 @@
 //! The upstreams of one service, and the choice among them.
 //!
-//! Pingora's round robin walks the *admitted* upstreams only: the prober rebuilds the selection on
-//! every flip and swaps it, because a selection that has to step over ejected ones spreads their
-//! share unevenly.
+//! A selection is made ready whenever an upstream flips, and swapped: one that had to step over
+//! ejected upstreams would spread their share unevenly. It says where to look first; when that
+//! place is taken, or was tried, or has just flipped, the pool looks at all upstreams of the first
+//! rank that still has an untried one. Ranks are priorities, and within each the upstreams that
+//! never answered a probe come last.
 //!
-//! **Invariant:** a pick never returns an ejected upstream (except [`Pool::pick_any`], which says
-//! so), takes no lock and waits for nothing.
+//! **Invariant:** a place is never given at an upstream that an operator holds back, nor at an
+//! ejected one (unless the request says that any will do, and none is admitted), nor at one that was tried, nor beyond the limit of requests in
+//! flight. Choosing takes no lock; only who has to wait waits.
 
-use std::collections::BTreeSet;
-use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use conduit_core::health::{Health, UpstreamState};
+use conduit_core::hold::Hold;
 use conduit_core::name::{Host, ServiceName};
-use pingora_load_balancing::selection::{BackendIter, BackendSelection, RoundRobin};
-use pingora_load_balancing::{Backend, Extensions};
 
-use crate::upstream::{Upstream, UpstreamSpec};
+use crate::upstream::{InFlight, Upstream, UpstreamSpec};
 
+mod ask;
+mod budget;
+mod queue;
+mod selection;
 mod settings;
+pub use ask::{Ask, Refused, Wish};
+pub(crate) use budget::RetryBudget;
+pub use queue::Queue;
+use selection::Selection;
 pub use settings::PoolSettings;
 
 /// The candidates for the requests of one service.
@@ -29,9 +37,20 @@ pub struct Pool {
     host: Host,
     settings: PoolSettings,
     upstreams: Box<[Arc<Upstream>]>,
+    /// The share of each upstream, from 1 on.
+    weights: Box<[u16]>,
+    /// The priority of each upstream; lower ones come first.
+    priorities: Box<[u8]>,
+    /// Requests in flight per upstream.
+    in_flight_max: Option<usize>,
+    /// What operators hold back; it counts once [`Pool::settle`] was called.
+    holds: Box<[Hold]>,
     selection: ArcSwap<Selection>,
-    /// Where [`Pool::pick_any`] goes on.
-    any: AtomicUsize,
+    /// Where a look at all upstreams begins.
+    turn: AtomicUsize,
+    /// Who waits; absent when nothing limits the requests in flight.
+    queue: Option<Arc<Queue>>,
+    budget: RetryBudget,
 }
 
 impl Pool {
@@ -42,15 +61,54 @@ impl Pool {
         settings: PoolSettings,
         upstreams: Vec<Arc<Upstream>>,
     ) -> Self {
-        let selection = Selection::of(&upstreams);
-        Self {
+        let share = |upstream: &Arc<Upstream>| {
+            settings.shares.iter().find(|share| share.upstream == *upstream.addr())
+        };
+        let weight = |upstream| share(upstream).map_or(1, |share| share.weight.max(1));
+        let priority = |upstream| share(upstream).map_or(0, |share| share.priority);
+        let pool = Self {
+            weights: upstreams.iter().map(weight).collect(),
+            priorities: upstreams.iter().map(priority).collect(),
+            queue: settings.in_flight_max.map(|_| queue_of(&upstreams)),
+            in_flight_max: settings.in_flight_max.map(|max| max as usize),
             service,
             host,
             settings,
             upstreams: upstreams.into(),
-            selection: ArcSwap::from_pointee(selection),
-            any: AtomicUsize::new(0),
+            holds: Box::default(),
+            selection: ArcSwap::from_pointee(Selection::Nobody),
+            turn: AtomicUsize::new(0),
+            budget: RetryBudget::new(),
+        };
+        pool.refresh();
+        pool
+    }
+
+    /// The same, with what operators hold back.
+    #[must_use]
+    pub fn holding(self, holds: &[Hold]) -> Self {
+        Self { holds: holds.into(), ..self }
+    }
+
+    /// Makes what is held back count; the caller has just published this pool.
+    pub(crate) fn settle(&self) {
+        let mut changed = false;
+        for upstream in &self.upstreams {
+            changed |= upstream.set_hold(self.hold(upstream).map(|hold| hold.kind));
         }
+        if changed {
+            self.refresh();
+        }
+    }
+
+    /// Who holds an upstream back, if anybody.
+    pub fn hold(&self, upstream: &Upstream) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.upstream == *upstream.addr())
+    }
+
+    /// Everything that is held back.
+    pub(crate) fn holds(&self) -> &[Hold] {
+        &self.holds
     }
 
     /// The service these are the upstreams of.
@@ -73,37 +131,53 @@ impl Pool {
         &self.upstreams
     }
 
-    /// Chooses among the admitted upstreams; after a failed try, another than the one `tried`.
-    pub fn pick(&self, tried: Option<&Upstream>) -> Option<Arc<Upstream>> {
-        let usable = |upstream: &&Arc<Upstream>| {
-            upstream.is_admitted() && tried.is_none_or(|t| !std::ptr::eq(t, Arc::as_ptr(upstream)))
-        };
-        let selection = self.selection.load();
-        let chosen = match &**selection {
-            Selection::Nobody => None,
-            Selection::One(place) => self.upstreams.get(*place),
-            Selection::Several(round) => round
-                .iter(b"")
-                .next()
-                .and_then(place_of)
-                .and_then(|place| self.upstreams.get(place)),
-        };
-        chosen
-            .filter(usable)
-            // The choice was tried already, or a flip is overtaking the selection.
-            .or_else(|| self.rotated().find(usable))
-            .cloned()
+    /// Who could take a request now, without taking a place there; another than the one `tried`.
+    pub fn pick(&self, tried: Option<&Arc<Upstream>>) -> Option<Arc<Upstream>> {
+        let ask = Ask { tried: tried.map_or(&[], std::slice::from_ref), ..Ask::default() };
+        self.place(&ask).ok().map(|in_flight| Arc::clone(in_flight.upstream()))
     }
 
-    /// Chooses among all upstreams, ejected or not: for services that would rather try.
-    pub fn pick_any(&self) -> Option<Arc<Upstream>> {
-        self.rotated().next().cloned()
+    /// Takes a place for a request, if there is one and nobody waits for it.
+    ///
+    /// # Errors
+    /// [`Refused::Nobody`] or [`Refused::Full`].
+    pub fn reserve(&self, ask: &Ask<'_>) -> Result<InFlight, Refused> {
+        match &self.queue {
+            Some(queue) if queue.waiting() > 0 => Err(Refused::Full),
+            _ => self.place(ask),
+        }
+    }
+
+    /// Waits for a place, after [`Pool::reserve`] found them all taken.
+    ///
+    /// # Errors
+    /// [`Refused::Nobody`], [`Refused::QueueFull`] or [`Refused::TimedOut`].
+    pub async fn wait(&self, ask: &Ask<'_>) -> Result<InFlight, Refused> {
+        let most = self.settings.queue_max as usize;
+        let queue = self.queue.as_ref().ok_or(Refused::Full)?;
+        let mut waiting = queue.enter(most).ok_or(Refused::QueueFull)?;
+        let found = waiting.until(|| match self.place(ask) {
+            Err(Refused::Full) => None,
+            other => Some(other),
+        });
+        let waited = tokio::time::timeout(self.settings.queue_timeout, found).await;
+        waited.unwrap_or(Err(Refused::TimedOut))
+    }
+
+    /// How many requests wait for a place.
+    pub fn waiting(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.waiting())
+    }
+
+    /// What is left for retries.
+    pub(crate) fn budget(&self) -> &RetryBudget {
+        &self.budget
     }
 
     /// How the service is doing, judged by its upstreams.
     pub fn health(&self) -> Health {
         let counts = self.counts();
-        Health::of(counts.admitted, counts.ejected, self.upstreams.len())
+        Health::of(counts.admitted, counts.ejected + counts.draining, self.upstreams.len())
     }
 
     /// How many upstreams are in which state.
@@ -115,9 +189,13 @@ impl Pool {
         counts
     }
 
-    /// Rebuilds the selection after a flip; only the prober calls this.
+    /// Makes the selection anew after a flip; only the prober and a publication call this.
     pub(crate) fn refresh(&self) {
-        self.selection.store(Arc::new(Selection::of(&self.upstreams)));
+        self.selection.store(Arc::new(Selection::of(self)));
+        if let Some(queue) = &self.queue {
+            // Who waits may have a place now, or nobody left to wait for.
+            queue.freed();
+        }
     }
 
     /// Whether a pool compiled for this host, settings and upstreams would be this one.
@@ -132,15 +210,100 @@ impl Pool {
             && self.upstreams.iter().map(|upstream| upstream.spec()).eq(specs)
     }
 
-    /// Every upstream once, starting one further at each call.
-    fn rotated(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+    /// Takes a place: where the client was before, where the selection says, or where there is one.
+    fn place(&self, ask: &Ask<'_>) -> Result<InFlight, Refused> {
+        if let Some(held) = ask.wish.held
+            && let Some(place) = self.places().find(|place| self.upstreams[*place].id() == held)
+            && let Some(in_flight) = self.take(place, ask)
+        {
+            return Ok(in_flight);
+        }
+        let chosen = self.selection.load().choose(self, ask);
+        chosen.and_then(|place| self.take(place, ask)).map_or_else(|| self.search(ask), Ok)
+    }
+
+    /// Takes a place at this one, unless it is ejected, was tried, or has its fill.
+    fn take(&self, place: usize, ask: &Ask<'_>) -> Option<InFlight> {
+        let upstream = &self.upstreams[place];
+        (upstream.is_admitted() && !ask.tried(upstream))
+            .then(|| upstream.try_begin(self.in_flight_max))
+            .flatten()
+    }
+
+    /// Looks at every upstream of the first rank that has an untried one. What was tried counts
+    /// like an ejected one: the request moves on to the next rank.
+    fn search(&self, ask: &Ask<'_>) -> Result<InFlight, Refused> {
+        let untried = |place: &usize| !ask.tried(&self.upstreams[*place]);
+        for _ in self.places() {
+            let Some(rank) = self.places().filter(untried).filter_map(|p| self.rank(p)).min()
+            else {
+                return self.any(ask);
+            };
+            let mut of_rank = self.rotated().filter(|place| self.rank(*place) == Some(rank));
+            if let Some(in_flight) = of_rank.find_map(|place| self.take(place, ask)) {
+                return Ok(in_flight);
+            }
+            if self.in_flight_max.is_some() {
+                return Err(Refused::Full);
+            }
+            // It has flipped under our eyes; look again.
+        }
+        Err(Refused::Nobody)
+    }
+
+    /// The last resort of services that would rather try: any upstream, although all are ejected.
+    /// What an operator holds back stays held back.
+    fn any(&self, ask: &Ask<'_>) -> Result<InFlight, Refused> {
+        if !ask.any || !ask.tried.is_empty() || self.upstreams.iter().all(|u| u.is_held()) {
+            return Err(Refused::Nobody);
+        }
+        self.rotated()
+            .map(|place| &self.upstreams[place])
+            .filter(|upstream| !upstream.is_held())
+            .find_map(|upstream| upstream.try_begin(self.in_flight_max))
+            .ok_or(Refused::Full)
+    }
+
+    /// Whether a request could be sent there.
+    fn is_open(&self, place: usize, ask: &Ask<'_>) -> bool {
+        let upstream = &self.upstreams[place];
+        upstream.is_admitted()
+            && !ask.tried(upstream)
+            && self.in_flight_max.is_none_or(|max| upstream.in_flight() < max)
+    }
+
+    /// In which order it is used: lower ones first; `None` while it receives nothing.
+    fn rank(&self, place: usize) -> Option<(u8, bool)> {
+        match self.upstreams[place].state() {
+            UpstreamState::Admitted => Some((self.priorities[place], false)),
+            UpstreamState::Unproven => Some((self.priorities[place], true)),
+            UpstreamState::Draining | UpstreamState::Ejected => None,
+        }
+    }
+
+    fn places(&self) -> std::ops::Range<usize> {
+        0..self.upstreams.len()
+    }
+
+    /// Every place once, starting one further at each call.
+    fn rotated(&self) -> impl Iterator<Item = usize> {
         let len = self.upstreams.len();
         let start = match len {
             0 | 1 => 0,
-            _ => self.any.fetch_add(1, Ordering::Relaxed) % len,
+            _ => self.turn.fetch_add(1, Ordering::Relaxed) % len,
         };
-        self.upstreams[start..].iter().chain(&self.upstreams[..start])
+        (start..len).chain(0..start)
     }
+}
+
+/// The queue that some of these upstreams have already, or a new one, which they all join.
+fn queue_of(upstreams: &[Arc<Upstream>]) -> Arc<Queue> {
+    let known = upstreams.iter().find_map(|upstream| upstream.queue());
+    let queue = known.map_or_else(|| Arc::new(Queue::new()), Arc::clone);
+    for upstream in upstreams {
+        upstream.join(&queue);
+    }
+    queue
 }
 
 impl std::fmt::Debug for Pool {
@@ -158,6 +321,8 @@ impl std::fmt::Debug for Pool {
 pub struct StateCounts {
     /// They answered a probe and receive traffic.
     pub admitted: usize,
+    /// An operator drained them: they finish what they have.
+    pub draining: usize,
     /// They receive none.
     pub ejected: usize,
     /// They receive traffic, and were not probed yet.
@@ -169,61 +334,12 @@ impl StateCounts {
     pub fn add(&mut self, state: UpstreamState) {
         match state {
             UpstreamState::Admitted => self.admitted += 1,
+            UpstreamState::Draining => self.draining += 1,
             UpstreamState::Ejected => self.ejected += 1,
             UpstreamState::Unproven => self.unproven += 1,
         }
     }
 }
-
-/// The choice among the upstreams that were admitted when it was built; places are indices into
-/// the pool's upstreams.
-enum Selection {
-    Nobody,
-    One(usize),
-    Several(Arc<RoundRobin>),
-}
-
-impl Selection {
-    fn of(upstreams: &[Arc<Upstream>]) -> Self {
-        let admitted = upstreams
-            .iter()
-            .enumerate()
-            .filter(|(_, upstream)| upstream.is_admitted())
-            .map(|(place, _)| place);
-        let mut places = admitted.clone();
-        match (places.next(), places.next()) {
-            (None, _) => Self::Nobody,
-            (Some(only), None) => Self::One(only),
-            _ => {
-                let set: BTreeSet<Backend> = admitted.map(stand_in).collect();
-                Self::Several(Arc::new(RoundRobin::build(&set)))
-            }
-        }
-    }
-}
-
-/// What stands for an upstream in pingora's selection: its place in the pool, written as an
-/// address, since a host name has none and two names may share one.
-fn stand_in(place: usize) -> Backend {
-    let address = Ipv6Addr::from_bits(place as u128);
-    Backend {
-        addr: SocketAddr::from((address, STAND_IN_PORT)).into(),
-        weight: WEIGHT,
-        ext: Extensions::new(),
-    }
-}
-
-fn place_of(backend: &Backend) -> Option<usize> {
-    match backend.addr.as_inet()? {
-        SocketAddr::V6(address) => usize::try_from(address.ip().to_bits()).ok(),
-        SocketAddr::V4(_) => None,
-    }
-}
-
-/// Every upstream gets the same share; pingora panics when all weights are 0.
-const WEIGHT: usize = 1;
-/// Means nothing; an address needs one.
-const STAND_IN_PORT: u16 = 1;
 
 #[cfg(test)]
 mod tests;

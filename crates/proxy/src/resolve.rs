@@ -13,22 +13,36 @@ use std::sync::Arc;
 use conduit_core::upstream::{UpstreamAddr, UpstreamHost};
 use tokio::net::lookup_host;
 
-/// Looks up upstreams with the system's resolver; cheap to clone.
+use crate::connect::Connector;
+
+/// Looks up upstreams with the system's resolver, for those who then connect; cheap to clone.
 #[derive(Clone)]
 pub struct Resolver {
     allows: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    connector: Connector,
 }
 
 impl Resolver {
     /// A resolver that hands on the addresses that `allows` lets through.
     pub fn new(allows: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
-        Self { allows: Arc::new(allows) }
+        Self { allows: Arc::new(allows), connector: Connector::default() }
+    }
+
+    /// The same, for connections opened by `connector`.
+    #[must_use]
+    pub fn with_connector(self, connector: Connector) -> Self {
+        Self { connector, ..self }
+    }
+
+    /// What opens connections to what was found.
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
     }
 
     /// Where to try to connect, in this order: `last` first while the name still has it.
     ///
     /// # Errors
-    /// When there is no address, or none that is allowed. Literal addresses were judged when they
+    /// When there is no address, as for a Unix socket, or none that is allowed. Literal addresses were judged when they
     /// were registered.
     pub async fn lookup(
         &self,
@@ -38,6 +52,7 @@ impl Resolver {
         let name = match addr.host() {
             UpstreamHost::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, addr.port())]),
             UpstreamHost::Name(name) => name,
+            UpstreamHost::Unix(_) => return Err(ResolveError::NotFound),
         };
         let found =
             lookup_host((&**name, addr.port())).await.map_err(|_| ResolveError::NotFound)?;

@@ -136,7 +136,7 @@ pub(crate) fn failure(failure: &Failure, asker: &Asker, id: HeaderValue) -> Resp
     }
     match kind {
         FailureKind::Refused(refusal) => refusal.write(headers),
-        FailureKind::NoUpstream { .. } => {
+        FailureKind::NoUpstream { .. } | FailureKind::Saturated { .. } => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         FailureKind::Maintenance(_) => {
@@ -173,7 +173,8 @@ fn status_of(kind: &FailureKind) -> StatusCode {
         }
         FailureKind::BadResponse(_)
         | FailureKind::ClosedEarly(_)
-        | FailureKind::ConnectFailed { .. } => StatusCode::BAD_GATEWAY,
+        | FailureKind::ConnectFailed { .. }
+        | FailureKind::UpstreamTls { .. } => StatusCode::BAD_GATEWAY,
         FailureKind::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         FailureKind::ClientTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
         FailureKind::ConnectTimeout { .. } | FailureKind::FirstByteTimeout { .. } => {
@@ -181,9 +182,9 @@ fn status_of(kind: &FailureKind) -> StatusCode {
         }
         FailureKind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
         FailureKind::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-        FailureKind::Maintenance(_) | FailureKind::NoUpstream { .. } => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        FailureKind::Maintenance(_)
+        | FailureKind::NoUpstream { .. }
+        | FailureKind::Saturated { .. } => StatusCode::SERVICE_UNAVAILABLE,
         FailureKind::PathRefused | FailureKind::UnknownHost(_) => StatusCode::NOT_FOUND,
         FailureKind::Refused(refusal) => refusal.status(),
     }

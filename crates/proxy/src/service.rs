@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use conduit_core::name::ServiceName;
-use conduit_core::policy::OriginPolicy;
+use conduit_core::policy::{Balance, OriginPolicy};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -33,12 +33,15 @@ use crate::gate::access::Granted;
 use crate::gate::{Entered, Gate, Pass, Visitor};
 use crate::headers::{self, X_REQUEST_ID, told};
 use crate::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT};
+use crate::pool::Wish;
 use crate::respond::Asker;
 use crate::streams::{self, Events};
 use crate::table::{Route, RouteTable};
+use crate::tries::Tries;
+use crate::upstream::Upstream;
 use crate::websocket::{self, WEBSOCKET};
 use crate::worker::Worker;
-use crate::{redirect, respond, upgrade};
+use crate::{cookie, redirect, respond, upgrade};
 
 /// Serves the requests of one connection.
 #[derive(Debug)]
@@ -354,27 +357,56 @@ impl Service {
         request: Request<Incoming>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
-        let outgoing = self.outgoing(request, &passage, exchange)?;
+        let mut outgoing = self.outgoing(request, &passage, exchange)?;
         let route = passage.route;
-        let answer = forward::forward(
-            self.worker.client(),
-            self.worker.settings().limits.connect,
-            route,
-            outgoing,
-        )
-        .await?;
+        let wish = self.wish(route, &mut outgoing, passage.client);
+        let tries = Tries::new(route, exchange, wish);
+        let answer = forward::forward(self.worker.client(), route, tries, outgoing).await?;
+        let upstream = answer.seat.in_flight.upstream();
         if let Some(line) = exchange.line() {
-            line.set_upstream(answer.in_flight.upstream());
+            line.set_upstream(upstream);
         }
         let status = answer.response.status();
-        if status == StatusCode::SWITCHING_PROTOCOLS {
-            return self.switched(route, answer, passage.switch);
-        }
-        // To a client that asked for a tunnel, any success would be one (RFC 9110 §9.3.6).
-        if status.is_success() && passage.switch.is_some_and(|switch| switch.key.is_some()) {
+        let is_tunnel = passage.switch.as_ref().is_some_and(|switch| switch.key.is_some());
+        let cookie = self.cookie(route, wish, upstream);
+        let mut response = if status == StatusCode::SWITCHING_PROTOCOLS {
+            self.switched(route, answer, passage.switch)?
+        } else if status.is_success() && is_tunnel {
+            // To a client that asked for a tunnel, any success would be one (RFC 9110 §9.3.6).
             return Err(FailureKind::BadResponse(route.service.clone()).into());
+        } else {
+            incoming(answer, exchange)
+        };
+        if let Some(cookie) = cookie {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
         }
-        Ok(incoming(answer, exchange))
+        Ok(response)
+    }
+
+    /// What a request brings along for the choice of its upstream.
+    fn wish(
+        &self,
+        route: &Route,
+        outgoing: &mut Request<RequestBody>,
+        client: &headers::Client,
+    ) -> Wish {
+        let balance = &route.pool.settings().balance;
+        let sticky = route.policy.sticky.as_ref();
+        if sticky.is_none() && !matches!(balance, Balance::Hash(_)) {
+            return Wish::default();
+        }
+        let uri = std::mem::take(outgoing.uri_mut());
+        let wish = Wish::of(balance, sticky, outgoing.headers_mut(), uri.path(), client.address());
+        *outgoing.uri_mut() = uri;
+        wish
+    }
+
+    /// The cookie that keeps the client on `upstream`, unless it has it already.
+    fn cookie(&self, route: &Route, wish: Wish, upstream: &Upstream) -> Option<HeaderValue> {
+        let sticky = route.policy.sticky.as_ref()?;
+        let id = upstream.id();
+        let secure = matches!(self.entrance, Entrance::Https { .. });
+        (wish.held != Some(id)).then(|| cookie::set_id(sticky.cookie.as_str(), id, secure))?
     }
 
     /// Turns a client's request into what an upstream gets.
@@ -447,7 +479,7 @@ impl Service {
             &self.connection,
             switch.downstream,
             upstream,
-            answer.in_flight,
+            answer.seat.in_flight,
             held,
         );
         let protocol = headers::upgrade(theirs.headers()).unwrap_or(switch.protocol);
@@ -519,7 +551,7 @@ fn decide_encrypted(
 /// Passes an upstream's response on.
 fn incoming(answer: Answer, exchange: &mut Exchange) -> Response<ResponseBody> {
     let (mut parts, body) = answer.response.into_parts();
-    exchange.answered_by(answer.lease, answer.in_flight, answer.retries);
+    exchange.answered_by(answer.lease, answer.seat, parts.status);
     headers::to_client(&mut parts.headers);
     let events = streams::is_stream(&parts.headers).then(|| {
         streams::pass_at_once(&mut parts.headers);

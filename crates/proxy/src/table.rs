@@ -81,6 +81,17 @@ impl RouteTable {
         self.watched.get(service).map(Watched::pool)
     }
 
+    /// Makes what operators hold back of these services count. Compiling touches nothing that the
+    /// table before it uses, so whoever publishes calls this right after.
+    pub fn settle<'a>(&self, services: impl IntoIterator<Item = &'a ServiceName>) {
+        services.into_iter().filter_map(|name| self.pool(name)).for_each(|pool| pool.settle());
+    }
+
+    /// The same for every service, of the first table.
+    pub fn settle_all(&self) {
+        self.pools().for_each(|pool| pool.settle());
+    }
+
     /// Every pool, routed or not, in no particular order.
     pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.watched.values().map(Watched::pool)

@@ -1,6 +1,7 @@
 //! The I/O half end to end, over loopback: real sockets in front, fake upstreams behind.
 
 mod access;
+mod balancing;
 mod contract;
 mod contract_h2;
 mod forwarding;
@@ -9,11 +10,15 @@ mod gate_bodies;
 mod gate_codings;
 mod gate_origins;
 mod gate_trust;
-mod harness;
+pub(crate) mod harness;
 mod logging;
+mod multiplexing;
 mod refusals;
+pub(crate) mod speaker;
 mod stopping;
 mod streaming;
 mod tcp;
 mod tcp_tls;
 mod tls;
+mod trailers;
+mod transports;

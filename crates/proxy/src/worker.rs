@@ -27,6 +27,7 @@ use crate::access_log::AccessLog;
 use crate::client::Client;
 use crate::clocks::Clocks;
 use crate::conn;
+use crate::connect::Connector;
 use crate::connections::Connections;
 use crate::error::ProxyError;
 use crate::gate::access::ask::Kept;
@@ -50,6 +51,8 @@ pub struct ProxySettings {
     pub trust_bundle: Option<Bytes>,
     /// Proxies in front of us whose claims about clients are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Opens connections to upstreams.
+    pub connector: Connector,
     /// What an operator can bound.
     pub limits: Limits,
     /// Where a line goes for each request.
@@ -141,9 +144,9 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
     let cut = local.block_on(runtime, async move {
         let listening = plan.listening;
         let worker = Rc::new(Worker {
-            client: Rc::new(Client::new(plan.settings.limits.connect, plan.tasks.clone())),
             kept: Kept::default(),
             clocks: Clocks::new(),
+            client: Rc::new(Client::new(plan.settings.connector.clone(), plan.tasks.clone())),
             connections: Rc::default(),
             settings: plan.settings,
             table: plan.table,

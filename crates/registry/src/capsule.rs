@@ -6,9 +6,11 @@ use conduit_audit::{Action, Draft, Status};
 use conduit_core::actor::Actor;
 use conduit_core::catalog::Generation;
 use conduit_core::clock::Timestamp;
+use conduit_core::hold::HoldKind;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
 use conduit_core::service::{ProbeSpec, Service, TlsMode};
+use conduit_core::upstream::UpstreamAddr;
 use serde_json::{Map, Value, json};
 
 use crate::mutation::Cause;
@@ -80,6 +82,7 @@ fn of_act(act: &Act, leaves: Option<&LeafPair>) -> Option<(Action, String, Map<S
             format!("Deregistered {}", arrow(previous)),
             facts(previous, None),
         ),
+        Act::Hold { next, upstream, kind, .. } => of_hold(next, upstream, *kind),
         Act::Reissue { service, cause } => {
             let (action, verb) = match cause {
                 Cause::Renew => (Action::TlsRenew, "Renewed"),
@@ -94,6 +97,28 @@ fn of_act(act: &Act, leaves: Option<&LeafPair>) -> Option<(Action, String, Map<S
             (action, message, details)
         }
     })
+}
+
+fn of_hold(
+    service: &Service,
+    upstream: &UpstreamAddr,
+    kind: Option<HoldKind>,
+) -> (Action, String, Map<String, Value>) {
+    let (action, verb) = match kind {
+        Some(HoldKind::Drain) => (Action::UpstreamDrain, "Drained"),
+        Some(HoldKind::Eject) => (Action::UpstreamEject, "Ejected"),
+        None => (Action::UpstreamAdmit, "Admitted"),
+    };
+    let mut details = Map::new();
+    let mut put = |key: &str, value: Value| details.insert(key.to_owned(), value);
+    put("name", json!(service.name.as_str()));
+    put("domain", json!(service.host().as_str()));
+    put("host", json!(upstream.to_string()));
+    put("port", json!(upstream.port()));
+    put("upstream", json!(upstream.to_string()));
+    let held: Vec<String> = service.holds.iter().map(|hold| hold.upstream.to_string()).collect();
+    put("held", json!(held));
+    (action, format!("{verb} {upstream} of {}", service.name), details)
 }
 
 fn of_token(step: &TokenStep, context: &Context<'_>) -> Draft {
@@ -135,7 +160,9 @@ fn facts(service: &Service, leaves: Option<&LeafPair>) -> Map<String, Value> {
     }
     if let Some(upstream) = service.upstreams.first() {
         put("host", json!(upstream.to_string()));
-        put("port", json!(upstream.port()));
+        if upstream.unix().is_none() {
+            put("port", json!(upstream.port()));
+        }
         put("upstream", json!(upstream.to_string()));
     }
     put("upstreams", json!(texts(&service.upstreams)));

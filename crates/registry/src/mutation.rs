@@ -7,6 +7,7 @@ use conduit_audit::Draft;
 use conduit_core::actor::Role;
 use conduit_core::catalog::{Generation, Version};
 use conduit_core::clock::Timestamp;
+use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
 use conduit_core::policy::Policy;
 use conduit_core::service::{
@@ -30,6 +31,17 @@ pub enum Mutation {
     Deregister {
         /// Which one.
         name: ServiceName,
+    },
+    /// Hold an upstream of a service back, or let it in again.
+    Hold {
+        /// Which service.
+        name: ServiceName,
+        /// Which of its upstreams.
+        upstream: UpstreamAddr,
+        /// Why it is held back; `None` admits it.
+        kind: Option<HoldKind>,
+        /// Who asked, for people who look at the service later.
+        by: String,
     },
     /// Put a decision on record that changes nothing else, such as `dns_flush`.
     Record(Box<Draft>),

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 
 use conduit_core::domains::Domains;
 use conduit_core::name::Host;
@@ -40,6 +41,13 @@ impl UpstreamPolicy {
                     Err(UpstreamRefused::NameWithAllowList)
                 }
             }
+            UpstreamHost::Unix(path) if controls_the_machine(path) => {
+                Err(UpstreamRefused::ControlSocket)
+            }
+            UpstreamHost::Unix(_) if !self.allowed.is_empty() => {
+                Err(UpstreamRefused::SocketWithAllowList)
+            }
+            UpstreamHost::Unix(_) => Ok(()),
         }
     }
 
@@ -63,6 +71,8 @@ impl UpstreamPolicy {
 /// Why an address may not be an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpstreamRefused {
+    /// A Unix socket whose owner does whatever it is told, such as a container engine's.
+    ControlSocket,
     /// Link-local, or where clouds keep their metadata.
     LinkLocal,
     /// A host of ours, which would call the gateway again.
@@ -71,12 +81,16 @@ pub enum UpstreamRefused {
     NameWithAllowList,
     /// Outside the configured networks.
     NotAllowed,
+    /// A Unix socket is in no network, so it cannot be held against an allow-list of them.
+    SocketWithAllowList,
 }
 
 impl UpstreamRefused {
     /// What to do about it.
     pub fn hint(self) -> &'static str {
         match self {
+            Self::ControlSocket => "put a program in front of it that lets through what is meant",
+            Self::SocketWithAllowList => "give an IP address instead of a socket",
             Self::LinkLocal => {
                 "set upstreams.allow_link_local = true in the configuration if this is meant"
             }
@@ -90,9 +104,12 @@ impl UpstreamRefused {
 impl fmt::Display for UpstreamRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::ControlSocket => "whoever reaches this socket controls the machine",
+            Self::NameWithAllowList | Self::SocketWithAllowList => {
+                "only addresses in the allowed networks may be used"
+            }
             Self::LinkLocal => "it is a link-local or metadata address",
             Self::Loop => "it is a name of this gateway, so requests would go in a circle",
-            Self::NameWithAllowList => "only addresses in the allowed networks may be used",
             Self::NotAllowed => "it is outside the allowed networks",
         })
     }
@@ -111,6 +128,16 @@ fn unwrapped(ip: IpAddr) -> IpAddr {
     ip
 }
 
+/// Whether a socket is one of those that give its callers the machine.
+fn controls_the_machine(path: &Path) -> bool {
+    let path = path.to_string_lossy();
+    // The usual place of both: `/var/run` is a link to `/run`.
+    let place = path.strip_prefix("/var").filter(|rest| rest.starts_with("/run/"));
+    let place = place.unwrap_or(&path);
+    let name = place.rsplit('/').next().unwrap_or_default();
+    CONTROL_SOCKETS.contains(&name) || CONTROL_PLACES.iter().any(|dir| place.starts_with(dir))
+}
+
 fn is_link_local_or_metadata(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => v4.is_link_local() || METADATA_V4.contains(&v4),
@@ -123,6 +150,17 @@ const METADATA_V4: [Ipv4Addr; 2] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
 /// Amazon's.
 const METADATA_V6: [Ipv6Addr; 1] = [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)];
+/// What container engines, and this gateway, call the sockets that they take orders on.
+const CONTROL_SOCKETS: [&str; 6] = [
+    "conduit.sock",
+    "containerd.sock",
+    "crio.sock",
+    "docker.sock",
+    "podman.sock",
+    "system_bus_socket",
+];
+/// Where the init system takes orders.
+const CONTROL_PLACES: [&str; 2] = ["/run/dbus/", "/run/systemd/"];
 
 #[cfg(test)]
 mod tests {
@@ -156,6 +194,11 @@ mod tests {
             ("a_b.internal:3000", Some(UpstreamRefused::Loop)),
             ("internal:3000", Some(UpstreamRefused::Loop)),
             ("internal.example:3000", None),
+            ("unix:/run/app.sock", None),
+            ("unix:/run/docker.sock", Some(UpstreamRefused::ControlSocket)),
+            ("unix:/var/run/docker.sock", Some(UpstreamRefused::ControlSocket)),
+            ("unix:/var/run/systemd/private", Some(UpstreamRefused::ControlSocket)),
+            ("unix:/var/lib/conduit/conduit.sock", Some(UpstreamRefused::ControlSocket)),
         ] {
             assert_eq!(judged(&policy, text), expected, "{text}");
         }
@@ -175,6 +218,7 @@ mod tests {
             ("192.168.1.1:80", UpstreamRefused::NotAllowed),
             ("[::1]:80", UpstreamRefused::NotAllowed),
             ("gpu-box:80", UpstreamRefused::NameWithAllowList),
+            ("unix:/run/app.sock", UpstreamRefused::SocketWithAllowList),
         ] {
             assert_eq!(judged(&policy, text), Some(expected), "{text}");
         }

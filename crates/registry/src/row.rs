@@ -10,6 +10,7 @@ use std::sync::Arc;
 use conduit_core::actor::Role;
 use conduit_core::catalog::Generation;
 use conduit_core::clock::Timestamp;
+use conduit_core::hold::Hold;
 use conduit_core::leaf::{Algorithm, Fingerprint};
 use conduit_core::name::{Host, ServiceName};
 use conduit_core::policy::Policy;
@@ -97,6 +98,7 @@ pub(crate) struct ServiceColumns {
     pub(crate) probe: String,
     pub(crate) monitoring: String,
     pub(crate) policy: String,
+    pub(crate) holds: String,
 }
 
 impl ServiceColumns {
@@ -115,6 +117,7 @@ impl ServiceColumns {
             policy: serde_json::to_string(&*service.policy)
                 // Invariant: texts, numbers and lists of them always serialize.
                 .unwrap_or_else(|_| "{}".to_owned()),
+            holds: holds_text(&service.holds),
         }
     }
 }
@@ -136,6 +139,7 @@ pub(crate) fn service(row: &Row<'_>) -> Result<ServiceRow, RegistryError> {
         when_all_ejected: word(&text(7)?)?,
         monitoring: monitoring.into_domain(),
         policy: Arc::new(policy(&text(13)?)?),
+        holds: holds(&text(14)?)?,
         registered_at: timestamp(time(11)?),
     };
     Ok(ServiceRow {
@@ -219,6 +223,39 @@ impl MonitoringColumn {
     }
 }
 
+/// One element of the `holds` column; times are microseconds, as in the other columns.
+#[derive(Serialize, Deserialize)]
+struct HoldColumn {
+    upstream: String,
+    kind: String,
+    by: String,
+    since: i64,
+}
+
+fn holds_text(holds: &[Hold]) -> String {
+    let columns = holds.iter().map(|hold| HoldColumn {
+        upstream: hold.upstream.to_string(),
+        kind: hold.kind.to_string(),
+        by: hold.by.clone(),
+        since: hold.since.micros(),
+    });
+    // Invariant: texts and numbers always serialize.
+    serde_json::to_string(&columns.collect::<Vec<_>>()).unwrap_or_else(|_| "[]".to_owned())
+}
+
+fn holds(json: &str) -> Result<Vec<Hold>, RegistryError> {
+    let columns: Vec<HoldColumn> = from_json(json)?;
+    let holds = columns.into_iter().map(|column| {
+        Ok(Hold {
+            upstream: bad(UpstreamAddr::parse(&column.upstream))?,
+            kind: word(&column.kind)?,
+            by: column.by,
+            since: timestamp(column.since),
+        })
+    });
+    holds.collect()
+}
+
 fn json_list<T: ToString>(items: &[T]) -> String {
     let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
     // Invariant: a list of texts always serializes.
@@ -269,9 +306,9 @@ fn timestamp(micros: i64) -> Timestamp {
 /// The columns of `services` in the order that [`service`] reads.
 pub(crate) const SERVICE_COLUMNS: &str = "s.name, s.hosts, s.upstreams, s.protocol, s.tls, s.dns, \
     s.probe, s.when_all_ejected, s.monitoring, s.status, s.generation, s.registered_at, \
-    s.deregistered_at, s.policy";
+    s.deregistered_at, s.policy, s.holds";
 /// How many they are.
-pub(crate) const SERVICE_COLUMN_COUNT: usize = 14;
+pub(crate) const SERVICE_COLUMN_COUNT: usize = 15;
 /// The columns of `tokens` in the order that [`token`] reads.
 pub(crate) const TOKEN_COLUMNS: &str =
     "id, name, role, hash, created_by, created_at, expires_at, revoked_at";

@@ -4,6 +4,7 @@
 //! else is looked at or touched.
 //! **Invariant:** a plan's changes keep the catalog's invariant: no host has two services.
 
+mod hold;
 mod listen;
 mod register;
 mod service;
@@ -14,8 +15,10 @@ use conduit_audit::Draft;
 use conduit_core::actor::Role;
 use conduit_core::catalog::{Catalog, Change};
 use conduit_core::clock::Timestamp;
+use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
 use conduit_core::service::{Service, TlsMode};
+use conduit_core::upstream::UpstreamAddr;
 
 use crate::mutation::{Cause, Mutation, OutcomeKind, ServiceOutcome};
 use crate::rejection::Rejection;
@@ -45,6 +48,9 @@ pub fn apply(
             }))
         }
         Mutation::Deregister { name } => deregister(catalog, name),
+        Mutation::Hold { name, upstream, kind, by } => {
+            hold::apply(catalog, name, upstream, *kind, by, now)
+        }
         Mutation::Record(draft) => Ok(Plan { record: Some(draft.clone()), ..Plan::default() }),
         Mutation::Register { services, options } => {
             register::apply(catalog, services, *options, settings, now)
@@ -87,6 +93,9 @@ impl Plan {
         let change = |step: &Step| match &step.act {
             Act::Create { next } | Act::Replace { next, .. } => Some(Change::Put(Arc::clone(next))),
             Act::Deregister { .. } => Some(Change::Drop(step.name.clone())),
+            Act::Hold { previous, next, .. } => {
+                (previous.holds != next.holds).then(|| Change::Put(Arc::clone(next)))
+            }
             Act::Keep | Act::Reissue { .. } => None,
         };
         self.steps.iter().filter_map(change).collect()
@@ -95,7 +104,9 @@ impl Plan {
     /// The services that it puts in force.
     pub fn services(&self) -> Vec<Arc<Service>> {
         let put = |step: &Step| match &step.act {
-            Act::Create { next } | Act::Replace { next, .. } => Some(Arc::clone(next)),
+            Act::Create { next } | Act::Hold { next, .. } | Act::Replace { next, .. } => {
+                Some(Arc::clone(next))
+            }
             Act::Deregister { .. } | Act::Keep | Act::Reissue { .. } => None,
         };
         self.steps.iter().filter_map(put).collect()
@@ -138,6 +149,17 @@ pub enum Act {
         /// The service that was.
         previous: Arc<Service>,
     },
+    /// An upstream is held back, or let in again; the row stays.
+    Hold {
+        /// The service that was.
+        previous: Arc<Service>,
+        /// The service that is to be; the same when an upstream is let in that nobody held back.
+        next: Arc<Service>,
+        /// Which of its upstreams.
+        upstream: UpstreamAddr,
+        /// Why it is held back; `None` admits it.
+        kind: Option<HoldKind>,
+    },
     /// Nothing.
     Keep,
     /// New leaves.
@@ -163,7 +185,7 @@ impl Act {
             Self::Deregister { .. } => OutcomeKind::Deregistered,
             Self::Keep => OutcomeKind::Unchanged,
             Self::Reissue { .. } => OutcomeKind::Reissued,
-            Self::Replace { .. } => OutcomeKind::Replaced,
+            Self::Hold { .. } | Self::Replace { .. } => OutcomeKind::Replaced,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod atomic;
 mod fake;
+mod holds;
 mod record;
 mod restart;
 mod views;

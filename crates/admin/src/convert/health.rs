@@ -34,11 +34,13 @@ pub(crate) fn upstreams(upstreams: &[UpstreamHealth]) -> Vec<wire::UpstreamHealt
     upstreams.iter().map(upstream).collect()
 }
 
-fn upstream(upstream: &UpstreamHealth) -> wire::UpstreamHealth {
+/// One upstream, as the prober sees it and as operators hold it.
+pub(crate) fn upstream(upstream: &UpstreamHealth) -> wire::UpstreamHealth {
     wire::UpstreamHealth {
         upstream: upstream.addr.to_string(),
         state: match upstream.state {
             UpstreamState::Admitted => wire::UpstreamState::Admitted,
+            UpstreamState::Draining => wire::UpstreamState::Draining,
             UpstreamState::Ejected => wire::UpstreamState::Ejected,
             UpstreamState::Unproven => wire::UpstreamState::Unproven,
         },
@@ -46,6 +48,11 @@ fn upstream(upstream: &UpstreamHealth) -> wire::UpstreamHealth {
         response_time_ms: upstream.response_time_ms,
         reason: upstream.reason.clone(),
         in_flight: u64::try_from(upstream.in_flight).unwrap_or(u64::MAX),
+        hold: upstream.hold.as_ref().map(|hold| wire::UpstreamHold {
+            kind: hold.kind.to_string(),
+            by: hold.by.clone(),
+            since: hold.since.to_string(),
+        }),
     }
 }
 

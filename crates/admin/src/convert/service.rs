@@ -173,6 +173,7 @@ mod tests {
             when_all_ejected: WhenAllEjected::Fail,
             monitoring: Monitoring::default(),
             policy: std::sync::Arc::default(),
+            holds: Vec::new(),
             registered_at: Timestamp::from_seconds(0),
         }
     }

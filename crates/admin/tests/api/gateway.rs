@@ -303,6 +303,7 @@ impl Publisher for Hand {
     }
 
     fn publish(&mut self, (table, zone): Self::Prepared) {
+        table.settle_all();
         self.table.publish(Arc::new(table));
         self.zone.publish(Arc::new(zone));
     }

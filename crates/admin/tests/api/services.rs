@@ -228,7 +228,7 @@ fn guarded(upstream: &str) -> RegisterService {
     let hash = format!("sha3-256:{}", "ab".repeat(32));
     let policy = serde_json::json!({
         "balance": "random",
-        "basic_auth": [{ "user": "ann", "hash": "$2b$12$abcdef" }],
+        "basic_auth": [{ "user": "ann", "hash": "$2b$12$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy" }],
         "api_keys": [{ "name": "ci", "hash": hash, "paths": ["/v1"] }],
         "request_headers": { "set": { "authorization": "Bearer s3cret", "x-a": "1" } },
     });

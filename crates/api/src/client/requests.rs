@@ -22,6 +22,7 @@ use crate::v1::services::{
 use crate::v1::status::{GatewayStatus, Liveness};
 use crate::v1::tls::{Authority, CertificateList, CertificateReply, RotateReply};
 use crate::v1::tokens::{CreateToken, NewToken, RevokeReply, TokenList};
+use crate::v1::upstreams::{UpstreamReply, UpstreamVerb};
 
 impl Client {
     /// `GET /api/v1/status`.
@@ -105,6 +106,22 @@ impl Client {
         let path = format!("{ROOT}/services/{}", segment(name));
         let mend = format!("run `conduit status {name}`");
         self.change_bare(Method::DELETE, &path, mend).await
+    }
+
+    /// `POST /api/v1/services/{name}/upstreams/{upstream}:{verb}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn hold_upstream(
+        &self,
+        service: &str,
+        upstream: &str,
+        verb: UpstreamVerb,
+    ) -> Result<Reply<UpstreamReply>, ClientError> {
+        let (name, upstream) = (segment(service), segment(upstream));
+        let path = format!("{ROOT}/services/{name}/upstreams/{upstream}:{verb}");
+        let mend = format!("run `conduit status {service}`");
+        self.change_bare(Method::POST, &path, mend).await
     }
 
     /// `GET /api/v1/dns`.

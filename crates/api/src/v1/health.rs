@@ -21,11 +21,13 @@ wire_words! {
 }
 
 wire_words! {
-    /// What the prober thinks of one upstream.
+    /// Whether one upstream receives traffic.
     UpstreamState {
         /// It receives traffic.
         Admitted => "admitted",
-        /// It receives none until a probe succeeds.
+        /// It was drained by hand: it finishes what it has, and receives nothing new.
+        Draining => "draining",
+        /// It receives none until a probe succeeds, or until it is admitted when it is held.
         Ejected => "ejected",
         /// It receives traffic, but no probe has answered yet.
         Unproven => "unproven",
@@ -45,12 +47,26 @@ pub struct UpstreamHealth {
     /// How long the last successful probe took.
     #[serde(default)]
     pub response_time_ms: Option<u64>,
-    /// Why the last probe failed.
+    /// Why it receives nothing, or why the last probe failed.
     #[serde(default)]
     pub reason: Option<String>,
     /// How many requests to it are under way.
     #[serde(default)]
     pub in_flight: u64,
+    /// Who holds it back, when somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<UpstreamHold>,
+}
+
+/// Who holds an upstream back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamHold {
+    /// What was asked for: `drain` or `eject`.
+    pub kind: String,
+    /// Who asked, as in the record.
+    pub by: String,
+    /// When.
+    pub since: String,
 }
 
 /// `GET /api/v1/services/{name}/health`, and an element of [`HealthList`].

@@ -6,6 +6,7 @@
 mod authority;
 mod record;
 mod traffic;
+mod upstream;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub(crate) use self::record::{
     AuditAction, AuditArgs, CreateTokenArgs, RoleArg, TokenAction, TokenArgs,
 };
 pub(crate) use self::traffic::TrafficArgs;
+pub(crate) use self::upstream::{UpstreamAction, UpstreamArgs, WhichUpstream};
 use super::candidates;
 
 /// Names, certificates, routes, health and record for the inside of a network.
@@ -51,6 +53,8 @@ pub(crate) enum Verb {
     Deregister(DeregisterArgs),
     /// Show services with health, TLS and DNS
     Status(StatusArgs),
+    /// Drain, eject or admit one upstream of a service
+    Upstream(UpstreamArgs),
     /// List, inspect or rotate certificates
     Certs(CertsArgs),
     /// Export the trust bundle, show its fingerprints, or how to trust it

@@ -93,6 +93,10 @@ pub(crate) fn details(service: &Service) -> String {
     }
     for upstream in &service.upstream_health {
         let reason = upstream.reason.as_ref().map_or_else(String::new, |r| format!(": {r}"));
+        let held = upstream.hold.as_ref().map_or_else(String::new, |hold| {
+            format!(" since {}, {} in flight", hold.since, counted(upstream.in_flight, "request"))
+        });
+        let reason = format!("{reason}{held}");
         let took = upstream.response_time_ms.map_or_else(String::new, |ms| format!(" {ms} ms"));
         rows.push(("upstream", format!("{} {}{took}{reason}", upstream.upstream, upstream.state)));
     }

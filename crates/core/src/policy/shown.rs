@@ -112,7 +112,7 @@ mod tests {
     fn secrets_are_hidden_and_cannot_be_sent_back() {
         let hash = format!("sha3-256:{}", "ab".repeat(32));
         let json = format!(
-            r#"{{"basic_auth":[{{"user":"ann","hash":"$2b$12$abc"}}],
+            r#"{{"basic_auth":[{{"user":"ann","hash":"$2b$12$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}}],
                 "api_keys":[{{"name":"ci","hash":"{hash}","paths":["/v1"]}}],
                 "request_headers":{{"set":{{"authorization":"Bearer k","x-a":"1"}}}},
                 "compress":true}}"#

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
 use conduit_core::health::{Health, UpstreamState};
+use conduit_core::hold::{Hold, HoldKind};
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use conduit_core::upstream::UpstreamAddr;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use crate::health::probe::Outcome;
 use crate::pool::{Pool, StateCounts};
@@ -47,9 +47,11 @@ pub struct ServiceHealth {
 pub struct UpstreamHealth {
     /// Where it is.
     pub addr: UpstreamAddr,
-    /// What the prober thinks of it.
+    /// Whether it receives traffic.
     pub state: UpstreamState,
-    /// Why its last probe failed, when it did.
+    /// Who holds it back, if anybody.
+    pub hold: Option<Hold>,
+    /// Why it receives nothing, or why its last probe failed.
     pub reason: Option<String>,
     /// When it was probed last.
     pub last_probe_at: Option<Timestamp>,
@@ -116,34 +118,15 @@ impl HealthBoard {
         }
     }
 
-    /// Waits until every upstream of a service was probed, at most `within`, and says how the
-    /// service is doing then.
-    pub async fn first_outcome(
-        &self,
-        name: &ServiceName,
-        within: Duration,
-    ) -> Option<ServiceHealth> {
-        let mut own = self.clone();
-        let probed = async {
-            loop {
-                own.news.mark_unchanged();
-                if own.is_probed(name) {
-                    return;
-                }
-                own.changed().await;
-            }
-        };
-        // Too late or not, what is known now is the answer.
-        let _in_time = timeout(within, probed).await.is_ok();
-        self.service(name, Timestamp::now())
-    }
-
-    fn is_probed(&self, name: &ServiceName) -> bool {
+    /// Asks the prober to let an upstream in now; the next probe, which comes at once, judges it
+    /// anew. One that is not there, or is held back, is left alone.
+    pub fn admit(&self, service: &ServiceName, addr: &UpstreamAddr) {
         let table = self.table.load();
-        table.pool(name).is_none_or(|pool| {
-            let mut upstreams = pool.upstreams().iter();
-            upstreams.all(|upstream| upstream.last_probe().is_some())
-        })
+        let pool = table.pool(service);
+        let mut upstreams = pool.into_iter().flat_map(|pool| pool.upstreams());
+        if let Some(upstream) = upstreams.find(|upstream| upstream.addr() == addr) {
+            upstream.ask_in();
+        }
     }
 }
 
@@ -151,9 +134,11 @@ impl ServiceHealth {
     /// Judges a service by its upstreams and its leaves.
     pub fn of(pool: &Pool, leaves: Option<&RouteLeaves>, now: Timestamp) -> Self {
         let upstreams: Vec<UpstreamHealth> =
-            pool.upstreams().iter().map(|upstream| UpstreamHealth::of(upstream)).collect();
+            pool.upstreams().iter().map(|u| UpstreamHealth::of(u, pool.hold(u))).collect();
         let mut health = pool.health();
-        let ejected = |upstream: &&UpstreamHealth| upstream.state == UpstreamState::Ejected;
+        let ejected = |upstream: &&UpstreamHealth| {
+            matches!(upstream.state, UpstreamState::Ejected | UpstreamState::Draining)
+        };
         let mut reason = upstreams.iter().find(ejected).and_then(|u| u.reason.clone());
         if let Some(overdue) = leaves.and_then(|leaves| overdue(leaves, now)) {
             if matches!(health, Health::Healthy | Health::Unknown) {
@@ -176,13 +161,14 @@ impl ServiceHealth {
 }
 
 impl UpstreamHealth {
-    fn of(upstream: &Upstream) -> Self {
+    fn of(upstream: &Upstream, hold: Option<&Hold>) -> Self {
         let last = upstream.last_probe();
         let last = last.as_deref();
         Self {
             addr: upstream.addr().clone(),
             state: upstream.state(),
-            reason: last.and_then(|probe| probe.outcome.reason()),
+            reason: hold.map(told).or_else(|| upstream.reason()),
+            hold: hold.cloned(),
             last_probe_at: last.map(|probe| probe.at),
             response_time_ms: last
                 .filter(|probe| probe.outcome == Outcome::Passed)
@@ -216,6 +202,15 @@ fn overdue(leaves: &RouteLeaves, now: Timestamp) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// `drained by alice`.
+fn told(hold: &Hold) -> String {
+    let done = match hold.kind {
+        HoldKind::Drain => "drained",
+        HoldKind::Eject => "ejected",
+    };
+    format!("{done} by {}", hold.by)
 }
 
 fn millis_up(latency: Duration) -> u64 {

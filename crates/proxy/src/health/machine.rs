@@ -1,8 +1,9 @@
 //! When an upstream is ejected and when it is let in again.
 //!
 //! **Invariant:** pure. An upstream that was never proven is ejected on its first failure; a proven
-//! one after as many consecutive failures as configured; a report of the request path alone never
-//! ejects, it only brings the verdict of the next probe closer.
+//! one after as many consecutive failures as configured; a single report of the request path never
+//! ejects, it only brings the verdict of the next probe closer. What many of them do is decided in
+//! [`outliers`](super::outliers), and carried out here.
 
 use conduit_core::health::UpstreamState;
 
@@ -65,6 +66,24 @@ impl HealthMachine {
         self.failures = self.failures.saturating_add(1).min(most.max(self.failures));
     }
 
+    /// Ejects it for what traffic met; `None` when it is ejected already.
+    pub fn eject(&mut self) -> Option<Transition> {
+        (self.state != UpstreamState::Ejected).then(|| {
+            *self = Self::new(UpstreamState::Ejected);
+            Transition::Ejected
+        })
+    }
+
+    /// Gives an ejected one another chance: it is as if it had never been probed, so that its first
+    /// failure ejects it again. Whether that changed anything.
+    pub fn pardon(&mut self) -> bool {
+        let ejected = self.state == UpstreamState::Ejected;
+        if ejected {
+            *self = Self::new(UpstreamState::Unproven);
+        }
+        ejected
+    }
+
     /// The state it is in.
     pub fn state(&self) -> UpstreamState {
         self.state
@@ -75,7 +94,7 @@ impl HealthMachine {
         self.failures = self.failures.saturating_add(1);
         let eject = match self.state {
             UpstreamState::Admitted => self.failures >= thresholds.unhealthy_after,
-            UpstreamState::Ejected => false,
+            UpstreamState::Ejected | UpstreamState::Draining => false,
             UpstreamState::Unproven => true,
         };
         eject.then(|| {
@@ -89,7 +108,9 @@ impl HealthMachine {
         self.passes = self.passes.saturating_add(1);
         let admit = match self.state {
             UpstreamState::Admitted => false,
-            UpstreamState::Ejected => self.passes >= thresholds.healthy_after,
+            UpstreamState::Ejected | UpstreamState::Draining => {
+                self.passes >= thresholds.healthy_after
+            }
             UpstreamState::Unproven => true,
         };
         admit.then(|| {

@@ -12,17 +12,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::health::UpstreamState;
+use conduit_core::policy::ProbePolicy;
 use conduit_core::service::ProbePath;
 use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use crate::health::machine::{HealthMachine, Thresholds, Transition, Verdict};
+use crate::health::probation::Probation;
 use crate::health::probe::{Failure, Outcome};
 use crate::pool::Pool;
 use crate::table::RouteTable;
 use crate::upstream::Upstream;
 
-/// How all upstreams are probed.
+mod traffic;
+
+/// How upstreams are probed whose service does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeSettings {
     /// From one probe of an upstream to the next.
@@ -35,9 +39,37 @@ pub struct ProbeSettings {
     pub thresholds: Thresholds,
 }
 
+impl ProbeSettings {
+    /// How an upstream is probed for which `asked` is asked.
+    pub fn pace(&self, asked: &ProbePolicy) -> ProbePace {
+        let Thresholds { unhealthy_after, healthy_after } = self.thresholds;
+        ProbePace {
+            interval: asked.interval.map_or(self.interval, |span| span.get()),
+            timeout: asked.timeout.map_or(self.timeout, |span| span.get()),
+            thresholds: Thresholds {
+                unhealthy_after: asked.unhealthy_after.map_or(unhealthy_after, u32::from),
+                healthy_after: asked.healthy_after.map_or(healthy_after, u32::from),
+            },
+        }
+    }
+}
+
+/// How often one upstream is probed, and what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbePace {
+    /// From one probe to the next.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// How many outcomes in a row change its state.
+    pub thresholds: Thresholds,
+}
+
 /// Every upstream with its history and its next probe.
 #[derive(Debug, Default)]
 pub struct ProbePlan {
+    /// The pools whose upstreams are compared by their times to the first byte.
+    timed: Vec<Arc<Pool>>,
     entries: HashMap<Key, Entry, RandomState>,
     due: BTreeSet<(Instant, Key)>,
     /// Counts reconciliations, to tell who is still in the table.
@@ -60,6 +92,7 @@ struct Entry {
     pool: Arc<Pool>,
     upstream: Arc<Upstream>,
     machine: HealthMachine,
+    probation: Probation,
     epoch: u64,
     /// When it is due; `None` while its probe runs.
     due: Option<Instant>,
@@ -88,6 +121,8 @@ impl ProbePlan {
     /// New upstreams are due at once; when many come together, one after another at a steady pace.
     pub fn reconcile(&mut self, table: &RouteTable, now: Instant) -> Vec<Arc<Pool>> {
         self.epoch += 1;
+        let timed = |pool: &&Arc<Pool>| pool.settings().outliers.slow_factor.is_some();
+        self.timed = table.pools().filter(timed).map(Arc::clone).collect();
         let mut new_pools = Vec::new();
         let mut first_at = now;
         for pool in table.pools() {
@@ -147,17 +182,23 @@ impl ProbePlan {
         now: Instant,
     ) -> Option<(Target, Option<Transition>)> {
         let entry = self.entries.get_mut(&key)?;
+        let pace = settings.pace(&entry.upstream.spec().probing);
         let verdict = match outcome {
+            // Probes passed all the time while traffic met failures.
+            Outcome::Passed if entry.probation.holds(now) => Verdict::Unsure,
             Outcome::Passed => Verdict::Passed,
             Outcome::Failed(Failure::TimedOut(_))
-                if entry.upstream.delivered_within(settings.interval, now) =>
+                if entry.upstream.delivered_within(pace.interval, now) =>
             {
                 Verdict::Unsure
             }
             Outcome::Failed(Failure::ProbeBroke) => Verdict::Unsure,
             Outcome::Failed(_) => Verdict::Failed,
         };
-        let transition = entry.machine.observe(verdict, settings.thresholds);
+        let transition = entry.machine.observe(verdict, pace.thresholds);
+        if transition == Some(Transition::Admitted) {
+            entry.probation.end(now);
+        }
         entry.rechecks = match (entry.machine.state(), transition) {
             (UpstreamState::Ejected, None) => entry.rechecks.saturating_add(1),
             _ => 0,
@@ -166,7 +207,9 @@ impl ProbePlan {
         let wait = if std::mem::take(&mut entry.again) {
             REPORTED_GAP
         } else {
-            self.jitter.shorten(entry.wait(settings.interval))
+            let rest = entry.probation.until().map(|until| until.saturating_duration_since(now));
+            let wait = self.jitter.shorten(entry.wait(pace.interval));
+            rest.filter(|rest| !rest.is_zero()).map_or(wait, |rest| rest.min(wait))
         };
         let target =
             Target { key, pool: Arc::clone(&entry.pool), upstream: Arc::clone(&entry.upstream) };
@@ -193,13 +236,20 @@ impl ProbePlan {
         }
     }
 
-    /// Draws in what is due later than one interval from now, after the interval became shorter.
-    pub fn draw_in(&mut self, interval: Duration, now: Instant) {
-        let late: Vec<Key> =
-            self.due.range((now + interval, Key(0))..).map(|(_, key)| *key).collect();
-        for key in late {
-            let wait = self.jitter.spread(interval);
-            self.schedule(key, now + wait);
+    /// Draws in what is due later than one interval of its own from now, after the interval of
+    /// those without one became shorter.
+    pub fn draw_in(&mut self, settings: &ProbeSettings, now: Instant) {
+        let late: Vec<(Instant, Key)> =
+            self.due.range((now + settings.interval, Key(0))..).copied().collect();
+        for (at, key) in late {
+            let Some(entry) = self.entries.get(&key) else {
+                continue;
+            };
+            let interval = settings.pace(&entry.upstream.spec().probing).interval;
+            if at > now + interval {
+                let wait = self.jitter.spread(interval);
+                self.schedule(key, now + wait);
+            }
         }
     }
 
@@ -219,7 +269,8 @@ impl ProbePlan {
             Entry {
                 pool: Arc::clone(pool),
                 upstream: Arc::clone(upstream),
-                machine: HealthMachine::new(upstream.state()),
+                machine: HealthMachine::new(upstream.probed()),
+                probation: Probation::default(),
                 epoch: self.epoch,
                 due: Some(at),
                 ended: None,
@@ -256,7 +307,7 @@ impl Entry {
     /// stays away, the rarer, down to the interval.
     fn wait(&self, interval: Duration) -> Duration {
         match self.machine.state() {
-            UpstreamState::Ejected => {
+            UpstreamState::Ejected | UpstreamState::Draining => {
                 let factor = 1_u32.checked_shl(self.rechecks).unwrap_or(u32::MAX);
                 RECHECK_FIRST.saturating_mul(factor).min(interval)
             }

@@ -24,7 +24,7 @@ use crate::health::probe::{Ask, Failure, Finding, Outcome, Probe};
 use crate::pool::Pool;
 use crate::resolve::Resolver;
 use crate::table::RouteTable;
-use crate::upstream::{LastProbe, Report, ReportQueue};
+use crate::upstream::{LastProbe, Observation, Report, ReportQueue};
 
 /// Runs probes; the real one is [`Resolver`], which connects.
 pub trait Check: Clone + Send + Sync + 'static {
@@ -88,6 +88,7 @@ impl<C: Check> Prober<C> {
 
     async fn run(mut self, tasks: &Tasks) {
         self.reconcile();
+        let mut compare_at = Instant::now() + COMPARE_INTERVAL;
         loop {
             self.start_due(tasks);
             let next = self.plan.next_due().filter(|_| self.running < PROBES_MAX);
@@ -97,10 +98,14 @@ impl<C: Check> Prober<C> {
                 Some(ended) = self.ends.recv() => self.finish(ended),
                 () = self.table.changed() => self.reconcile(),
                 () = self.settings.changed() => {
-                    let interval = self.settings.load().interval;
-                    self.plan.draw_in(interval, Instant::now());
+                    let settings = self.settings.load_full();
+                    self.plan.draw_in(&settings, Instant::now());
                 }
-                Some(report) = self.reports.next() => self.suspect(&report),
+                Some(report) = self.reports.next() => self.hear(&report),
+                () = sleep_until(compare_at), if self.plan.compares_times() => {
+                    compare_at = Instant::now() + COMPARE_INTERVAL;
+                    self.compare();
+                }
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
             }
         }
@@ -114,12 +119,32 @@ impl<C: Check> Prober<C> {
         }
     }
 
-    fn suspect(&mut self, report: &Report) {
-        let (upstream, observation) = (&report.upstream, report.observation);
+    fn hear(&mut self, report: &Report) {
+        let (upstream, observation, now) = (&report.upstream, report.observation, Instant::now());
         tracing::debug!(service = %upstream.service(), upstream = %upstream.addr(), ?observation,
             "the request path reports an upstream");
-        let thresholds = self.settings.load().thresholds;
-        self.plan.suspect(upstream, thresholds, Instant::now());
+        if observation == Observation::AskedIn {
+            if let Some(target) = self.plan.pardon(upstream, now) {
+                self.flip(&target, UpstreamState::Admitted, &observation.to_string());
+            }
+        } else if let Some((target, failures)) = self.plan.eject_failing(upstream, now) {
+            self.eject(&target, format!("{failures} failures in a row: {observation}"));
+        } else if !matches!(observation, Observation::Status(_)) {
+            // What answers, whatever it says, needs no probe to find out whether it is there.
+            let pace = self.settings.load().pace(&upstream.spec().probing);
+            self.plan.suspect(upstream, pace.thresholds, now);
+        }
+    }
+
+    fn compare(&mut self) {
+        for (target, slow) in self.plan.eject_slow(Instant::now()) {
+            self.eject(&target, slow.to_string());
+        }
+    }
+
+    fn eject(&self, target: &Target, reason: String) {
+        target.upstream.set_ejected_for(Some(reason.clone()));
+        self.flip(target, UpstreamState::Ejected, &reason);
     }
 
     fn start_due(&mut self, tasks: &Tasks) {
@@ -150,9 +175,8 @@ impl<C: Check> Prober<C> {
         let Some((target, transition)) = judged else {
             return;
         };
-        let Target { pool, upstream, .. } = &target;
+        let upstream = &target.upstream;
         let first = upstream.last_probe().is_none();
-        let was = Was { health: pool.health(), state: upstream.state() };
         if let Some(socket) = finding.socket {
             upstream.set_resolved(socket);
         }
@@ -163,13 +187,23 @@ impl<C: Check> Prober<C> {
             outcome: finding.outcome,
         });
         if let Some(transition) = transition {
-            upstream.set_state(state_after(transition));
-            pool.refresh();
-            self.tell(&target, was, pool.health(), &reason);
-        }
-        if first || transition.is_some() {
+            self.flip(&target, state_after(transition), &reason);
+        } else if first {
             self.news.send_replace(());
         }
+    }
+
+    /// Stores a state, rebuilds the selection, tells.
+    fn flip(&self, target: &Target, state: UpstreamState, reason: &str) {
+        let Target { pool, upstream, .. } = target;
+        let was = Was { health: pool.health(), state: upstream.state() };
+        if state != UpstreamState::Ejected {
+            upstream.set_ejected_for(None);
+        }
+        upstream.set_state(state);
+        pool.refresh();
+        self.tell(target, was, pool.health(), reason);
+        self.news.send_replace(());
     }
 
     /// Logs the flip, and reports a change of the service's health. That what was never probed
@@ -178,7 +212,8 @@ impl<C: Check> Prober<C> {
         let Target { pool, upstream, .. } = target;
         let (service, addr, state) = (pool.service(), upstream.addr(), upstream.state());
         let previous = was.health;
-        if was.state == UpstreamState::Unproven && state == UpstreamState::Admitted {
+        let proven = was.state == UpstreamState::Unproven && state == UpstreamState::Admitted;
+        if proven || was.state == state {
             tracing::debug!(%service, upstream = %addr, "the first probe of an upstream passed");
         } else {
             tracing::info!(%service, upstream = %addr, %state, %previous, health = %current, reason,
@@ -209,8 +244,14 @@ fn probe_of(target: &Target, settings: &ProbeSettings) -> Probe {
     Probe {
         addr: upstream.addr().clone(),
         last: upstream.socket(),
-        ask: Ask::of(upstream.probe(), settings.path.as_str(), pool.host()),
-        timeout: settings.timeout,
+        transport: Arc::clone(upstream.transport()),
+        ask: Ask::of(
+            upstream.probe(),
+            &upstream.spec().probing,
+            settings.path.as_str(),
+            pool.host(),
+        ),
+        timeout: settings.pace(&upstream.spec().probing).timeout,
     }
 }
 
@@ -249,6 +290,8 @@ impl Drop for EndGuard {
     }
 }
 
+/// How often times to the first byte are compared, where that was asked for.
+const COMPARE_INTERVAL: Duration = Duration::from_secs(5);
 /// How many probes run at once.
 pub const PROBES_MAX: usize = 256;
 

@@ -43,13 +43,15 @@ impl Collector for States {
 type PerUpstream = (&'static str, &'static str, fn(&crate::upstream::Upstream) -> i64);
 
 const GAUGES: [PerUpstream; 2] = [
-    ("proxy_upstream_state", "1 is admitted, 0 is ejected, -1 is not probed yet", |upstream| {
-        match upstream.state() {
+    (
+        "proxy_upstream_state",
+        "1 is admitted, 0 is ejected or draining, -1 is not probed yet",
+        |upstream| match upstream.state() {
             UpstreamState::Admitted => 1,
-            UpstreamState::Ejected => 0,
+            UpstreamState::Draining | UpstreamState::Ejected => 0,
             UpstreamState::Unproven => -1,
-        }
-    }),
+        },
+    ),
     ("proxy_upstream_in_flight", "Requests under way to the upstream", |upstream| {
         i64::try_from(upstream.in_flight()).unwrap_or(i64::MAX)
     }),

@@ -7,6 +7,9 @@ use conduit_core::upstream::UpstreamAddr;
 use super::*;
 use crate::fixture;
 
+mod policies;
+mod waiting;
+
 fn pool(upstreams: &[&str]) -> Arc<Pool> {
     let table = fixture::table(vec![fixture::service("web", upstreams)]);
     Arc::clone(table.pools().next().unwrap())
@@ -17,7 +20,7 @@ fn eject(pool: &Pool, place: usize) {
 }
 
 /// How often each port was picked in `times` picks.
-fn picks(pool: &Pool, times: usize, tried: Option<&Upstream>) -> BTreeMap<u16, usize> {
+fn picks(pool: &Pool, times: usize, tried: Option<&Arc<Upstream>>) -> BTreeMap<u16, usize> {
     let mut counts = BTreeMap::new();
     for _ in 0..times {
         if let Some(upstream) = pool.pick(tried) {
@@ -47,6 +50,7 @@ fn an_ejected_upstream_gets_nothing_and_the_rest_its_share() {
 #[test]
 fn a_readmitted_upstream_gets_its_share_again() {
     let pool = pool(&["10.0.0.1:1", "10.0.0.1:2"]);
+    policies::admit_all(&pool);
     eject(&pool, 0);
     pool.refresh();
     assert_eq!(picks(&pool, 10, None), [(2, 10)].into());
@@ -71,7 +75,7 @@ fn a_second_try_goes_elsewhere_or_nowhere() {
 }
 
 #[test]
-fn with_all_ejected_only_pick_any_answers() {
+fn with_all_ejected_only_who_would_rather_try_gets_one() {
     let pool = pool(&["10.0.0.1:1", "10.0.0.1:2"]);
     eject(&pool, 0);
     eject(&pool, 1);
@@ -79,11 +83,14 @@ fn with_all_ejected_only_pick_any_answers() {
         assert!(pool.pick(None).is_none());
         pool.refresh();
     }
-    let any: BTreeMap<u16, ()> = (0..4)
-        .filter_map(|_| pool.pick_any())
-        .map(|upstream| (upstream.addr().port(), ()))
-        .collect();
-    assert_eq!(any.len(), 2);
+    let ask = Ask { any: true, ..Ask::default() };
+    let mut ports: Vec<u16> =
+        (0..4).map(|_| pool.reserve(&ask).unwrap().upstream().addr().port()).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, [1, 1, 2, 2]);
+    let tried = [Arc::clone(&pool.upstreams()[0])];
+    let again = pool.reserve(&Ask { tried: &tried, ..ask });
+    assert_eq!(again.err(), Some(Refused::Nobody), "but only once");
     assert_eq!(pool.health(), Health::Down);
     assert_eq!(pool.counts().ejected, 2);
 }

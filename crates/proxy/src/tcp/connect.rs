@@ -10,6 +10,7 @@ use conduit_core::service::WhenAllEjected;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::pool::{Ask, Refused};
 use crate::table::Route;
 use crate::tcp::refusal::Refusal;
 use crate::upstream::{InFlight, Observation, Upstream};
@@ -29,8 +30,13 @@ pub(crate) async fn connect(route: &Route, own: SocketAddr) -> Result<Reached, R
     let mut tried: Vec<Arc<Upstream>> = Vec::new();
     let mut refusal = None;
     while tried.len() < TRIES_MAX {
-        let Some(upstream) = pick(route, &tried) else { break };
-        let in_flight = upstream.begin();
+        let any = route.when_all_ejected == WhenAllEjected::Try && tried.is_empty();
+        let in_flight = match route.pool.reserve(&Ask { tried: &tried, any, ..Ask::default() }) {
+            Ok(in_flight) => in_flight,
+            Err(Refused::Full) => return Err(refusal.unwrap_or(Refusal::Full)),
+            Err(_) => return Err(refusal.unwrap_or(Refusal::NoUpstream)),
+        };
+        let upstream = Arc::clone(in_flight.upstream());
         match attempt(route, &upstream, own).await {
             Ok(stream) => return Ok(Reached { stream, in_flight }),
             Err(cause) => {
@@ -42,8 +48,7 @@ pub(crate) async fn connect(route: &Route, own: SocketAddr) -> Result<Reached, R
             }
         }
     }
-    let is_full = || route.pool.upstreams().iter().any(|upstream| upstream.is_admitted());
-    Err(refusal.unwrap_or_else(|| if is_full() { Refusal::Full } else { Refusal::NoUpstream }))
+    Err(refusal.unwrap_or(Refusal::NoUpstream))
 }
 
 async fn attempt(
@@ -63,26 +68,6 @@ async fn attempt(
             Err(Refusal::ConnectFailed)
         }
         Err(_) => Err(Refusal::ConnectFailed),
-    }
-}
-
-/// As the pool chooses, among those that were not tried and have not their fill.
-fn pick(route: &Route, tried: &[Arc<Upstream>]) -> Option<Arc<Upstream>> {
-    let pool = &route.pool;
-    let limit = pool.settings().in_flight_max.map_or(usize::MAX, |max| max as usize);
-    let usable = |upstream: &Arc<Upstream>| {
-        upstream.in_flight() < limit && !tried.iter().any(|other| Arc::ptr_eq(other, upstream))
-    };
-    let mut others = pool.upstreams().iter().filter(|upstream| upstream.is_admitted());
-    let admitted = pool
-        .pick(tried.last().map(|upstream| &**upstream))
-        .filter(usable)
-        .or_else(|| others.find(|upstream| usable(upstream)).cloned());
-    match route.when_all_ejected {
-        WhenAllEjected::Try if tried.is_empty() => {
-            admitted.or_else(|| pool.pick_any().filter(usable))
-        }
-        _ => admitted,
     }
 }
 

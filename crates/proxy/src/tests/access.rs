@@ -101,7 +101,7 @@ fn a_key_opens_what_it_is_for() {
         }
     }
     let (head, body) = client.ask(&with("/admin", "x-api-key: k2\r\n"));
-    assert_eq!(body, "403 the key chat does not open this path; it opens /v1\n");
+    assert!(body.contains("the key chat does not open this path; it opens /v1"), "{body}");
     assert_eq!(head.field("www-authenticate"), None);
     let (head, _) = client.ask(&with("/", "x-api-key: nope\r\n"));
     let challenge = "Bearer realm=\"web\", error=\"invalid_token\"";

@@ -13,6 +13,7 @@ use conduit_core::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
+use crate::connect::Connector;
 use crate::fixture;
 use crate::limits::Limits;
 use crate::listener::{BindSettings, Listeners};
@@ -35,10 +36,32 @@ pub(super) struct Gateway {
     proxy: Proxy,
 }
 
+/// What only some gateways have.
+struct Special {
+    access_log: AccessLog,
+    connector: Connector,
+    trusted_proxies: Vec<ipnet::IpNet>,
+}
+
+impl Default for Special {
+    fn default() -> Self {
+        Self {
+            access_log: AccessLog::Daemon,
+            connector: Connector::default(),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
 impl Gateway {
     /// Serves these services in the clear.
     pub(super) fn http(services: Vec<Service>) -> Self {
         Self::with(fixture::table(services), |_| None, Limits::default())
+    }
+
+    /// The same, reaching upstreams through `connector`.
+    pub(super) fn reaching(services: Vec<Service>, connector: Connector) -> Self {
+        Self::through(connector, fixture::table(services), |_| None, Limits::default())
     }
 
     pub(super) fn with(
@@ -46,7 +69,18 @@ impl Gateway {
         tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
         limits: Limits,
     ) -> Self {
-        Self::serving(&[], table, tls, limits, AccessLog::Daemon)
+        Self::through(Connector::default(), table, tls, limits)
+    }
+
+    /// The same, reaching its upstreams with this.
+    pub(super) fn through(
+        connector: Connector,
+        table: RouteTable,
+        tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
+        limits: Limits,
+    ) -> Self {
+        let special = Special { connector, ..Special::default() };
+        Self::serving(special, table, tls, limits)
     }
 
     /// The same, with proxies in front that are trusted.
@@ -56,7 +90,9 @@ impl Gateway {
         tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
         limits: Limits,
     ) -> Self {
-        Self::serving(trusted_proxies, table, tls, limits, AccessLog::Daemon)
+        let parsed = trusted_proxies.iter().map(|network| network.parse().expect("a network"));
+        let special = Special { trusted_proxies: parsed.collect(), ..Special::default() };
+        Self::serving(special, table, tls, limits)
     }
 
     /// The same, with its access lines going here.
@@ -66,15 +102,15 @@ impl Gateway {
         limits: Limits,
         access_log: AccessLog,
     ) -> Self {
-        Self::serving(&[], table, tls, limits, access_log)
+        let special = Special { access_log, ..Special::default() };
+        Self::serving(special, table, tls, limits)
     }
 
     fn serving(
-        trusted_proxies: &[&str],
+        special: Special,
         table: RouteTable,
         tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
         limits: Limits,
-        access_log: AccessLog,
     ) -> Self {
         let table = Arc::new(table);
         let (writer, reader) = live::channel(Arc::clone(&table));
@@ -96,12 +132,10 @@ impl Gateway {
             tls,
             https_port: 8443,
             trust_bundle: Some(Bytes::from_static(b"PEM")),
-            trusted_proxies: trusted_proxies
-                .iter()
-                .map(|network| network.parse().expect("a network"))
-                .collect(),
+            trusted_proxies: special.trusted_proxies,
+            connector: special.connector,
             limits,
-            access_log,
+            access_log: special.access_log,
             tcp: Some(ports.clone()),
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
@@ -137,14 +171,14 @@ impl Gateway {
 }
 
 /// An upstream that speaks whatever a closure says, one thread per connection.
-pub(super) struct Upstream {
+pub(crate) struct Upstream {
     pub(super) address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
 impl Upstream {
     /// Calls `serve` with every connection.
-    pub(super) fn raw(serve: impl Fn(Wire<TcpStream>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn raw(serve: impl Fn(Wire<TcpStream>) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
         let address = listener.local_addr().expect("bound");
         let connections = Arc::new(AtomicUsize::new(0));
@@ -161,7 +195,7 @@ impl Upstream {
     }
 
     /// Answers every request on every connection with the text that `answer` makes of its head.
-    pub(super) fn http(answer: impl Fn(&Head) -> String + Send + Sync + 'static) -> Self {
+    pub(crate) fn http(answer: impl Fn(&Head) -> String + Send + Sync + 'static) -> Self {
         Self::raw(move |mut wire| {
             while let Some(head) = wire.head() {
                 wire.send(&answer(&head));
@@ -174,7 +208,7 @@ impl Upstream {
         Self::http(|head| ok(&head.0))
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.address.to_string()
     }
 
@@ -204,7 +238,7 @@ pub(super) fn nowhere() -> String {
 }
 
 /// A response with this body.
-pub(super) fn ok(body: &str) -> String {
+pub(crate) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
@@ -214,7 +248,7 @@ pub(super) fn get(host: &str, path: &str) -> String {
 }
 
 /// One end of a connection, read by lines and lengths.
-pub(super) struct Wire<S> {
+pub(crate) struct Wire<S> {
     pub(super) stream: S,
     buffer: Vec<u8>,
 }
@@ -331,7 +365,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 
 /// A head, as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Head(pub(super) String);
+pub(crate) struct Head(pub(super) String);
 
 impl Head {
     pub(super) fn status(&self) -> u16 {

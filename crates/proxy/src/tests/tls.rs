@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use conduit_core::leaf::{Algorithm, LeafPair};
 use conduit_core::live;
+use conduit_core::policy::{Policy, Sticky};
 use conduit_core::service::Service;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -32,6 +33,19 @@ fn http1_over_tls_reaches_the_upstream() {
     let (head, seen) = site.wire("web.internal").ask(&get("web.internal", "/a"));
     assert_eq!(head.status(), 200);
     assert!(seen.contains("x-forwarded-proto: https\r\n"), "{seen}");
+    site.gateway.stop();
+}
+
+#[test]
+fn the_cookie_that_keeps_a_client_goes_over_tls_only() {
+    let upstream = Upstream::mirror();
+    let mut service = tls_service("web", &[&upstream.text()]);
+    let sticky = Some(Sticky { cookie: "stick".parse().expect("a name") });
+    service.policy = Arc::new(Policy { sticky, ..Policy::default() });
+    let site = Site::of(vec![service]);
+    let (head, _) = site.wire("web.internal").ask(&get("web.internal", "/"));
+    let set = head.field("set-cookie").expect("a cookie");
+    assert!(set.starts_with("stick=") && set.ends_with("; Secure"), "{set}");
     site.gateway.stop();
 }
 
@@ -212,6 +226,15 @@ impl Site {
     }
 
     pub(super) async fn http2(&self, name: &str) -> http2::SendRequest<Full<Bytes>> {
+        self.http2_with(name).await
+    }
+
+    /// For requests with any body.
+    pub(super) async fn http2_with<B>(&self, name: &str) -> http2::SendRequest<B>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let tcp = tokio::net::TcpStream::connect(self.gateway.https.expect("TLS"))
             .await

@@ -62,7 +62,7 @@ pub(super) fn check_listen(asked: &Registration, settings: &Settings) -> Result<
 pub(super) fn check_ports(catalog: &Catalog, steps: &[Step]) -> Result<(), Rejection> {
     let put = |step: &Step| match &step.act {
         Act::Create { next } | Act::Replace { next, .. } => next.listen().is_some(),
-        Act::Deregister { .. } | Act::Keep | Act::Reissue { .. } => false,
+        Act::Deregister { .. } | Act::Hold { .. } | Act::Keep | Act::Reissue { .. } => false,
     };
     if !steps.iter().any(put) {
         return Ok(());

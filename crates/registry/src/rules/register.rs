@@ -58,8 +58,15 @@ fn step(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Step, Rejection> {
-    let next = Arc::new(build(asked, settings, now)?);
-    let act = match catalog.get(&asked.name) {
+    let mut next = build(asked, settings, now)?;
+    let before = catalog.get(&asked.name);
+    if let Some(previous) = before {
+        // Who drained a machine wants it drained, whatever else changes about the service.
+        let kept = previous.holds.iter().filter(|hold| next.upstreams.contains(&hold.upstream));
+        next.holds = kept.cloned().collect();
+    }
+    let next = Arc::new(next);
+    let act = match before {
         None => Act::Create { next },
         Some(previous) if previous.same_as(&next) => Act::Keep,
         Some(previous) if options.replace => Act::Replace { previous: Arc::clone(previous), next },

@@ -43,6 +43,7 @@ pub fn build(
         when_all_ejected: asked.when_all_ejected,
         monitoring: asked.monitoring.clone(),
         policy: policy(asked).map_err(about)?,
+        holds: Vec::new(),
         registered_at: now,
     })
 }

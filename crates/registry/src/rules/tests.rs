@@ -128,6 +128,8 @@ fn protocol_tls_dns_and_probe_fit_together() {
         (case("gpu-box:80", http, off, None, None), "direct_needs_address"),
         (case("gpu-box:80", http, off, gateway, None), "granted"),
         (case("gpu-box:80", tcp, issued, None, None), "direct_needs_address"),
+        (case("unix:/run/app.sock", http, issued, direct, None), "direct_needs_address"),
+        (case("unix:/run/app.sock", http, issued, None, None), "granted"),
         (case("10.0.0.1:80", tcp, issued, None, None), "granted"),
         (case("10.0.0.1:80", tcp, off, gateway, None), "invalid_dns"),
         (case("10.0.0.1:80", tcp, off, None, Some("/up")), "invalid_probe"),

@@ -169,6 +169,7 @@ fn write_step(
     match &step.act {
         Act::Keep | Act::Reissue { .. } => Ok(()),
         Act::Create { next } => insert_service(transaction, next, generation),
+        Act::Hold { next, .. } => update_holds(transaction, next),
         Act::Deregister { .. } => {
             deactivate(transaction, &step.name, writes.now)?;
             forget_leaves(transaction, &step.name)
@@ -200,6 +201,7 @@ fn insert_service(
         ":when_all_ejected": service.when_all_ejected.as_str(),
         ":monitoring": columns.monitoring,
         ":policy": columns.policy,
+        ":holds": columns.holds,
         ":generation": column_of(generation),
         ":registered_at": service.registered_at.micros(),
     })?;
@@ -214,6 +216,14 @@ fn deactivate(
     let changed =
         transaction.prepare_cached(DEACTIVATE)?.execute(params![name.as_str(), now.micros()])?;
     // The catalog in memory said that it is there; anything else is a bug, and must not commit.
+    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
+}
+
+fn update_holds(transaction: &Transaction<'_>, service: &Service) -> rusqlite::Result<()> {
+    let holds = ServiceColumns::of(service).holds;
+    let changed =
+        transaction.prepare_cached(UPDATE_HOLDS)?.execute(params![service.name.as_str(), holds])?;
+    // As for deactivating: what is not there cannot be held.
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
@@ -278,9 +288,11 @@ fn column_of(generation: Generation) -> i64 {
 
 const INSERT_SERVICE: &str = "
     INSERT INTO services (name, hosts, upstreams, protocol, tls, dns, probe, when_all_ejected,
-                          monitoring, policy, status, generation, registered_at)
+                          monitoring, policy, holds, status, generation, registered_at)
     VALUES (:name, :hosts, :upstreams, :protocol, :tls, :dns, :probe, :when_all_ejected,
-            :monitoring, :policy, 'active', :generation, :registered_at)";
+            :monitoring, :policy, :holds, 'active', :generation, :registered_at)";
+const UPDATE_HOLDS: &str = "
+    UPDATE services SET holds = ?2 WHERE name = ?1 AND status = 'active'";
 const DEACTIVATE: &str = "
     UPDATE services SET status = 'inactive', deregistered_at = ?2
     WHERE name = ?1 AND status = 'active'";

@@ -52,6 +52,7 @@ fn publish(partial: &Path, path: &Path) -> io::Result<()> {
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_init.sql"),
     include_str!("../../migrations/0002_policy.sql"),
+    include_str!("../../migrations/0003_upstream_holds.sql"),
 ];
 /// The newest version of the tables.
 #[expect(clippy::cast_possible_truncation, reason = "a handful of migrations")]

@@ -82,8 +82,8 @@ fn every_flag_says_its_part() {
             json!({ "allow": ["10.0.0.0/8", "fd00::1/128"] }),
         ),
         (
-            &["--basic-auth", "ann:$2b$12$x"],
-            json!({ "basic_auth": [{ "user": "ann", "hash": "$2b$12$x" }] }),
+            &["--basic-auth", "ann:$2b$12$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"],
+            json!({ "basic_auth": [{ "user": "ann", "hash": "$2b$12$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy" }] }),
         ),
         (
             &["--api-key", &key],
@@ -250,7 +250,10 @@ fn everything() -> Policy {
         body_max: Some(p("1MB")),
         allow: vec![p("10.0.0.0/8")],
         rate: Some(RateLimit { requests: 1, per: p("1s"), burst: Some(1), by: p("client") }),
-        basic_auth: vec![BasicUser { user: p("u"), hash: p("$2b$12$x") }],
+        basic_auth: vec![BasicUser {
+            user: p("u"),
+            hash: p("$2b$12$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"),
+        }],
         api_keys: vec![ApiKey {
             name: p("n"),
             hash: p(&format!("sha3-256:{}", "ab".repeat(32))),

@@ -1,6 +1,8 @@
 //! The lines people know by heart, to the letter.
 
-use conduit_api::v1::health::{CheckSet, HealthCounts, UpstreamHealth, UpstreamState};
+use conduit_api::v1::health::{
+    CheckSet, HealthCounts, UpstreamHealth, UpstreamHold, UpstreamState,
+};
 use conduit_api::v1::services::{ServiceStatus, TlsSummary};
 use conduit_api::v1::status::{CertificateCounts, Listening, Tables};
 
@@ -87,6 +89,7 @@ fn the_details_name_each_upstream() {
         last_probe_at: None,
         response_time_ms: None,
         reason: Some("connection refused".into()),
+        hold: None,
     }];
     assert_eq!(
         details(&grafana),
@@ -97,6 +100,27 @@ fn the_details_name_each_upstream() {
            certificate  until 2027-04-04T12:00:00Z\n  \
            upstream     10.0.1.50:3000 ejected: connection refused\n"
     );
+}
+
+#[test]
+fn the_details_say_who_holds_an_upstream_back() {
+    let mut grafana = service("grafana.internal", "10.0.1.50:3000", HealthStatus::Degraded);
+    grafana.upstream_health = vec![UpstreamHealth {
+        upstream: "10.0.1.50:3000".into(),
+        state: UpstreamState::Draining,
+        in_flight: 1,
+        last_probe_at: None,
+        response_time_ms: Some(3),
+        reason: Some("drained by alice".into()),
+        hold: Some(UpstreamHold {
+            kind: "drain".into(),
+            by: "alice".into(),
+            since: "2026-04-04T12:00:00Z".into(),
+        }),
+    }];
+    let line = "10.0.1.50:3000 draining 3 ms: drained by alice since 2026-04-04T12:00:00Z, \
+                1 request in flight\n";
+    assert!(details(&grafana).contains(line), "{}", details(&grafana));
 }
 
 #[test]

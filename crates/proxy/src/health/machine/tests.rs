@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// `f` failed, `p` passed, `u` unsure, `s` a report of the request path; after each step `E` says
-/// ejected, `A` admitted, `.` no change.
+/// `f` failed, `p` passed, `u` unsure, `s` a report of the request path, `t` traffic ejects it, `h` a
+/// hand pardons it; after each step `E` says ejected, `A` admitted, `U` unproven, `.` no change.
 #[test]
 fn sequences() {
     use UpstreamState::{Admitted, Ejected, Unproven};
@@ -28,6 +28,13 @@ fn sequences() {
         ("a pass clears a report", Admitted, 2, 1, "spff", "...E"),
         ("reports count up to one short", Admitted, 3, 1, "sssssf", ".....E"),
         ("one report is one failure", Admitted, 3, 1, "sff", "..E"),
+        ("traffic ejects at once, and only once", Admitted, 2, 1, "tt", "E."),
+        ("also what was never proven", Unproven, 2, 1, "t", "E"),
+        ("a pass readmits after traffic, too", Admitted, 2, 2, "tpp", "E.A"),
+        ("passes before it do not count", Admitted, 2, 2, "pptp", "..E."),
+        ("a pardon is a fresh start", Ejected, 2, 2, "hp", "UA"),
+        ("of which the first failure is the end", Ejected, 2, 1, "hf", "UE"),
+        ("only who is ejected needs one", Admitted, 2, 1, "hff", "..E"),
         ("readmitted starts from nothing", Admitted, 2, 1, "ffpff", ".EA.E"),
     ];
     for (why, start, unhealthy_after, healthy_after, steps, expected) in cases {
@@ -44,6 +51,14 @@ fn run(machine: &mut HealthMachine, step: char, thresholds: Thresholds) -> char 
         'f' => machine.observe(Verdict::Failed, thresholds),
         'p' => machine.observe(Verdict::Passed, thresholds),
         'u' => machine.observe(Verdict::Unsure, thresholds),
+        't' => machine.eject(),
+        'h' => {
+            if machine.pardon() {
+                assert_eq!(machine.state(), UpstreamState::Unproven);
+                return 'U';
+            }
+            None
+        }
         _ => {
             machine.suspect(thresholds);
             None

@@ -200,6 +200,105 @@ fn a_shorter_interval_draws_probes_in() {
     let now = Instant::now();
     let (mut plan, _) = single(now);
     probe(&mut plan, &Outcome::Passed, now);
-    plan.draw_in(Duration::from_secs(2), now);
+    plan.draw_in(&ProbeSettings { interval: Duration::from_secs(2), ..settings() }, now);
     assert!(plan.next_due().unwrap() <= now + Duration::from_secs(2));
+}
+
+/// A plan of one upstream whose service asks for this, just reconciled.
+fn asked(policy: &str, now: Instant) -> ProbePlan {
+    let policy = Arc::new(serde_json::from_str(policy).unwrap());
+    let table = fixture::table(vec![conduit_core::service::Service {
+        policy,
+        ..service("web", &["10.0.0.1:80"])
+    }]);
+    let mut plan = ProbePlan::default();
+    plan.reconcile(&table, now);
+    plan
+}
+
+#[test]
+fn a_service_may_ask_for_its_own_pace() {
+    let mut now = Instant::now();
+    let policy = r#"{"probe":{"interval":"90s","unhealthy_after":3,"healthy_after":2}}"#;
+    let mut plan = asked(policy, now);
+    assert_about(probe(&mut plan, &Outcome::Passed, now).1, 90.0);
+    let mut transitions = Vec::new();
+    for outcome in [failed(), failed(), failed(), Outcome::Passed, Outcome::Passed] {
+        now = plan.next_due().unwrap();
+        transitions.push(probe(&mut plan, &outcome, now).0);
+    }
+    let (out, back) = (Some(Transition::Ejected), Some(Transition::Admitted));
+    assert_eq!(transitions, [None, None, out, None, back]);
+}
+
+#[test]
+fn a_busy_upstream_is_judged_by_its_own_interval() {
+    let now = Instant::now();
+    let timed_out = Outcome::Failed(Failure::TimedOut(Duration::from_secs(5)));
+    for (interval, expected) in [("5s", Some(Transition::Ejected)), ("60s", None)] {
+        let mut plan = asked(&format!(r#"{{"probe":{{"interval":"{interval}"}}}}"#), now);
+        let upstream = Arc::clone(&plan.entries.values().next().unwrap().upstream);
+        upstream.delivered(now);
+        let later = now + Duration::from_secs(20);
+        assert_eq!(probe(&mut plan, &timed_out, later).0, expected, "{interval}");
+    }
+}
+
+#[test]
+fn a_new_default_draws_in_only_those_that_have_no_interval_of_their_own() {
+    let now = Instant::now();
+    let short = ProbeSettings { interval: Duration::from_secs(2), ..settings() };
+    for (policy, latest) in [("{}", 2), (r#"{"probe":{"interval":"20s"}}"#, 20)] {
+        let mut plan = asked(policy, now);
+        let planned = now + probe(&mut plan, &Outcome::Passed, now).1;
+        plan.draw_in(&short, now);
+        let due = plan.next_due().unwrap();
+        assert!(due <= now + Duration::from_secs(latest), "{policy}");
+        assert_eq!(due == planned, latest == 20, "{policy}");
+    }
+}
+
+#[test]
+fn the_timeout_may_be_a_services_own() {
+    let asked = |text: &str| serde_json::from_str::<ProbePolicy>(text).unwrap();
+    assert_eq!(settings().pace(&asked("{}")).timeout, Duration::from_secs(5));
+    assert_eq!(settings().pace(&asked(r#"{"timeout":"1s"}"#)).timeout, Duration::from_secs(1));
+}
+
+proptest::proptest! {
+    /// Whatever traffic meets, one upstream stays, and nobody is let in by a probe on probation.
+    #[test]
+    fn traffic_never_takes_the_last_one(
+        steps in proptest::collection::vec((0_usize..4, proptest::bool::ANY, 0_u64..40), 1..60),
+    ) {
+        let mut now = Instant::now();
+        let addresses = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"];
+        let table = fixture::table(vec![service("web", &addresses)]);
+        let pool = Arc::clone(table.pools().next().unwrap());
+        let mut plan = ProbePlan::default();
+        plan.reconcile(&table, now);
+        let passes = |plan: &mut ProbePlan, now| {
+            while let Some(target) = plan.take_due(now) {
+                let away = plan.entries[&target.key].probation.holds(now);
+                let judged = plan.finish(target.key, &Outcome::Passed, &settings(), now);
+                if let Some((target, Some(Transition::Admitted))) = judged {
+                    assert!(!away, "admitted on probation");
+                    target.upstream.set_state(UpstreamState::Admitted);
+                    target.upstream.set_ejected_for(None);
+                }
+            }
+        };
+        for (place, fails, seconds) in steps {
+            now += Duration::from_secs(seconds);
+            passes(&mut plan, now);
+            if fails {
+                let upstream = &pool.upstreams()[place];
+                (0..5).for_each(|_| upstream.report(Observation::NoAnswer));
+                if let Some((target, _)) = plan.eject_failing(upstream, now) {
+                    target.upstream.set_state(UpstreamState::Ejected);
+                }
+            }
+            assert!(pool.upstreams().iter().any(|upstream| upstream.is_admitted()));
+        }
+    }
 }

@@ -1,10 +1,18 @@
 //! Probes against real sockets on loopback, and against answers made of bytes.
 
-use conduit_core::service::ProbePath;
+use conduit_core::policy::Policy;
+use conduit_core::service::{ProbePath, Protocol, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::fixture::service;
+use crate::tests::harness::{Upstream, ok};
+use crate::tests::speaker::Leaf::{Expired, Good};
+use crate::tests::speaker::{Pki, Speaker, Speaks, full, mirror};
+use crate::upstream::UpstreamSpec;
+
+mod grpc;
 
 const GENEROUS: Duration = Duration::from_secs(20);
 
@@ -13,7 +21,7 @@ fn host() -> Host {
 }
 
 fn get(counts: Counts) -> Ask {
-    Ask::Get { path: "/health?full=1".into(), host: host(), counts }
+    Ask::Get { path: "/health?full=1".into(), host: host(), counts, body: None }
 }
 
 /// Asks somebody who answers with these bytes; returns the outcome and the request.
@@ -45,7 +53,7 @@ async fn statuses_count_as_the_spec_says() {
     for (status, below_500, success) in cases {
         let answer = format!("HTTP/1.1 {status} Some\r\nContent-Length: 5\r\n\r\nhello");
         for (counts, expected) in [(Counts::Below500, below_500), (Counts::Success, success)] {
-            let (outcome, _) = ask(get(counts), answer.as_bytes()).await;
+            let (outcome, _) = ask(get(counts.clone()), answer.as_bytes()).await;
             assert_eq!(outcome == Outcome::Passed, expected, "{status} {counts:?}");
             if !expected {
                 assert_eq!(outcome.reason().unwrap(), format!("status {status}"));
@@ -90,16 +98,91 @@ async fn who_talks_before_being_asked_does_not_speak_http() {
 
 #[test]
 fn what_is_asked_follows_the_spec() {
-    let path = ProbePath::parse("/up").unwrap();
-    assert_eq!(Ask::of(&ProbeSpec::Connect, "/health", &host()), Ask::Connect);
-    let default = Ask::of(&ProbeSpec::Default, "/health?full=1", &host());
-    assert_eq!(default, get(Counts::Below500));
-    let named = Ask::of(&ProbeSpec::Path(path), "/health", &host());
-    assert!(matches!(named, Ask::Get { path, counts: Counts::Success, .. } if &*path == "/up"));
+    let path = ProbeSpec::Path(ProbePath::parse("/up").unwrap());
+    let ask = |spec: &ProbeSpec, asked: &str| {
+        let asked: ProbePolicy = serde_json::from_str(asked).unwrap();
+        Ask::of(spec, &asked, "/health?full=1", &host())
+    };
+    assert_eq!(ask(&ProbeSpec::Connect, "{}"), Ask::Connect);
+    assert_eq!(ask(&ProbeSpec::Default, "{}"), get(Counts::Below500));
+    let named = |counts, body: Option<&str>| Ask::Get {
+        path: "/up".into(),
+        host: host(),
+        counts,
+        body: body.map(Into::into),
+    };
+    assert_eq!(ask(&path, "{}"), named(Counts::Success, None));
+    // A set of statuses alone decides.
+    let these = Counts::These("200,404".parse().unwrap());
+    assert_eq!(ask(&path, r#"{"status":"200,404","body":"ok"}"#), named(these, Some("ok")));
+    assert_eq!(ask(&path, r#"{"kind":"tcp"}"#), Ask::Connect);
+    assert_eq!(ask(&ProbeSpec::Connect, r#"{"kind":"http"}"#), get(Counts::Below500));
+    let grpc = |service: &str| Ask::Grpc { service: service.into(), host: host() };
+    assert_eq!(ask(&ProbeSpec::Default, r#"{"kind":"grpc"}"#), grpc(""));
+    assert_eq!(ask(&path, r#"{"kind":"grpc","grpc_service":"a.B"}"#), grpc("a.B"));
+}
+
+#[tokio::test]
+async fn a_set_of_statuses_alone_decides() {
+    for (set, status, expected) in [
+        ("200", 200, true),
+        ("200", 204, false),
+        ("200-299,401", 401, true),
+        ("503", 503, true),
+        ("503", 200, false),
+    ] {
+        let answer = format!("HTTP/1.1 {status} Some\r\nContent-Length: 0\r\n\r\n");
+        let counts = Counts::These(set.parse().unwrap());
+        let (outcome, _) = ask(get(counts), answer.as_bytes()).await;
+        assert_eq!(outcome == Outcome::Passed, expected, "{status} of {set}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_is_looked_for_in_the_beginning_of_the_body() {
+    let plain =
+        |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let filler = |count: usize| "x".repeat(count);
+    let last = PROBE_BODY_BYTES_MAX - "ready".len();
+    let cases = [
+        ("there", plain("is ready now"), Ok(())),
+        ("not there", plain("is starting"), Err(Failure::BodyLacks)),
+        ("nothing there", plain(""), Err(Failure::BodyLacks)),
+        ("just in reach", plain(&format!("{}ready", filler(last))), Ok(())),
+        (
+            "just out of reach",
+            plain(&format!("{}ready{}", filler(last + 1), filler(9))),
+            Err(Failure::BodyLacks),
+        ),
+        (
+            "in two pieces",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nrea\r\n2\r\ndy\r\n".into(),
+            Ok(()),
+        ),
+        (
+            "but with a status that does not count",
+            "HTTP/1.1 500 No\r\nContent-Length: 5\r\n\r\nready".into(),
+            Err(Failure::Status(StatusCode::INTERNAL_SERVER_ERROR)),
+        ),
+        (
+            "cut off",
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nrea".into(),
+            Err(Failure::NoAnswer),
+        ),
+    ];
+    for (why, answer, expected) in cases {
+        let Ask::Get { path, host, .. } = get(Counts::Success) else { unreachable!() };
+        let asked = Ask::Get { path, host, counts: Counts::Success, body: Some("ready".into()) };
+        let (outcome, _) = ask(asked, answer.as_bytes()).await;
+        assert_eq!(outcome, expected.map_or_else(Outcome::Failed, |()| Outcome::Passed), "{why}");
+    }
 }
 
 fn probe(addr: &str, ask: Ask, timeout: Duration) -> Probe {
-    Probe { addr: UpstreamAddr::parse(addr).unwrap(), last: None, ask, timeout }
+    let service = service("web", &[addr]);
+    let spec = UpstreamSpec::of(&service, &service.policy, &service.upstreams[0]);
+    let transport = Arc::new(Transport::of(&spec));
+    Probe { addr: UpstreamAddr::parse(addr).unwrap(), last: None, transport, ask, timeout }
 }
 
 #[tokio::test]
@@ -154,4 +237,92 @@ async fn a_name_that_hides_a_refused_address_is_not_connected_to() {
         .await;
     assert_eq!(finding.outcome, Outcome::Failed(Failure::NotAllowed));
     assert_eq!(finding.socket, None);
+}
+
+/// A probe of a service that speaks `protocol`.
+fn probe_of(addr: &str, protocol: Protocol, tls: &str) -> Probe {
+    let mut policy = Policy::default();
+    policy.upstream.tls = Some(tls.parse().unwrap());
+    let service = Service { protocol, policy: Arc::new(policy.clone()), ..service("web", &[addr]) };
+    let spec = UpstreamSpec::of(&service, &policy, &service.upstreams[0]);
+    let transport = Arc::new(Transport::of(&spec));
+    Probe { transport, ..probe(addr, get(Counts::Success), GENEROUS) }
+}
+
+#[tokio::test]
+async fn each_transport_is_probed_as_it_is_used() {
+    let (pki, stranger) = (Pki::new("ours"), Pki::new("stranger"));
+    let serve = |signer: &Pki, leaf, alpn: &[&str]| {
+        let tls = Some(signer.server("127.0.0.1", leaf, alpn).0);
+        Speaker::start(Speaks { tls, ..Speaks::default() }, mirror).text()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.sock");
+    Speaker::unix(&path, mirror);
+    let socket = format!("unix:{}", path.display());
+    let clear = Speaker::start(Speaks::default(), mirror).text();
+    let https = Protocol::Https;
+    let cases = [
+        (serve(&pki, Good, &["h2"]), https, "verify", None),
+        (serve(&pki, Good, &["http/1.1"]), https, "verify", None),
+        (serve(&stranger, Good, &["h2"]), https, "insecure", None),
+        (serve(&stranger, Good, &["h2"]), https, "verify", Some("TLS: unknown issuer")),
+        (serve(&pki, Expired, &["h2"]), https, "verify", Some("TLS: certificate expired")),
+        (clear.clone(), Protocol::H2c, "verify", None),
+        (clear, https, "verify", Some("TLS: it does not speak TLS")),
+        (socket.clone(), Protocol::Http, "verify", None),
+        (socket, Protocol::H2c, "verify", None),
+        ("unix:/nonexistent/app.sock".into(), Protocol::Http, "verify", Some("no such file")),
+    ];
+    let resolver = Resolver::new(|_| true).with_connector(pki.connector());
+    for (addr, protocol, tls, expected) in cases {
+        let outcome = probe_of(&addr, protocol, tls).run(&resolver).await.outcome;
+        match expected {
+            None => assert_eq!(outcome, Outcome::Passed, "{addr} {protocol} {tls}"),
+            Some(reason) => {
+                let found = outcome.reason().unwrap_or_default();
+                assert!(found.starts_with(reason), "{addr} {protocol} {tls}: {found}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn http2_answers_are_judged_and_nonsense_told_apart() {
+    let refusing = Speaker::start(Speaks::default(), |_| async {
+        let mut response = full("");
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response
+    });
+    let http1 = Upstream::http(|_| ok("hello"));
+    let resolver = Resolver::new(|_| true);
+    for (addr, failure) in [
+        (refusing.text(), Failure::Status(StatusCode::SERVICE_UNAVAILABLE)),
+        (http1.text(), Failure::NotHttp),
+    ] {
+        let outcome = probe_of(&addr, Protocol::H2c, "verify").run(&resolver).await.outcome;
+        assert_eq!(outcome, Outcome::Failed(failure));
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_reset_is_proof_of_life_when_its_path_was_a_guess() {
+    let cases =
+        [(Counts::Below500, Outcome::Passed), (Counts::Success, Outcome::Failed(Failure::Reset))];
+    for (counts, expected) in cases {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap().to_string();
+        let serving = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+            // Until the probe has heard it.
+            while connection.accept().await.is_some_and(|next| next.is_ok()) {}
+        };
+        let resolver = Resolver::new(|_| true);
+        let probe = Probe { ask: get(counts.clone()), ..probe_of(&addr, Protocol::H2c, "verify") };
+        let (finding, ()) = tokio::join!(probe.run(&resolver), serving);
+        assert_eq!(finding.outcome, expected, "{counts:?}");
+    }
 }

@@ -5,19 +5,24 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use conduit_core::event::{self, EventStream};
+use conduit_core::hold::{Hold, HoldKind};
 use conduit_core::name::ServiceName;
 use conduit_core::service::{ProbePath, Service};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::compile::{Compiler, CompilerSettings};
 use crate::fixture::{Leaves, catalog, service, version};
+use crate::health::board::ServiceHealth;
 use crate::health::machine::Thresholds;
 use crate::upstream::{self, Observation, Upstream};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const INTERVAL: Duration = Duration::from_secs(30);
+
+mod hands;
+mod traffic;
 
 /// Answers by port; a port without an answer passes.
 #[derive(Clone, Default)]
@@ -121,8 +126,45 @@ impl Stage {
     }
 
     async fn first(&self) -> Health {
-        let seen = self.board.first_outcome(&web(), Duration::from_secs(1)).await;
-        seen.unwrap().health
+        self.first_outcome(Duration::from_secs(1)).await.health
+    }
+
+    /// Waits until every upstream was probed, at most `within`, and says how the service is doing.
+    async fn first_outcome(&self, within: Duration) -> ServiceHealth {
+        let mut board = self.board.clone();
+        let probed = async {
+            loop {
+                let seen = board.service(&web(), Timestamp::now()).unwrap();
+                if seen.upstreams.iter().all(|upstream| upstream.last_probe_at.is_some()) {
+                    return;
+                }
+                board.changed().await;
+            }
+        };
+        // Too late or not, what is known now is the answer.
+        let _in_time = timeout(within, probed).await.is_ok();
+        self.board.service(&web(), Timestamp::now()).unwrap()
+    }
+
+    /// Holds an upstream back, or lets it go, as a publication does.
+    fn hold(&mut self, mut service: Service, place: usize, kind: Option<HoldKind>) {
+        let upstream = service.upstreams[place].clone();
+        let hold =
+            |kind| Hold { upstream, kind, by: "alice".into(), since: Timestamp::from_seconds(0) };
+        service.holds = kind.map(hold).into_iter().collect();
+        self.publish(vec![service]);
+        self.tables.current().settle([&web()]);
+    }
+
+    /// The ports that are picked now.
+    fn picked(&self) -> Vec<u16> {
+        let pool = Arc::clone(self.tables.current().pool(&web()).unwrap());
+        let picks = (0..20).filter_map(|_| pool.pick(None)).map(|upstream| upstream.addr().port());
+        picks.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn state(&self, place: usize) -> UpstreamState {
+        self.upstream(place).state()
     }
 
     async fn stop(self) {
@@ -157,7 +199,7 @@ fn refusing(ports: &[u16]) -> Script {
 async fn the_first_outcome_is_there_at_once() {
     let stage = Stage::start(vec![service("web", &["10.0.0.1:1"])], Script::default());
     assert_eq!(stage.health().0, Health::Unknown);
-    let seen = stage.board.first_outcome(&web(), Duration::from_secs(1)).await.unwrap();
+    let seen = stage.first_outcome(Duration::from_secs(1)).await;
     assert_eq!(seen.health, Health::Healthy);
     assert_eq!(seen.response_time_ms, Some(2));
     assert!(seen.last_probe_at.is_some());
@@ -284,7 +326,7 @@ async fn a_flip_is_one_line_of_the_log_and_a_first_success_none() {
     };
     let script = Script::default();
     let stage = Stage::start(vec![service("web", &["10.0.0.1:1"])], script.clone());
-    stage.board.first_outcome(&web(), Duration::from_secs(1)).await.unwrap();
+    stage.first().await;
     assert_eq!(stage.health().0, Health::Healthy);
     assert!(lines().is_empty(), "{:?}", lines());
     script.set(1, Some(Answer::Fail(Failure::Refused)));
@@ -340,7 +382,7 @@ async fn a_shorter_interval_holds_from_now_on() {
 async fn a_leaf_past_its_renewal_degrades() {
     let web_with_tls = crate::fixture::tls_service("web", &["10.0.0.1:1"]);
     let stage = Stage::start(vec![web_with_tls], Script::default());
-    stage.board.first_outcome(&web(), Duration::from_secs(1)).await;
+    stage.first().await;
     // The fixture's leaves are valid for nine days, and due for renewal after six.
     let cases = [
         (5, Health::Healthy, None),

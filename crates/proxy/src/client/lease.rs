@@ -1,0 +1,132 @@
+//! The right to send one request over a connection.
+
+use std::error::Error;
+use std::fmt;
+use std::rc::Rc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+
+use super::form;
+use super::http2::{Shared, StreamBody, Streaming};
+use super::slot::Slot;
+use crate::body::{BodyError, RequestBody};
+
+/// A connection in use, or a stream of one. An HTTP/1.1 connection is closed when this is dropped,
+/// unless it is given back; an HTTP/2 connection lives on, and the stream is cancelled unless its
+/// response was read to the end.
+pub(crate) struct Lease {
+    slot: Rc<Slot>,
+    over: Over,
+}
+
+enum Over {
+    Http1 {
+        sender: SendRequest<RequestBody>,
+        /// How many responses it has delivered before this one.
+        responses: u32,
+    },
+    Http2(Streaming),
+}
+
+/// A request that got no response.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) why: Why,
+    /// The request, when nothing of it was sent.
+    pub(crate) untouched: Option<Request<RequestBody>>,
+}
+
+/// Why there is no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// `Host` cannot be an authority.
+    BadAuthority,
+    /// The client's body ended before its time.
+    Body,
+    /// The connection or the stream ended first.
+    Closed,
+    /// What came back is not HTTP, or not the version that was spoken.
+    NotHttp,
+    /// The upstream says that it did not look at it (RFC 9113 §8.7).
+    Unprocessed,
+}
+
+impl Lease {
+    pub(super) fn http1(slot: &Rc<Slot>, sender: SendRequest<RequestBody>, responses: u32) -> Self {
+        Self { slot: Rc::clone(slot), over: Over::Http1 { sender, responses } }
+    }
+
+    pub(super) fn http2(slot: &Rc<Slot>, shared: &Rc<Shared>) -> Self {
+        Self { slot: Rc::clone(slot), over: Over::Http2(Streaming::begin(shared)) }
+    }
+
+    /// Sends a request, as HTTP/1.1 wants it, and waits for the head of the response.
+    pub(crate) async fn send(
+        &mut self,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Failed> {
+        match &mut self.over {
+            Over::Http1 { sender, .. } => {
+                sender.try_send_request(request).await.map_err(|mut error| {
+                    let why = match error.error() {
+                        error if error.is_parse() => Why::NotHttp,
+                        error => why_of(error),
+                    };
+                    Failed { why, untouched: error.take_message() }
+                })
+            }
+            Over::Http2(streaming) => {
+                let scheme = self.slot.transport().scheme();
+                if !form::to_http2(&mut request, scheme) {
+                    return Err(Failed { why: Why::BadAuthority, untouched: Some(request) });
+                }
+                let request = request.map(StreamBody::new);
+                streaming.send(request).await.map_err(|mut error| Failed {
+                    untouched: error
+                        .take_message()
+                        .map(|request| form::to_http1(request.map(StreamBody::into_inner))),
+                    why: why_of(error.error()),
+                })
+            }
+        }
+    }
+
+    /// Keeps the connection for the next request: its response was read to the end.
+    pub(crate) fn give_back(self) {
+        match self.over {
+            Over::Http1 { sender, responses } => {
+                self.slot.keep(sender, responses.saturating_add(1));
+            }
+            Over::Http2(streaming) => drop(streaming),
+        }
+    }
+}
+
+fn why_of(error: &hyper::Error) -> Why {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.is::<BodyError>() {
+            return Why::Body;
+        }
+        if let Some(error) = cause.downcast_ref::<h2::Error>() {
+            // A GOAWAY ends only the streams that it says were not looked at; those before it go
+            // on, and end with the connection.
+            let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            return match error.is_remote() {
+                true if refused || error.is_go_away() => Why::Unprocessed,
+                false if error.is_library() => Why::NotHttp,
+                _ => Why::Closed,
+            };
+        }
+        source = cause.source();
+    }
+    Why::Closed
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lease").field(self.slot.place()).finish()
+    }
+}
