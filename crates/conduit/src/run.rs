@@ -100,6 +100,20 @@ fn connector(config: &Config, authority: Option<&conduit_tls::authority::Authori
     Connector::new(bundle, Some(config.admin.socket.clone()))
 }
 
+/// Starts to write down what happens.
+fn recorder(tasks: &Tasks, registry: &Registry, stream: conduit_core::event::EventStream) -> Tasks {
+    let recorder = tasks.child();
+    let recording = Recorder::new(registry.clone()).run(stream, recorder.stop().clone());
+    recorder.service("recorder", recording);
+    recorder
+}
+
+/// Finds the upstreams that are names, within what the configuration allows.
+fn resolver(config: &Config, connector: &Connector) -> Resolver {
+    let allowed = registry_settings(config).upstreams;
+    Resolver::new(move |ip| allowed.check_ip(ip).is_ok()).with_connector(connector.clone())
+}
+
 impl Running {
     async fn start(
         bound: Bound,
@@ -112,18 +126,15 @@ impl Running {
         let Bound { config, registry, routes, zone, authority, addresses, .. } = bound;
         record_start(&registry, &config, bound.is_new, bound.cut_from).await?;
         let (events, stream) = bound.events;
-        let recorder = tasks.child();
-        let recording = Recorder::new(registry.clone()).run(stream, recorder.stop().clone());
-        recorder.service("recorder", recording);
+        let recorder = recorder(tasks, &registry, stream);
 
         let tunables = bound.tunables;
         let upkeep = Upkeep(tasks.child());
-        let allowed = registry_settings(&config).upstreams;
         let connector = connector(&config, authority.as_deref());
         let (prober, board) = Prober::new(
             routes.clone(),
             tunables.probes_reader.clone(),
-            Resolver::new(move |ip| allowed.check_ip(ip).is_ok()).with_connector(connector.clone()),
+            resolver(&config, &connector),
             bound.reports,
             events.clone(),
         );

@@ -146,8 +146,8 @@ fn who_waits_is_served_in_order_and_who_leaves_is_forgotten() {
 #[test]
 fn a_full_queue_and_a_long_wait_are_answered_with_503() {
     for (queue_max, timeout, text) in [
-        (0, "10m", "503 every upstream of web is busy, and too many requests wait\n"),
-        (1, "1s", "503 every upstream of web was busy for 1 s\n"),
+        (0, "10m", "every upstream of web is busy, and too many requests wait"),
+        (1, "1s", "every upstream of web was busy for 1 s"),
     ] {
         let (upstream, came, go) = slow();
         let policy = limited(1, queue_max, timeout);
@@ -156,7 +156,8 @@ fn a_full_queue_and_a_long_wait_are_answered_with_503() {
         first.send(&get("web.internal", "/"));
         came.recv_timeout(PATIENCE).expect("a request");
         let (head, body) = gateway.connect().ask(&get("web.internal", "/"));
-        assert_eq!((head.status(), &*body), (503, text));
+        assert_eq!(head.status(), 503);
+        assert!(body.contains(text), "{body}");
         assert_eq!(head.field("conduit-error"), Some("saturated"));
         assert_eq!(head.field("retry-after"), Some("5"));
         assert_eq!(metric(&gateway, "queue_refused_total"), 1);
