@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use foldhash::quality;
 use tokio::time::Instant;
 
 /// So many in such a time, and so many at once.
@@ -39,7 +40,8 @@ impl Rate {
 pub(super) struct Buckets<K> {
     rate: Rate,
     epoch: Instant,
-    hasher: RandomState,
+    /// Of quality: the fast one leaves shards empty for keys that are alike.
+    hasher: quality::RandomState,
     shards: [Mutex<Shard<K>>; SHARDS],
 }
 
@@ -59,7 +61,7 @@ impl<K: Hash + Eq> Buckets<K> {
         Self {
             rate,
             epoch: Instant::now(),
-            hasher: RandomState::default(),
+            hasher: quality::RandomState::default(),
             shards: std::array::from_fn(shard),
         }
     }
