@@ -1,3 +1,5 @@
+//! Counting, scraping, and what a scrape looks like.
+
 use std::time::Duration;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Both directions, their ends, and their limits in time, over pipes in memory.
+
 use std::cell::Cell;
 use std::time::Duration;
 
