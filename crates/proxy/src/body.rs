@@ -14,6 +14,10 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+mod client;
+
+pub(crate) use client::ClientBody;
+
 use crate::clocks::{Clock, Expired};
 use crate::exchange::Exchange;
 use crate::gate::body_limit::BodyLimit;
@@ -22,7 +26,7 @@ use crate::streams::Events;
 
 /// What an upstream gets.
 pub(crate) struct RequestBody {
-    inner: Option<Incoming>,
+    inner: Option<ClientBody>,
     clock: Rc<Clock>,
     /// Whether the client may be waited for only so long.
     is_clocked: bool,
@@ -36,7 +40,7 @@ pub(crate) struct RequestBody {
 impl RequestBody {
     /// Passes a client's body on. Two-way streams are not clocked: in them, a client that says
     /// nothing may be listening.
-    pub(crate) fn new(inner: Incoming, clock: &Rc<Clock>, is_clocked: bool) -> Self {
+    pub(crate) fn new(inner: ClientBody, clock: &Rc<Clock>, is_clocked: bool) -> Self {
         let inner = (!inner.is_end_stream()).then_some(inner);
         let clock = Rc::clone(clock);
         Self { inner, clock, is_clocked, held: None, refused: None, limit: None }
@@ -122,7 +126,7 @@ impl Body for RequestBody {
             limit.exceed(self.inner.take());
             return Poll::Ready(Some(Err(BodyError::TooLarge)));
         }
-        polled.map(|frame| frame.map(|frame| frame.map_err(BodyError::Broken)))
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -307,6 +311,8 @@ type Piece = Result<Frame<Bytes>, BodyError>;
 pub(crate) enum BodyError {
     /// The side that it came from broke off.
     Broken(hyper::Error),
+    /// The client broke off, or sent something else than it announced, over HTTP/3.
+    Client(String),
     /// It could not be encoded.
     Encode(std::io::Error),
     /// A clock ran out.
@@ -322,6 +328,7 @@ impl BodyError {
     fn code(&self) -> &'static str {
         match self {
             Self::Broken(_) => "upstream_broken",
+            Self::Client(_) => "client_broken",
             Self::Encode(_) => "not_encoded",
             Self::Expired(Expired::Client(_)) => "client_timeout",
             Self::Expired(Expired::FirstByte(_)) => "first_byte_timeout",
@@ -341,6 +348,7 @@ impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(_) => f.write_str("the upstream broke off its answer"),
+            Self::Client(why) => write!(f, "the request broke off: {why}"),
             Self::Encode(error) => write!(f, "the answer could not be encoded: {error}"),
             Self::Expired(Expired::Client(after)) => {
                 write!(f, "the client took nothing for {} s", after.as_secs())
@@ -361,7 +369,7 @@ impl std::error::Error for BodyError {
         match self {
             Self::Broken(error) => Some(error),
             Self::Encode(error) => Some(error),
-            Self::Expired(_) | Self::Refused | Self::TooLarge => None,
+            Self::Client(_) | Self::Expired(_) | Self::Refused | Self::TooLarge => None,
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::body::ResponseBody;
+use crate::body::{ClientBody, ResponseBody};
 use crate::connections::{Connection, Entry, Graceful};
 use crate::limits::{
     BUFFER_BYTES_MAX, H2_CONNECTION_WINDOW_BYTES, H2_HEAD_BYTES_MAX, H2_RESETS_PENDING_MAX,
@@ -131,7 +131,7 @@ fn answer(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
     let clock = service.clocks().start(service.entry());
-    Rc::clone(service).serve(request, clock)
+    Rc::clone(service).serve(request.map(ClientBody::from), clock)
 }
 
 /// The same over HTTP/2, where hyper starts a task for the stream right after this returns.
@@ -141,7 +141,7 @@ fn answer_stream(
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
     let clock = service.clocks().start_stream();
     service.entry().starts(Rc::clone(clock.clock()));
-    Rc::clone(service).serve(request, clock)
+    Rc::clone(service).serve(request.map(ClientBody::from), clock)
 }
 
 fn log_end(outcome: Option<Result<(), hyper::Error>>) {

@@ -37,6 +37,7 @@ mod failure;
 mod forward;
 mod gate;
 mod headers;
+mod http3;
 pub mod limits;
 pub mod listener;
 mod metered;

@@ -8,6 +8,7 @@
 
 mod counters;
 mod histogram;
+mod http3;
 mod scrape;
 mod upstreams;
 
@@ -23,6 +24,7 @@ use foldhash::fast::RandomState;
 use prometheus_client::registry::Registry;
 
 pub(crate) use self::counters::{Ending, Queued, ServiceCounters};
+use self::http3::Http3Counters;
 use self::scrape::Scrape;
 use self::upstreams::States;
 use crate::table::RouteTable;
@@ -42,6 +44,7 @@ struct Inner {
     cut: AtomicU64,
     refused: AtomicU64,
     streams_refused: Refusals,
+    http3: Http3Counters,
 }
 
 type Shard = Mutex<HashMap<ServiceName, Arc<ServiceCounters>, RandomState>>;
@@ -141,6 +144,11 @@ impl WorkerMetrics {
     /// Connections of byte streams that reached no service.
     pub(crate) fn streams_refused(&self) -> &Refusals {
         &self.all.0.streams_refused
+    }
+
+    /// What HTTP/3 counts.
+    pub(crate) fn http3(&self) -> &Http3Counters {
+        &self.all.0.http3
     }
 
     pub(crate) fn cut(&self, count: u64) {

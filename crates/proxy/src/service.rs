@@ -13,10 +13,9 @@ use conduit_core::policy::Balance;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use hyper::body::Incoming;
 
 use crate::access_log::Line;
-use crate::body::{RequestBody, ResponseBody};
+use crate::body::{ClientBody, RequestBody, ResponseBody};
 use crate::clocks::{Clocks, Running};
 use crate::connections::{Connection, Entry};
 use crate::exchange::Exchange;
@@ -117,7 +116,7 @@ impl Service {
     /// Answers one request; what fails becomes an answer, too.
     pub(crate) async fn serve(
         self: Rc<Self>,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         clock: Running,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let told = self.trusted.then(|| Box::new(self.told(request.headers())));
@@ -130,6 +129,9 @@ impl Service {
             Ok(response) => response,
             Err(failure) => self.refuse(&failure, &mut asker, &mut exchange),
         };
+        if let (Some(alt_svc), Entrance::Https { .. }) = (self.worker.alt_svc(), &self.entrance) {
+            response.headers_mut().insert(header::ALT_SVC, alt_svc.clone());
+        }
         exchange.answered(response.status().as_u16());
         response.body_mut().track(exchange);
         Ok(response)
@@ -160,7 +162,7 @@ impl Service {
 
     async fn answer(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<ClientBody>,
         client: &headers::Client,
         asker: &mut Asker,
         exchange: &mut Exchange,
@@ -212,7 +214,7 @@ impl Service {
     async fn forward(
         &self,
         passage: Passage<'_>,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
         let mut outgoing = self.outgoing(request, &passage, exchange)?;

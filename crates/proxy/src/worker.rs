@@ -33,6 +33,7 @@ use crate::connections::Connections;
 use crate::error::ProxyError;
 use crate::gate::access::ask::Kept;
 use crate::gate::compress::Compression;
+use crate::http3;
 use crate::limits::{CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
@@ -91,6 +92,8 @@ impl Proxy {
             return Err(ProxyError::TlsMissing);
         }
         let permits = Arc::new(Semaphore::new(settings.limits.connections_max));
+        let quic = quic(&listeners, &settings)?;
+        let alt_svc = http3::alt_svc(listeners.http3_addresses());
         let settings = Arc::new(settings);
         let mut ends = Vec::new();
         for (index, sockets) in listeners.into_workers().into_iter().enumerate() {
@@ -106,6 +109,8 @@ impl Proxy {
                 permits: Arc::clone(&permits),
                 tasks: tasks.child(),
                 doors: Doors::of(&settings, index, table),
+                quic: quic.as_ref().map(|quic| quic.of_worker(index)),
+                alt_svc: alt_svc.clone(),
             };
             let (ended, end) = oneshot::channel();
             std::thread::Builder::new()
@@ -137,6 +142,21 @@ struct Plan {
     permits: Arc<Semaphore>,
     tasks: Tasks,
     doors: Option<Doors>,
+    quic: Option<http3::Setup>,
+    alt_svc: Option<HeaderValue>,
+}
+
+/// What HTTP/3 is served with, when there are sockets for it.
+fn quic(
+    listeners: &Listeners,
+    settings: &ProxySettings,
+) -> Result<Option<http3::Setup>, ProxyError> {
+    match &settings.tls {
+        Some(tls) if !listeners.http3_addresses().is_empty() => {
+            http3::Setup::new(tls, listeners.workers(), listeners.http3_sockets()?).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
@@ -156,8 +176,9 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
             tasks: plan.tasks,
             ids: RequestIds::new(),
             compression: Rc::default(),
+            alt_svc: plan.alt_svc,
         });
-        worker.run(listening, plan.doors).await
+        worker.run(listening, plan.doors, plan.quic).await
     });
     // Nobody may be waiting.
     ended.send(cut).ok();
@@ -186,6 +207,7 @@ pub(crate) struct Worker {
     tasks: Tasks,
     ids: RequestIds,
     compression: Rc<Compression>,
+    alt_svc: Option<HeaderValue>,
 }
 
 impl Worker {
@@ -223,6 +245,11 @@ impl Worker {
         &self.compression
     }
 
+    /// How responses with TLS say that there is HTTP/3, when there is.
+    pub(crate) fn alt_svc(&self) -> Option<&HeaderValue> {
+        self.alt_svc.as_ref()
+    }
+
     pub(crate) fn permits(&self) -> &Arc<Semaphore> {
         &self.permits
     }
@@ -242,7 +269,12 @@ impl Worker {
     }
 
     /// Serves until stopped; returns how much the deadline cut.
-    async fn run(self: Rc<Self>, listening: Listening, doors: Option<Doors>) -> u64 {
+    async fn run(
+        self: Rc<Self>,
+        listening: Listening,
+        doors: Option<Doors>,
+        quic: Option<http3::Setup>,
+    ) -> u64 {
         // Of their own, so that their end can be waited for before anything else ends.
         let accepting = self.tasks.child();
         let acceptor = self.settings.tls.clone().map(TlsAcceptor::from);
@@ -253,6 +285,12 @@ impl Worker {
         for listener in listening.http {
             let accept = Rc::clone(&self).accept(listener, None);
             self.keep_accepting(&accepting, accept);
+        }
+        if let Some(quic) = quic {
+            for socket in listening.http3 {
+                let accept = http3::accept(Rc::clone(&self), socket, quic.clone());
+                self.keep_accepting(&accepting, accept);
+            }
         }
         if let Some(doors) = doors {
             self.keep_accepting(&accepting, doors.keep(Rc::clone(&self), accepting.clone()));

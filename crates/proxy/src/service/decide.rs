@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use conduit_core::name::ServiceName;
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
 
 use super::{Entrance, Service};
-use crate::body::ResponseBody;
+use crate::body::{ClientBody, ResponseBody};
 use crate::exchange::Exchange;
 use crate::failure::FailureKind;
 use crate::table::{Route, RouteTable};
@@ -23,7 +22,7 @@ impl Service {
     /// Looks the request's host up in the published table, once.
     pub(super) fn decide(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<ClientBody>,
         exchange: &mut Exchange,
     ) -> Result<Decision, FailureKind> {
         let is_refused = match *request.method() {
@@ -51,7 +50,7 @@ impl Service {
         &self,
         table: &RouteTable,
         host: &str,
-        request: &Request<Incoming>,
+        request: &Request<ClientBody>,
     ) -> Result<Decision, FailureKind> {
         let settings = self.worker.settings();
         let (method, target) = (request.method(), request.uri());

@@ -41,6 +41,8 @@ struct Special {
     access_log: AccessLog,
     connector: Connector,
     trusted_proxies: Vec<ipnet::IpNet>,
+    /// How many workers serve HTTP/3 as well; without, one serves without.
+    http3: Option<usize>,
 }
 
 impl Default for Special {
@@ -49,6 +51,7 @@ impl Default for Special {
             access_log: AccessLog::Daemon,
             connector: Connector::default(),
             trusted_proxies: Vec::new(),
+            http3: None,
         }
     }
 }
@@ -106,6 +109,17 @@ impl Gateway {
         Self::serving(special, table, tls, limits)
     }
 
+    /// The same, with HTTP/3 as well, and so many workers.
+    pub(super) fn with_http3(
+        workers: usize,
+        table: RouteTable,
+        tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
+        limits: Limits,
+    ) -> Self {
+        let special = Special { http3: Some(workers), ..Special::default() };
+        Self::serving(special, table, tls, limits)
+    }
+
     fn serving(
         special: Special,
         table: RouteTable,
@@ -119,9 +133,13 @@ impl Gateway {
         let listeners = Listeners::bind(&BindSettings {
             https: tls.iter().map(|_| loopback).collect(),
             http: vec![loopback],
-            workers: 1,
+            workers: special.http3.unwrap_or(1),
         })
         .expect("binds");
+        let listeners = match special.http3 {
+            Some(_) => listeners.with_http3().expect("binds over UDP"),
+            None => listeners,
+        };
         let tasks = Tasks::new(CancellationToken::new());
         let metrics = ProxyMetrics::new();
         let http = listeners.http_addresses()[0];
