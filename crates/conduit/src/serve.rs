@@ -80,6 +80,7 @@ fn announce(addresses: &Addresses) {
     tracing::info!(
         dns = listed(&addresses.dns),
         https = listed(&addresses.https),
+        http3 = listed(&addresses.http3),
         http = listed(&addresses.http),
         admin = listed(addresses.admin.as_slice()),
         socket = %addresses.socket.display(),

@@ -37,7 +37,10 @@ impl Sockets {
     /// # Errors
     /// Names the address, who holds it, and the mend.
     pub(crate) fn bind(config: &Config) -> Result<Self, AppError> {
-        let proxy = config.proxy.enabled.then(|| ProxyListeners::bind(&proxy_settings(config)));
+        let proxy = config.proxy.enabled.then(|| {
+            let listeners = ProxyListeners::bind(&proxy_settings(config))?;
+            if config.proxy.http3 { listeners.with_http3() } else { Ok(listeners) }
+        });
         let dns = config.dns.enabled.then(|| {
             let addresses: Vec<ListenAddr> = config.dns.listen.iter().map(listen_addr).collect();
             DnsListeners::bind(&addresses)
@@ -59,6 +62,9 @@ impl Sockets {
 fn of_proxy(error: ProxyError) -> AppError {
     match error {
         ProxyError::PortTaken { address } => taken(address, Transport::Tcp, "[proxy]"),
+        ProxyError::UdpPortTaken { address } => {
+            taken(address, Transport::Udp, "[proxy] https_listen or http3")
+        }
         other => AppError::Proxy(other),
     }
 }
