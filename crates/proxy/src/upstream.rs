@@ -39,7 +39,7 @@ pub use reports::{Observation, Report, ReportQueue, Reports, reports};
 pub use seen::Seen;
 use seen::Traffic;
 pub(crate) use seen::is_failure;
-pub use spec::UpstreamSpec;
+pub use spec::{UpstreamPolicy, UpstreamSpec};
 
 /// One upstream of one service.
 pub struct Upstream {
@@ -72,7 +72,7 @@ impl Upstream {
     pub fn new(spec: UpstreamSpec, reports: Reports) -> Self {
         Self {
             id: reports.id_of(&spec),
-            transport: Arc::new(Transport::of(&spec)),
+            transport: Transport::of(&spec),
             spec,
             reports,
             state: AtomicU8::new(UNPROVEN),

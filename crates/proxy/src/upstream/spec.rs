@@ -1,5 +1,7 @@
 //! What makes an upstream this one and no other.
 
+use std::sync::Arc;
+
 use conduit_core::name::ServiceName;
 use conduit_core::policy::{Policy, ProbePolicy, ServerName, UpstreamTls};
 use conduit_core::service::{ProbeSpec, Protocol, Service};
@@ -15,27 +17,43 @@ pub struct UpstreamSpec {
     pub addr: UpstreamAddr,
     /// What it speaks.
     pub protocol: Protocol,
+    /// Which path is probed, if any.
+    pub probe: ProbeSpec,
+    /// What its service's policy asks of it.
+    pub policy: Arc<UpstreamPolicy>,
+}
+
+/// The part of a policy that makes an upstream another one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UpstreamPolicy {
     /// How its certificate is judged, for `https`.
     pub tls: UpstreamTls,
     /// The name that is asked for in TLS; its own when absent.
     pub server_name: Option<ServerName>,
-    /// Which path is probed, if any.
-    pub probe: ProbeSpec,
-    /// How it is probed beyond that.
+    /// How it is probed, beyond the path.
     pub probing: ProbePolicy,
 }
 
+impl UpstreamPolicy {
+    /// What a policy, with its preset's part, asks for.
+    pub fn of(asked: &Policy) -> Self {
+        Self {
+            tls: asked.upstream.tls.clone().unwrap_or_default(),
+            server_name: asked.upstream.server_name.clone(),
+            probing: asked.probe.clone(),
+        }
+    }
+}
+
 impl UpstreamSpec {
-    /// One upstream of a service; `asked` is its policy with its preset's part.
-    pub fn of(service: &Service, asked: &Policy, addr: &UpstreamAddr) -> Self {
+    /// One upstream of a service.
+    pub fn of(service: &Service, policy: &Arc<UpstreamPolicy>, addr: &UpstreamAddr) -> Self {
         Self {
             service: service.name.clone(),
             addr: addr.clone(),
             protocol: service.protocol,
-            tls: asked.upstream.tls.clone().unwrap_or_default(),
-            server_name: asked.upstream.server_name.clone(),
             probe: service.probe.clone(),
-            probing: asked.probe.clone(),
+            policy: Arc::clone(policy),
         }
     }
 }

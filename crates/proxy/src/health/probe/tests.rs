@@ -12,7 +12,7 @@ use crate::fixture::service;
 use crate::tests::harness::{Upstream, ok};
 use crate::tests::speaker::Leaf::{Expired, Good};
 use crate::tests::speaker::{Pki, Speaker, Speaks, full, mirror};
-use crate::upstream::UpstreamSpec;
+use crate::upstream::{UpstreamPolicy, UpstreamSpec};
 
 mod grpc;
 
@@ -182,8 +182,8 @@ async fn a_text_is_looked_for_in_the_beginning_of_the_body() {
 
 fn probe(addr: &str, ask: Ask, timeout: Duration) -> Probe {
     let service = service("web", &[addr]);
-    let spec = UpstreamSpec::of(&service, &service.policy, &service.upstreams[0]);
-    let transport = Arc::new(Transport::of(&spec));
+    let spec = UpstreamSpec::of(&service, &Arc::default(), &service.upstreams[0]);
+    let transport = Transport::of(&spec);
     Probe { addr: UpstreamAddr::parse(addr).unwrap(), last: None, transport, ask, timeout }
 }
 
@@ -246,8 +246,9 @@ fn probe_of(addr: &str, protocol: Protocol, tls: &str) -> Probe {
     let mut policy = Policy::default();
     policy.upstream.tls = Some(tls.parse().unwrap());
     let service = Service { protocol, policy: Arc::new(policy.clone()), ..service("web", &[addr]) };
-    let spec = UpstreamSpec::of(&service, &policy, &service.upstreams[0]);
-    let transport = Arc::new(Transport::of(&spec));
+    let spec =
+        UpstreamSpec::of(&service, &Arc::new(UpstreamPolicy::of(&policy)), &service.upstreams[0]);
+    let transport = Transport::of(&spec);
     Probe { transport, ..probe(addr, get(Counts::Success), GENEROUS) }
 }
 
