@@ -39,6 +39,7 @@ pub use reports::{Observation, Report, ReportQueue, Reports, reports};
 pub use seen::Seen;
 use seen::Traffic;
 pub(crate) use seen::is_failure;
+pub(crate) use spec::{NAME_OF_SOCKETS, own_host};
 pub use spec::{UpstreamPolicy, UpstreamSpec};
 
 /// One upstream of one service.

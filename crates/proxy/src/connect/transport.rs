@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 
 use super::Version;
 use super::trust::Configs;
-use crate::upstream::UpstreamSpec;
+use crate::upstream::{NAME_OF_SOCKETS, UpstreamSpec};
 
 /// A protocol, and for TLS whom to expect and how to judge it; prepared once per upstream.
 ///
@@ -142,9 +142,6 @@ fn name_of(spec: &UpstreamSpec) -> Result<ServerName<'static>, String> {
     };
     ServerName::try_from(text.to_owned()).map_err(|_| text.to_owned())
 }
-
-/// Who is behind a Unix socket, when the policy does not say.
-const NAME_OF_SOCKETS: &str = "localhost";
 
 #[cfg(test)]
 mod tests {

@@ -249,7 +249,7 @@ fn probe_of(target: &Target, settings: &ProbeSettings) -> Probe {
             upstream.probe(),
             &upstream.spec().policy.probing,
             settings.path.as_str(),
-            pool.host(),
+            &upstream.spec().host_field(pool.host()),
         ),
         timeout: settings.pace(&upstream.spec().policy.probing).timeout,
     }

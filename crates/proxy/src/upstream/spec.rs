@@ -1,9 +1,10 @@
 //! What makes an upstream this one and no other.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use conduit_core::name::ServiceName;
-use conduit_core::policy::{Policy, ProbePolicy, ServerName, UpstreamTls};
+use conduit_core::name::{Host, ServiceName};
+use conduit_core::policy::{HostPolicy, Policy, ProbePolicy, ServerName, UpstreamTls};
 use conduit_core::service::{ProbeSpec, Protocol, Service};
 use conduit_core::upstream::UpstreamAddr;
 
@@ -30,6 +31,8 @@ pub struct UpstreamPolicy {
     pub tls: UpstreamTls,
     /// The name that is asked for in TLS; its own when absent.
     pub server_name: Option<ServerName>,
+    /// What `Host` says to it.
+    pub host: Option<HostPolicy>,
     /// How it is probed, beyond the path.
     pub probing: ProbePolicy,
 }
@@ -40,12 +43,22 @@ impl UpstreamPolicy {
         Self {
             tls: asked.upstream.tls.clone().unwrap_or_default(),
             server_name: asked.upstream.server_name.clone(),
+            host: asked.upstream.host.clone(),
             probing: asked.probe.clone(),
         }
     }
 }
 
 impl UpstreamSpec {
+    /// What `Host` says to it when the client asked for `host`.
+    pub(crate) fn host_field<'a>(&'a self, host: &'a Host) -> Cow<'a, str> {
+        match &self.policy.host {
+            None | Some(HostPolicy::Keep) => host.as_str().into(),
+            Some(HostPolicy::Upstream) => own_host(&self.addr).into(),
+            Some(HostPolicy::Fixed(fixed)) => (&**fixed).into(),
+        }
+    }
+
     /// One upstream of a service.
     pub fn of(service: &Service, policy: &Arc<UpstreamPolicy>, addr: &UpstreamAddr) -> Self {
         Self {
@@ -54,6 +67,41 @@ impl UpstreamSpec {
             protocol: service.protocol,
             probe: service.probe.clone(),
             policy: Arc::clone(policy),
+        }
+    }
+}
+
+/// An upstream's address as a `Host` field: what is behind a socket of this machine has no name of
+/// its own.
+pub(crate) fn own_host(addr: &UpstreamAddr) -> String {
+    match addr.unix() {
+        Some(_) => NAME_OF_SOCKETS.to_owned(),
+        None => addr.to_string(),
+    }
+}
+
+/// Who is behind a Unix socket, when the policy does not say.
+pub(crate) const NAME_OF_SOCKETS: &str = "localhost";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::service;
+
+    #[test]
+    fn probes_and_requests_name_the_host_that_the_policy_names() {
+        for (upstream, policy, expected) in [
+            ("10.0.0.1:80", "{}", "web.internal"),
+            ("10.0.0.1:80", r#"{"upstream":{"host":"keep"}}"#, "web.internal"),
+            ("10.0.0.1:80", r#"{"upstream":{"host":"upstream"}}"#, "10.0.0.1:80"),
+            ("unix:/run/app.sock", r#"{"upstream":{"host":"upstream"}}"#, "localhost"),
+            ("10.0.0.1:80", r#"{"upstream":{"host":"localhost:11434"}}"#, "localhost:11434"),
+        ] {
+            let asked: Policy = serde_json::from_str(policy).expect("a policy");
+            let service = service("web", &[upstream]);
+            let policy = Arc::new(UpstreamPolicy::of(&asked));
+            let spec = UpstreamSpec::of(&service, &policy, &service.upstreams[0]);
+            assert_eq!(spec.host_field(service.host()), expected, "{upstream} {asked:?}");
         }
     }
 }
