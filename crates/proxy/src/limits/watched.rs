@@ -121,7 +121,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
         let mut over = None;
         let (flood, sent) = (&mut this.flood, this.sent);
-        this.read.pass(&buffer.filled()[before..], |kind, _| over = over.or(flood.add(kind, sent)));
+        this.read.pass(&buffer.filled()[before..], |kind, _| {
+            over = over.or_else(|| flood.add(kind, sent))
+        });
         match over {
             Some(limit) => Poll::Ready(Err(this.give_up(limit, context))),
             None => polled,
