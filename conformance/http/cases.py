@@ -69,3 +69,5 @@ class Lie:
     lacks: tuple = ()
     service: str = HOST
     seconds: float = 10
+    # How long to wait before others ask.
+    pause: float = 0

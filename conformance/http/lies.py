@@ -20,11 +20,12 @@ CASES = [
     Lie("truth", "RFC 9112 §6.3", (ok(LENGTH_5, body=b"hello"),), STAYS, status=(200,), body=b"hello"),
     Lie("truth-chunked", "RFC 9112 §7.1", (ok(CHUNKED, body=HELLO),), STAYS, status=(200,), body=b"hello"),
     Lie("truth-until-close", "RFC 9112 §6.3 rule 8", (ok(body=b"hello"),), status=(200,), body=b"hello"),
+    Lie("close-unsaid", "RFC 9112 §9.3.1: closed without a word", (ok(LENGTH_5, body=b"hello"),), status=(200,), body=b"hello"),
     # Lengths.
     Lie("length-long", "RFC 9112 §8: less than told", (ok(b"content-length: 50", body=b"hello"),), status=(200,), body=b"hello", whole=False),
     Lie("length-long-reset", "RFC 9112 §8: reset in the body", (ok(b"content-length: 50", body=b"hello"), 0.05), "reset", status=(200,), whole=False),
     Lie("length-short", "RFC 9112 §9.2: more than told is no answer", (ok(LENGTH_5, body=b"hello" + POISON),), STAYS, status=(200,), body=b"hello"),
-    Lie("length-short-later", "RFC 9112 §9.2: bytes on an idle connection", (ok(LENGTH_5, body=b"hello"), 0.02, POISON), STAYS, status=(200,), body=b"hello"),
+    Lie("length-short-later", "RFC 9112 §9.2: bytes on an idle connection", (ok(LENGTH_5, body=b"hello"), 0.02, POISON), STAYS, status=(200,), body=b"hello", pause=0.2),
     Lie("length-twice-equal", "RFC 9112 §6.3 rule 5: one length is passed on", (ok(LENGTH_5, LENGTH_5, body=b"hello"),), STAYS, status=(200, 502), body=None),
     Lie("length-list", "RFC 9112 §6.3 rule 5: one length is passed on", (ok(b"content-length: 5, 5", body=b"hello"),), STAYS, status=(200, 502), body=None),
     Lie("length-twice", "RFC 9112 §6.3 rule 5", (ok(LENGTH_5, b"content-length: 50", body=b"hello"),), STAYS),

@@ -9,7 +9,7 @@ import re
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") (/[\x21-\x7e]*|\*) HTTP/1\.1")
-STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-9][0-9][0-9]) ([\t \x21-\x7e\x80-\xff]*)")
+STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9]) ([\t \x21-\x7e\x80-\xff]*)")
 VISIBLE = rb"[\x21-\x7e\x80-\xff]"
 FIELD = re.compile(rb"(" + TOKEN + rb"):[ \t]*(" + VISIBLE + rb"(?:[\t \x21-\x7e\x80-\xff]*" + VISIBLE + rb")?)?[ \t]*")
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}")

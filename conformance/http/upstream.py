@@ -96,9 +96,11 @@ class Upstream:
             close(connection)
 
     def answer(self, connection, reader, recorded):
+        begins = len(recorded.bytes)
         request = strict.read_request_head(reader)
         if request is None:
             return False
+        request.begins = begins
         recorded.requests.append(request)
         path = request.target.partition("?")[0]
         if request.field("expect") == "100-continue" and path != "/hasty":
@@ -107,6 +109,7 @@ class Upstream:
             if path != "/hasty":
                 strict.read_request_body(reader, request)
         finally:
+            request.ends = len(recorded.bytes)
             if path != "/probe":
                 self.note(request)
         if path.startswith("/lie/"):
@@ -121,8 +124,8 @@ class Upstream:
             return True
         body = b"" if request.method == "HEAD" else request.target.encode()
         connection.sendall(
-            b"HTTP/1.1 200 OK\r\nx-path: %s\r\ncontent-length: %d\r\n\r\n%s"
-            % (request.target.encode(), len(request.target), body)
+            b"HTTP/1.1 200 OK\r\nx-path: %s\r\n%scontent-length: %d\r\n\r\n%s"
+            % (request.target.encode(), b"connection: close\r\n" if path == "/hasty" else b"", len(request.target), body)
         )
         return path != "/hasty"
 

@@ -61,7 +61,9 @@ fn advice(kind: &FailureKind) -> &'static str {
         FailureKind::FirstByteTimeout { .. } | FailureKind::Saturated { .. } => {
             "The program behind the service is busy, or stuck. Try again later."
         }
-        FailureKind::MethodRefused => "Nothing can be done in a browser about this.",
+        FailureKind::CodingRefused | FailureKind::MethodRefused => {
+            "Nothing can be done in a browser about this."
+        }
         FailureKind::Misdirected => "Load the page again.",
         FailureKind::UnknownHost(_) => {
             "Check the name in the address. If it is right, the service is not registered, or no \

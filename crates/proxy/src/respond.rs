@@ -177,6 +177,7 @@ fn status_of(kind: &FailureKind) -> StatusCode {
         | FailureKind::UpstreamTls { .. } => StatusCode::BAD_GATEWAY,
         FailureKind::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         FailureKind::ClientTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
+        FailureKind::CodingRefused => StatusCode::NOT_IMPLEMENTED,
         FailureKind::ConnectTimeout { .. } | FailureKind::FirstByteTimeout { .. } => {
             StatusCode::GATEWAY_TIMEOUT
         }
