@@ -179,6 +179,7 @@ impl Service {
             Ok(Decision::Forward(route)) => {
                 exchange.routed(self.worker.metrics().service(&route.service));
                 exchange.clock().limit(&route.policy.timeouts);
+                decide::judge_target(request.method(), request.uri())?;
                 asker.set_preset(route.asked.preset);
                 let switch = Switch::of(&mut request);
                 if switch.is_none() && request.method() == Method::CONNECT {

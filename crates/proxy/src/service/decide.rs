@@ -35,7 +35,6 @@ impl Service {
         if is_refused {
             return Err(FailureKind::MethodRefused);
         }
-        judge_target(request.method(), request.uri())?;
         let host = authority::of_request(request.uri(), request.headers(), request.version())?;
         if let Some(line) = exchange.line() {
             line.set_host(&host);
@@ -75,7 +74,7 @@ impl Service {
 }
 
 /// Whether a target is one that can be passed on: a path, or `*` for OPTIONS (RFC 9112 §3.2).
-fn judge_target(method: &Method, target: &Uri) -> Result<(), FailureKind> {
+pub(super) fn judge_target(method: &Method, target: &Uri) -> Result<(), FailureKind> {
     let Some(target) = target.path_and_query().map(PathAndQuery::as_str) else {
         return Err(FailureKind::BadPath("there is none"));
     };
