@@ -89,6 +89,14 @@ class Browser:
             "input.performActions", context=self.tab, actions=[{"type": "key", "id": "keys", "actions": actions}]
         )
 
+    async def press(self, modifier, key):
+        """Presses one key while another is held."""
+        down, up = ({"type": kind, "value": modifier} for kind in ("keyDown", "keyUp"))
+        actions = [down, {"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}, up]
+        await self.command(
+            "input.performActions", context=self.tab, actions=[{"type": "key", "id": "keys", "actions": actions}]
+        )
+
     async def screenshot(self, path):
         shot = await self.command("browsingContext.captureScreenshot", context=self.tab)
         pathlib.Path(path).write_bytes(base64.b64decode(shot["data"]))

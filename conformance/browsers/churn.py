@@ -20,6 +20,8 @@ def one(number):
 
 
 with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-    failed = [said for said in pool.map(one, range(int(sys.argv[2]))) if said]
-print(*failed[:5], sep="\n")
+    failed = 0
+    for said in pool.map(one, range(int(sys.argv[2]))):
+        failed += said is not None
+        print(said.splitlines()[0] if said else "gone", flush=True)
 sys.exit(1 if failed else 0)
