@@ -96,7 +96,8 @@ async def open_webui(page, options, started):
     started.set()
     await asyncio.sleep(5)
     # What is new in this version is shown over everything, once.
-    await page.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText.includes('Let’s Go') || b.innerText.includes(\"Let's Go\"))?.click()")
+    await page.evaluate("[...document.querySelectorAll('button')].find(b => /Let.s Go/.test(b.innerText))?.click()")
+    await asyncio.sleep(1)
     await page.screenshot(options.shots / f"{page.name}-open-webui-streaming.png")
     slack = options.tokens / options.pace + ANSWER_SLACK
     await page.until(f"{deltas}.some(frame => frame[1].includes(' {options.tokens}\"'))", slack)

@@ -29,7 +29,7 @@ from websockets.sync.client import connect
 CONDUIT, WORK, OLLAMA_LIKE = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 TRUST = ssl.create_default_context(cafile=str(WORK / "bundle.pem"))
 # How long a program may take to start, in seconds: Open WebUI loads a lot.
-START_MAX = 240
+START_MAX = 400
 # How long one answer may take, in seconds.
 ANSWER_MAX = 60
 # Size of what is uploaded, in bytes.
@@ -282,7 +282,7 @@ def llamacpp():
         assert headers["Content-Type"].startswith("text/event-stream") and len(events) >= 20, said[-500:]
         assert events[-1] == b"data: [DONE]", events[-1]
         # A prompt may carry pictures.
-        status, _, _ = ask("https://llama.internal/tokenize", {"content": "a" * UPLOAD})
+        status, _, _ = ask("https://llama.internal/tokenize", {"content": "a" * (UPLOAD // 4)})
         assert status == 200, status
         with contextlib.suppress(ImportError):
             import httpx
