@@ -145,6 +145,9 @@ impl Service {
         if let Some(line) = exchange.line() {
             line.set_error(failure.kind.word());
         }
+        if let Some(limit) = failure.kind.limit() {
+            self.worker.metrics().hits().count(limit);
+        }
         tracing::debug!(side = ?failure.side, "{}", failure.kind);
         let id = asker.id(|number| {
             self.worker.request_id(number.unwrap_or_else(|| self.worker.request_number()))
