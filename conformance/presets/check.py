@@ -191,11 +191,7 @@ def redis():
     here = ["redis-cli", "--no-auth-warning", "-a", SECRET, "-p", "16379", "ping"]
     with program("redis", command, lambda: subprocess.run(here, capture_output=True).stdout == b"PONG\n"):
         evidence = registered("redis", "127.0.0.1:16379", "redis", "--listen", "6379")
-        (WORK / "cache.json").write_text(json.dumps({"version": 1, "services": [{
-            "name": "cache", "upstream": "127.0.0.1:16379", "protocol": "tcp", "tls": True,
-            "policy": {"preset": "redis", "listen": 6380},
-        }]}))
-        conduit("register", "--file", str(WORK / "cache.json"))
+        conduit("register", "cache", "127.0.0.1:16379", "--preset", "redis", "--listen", "6380", "--tls")
         # An answer that comes from our side would be an error, so this is Redis.
         value = base64.b64encode(os.urandom(UPLOAD))
         for tls in (False, True):
@@ -241,17 +237,11 @@ def postgres():
 
     ready = [tools / "pg_isready", "-q", "-h", "127.0.0.1", "-p", "15432"]
     with program("postgres", command, lambda: subprocess.run(ready).returncode == 0):
-        conduit("register", "pg", "127.0.0.1:15432", "--preset", "postgres", "--wait-healthy")
-        conduit("deregister", "pg")
         evidence = registered("pg", "127.0.0.1:15432", "postgres", "--listen", "5433")
         plain = environment | {"PGSSLMODE": "disable", "PGPORT": "5433", "PGHOST": "pg.internal"}
         assert subprocess.run(["psql", "-X", "-At", "-h", "pg.internal", "-U", "admin", "postgres", "-c", "select 6*7"],
                               env=plain, capture_output=True, check=True).stdout == b"42\n"
-        (WORK / "db.json").write_text(json.dumps({"version": 1, "services": [{
-            "name": "db", "upstream": "127.0.0.1:15432", "protocol": "tcp", "tls": True,
-            "policy": {"preset": "postgres", "listen": 5432},
-        }]}))
-        conduit("register", "--file", str(WORK / "db.json"))
+        conduit("register", "db", "127.0.0.1:15432", "--preset", "postgres", "--listen", "5432", "--tls")
         assert query("select 6*7") == b"42"
         # The certificate is judged: this name is not in it.
         wrong = subprocess.run(["psql", "-X", "-h", "10.66.0.1", "-U", "admin", "postgres", "-c", "select 1"],
