@@ -14,6 +14,7 @@ use crate::limits::{RETRIES_MAX, RETRY_PERCENT};
 use crate::metrics::Queued;
 use crate::pool::{Ask, Refused, Wish};
 use crate::table::Route;
+use crate::trace::Recording;
 use crate::upstream::{InFlight, Upstream};
 
 /// The tries of one request.
@@ -38,6 +39,11 @@ impl<'a> Tries<'a> {
             route.pool.budget().asked(exchange.started());
         }
         Self { route, exchange, wish, tried: Vec::new() }
+    }
+
+    /// The record of the request, when there is one.
+    pub(crate) fn trace(&self) -> Option<&Recording> {
+        self.exchange.trace()
     }
 
     /// Whether answers that say that the upstream failed may lead to another try, and there may
