@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::HeaderValue;
+use http::header::HeaderMap;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,7 @@ use crate::clocks::{Clock, Expired, Running};
 use crate::connections::Entry;
 use crate::failure::Failure;
 use crate::gate::body_limit::BodyLimit;
+use crate::headers::X_REQUEST_ID;
 use crate::metrics::{Ending, ServiceCounters};
 use crate::table::Route;
 use crate::trace::Recording;
@@ -69,9 +70,12 @@ impl Exchange {
         }
     }
 
-    /// The request is recorded.
-    pub(crate) fn trace_into(&mut self, recording: Option<Box<Recording>>) {
-        self.trace = recording;
+    /// The request is recorded as part of a trace.
+    pub(crate) fn record(&mut self, recording: Box<Recording>) {
+        if let Some(line) = &mut self.line {
+            line.set_trace(recording.id());
+        }
+        self.trace = Some(recording);
     }
 
     /// Its record, when there is one.
@@ -89,16 +93,16 @@ impl Exchange {
         }
     }
 
-    /// The route it takes, and the id that the upstream is told.
-    pub(crate) fn set_route(&mut self, route: &Arc<Route>, request_id: Option<&HeaderValue>) {
+    /// The route it takes; among what the upstream is told is its id.
+    pub(crate) fn set_route(&mut self, route: &Arc<Route>, told: &HeaderMap) {
         if !route.policy.access_log {
             self.line = None;
         } else if let Some(line) = &mut self.line {
             line.set_route(route);
-            line.set_request_id(request_id);
+            line.set_request_id(told.get(X_REQUEST_ID));
         }
         if let Some(trace) = &mut self.trace {
-            trace.set_route(route, request_id);
+            trace.set_route(route, told.get(X_REQUEST_ID));
         }
     }
 

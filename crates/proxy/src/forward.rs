@@ -49,7 +49,7 @@ pub(crate) async fn forward(
         };
         headers::set_host(request.headers_mut(), &route.policy.host, upstream);
         if let Some(trace) = tries.trace() {
-            trace.begin_try(upstream, request.headers_mut());
+            trace.begin_try(upstream, &mut request);
         }
         let attempted = attempt(client, upstream, connect_timeout, request);
         let attempted = match clock.until_expired(attempted).await {

@@ -5,10 +5,12 @@
 mod decisions;
 mod request;
 mod streams;
+mod traces;
 
 pub use decisions::{probe_response, route_lookup, sni_hello};
 pub use request::{forwarded_header, host_parse, request_head};
 pub use streams::{proxy_header, stream_hello};
+pub use traces::trace_context;
 
 #[cfg(test)]
 #[path = "../../../fuzz/replay.rs"]
@@ -29,5 +31,6 @@ mod tests {
         replay("route_lookup", route_lookup);
         replay("sni_hello", sni_hello);
         replay("stream_hello", stream_hello);
+        replay("trace_context", trace_context);
     }
 }

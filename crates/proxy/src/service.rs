@@ -23,7 +23,7 @@ use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
 use crate::gate::Pass;
-use crate::headers::{self, X_REQUEST_ID, told};
+use crate::headers::{self, told};
 use crate::pool::Wish;
 use crate::respond::Asker;
 use crate::streams::{self, Events};
@@ -117,19 +117,26 @@ impl Service {
     /// Answers one request; what fails becomes an answer, too.
     pub(crate) async fn serve(
         self: Rc<Self>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         clock: Running,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let told = self.trusted.then(|| Box::new(self.told(request.headers())));
         let client = told.as_deref().unwrap_or(&self.client);
-        let log = &self.worker.settings().access_log;
-        let line = Line::begin(&request, client.address(), log);
+        let settings = self.worker.settings();
+        let line = Line::begin(&request, client.address(), &settings.access_log);
         let mut exchange = Exchange::begin(self.connection.entry(), clock, line);
         let mut asker = Asker::of(&request);
+        if let Some(tracer) = &settings.tracer
+            && let Some(recording) = tracer.begin(&mut request, client, self.trusted)
+        {
+            asker.set_trace(recording.id());
+            exchange.record(recording);
+        }
         let mut response = match self.answer(request, client, &mut asker, &mut exchange).await {
             Ok(response) => response,
             Err(failure) => self.refuse(&failure, &mut asker, &mut exchange),
         };
+        asker.remind(response.headers_mut());
         exchange.answered(response.status().as_u16());
         response.body_mut().track(exchange);
         Ok(response)
@@ -142,9 +149,7 @@ impl Service {
         asker: &mut Asker,
         exchange: &mut Exchange,
     ) -> Response<ResponseBody> {
-        if let Some(line) = exchange.line() {
-            line.set_error(failure.kind.word());
-        }
+        exchange.failed(failure);
         tracing::debug!(side = ?failure.side, "{}", failure.kind);
         let id = asker.id(|number| {
             self.worker.request_id(number.unwrap_or_else(|| self.worker.request_number()))
@@ -183,12 +188,7 @@ impl Service {
                     self.worker.request_id(number)
                 });
                 asker.keep_id(request.headers());
-                if !route.policy.access_log {
-                    exchange.silence();
-                } else if let Some(line) = exchange.line() {
-                    line.set_route(&route);
-                    line.set_request_id(request.headers().get(X_REQUEST_ID));
-                }
+                exchange.set_route(&route, request.headers());
                 let passage = Passage { route: &route, client, switch, asks, pass: None };
                 match &route.policy.gate {
                     None => self.forward(passage, request, exchange).await,

@@ -10,7 +10,7 @@
 mod context;
 mod recording;
 mod sampling;
-mod state;
+pub(crate) mod state;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
 use http::header::HeaderValue;
-use http::{Method, Request, Version};
+use http::{Method, Request, Uri, Version};
 
 pub use self::context::{Context, SpanId, TraceId};
 pub(crate) use self::recording::Recording;
@@ -81,8 +81,6 @@ pub struct Trace {
     pub method: Method,
     /// The host it asked for; empty when that was none.
     pub host: String,
-    /// The port it asked for, when it named one.
-    pub port: Option<u16>,
     /// Its path, cut when it is long.
     pub path: String,
     /// Its version of HTTP.
@@ -114,6 +112,8 @@ pub struct Try {
     pub took: Duration,
     /// The upstream.
     pub upstream: Arc<Upstream>,
+    /// The path that it is asked for, cut when it is long.
+    pub path: String,
     /// What it answered, if it did.
     pub status: Option<u16>,
     /// Why it failed, when it did.
@@ -186,8 +186,6 @@ impl Trace {
 
     fn of<B>(request: &Request<B>, client: &headers::Client, named: Named) -> Self {
         let Named { context, parent, link, state } = named;
-        let path = request.uri().path();
-        let path = &path[..path.floor_char_boundary(TRACE_TEXT_BYTES_MAX)];
         let user_agent = request.headers().get(http::header::USER_AGENT);
         Self {
             context,
@@ -199,8 +197,7 @@ impl Trace {
             is_tls: client.is_tls(),
             method: request.method().clone(),
             host: String::new(),
-            port: None,
-            path: path.to_owned(),
+            path: path_of(request.uri()),
             version: request.version(),
             user_agent: user_agent.filter(|agent| agent.len() <= TRACE_TEXT_BYTES_MAX).cloned(),
             request_id: None,
@@ -211,4 +208,10 @@ impl Trace {
             end: crate::access_log::End::default(),
         }
     }
+}
+
+/// Without the query, and not longer than a trace needs.
+fn path_of(uri: &Uri) -> String {
+    let path = uri.path();
+    path[..path.floor_char_boundary(TRACE_TEXT_BYTES_MAX)].to_owned()
 }

@@ -80,7 +80,7 @@ impl Context {
     }
 
     /// What a caller says, when it says it once and well.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut lines = headers.get_all(TRACEPARENT).iter();
         let line = lines.next()?;
         if lines.next().is_some() {

@@ -7,12 +7,12 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
-use http::header::{HeaderMap, HeaderValue};
+use http::header::HeaderValue;
+use http::{Request, StatusCode};
 use tokio::time::Instant;
 
 use super::context::TRACEPARENT;
-use super::{SpanId, Trace, TraceId, Tracer, Try};
+use super::{SpanId, Trace, TraceId, Tracer, Try, path_of};
 use crate::access_log::End;
 use crate::body::BodyError;
 use crate::failure::{FailureKind, Side};
@@ -58,14 +58,15 @@ impl Recording {
     }
 
     /// A try on `upstream` begins, which is told so.
-    pub(crate) fn begin_try(&self, upstream: &Arc<Upstream>, headers: &mut HeaderMap) {
+    pub(crate) fn begin_try<B>(&self, upstream: &Arc<Upstream>, request: &mut Request<B>) {
         let span = SpanId::random();
-        headers.insert(TRACEPARENT, self.trace.context.with_span(span).header());
+        request.headers_mut().insert(TRACEPARENT, self.trace.context.with_span(span).header());
         self.tries.borrow_mut().push(Try {
             span,
             began: self.began.elapsed(),
             took: Duration::ZERO,
             upstream: Arc::clone(upstream),
+            path: path_of(request.uri()),
             status: None,
             error: None,
         });
@@ -130,10 +131,7 @@ fn word(ending: Ending) -> Option<&'static str> {
 }
 
 fn is_clients(ending: Ending) -> bool {
-    matches!(
-        ending,
-        Ending::Cancelled | Ending::CancelledBeforeFirstByte | Ending::ClientTimeout
-    )
+    matches!(ending, Ending::Cancelled | Ending::CancelledBeforeFirstByte | Ending::ClientTimeout)
 }
 
 /// What the deadline of a stop ends.

@@ -36,7 +36,9 @@ fn is_member(member: &[u8]) -> bool {
 fn is_key(key: &[u8]) -> bool {
     let begins = key.first().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let plain = |b: &u8| {
-        b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'*' | b'/' | b'@')
+        b.is_ascii_lowercase()
+            || b.is_ascii_digit()
+            || matches!(b, b'_' | b'-' | b'*' | b'/' | b'@')
     };
     begins && key.len() <= KEY_BYTES_MAX && key.iter().all(plain)
 }
