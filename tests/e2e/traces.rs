@@ -143,8 +143,7 @@ async fn a_collector_that_is_down_costs_nobody_anything_and_may_come_back() {
     assert_eq!(ask(&client, "/one").await.0, StatusCode::OK);
     until_metric(&gateway, "conduit_trace_exports_failed_total", |count| count > 0).await;
     // One that hangs: the same, after the timeout.
-    let collector = Collector::start_on(address).await;
-    collector.answer(0);
+    let collector = Collector::start_on(address, 0).await;
     let failed = metric(&gateway, "conduit_trace_exports_failed_total").await;
     until_metric(&gateway, "conduit_trace_exports_failed_total", |count| count > failed).await;
     assert_eq!(ask(&client, "/two").await.0, StatusCode::OK);

@@ -48,17 +48,17 @@ struct Got {
 impl Collector {
     /// Starts one on a free port.
     pub async fn start() -> Self {
-        Self::start_on("127.0.0.1:0".parse().unwrap()).await
+        Self::start_on("127.0.0.1:0".parse().unwrap(), 200).await
     }
 
-    /// Starts one on this address: for a collector that comes late.
-    pub async fn start_on(address: SocketAddr) -> Self {
+    /// Starts one on this address, which answers with this status: for a collector that comes late.
+    pub async fn start_on(address: SocketAddr, status: u16) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_reuseaddr(true).unwrap();
         socket.bind(address).unwrap();
         let listener = socket.listen(64).unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State { status: AtomicU16::new(200), ..State::default() });
+        let state = Arc::new(State { status: AtomicU16::new(status), ..State::default() });
         let stop = CancellationToken::new();
         spawn(accept(listener, Arc::clone(&state), stop.clone()));
         Self { address, state, stop }

@@ -187,11 +187,12 @@ impl Trace {
     fn of<B>(request: &Request<B>, client: &headers::Client, named: Named) -> Self {
         let Named { context, parent, link, state } = named;
         let user_agent = request.headers().get(http::header::USER_AGENT);
+        let is_short = |value: &&HeaderValue| value.len() <= TRACE_TEXT_BYTES_MAX;
         Self {
             context,
             parent,
             link,
-            state,
+            state: state.filter(|state| is_short(&state)),
             time: Timestamp::now(),
             client: client.address(),
             is_tls: client.is_tls(),
@@ -199,7 +200,7 @@ impl Trace {
             host: String::new(),
             path: path_of(request.uri()),
             version: request.version(),
-            user_agent: user_agent.filter(|agent| agent.len() <= TRACE_TEXT_BYTES_MAX).cloned(),
+            user_agent: user_agent.filter(is_short).and_then(copied),
             request_id: None,
             route: None,
             tries: Vec::new(),
@@ -208,6 +209,11 @@ impl Trace {
             end: crate::access_log::End::default(),
         }
     }
+}
+
+/// A value of its own: a clone would keep the whole head in memory while a record waits.
+fn copied(value: &HeaderValue) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(value.as_bytes()).ok()
 }
 
 /// Without the query, and not longer than a trace needs.

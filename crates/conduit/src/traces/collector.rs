@@ -89,20 +89,16 @@ impl Collector {
     {
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|e| told(&e))?;
-        let exchange = async {
+        let exchange = async move {
             let request = self.request(batch).map_err(|e| told(&e))?;
-            let (head, body) =
-                sender.send_request(request).await.map_err(|e| told(&e))?.into_parts();
+            let answer = sender.send_request(request).await.map_err(|e| told(&e))?;
+            let (head, body) = answer.into_parts();
             let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
             Ok(judge(&head, &body.map(|body| body.to_bytes()).unwrap_or_default()))
         };
-        tokio::select! {
-            outcome = exchange => outcome,
-            ended = connection => match ended {
-                Ok(()) => Err("it closed the connection".to_owned()),
-                Err(error) => Err(told(&error)),
-            },
-        }
+        // Whatever ends the connection early ends the exchange as well, which knows more about it.
+        let (outcome, _ended) = tokio::join!(exchange, connection);
+        outcome
     }
 
     fn request(&self, batch: Bytes) -> http::Result<Request<Full<Bytes>>> {

@@ -3,7 +3,7 @@
 //! **Invariant:** a try ends where the next one begins, or with the request; a record is sent once,
 //! when its request has ended.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use http::{Request, StatusCode};
 use tokio::time::Instant;
 
 use super::context::TRACEPARENT;
-use super::{SpanId, Trace, TraceId, Tracer, Try, path_of};
+use super::{SpanId, Trace, TraceId, Tracer, Try, copied, path_of};
 use crate::access_log::End;
 use crate::body::BodyError;
 use crate::failure::{FailureKind, Side};
@@ -26,13 +26,21 @@ pub(crate) struct Recording {
     trace: Trace,
     /// Written while the request is forwarded, by whoever only reads its exchange.
     tries: RefCell<Vec<Try>>,
+    /// Whether the last of them goes on.
+    trying: Cell<bool>,
     began: Instant,
     tracer: Tracer,
 }
 
 impl Recording {
     pub(super) fn new(trace: Trace, tracer: Tracer) -> Self {
-        Self { trace, tries: RefCell::default(), began: Instant::now(), tracer }
+        Self {
+            trace,
+            tries: RefCell::default(),
+            trying: Cell::new(false),
+            began: Instant::now(),
+            tracer,
+        }
     }
 
     /// The trace that it is in.
@@ -48,7 +56,7 @@ impl Recording {
     /// The route it takes, and the id that the upstream is told.
     pub(crate) fn set_route(&mut self, route: &Arc<Route>, request_id: Option<&HeaderValue>) {
         self.trace.route = Some(Arc::clone(route));
-        self.trace.request_id = request_id.cloned();
+        self.trace.request_id = request_id.and_then(copied);
     }
 
     /// Why it is not answered by an upstream.
@@ -61,6 +69,7 @@ impl Recording {
     pub(crate) fn begin_try<B>(&self, upstream: &Arc<Upstream>, request: &mut Request<B>) {
         let span = SpanId::random();
         request.headers_mut().insert(TRACEPARENT, self.trace.context.with_span(span).header());
+        self.trying.set(true);
         self.tries.borrow_mut().push(Try {
             span,
             began: self.began.elapsed(),
@@ -85,8 +94,10 @@ impl Recording {
 
     /// The last try is over.
     pub(crate) fn end_try(&self) {
-        let now = self.began.elapsed();
-        self.with_last(|last| last.took = now.saturating_sub(last.began));
+        if self.trying.replace(false) {
+            let now = self.began.elapsed();
+            self.with_last(|last| last.took = now.saturating_sub(last.began));
+        }
     }
 
     /// The answer broke off.
@@ -101,13 +112,11 @@ impl Recording {
             self.trace.error = word(ending).or_else(|| (!end.complete).then_some(CUT));
             self.trace.is_clients = is_clients(ending);
         }
-        let mut tries = self.tries.take();
-        // One that failed, or was given up for another, has ended already.
-        if let Some(last) = tries.last_mut().filter(|last| last.took.is_zero()) {
-            last.took = self.began.elapsed().saturating_sub(last.began);
-            last.error = last.error.or(self.trace.error);
+        if self.trying.get() {
+            self.with_last(|last| last.error = self.trace.error);
+            self.end_try();
         }
-        self.trace.tries = tries;
+        self.trace.tries = self.tries.take();
         self.trace.end = end;
         self.tracer.send(Box::new(self.trace));
     }

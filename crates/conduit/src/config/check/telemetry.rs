@@ -118,7 +118,7 @@ mod tests {
             ("127.0.0.1:4318", Err("not a URL of http")),
             ("grpc://127.0.0.1:4317", Err("not a URL of http")),
             ("http://", Err("not a URL")),
-            ("http://:4318", Err("not a URL")),
+            ("http://:4318", Err("names no host")),
             ("http://a b", Err("not a URL")),
             ("http://collector:0", Err("no usable port")),
             ("http://collector:99999", Err("not a URL")),
