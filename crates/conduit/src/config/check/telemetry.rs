@@ -121,7 +121,7 @@ mod tests {
             ("http://:4318", Err("names no host")),
             ("http://a b", Err("not a URL")),
             ("http://collector:0", Err("no usable port")),
-            ("http://collector:99999", Err("not a URL")),
+            ("http://collector:99999", Err("no usable port")),
             ("http://u:p@collector", Err("secrets do not belong here")),
             ("http://collector?token=1", Err("has a query")),
         ] {
