@@ -150,6 +150,9 @@ impl Service {
         exchange: &mut Exchange,
     ) -> Response<ResponseBody> {
         exchange.failed(failure);
+        if let Some(limit) = failure.kind.limit() {
+            self.worker.metrics().hits().count(limit);
+        }
         tracing::debug!(side = ?failure.side, "{}", failure.kind);
         let id = asker.id(|number| {
             self.worker.request_id(number.unwrap_or_else(|| self.worker.request_number()))

@@ -34,6 +34,15 @@ impl Service {
         if is_refused {
             return Err(FailureKind::MethodRefused);
         }
+        let limits = &self.worker.settings().limits;
+        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        if target > limits.target_bytes_max {
+            return Err(FailureKind::TargetTooLong { max: limits.target_bytes_max });
+        }
+        // Over HTTP/1.1 hyper has seen to it.
+        if request.headers().len() > limits.head_lines_max {
+            return Err(FailureKind::HeadTooLarge { lines_max: limits.head_lines_max });
+        }
         let host = authority::of_request(request.uri(), request.headers(), request.version())?;
         exchange.set_host(&host);
         let table = self.worker.table().load();
