@@ -148,20 +148,20 @@ impl Work {
     }
 
     /// What is there, up to a batch.
-    fn gather(&self) -> Vec<Box<Trace>> {
+    fn gather(&self) -> Vec<Trace> {
         let mut batch = Vec::new();
         let mut spans = 0;
         while spans < BATCH_SPANS
             && let Some(trace) = self.traces.ready()
         {
             spans += trace.spans();
-            batch.push(trace);
+            batch.push(*trace);
         }
         batch
     }
 
-    async fn deliver(&mut self, batch: &[Box<Trace>]) {
-        let spans: u64 = batch.iter().map(|trace| trace.spans()).sum();
+    async fn deliver(&mut self, batch: &[Trace]) {
+        let spans: u64 = batch.iter().map(Trace::spans).sum();
         let body = otlp::encode(&self.resource, batch);
         let mut pause = PAUSE_MIN;
         for attempt in 1..=ATTEMPTS_MAX {

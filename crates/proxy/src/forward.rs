@@ -48,17 +48,13 @@ pub(crate) async fn forward(
             None
         };
         headers::set_host(request.headers_mut(), &route.policy.host, upstream);
-        if let Some(trace) = tries.trace() {
-            trace.begin_try(upstream, &mut request);
-        }
+        tries.begins(upstream, &mut request);
         let attempted = attempt(client, upstream, connect_timeout, request);
         let attempted = match clock.until_expired(attempted).await {
             Ok(attempted) => attempted,
             Err(expiry) => {
                 let failure = expired(expiry, route);
-                if let Some(trace) = tries.trace() {
-                    trace.failed(&failure.kind);
-                }
+                tries.failed(&failure);
                 if failure.side == Side::Upstream {
                     upstream.failed(Instant::now());
                     upstream.report(observed(&failure));
@@ -72,9 +68,7 @@ pub(crate) async fn forward(
                 let timed = route.pool.settings().outliers.slow_factor.is_some();
                 let took = timed.then(|| seat.began.elapsed());
                 upstream.observe(Seen::Head { status, took });
-                if let Some(trace) = tries.trace() {
-                    trace.answered(status);
-                }
+                tries.answered(status);
                 let next = match copy {
                     Some(copy) if is_failure(status.as_u16()) => {
                         tries.instead(&seat.in_flight).map(|next| (next, copy))
@@ -85,16 +79,11 @@ pub(crate) async fn forward(
                     return Ok(Answer { response, lease, seat });
                 };
                 upstream.failed(Instant::now());
-                if let Some(trace) = tries.trace() {
-                    trace.end_try();
-                }
                 next
             }
             Err(Broken { cause, unsent }) => {
                 let failure = cause.into_failure(&route.service, connect_timeout);
-                if let Some(trace) = tries.trace() {
-                    trace.failed(&failure.kind);
-                }
+                tries.failed(&failure);
                 // The client's own fault says nothing about the upstream.
                 if failure.side == Side::Upstream {
                     upstream.failed(Instant::now());

@@ -44,7 +44,7 @@ impl Resource {
 }
 
 /// One export request with all spans of these records.
-pub(super) fn encode(resource: &Resource, batch: &[Box<Trace>]) -> Bytes {
+pub(super) fn encode(resource: &Resource, batch: &[Trace]) -> Bytes {
     let scope = InstrumentationScope {
         name: "conduit".into(),
         version: VERSION.into(),
@@ -52,7 +52,7 @@ pub(super) fn encode(resource: &Resource, batch: &[Box<Trace>]) -> Bytes {
     };
     let scope_spans = ScopeSpans {
         scope: Some(scope),
-        spans: batch.iter().flat_map(|trace| spans(trace)).collect(),
+        spans: batch.iter().flat_map(spans).collect(),
         schema_url: SCHEMA.to_owned(),
     };
     let request = ExportTraceServiceRequest {

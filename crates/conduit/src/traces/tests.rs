@@ -129,7 +129,7 @@ async fn delivered(answers: &[&str], body: &[u8], stops: bool) -> [u64; 4] {
         }
         std::future::pending::<()>().await;
     };
-    let batch = [Box::new(trace()), Box::new(trace())];
+    let batch = [trace(), trace()];
     tokio::select! {
         () = work.deliver(&batch) => {}
         () = serving => {}
@@ -181,7 +181,7 @@ async fn a_collector_that_hangs_is_given_up_in_time() {
     let limit = Duration::from_secs(10);
     let collector = Collector::new(at, None, limit).expect("no TLS");
     let began = tokio::time::Instant::now();
-    let batch = [Box::new(trace())];
+    let batch = [trace()];
     let outcome = collector.send(otlp::encode(&Resource::of("conduit"), &batch)).await;
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
     assert_eq!(began.elapsed(), limit);
