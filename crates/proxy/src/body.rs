@@ -19,6 +19,7 @@ use crate::connections::Receiving;
 use crate::exchange::Exchange;
 use crate::gate::body_limit::BodyLimit;
 use crate::gate::encode::Encoded;
+use crate::headers;
 use crate::streams::Events;
 
 /// What an upstream gets.
@@ -123,9 +124,12 @@ impl Body for RequestBody {
         let Some(inner) = inner else {
             return Poll::Ready(None);
         };
-        let polled = Pin::new(inner).poll_frame(context);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => clock.sent(length(frame)),
+        let mut polled = Pin::new(inner).poll_frame(context);
+        match &mut polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                clock.sent(length(frame));
+                frame.trailers_mut().map(headers::receive_trailers);
+            }
             Poll::Ready(_) => clock.sent(0),
             Poll::Pending if *is_clocked => clock.client_sends(),
             Poll::Pending => {}
@@ -222,10 +226,11 @@ impl ResponseBody {
                 }
                 Poll::Pending
             }
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 if let (Some(events), Some(data)) = (&mut self.events, frame.data_ref()) {
                     events.passed(data);
                 }
+                frame.trailers_mut().map(headers::trailers_to_client);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => self.break_off(error, context),

@@ -69,6 +69,8 @@ pub(crate) enum FailureKind {
         /// Such as `connection refused`.
         reason: String,
     },
+    /// A request in a transfer coding that is not taken.
+    CodingRefused,
     /// The TCP handshake took longer than allowed.
     ConnectTimeout { service: ServiceName, after: Duration },
     /// The request's head has too many lines.
@@ -124,6 +126,7 @@ impl FailureKind {
             Self::ClosedEarly(_) => "closed_early",
             Self::ConnectFailed { .. } => "connect_failed",
             Self::ConnectTimeout { .. } => "connect_timeout",
+            Self::CodingRefused => "coding_refused",
             Self::FirstByteTimeout { .. } => "first_byte_timeout",
             Self::MethodRefused => "method_refused",
             Self::Misdirected => "misdirected",
@@ -174,6 +177,7 @@ impl FailureKind {
             | Self::BodyTooLarge { .. }
             | Self::BodyTooSlow { .. }
             | Self::HeadTooLarge { .. }
+            | Self::CodingRefused
             | Self::Maintenance(_)
             | Self::Refused(_)
             | Self::ClientTimeout { .. }
@@ -192,6 +196,12 @@ impl FailureKind {
             | Self::Saturated { .. }
             | Self::UpstreamTls { .. } => Side::Upstream,
         }
+    }
+
+    /// Whether a connection that carries one request at a time ends with the answer: where the
+    /// request ends is not to be believed, or what follows is not meant as HTTP (RFC 9110 §9.3.6).
+    pub(crate) fn ends_connection(&self) -> bool {
+        matches!(self, Self::CodingRefused | Self::MethodRefused)
     }
 
     fn retry(&self) -> Retry {
@@ -238,6 +248,9 @@ impl fmt::Display for FailureKind {
             Self::ConnectTimeout { service, after } => {
                 write!(f, "no connection to an upstream of {service} within {} s", after.as_secs())
             }
+            Self::CodingRefused => f.write_str(
+                "the request's transfer coding is not served here; send it plain or chunked",
+            ),
             Self::Maintenance(text) if text.is_empty() => {
                 f.write_str("this service is closed for maintenance")
             }

@@ -76,7 +76,9 @@ fn advice(kind: &FailureKind) -> &'static str {
             "Remove this site's cookies, and load the page again. If it stays like this, tell the \
              operator."
         }
-        FailureKind::MethodRefused => "Nothing can be done in a browser about this.",
+        FailureKind::CodingRefused | FailureKind::MethodRefused => {
+            "Nothing can be done in a browser about this."
+        }
         FailureKind::Misdirected => "Load the page again.",
         FailureKind::UnknownHost(_) => {
             "Check the name in the address. If it is right, the service is not registered, or no \

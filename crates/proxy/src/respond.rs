@@ -196,6 +196,7 @@ fn status_of(kind: &FailureKind) -> StatusCode {
         FailureKind::BodyTooSlow { .. } | FailureKind::ClientTimeout { .. } => {
             StatusCode::REQUEST_TIMEOUT
         }
+        FailureKind::CodingRefused => StatusCode::NOT_IMPLEMENTED,
         FailureKind::ConnectTimeout { .. } | FailureKind::FirstByteTimeout { .. } => {
             StatusCode::GATEWAY_TIMEOUT
         }

@@ -5,6 +5,7 @@ mod balancing;
 mod contract;
 mod contract_h2;
 mod forwarding;
+mod framing;
 mod gate;
 mod gate_bodies;
 mod gate_codings;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use conduit_core::name::ServiceName;
-use http::{Method, Request, Response};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 
 use super::{Entrance, Service};
@@ -77,6 +78,20 @@ impl Service {
             (None, _) => Err(FailureKind::UnknownHost(host.to_owned())),
         }
     }
+}
+
+/// Whether a target is one that can be passed on: a path, or `*` for OPTIONS (RFC 9112 §3.2).
+pub(super) fn judge_target(method: &Method, target: &Uri) -> Result<(), FailureKind> {
+    let Some(target) = target.path_and_query().map(PathAndQuery::as_str) else {
+        return Err(FailureKind::BadPath("there is none"));
+    };
+    if target.starts_with('*') && method != Method::OPTIONS {
+        return Err(FailureKind::BadPath("`*` is only for OPTIONS"));
+    }
+    if !target.is_ascii() {
+        return Err(FailureKind::BadPath("what is not ASCII has to be percent-encoded"));
+    }
+    Ok(())
 }
 
 /// The route of `host` on a connection whose handshake was for `server_name`.
