@@ -42,6 +42,7 @@ use crate::metrics::{ProxyMetrics, WorkerMetrics};
 use crate::table::RouteTable;
 use crate::tcp::TcpPorts;
 use crate::tcp::doors::Doors;
+use crate::trace::Tracer;
 
 /// How the proxy serves.
 #[derive(Debug, Clone)]
@@ -61,6 +62,8 @@ pub struct ProxySettings {
     pub limits: Limits,
     /// Where a line goes for each request.
     pub access_log: AccessLog,
+    /// Which requests are recorded as traces, and where they go; `None` leaves traces alone.
+    pub tracer: Option<Tracer>,
     /// The ports of services of byte streams.
     pub tcp: Option<TcpPorts>,
 }
@@ -312,7 +315,7 @@ impl Worker {
                     self.connections.sweep(now, self.deadlines(), self.metrics.hits());
                     self.client.sweep(now);
                     self.kept.sweep(now);
-                    self.metrics.sweep();
+                    self.metrics.sweep(&self.table.load());
                 }
             }
         }
