@@ -22,6 +22,7 @@ use conduit_proxy::metrics::ProxyMetrics;
 use conduit_proxy::sni::SniResolver;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::tcp::TcpPorts;
+use conduit_proxy::trace::Tracer;
 use conduit_proxy::worker::{Proxy, ProxySettings};
 use conduit_tls::authority::Authority;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ use crate::app::Addresses;
 use crate::config::Config;
 use crate::error::AppError;
 use crate::metrics::Metrics;
+use crate::traces::Exporter;
 
 /// The running planes; `None` for one that is off.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub(crate) struct Planes {
     dns: Option<JoinHandle<()>>,
     dns_tasks: Tasks,
     access_log: Option<Writer>,
+    exporter: Option<Exporter>,
 }
 
 /// What the planes serve from.
@@ -85,15 +88,30 @@ impl Planes {
         if let Some(writer) = &access_log {
             metrics.access_log(&writer.sink());
         }
+        let exporter = match &proxy {
+            Some(_) => served.exporter(tasks)?,
+            None => None,
+        };
+        if let Some(exporter) = &exporter {
+            metrics.traces(exporter.counts());
+        }
         let proxy = proxy.map(|listeners| {
             let log = access_log::destination(log, access_log.as_ref());
-            let (settings, counts) = (served.proxy_settings(log)?, ProxyMetrics::new());
+            let tracer = exporter.as_ref().map(|exporter| exporter.tracer().clone());
+            let (settings, counts) = (served.proxy_settings(log, tracer)?, ProxyMetrics::new());
             metrics.proxy(&counts, served.routes);
             Proxy::start(listeners, settings, served.routes, &counts, &proxy_tasks)
                 .map_err(AppError::Proxy)
         });
         let (dns, proxy) = (dns.transpose()?, proxy.transpose()?);
-        Ok(Self { dns, dns_tasks, proxy, proxy_tasks, access_log })
+        Ok(Self { dns, dns_tasks, proxy, proxy_tasks, access_log, exporter })
+    }
+
+    /// Hands over the traces that are left.
+    pub(crate) async fn finish_traces(&mut self) {
+        if let Some(exporter) = self.exporter.take() {
+            exporter.finish().await;
+        }
     }
 
     /// Writes the access lines that are left.
@@ -132,7 +150,30 @@ impl Planes {
 }
 
 impl Served<'_> {
-    fn proxy_settings(&self, access_log: AccessLog) -> Result<ProxySettings, AppError> {
+    fn limits(&self) -> Limits {
+        let given = &self.config.proxy.limits;
+        Limits {
+            connections_max: given.connections,
+            connections_per_client_max: given.connections_per_client,
+            drain: self.config.gateway.drain,
+            head: given.head_timeout,
+            idle: given.idle_timeout,
+            head_bytes_max: usize::try_from(given.head_size).unwrap_or(usize::MAX),
+            body_rate_min: given.body_rate,
+            ..Limits::default()
+        }
+    }
+
+    fn exporter(&self, tasks: &Tasks) -> Result<Option<Exporter>, AppError> {
+        let bundle = self.authority.map(Authority::bundle_pem);
+        Exporter::start(&self.config.telemetry, bundle, tasks)
+    }
+
+    fn proxy_settings(
+        &self,
+        access_log: AccessLog,
+        tracer: Option<Tracer>,
+    ) -> Result<ProxySettings, AppError> {
         let resolver = || Arc::new(SniResolver::new(self.routes.clone()));
         let server = |_| conduit_tls::config::server_config(resolver()).map_err(AppError::Tls);
         Ok(ProxySettings {
@@ -141,8 +182,9 @@ impl Served<'_> {
             trust_bundle: self.authority.map(|a| a.bundle_pem().to_owned().into()),
             trusted_proxies: self.config.proxy.trusted_proxies.clone(),
             connector: self.connector.clone(),
-            limits: Limits { drain: self.config.gateway.drain, ..Limits::default() },
+            limits: self.limits(),
             access_log,
+            tracer,
             tcp: self.tcp.cloned(),
         })
     }

@@ -19,9 +19,11 @@ mod client;
 pub(crate) use client::ClientBody;
 
 use crate::clocks::{Clock, Expired};
+use crate::connections::Receiving;
 use crate::exchange::Exchange;
 use crate::gate::body_limit::BodyLimit;
 use crate::gate::encode::Encoded;
+use crate::headers;
 use crate::streams::Events;
 
 /// What an upstream gets.
@@ -35,15 +37,19 @@ pub(crate) struct RequestBody {
     /// What ends a body that was never asked for.
     refused: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     limit: Option<Rc<BodyLimit>>,
+    /// Tells the connection that what is read from it is this.
+    _receiving: Option<Receiving>,
 }
 
 impl RequestBody {
     /// Passes a client's body on. Two-way streams are not clocked: in them, a client that says
     /// nothing may be listening.
     pub(crate) fn new(inner: ClientBody, clock: &Rc<Clock>, is_clocked: bool) -> Self {
-        let inner = (!inner.is_end_stream()).then_some(inner);
-        let clock = Rc::clone(clock);
-        Self { inner, clock, is_clocked, held: None, refused: None, limit: None }
+        let whole = Self::empty(clock);
+        if inner.is_end_stream() {
+            return whole;
+        }
+        Self { inner: Some(inner), is_clocked, _receiving: clock.receives(), ..whole }
     }
 
     /// The same body, given up as soon as it is larger than this.
@@ -54,7 +60,15 @@ impl RequestBody {
     /// Nothing.
     pub(crate) fn empty(clock: &Rc<Clock>) -> Self {
         let clock = Rc::clone(clock);
-        Self { inner: None, clock, is_clocked: true, held: None, refused: None, limit: None }
+        Self {
+            inner: None,
+            clock,
+            is_clocked: true,
+            held: None,
+            refused: None,
+            limit: None,
+            _receiving: None,
+        }
     }
 
     /// Whether there is nothing to send.
@@ -114,9 +128,12 @@ impl Body for RequestBody {
         let Some(inner) = inner else {
             return Poll::Ready(None);
         };
-        let polled = Pin::new(inner).poll_frame(context);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => clock.sent(length(frame)),
+        let mut polled = Pin::new(inner).poll_frame(context);
+        match &mut polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                clock.sent(length(frame));
+                frame.trailers_mut().map(headers::receive_trailers);
+            }
             Poll::Ready(_) => clock.sent(0),
             Poll::Pending if *is_clocked => clock.client_sends(),
             Poll::Pending => {}
@@ -213,10 +230,11 @@ impl ResponseBody {
                 }
                 Poll::Pending
             }
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 if let (Some(events), Some(data)) = (&mut self.events, frame.data_ref()) {
                     events.passed(data);
                 }
+                frame.trailers_mut().map(headers::trailers_to_client);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => self.break_off(error, context),
@@ -230,7 +248,7 @@ impl ResponseBody {
             exchange.broken(&error);
         }
         let last = self.events.take().and_then(|events| {
-            let code = error.code();
+            let code = error.word();
             events.broken(&error.to_string(), code)
         });
         self.source = Source::Broken { error: Some(error), is_flushed: false };
@@ -325,11 +343,12 @@ pub(crate) enum BodyError {
 
 impl BodyError {
     /// The stable word for it.
-    fn code(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Broken(_) => "upstream_broken",
             Self::Client(_) => "client_broken",
             Self::Encode(_) => "not_encoded",
+            Self::Expired(Expired::BodyRate(_)) => "body_too_slow",
             Self::Expired(Expired::Client(_)) => "client_timeout",
             Self::Expired(Expired::FirstByte(_)) => "first_byte_timeout",
             Self::Expired(Expired::Idle(_)) => "idle_timeout",
@@ -350,6 +369,7 @@ impl fmt::Display for BodyError {
             Self::Broken(_) => f.write_str("the upstream broke off its answer"),
             Self::Client(why) => write!(f, "the request broke off: {why}"),
             Self::Encode(error) => write!(f, "the answer could not be encoded: {error}"),
+            Self::Expired(Expired::BodyRate(_)) => f.write_str("the request came too slowly"),
             Self::Expired(Expired::Client(after)) => {
                 write!(f, "the client took nothing for {} s", after.as_secs())
             }

@@ -3,12 +3,16 @@
 //! **Invariant:** every target states a property; not panicking is the least of them.
 
 mod decisions;
+mod passage;
 mod request;
 mod streams;
+mod traces;
 
 pub use decisions::{probe_response, route_lookup, sni_hello};
+pub use passage::client_stream;
 pub use request::{forwarded_header, host_parse, request_head};
 pub use streams::{proxy_header, stream_hello};
+pub use traces::trace_context;
 
 #[cfg(test)]
 #[path = "../../../fuzz/replay.rs"]
@@ -21,6 +25,7 @@ mod tests {
 
     #[test]
     fn seeds_hold() {
+        replay("client_stream", client_stream);
         replay("forwarded_header", forwarded_header);
         replay("host_parse", host_parse);
         replay("probe_response", probe_response);
@@ -29,5 +34,6 @@ mod tests {
         replay("route_lookup", route_lookup);
         replay("sni_hello", sni_hello);
         replay("stream_hello", stream_hello);
+        replay("trace_context", trace_context);
     }
 }

@@ -35,6 +35,7 @@ mod cookie;
 mod exchange;
 mod failure;
 mod forward;
+mod framing;
 mod gate;
 mod headers;
 mod http3;
@@ -49,6 +50,7 @@ mod service;
 mod streams;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod tries;
 mod upgrade;
 mod websocket;

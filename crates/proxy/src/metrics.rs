@@ -4,29 +4,34 @@
 //! the shards up.
 //!
 //! **Invariant:** a shard's map is locked once per service and worker, never per request; counting
-//! is a relaxed atomic add.
+//! is a plain load and store. What a service takes is made with its first request, and let go once
+//! it is no longer registered.
 
+mod count;
 mod counters;
 mod histogram;
 mod http3;
 mod scrape;
 mod upstreams;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use conduit_core::catalog::Version;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use foldhash::fast::RandomState;
 
 use prometheus_client::registry::Registry;
 
+pub(crate) use self::count::Count;
 pub(crate) use self::counters::{Ending, Queued, ServiceCounters};
 use self::http3::Http3Counters;
 use self::scrape::Scrape;
 use self::upstreams::States;
+use crate::limits::hits::Hits;
 use crate::table::RouteTable;
 use crate::tcp::counters::Refusals;
 
@@ -45,6 +50,7 @@ struct Inner {
     refused: AtomicU64,
     streams_refused: Refusals,
     http3: Http3Counters,
+    hits: Hits,
 }
 
 type Shard = Mutex<HashMap<ServiceName, Arc<ServiceCounters>, RandomState>>;
@@ -65,16 +71,14 @@ impl ProxyMetrics {
         registry.register_collector(Box::new(States(table)));
     }
 
-    /// Drops the counts of services that are gone; `keep` says which are not.
-    pub fn retain(&self, keep: impl Fn(&ServiceName) -> bool) {
-        for shard in lock(&self.0.shards).iter() {
-            lock(shard).retain(|service, _| keep(service));
-        }
-    }
-
     /// How many connections are open, over all workers.
     pub fn connections_open(&self) -> u64 {
         self.0.connections_open.load(Ordering::Relaxed)
+    }
+
+    /// Where limits that were reached are counted.
+    pub(crate) fn hits(&self) -> &Hits {
+        &self.0.hits
     }
 
     /// How many requests and tunnels were cut at the deadline of a stop.
@@ -86,7 +90,8 @@ impl ProxyMetrics {
     pub(crate) fn worker(&self) -> WorkerMetrics {
         let shard = Arc::<Shard>::default();
         lock(&self.0.shards).push(Arc::clone(&shard));
-        WorkerMetrics { all: self.clone(), shard, known: RefCell::default() }
+        let swept = Cell::new(Version::default());
+        WorkerMetrics { all: self.clone(), shard, known: RefCell::default(), swept }
     }
 }
 
@@ -96,6 +101,8 @@ pub(crate) struct WorkerMetrics {
     all: ProxyMetrics,
     shard: Arc<Shard>,
     known: RefCell<HashMap<ServiceName, Arc<ServiceCounters>, RandomState>>,
+    /// The table of the last sweep.
+    swept: Cell<Version>,
 }
 
 impl WorkerMetrics {
@@ -109,10 +116,15 @@ impl WorkerMetrics {
         counters
     }
 
-    /// Forgets services that [`ProxyMetrics::retain`] dropped.
-    pub(crate) fn sweep(&self) {
-        let shard = lock(&self.shard);
-        self.known.borrow_mut().retain(|service, _| shard.contains_key(service));
+    /// Forgets services that are gone, so that names that come and go do not pile up. Those that
+    /// stay keep their counts, whatever else is published.
+    pub(crate) fn sweep(&self, table: &RouteTable) {
+        if self.swept.replace(table.version()) == table.version() {
+            return;
+        }
+        let is_there = |service: &ServiceName| table.pool(service).is_some();
+        self.known.borrow_mut().retain(|service, _| is_there(service));
+        lock(&self.shard).retain(|service, _| is_there(service));
     }
 
     pub(crate) fn connection_opened(&self) {
@@ -139,6 +151,11 @@ impl WorkerMetrics {
     /// A request that reached no service: a bad host, an unknown one, a redirect.
     pub(crate) fn request_refused(&self) {
         self.all.0.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Limits that were reached.
+    pub(crate) fn hits(&self) -> &Hits {
+        self.all.hits()
     }
 
     /// Connections of byte streams that reached no service.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use conduit_core::policy::Balance;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 
 use crate::access_log::Line;
@@ -21,8 +21,9 @@ use crate::connections::{Connection, Entry};
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
+use crate::framing::{self, OtherCoding};
 use crate::gate::Pass;
-use crate::headers::{self, X_REQUEST_ID, told};
+use crate::headers::{self, told};
 use crate::pool::Wish;
 use crate::respond::Asker;
 use crate::streams::{self, Events};
@@ -116,22 +117,37 @@ impl Service {
     /// Answers one request; what fails becomes an answer, too.
     pub(crate) async fn serve(
         self: Rc<Self>,
-        request: Request<ClientBody>,
+        mut request: Request<ClientBody>,
         clock: Running,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let told = self.trusted.then(|| Box::new(self.told(request.headers())));
         let client = told.as_deref().unwrap_or(&self.client);
-        let log = &self.worker.settings().access_log;
-        let line = Line::begin(&request, client.address(), log);
+        let settings = self.worker.settings();
+        let line = Line::begin(&request, client.address(), &settings.access_log);
         let mut exchange = Exchange::begin(self.connection.entry(), clock, line);
         let mut asker = Asker::of(&request);
+        if let Some(tracer) = &settings.tracer
+            && let Some(recording) = tracer.begin(&mut request, client, self.trusted)
+        {
+            asker.set_trace(recording.id());
+            exchange.record(recording);
+        }
+        let is_http1 = request.version() < Version::HTTP_2;
         let mut response = match self.answer(request, client, &mut asker, &mut exchange).await {
             Ok(response) => response,
-            Err(failure) => self.refuse(&failure, &mut asker, &mut exchange),
+            Err(failure) => {
+                let mut response = self.refuse(&failure, &mut asker, &mut exchange);
+                if is_http1 && failure.kind.ends_connection() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
+                response
+            }
         };
         if let (Some(alt_svc), Entrance::Https { .. }) = (self.worker.alt_svc(), &self.entrance) {
             response.headers_mut().insert(header::ALT_SVC, alt_svc.clone());
         }
+        asker.remind(response.headers_mut());
         exchange.answered(response.status().as_u16());
         response.body_mut().track(exchange);
         Ok(response)
@@ -144,8 +160,9 @@ impl Service {
         asker: &mut Asker,
         exchange: &mut Exchange,
     ) -> Response<ResponseBody> {
-        if let Some(line) = exchange.line() {
-            line.set_error(failure.kind.word());
+        exchange.failed(failure);
+        if let Some(limit) = failure.kind.limit() {
+            self.worker.metrics().hits().count(limit);
         }
         tracing::debug!(side = ?failure.side, "{}", failure.kind);
         let id = asker.id(|number| {
@@ -172,10 +189,15 @@ impl Service {
             Ok(Decision::Forward(route)) => {
                 exchange.routed(self.worker.metrics().service(&route.service));
                 exchange.clock().limit(&route.policy.timeouts);
+                decide::judge_target(request.method(), request.uri())?;
                 asker.set_preset(route.asked.preset);
                 let switch = Switch::of(&mut request);
                 if switch.is_none() && request.method() == Method::CONNECT {
                     return Err(FailureKind::MethodRefused.into());
+                }
+                let is_unsized = request.body().size_hint().exact().is_none();
+                if is_unsized && framing::judge_coding(request.headers()).is_err() {
+                    return Err(FailureKind::CodingRefused.into());
                 }
                 let asks =
                     !request.body().is_end_stream() && headers::expects_continue(request.headers());
@@ -185,12 +207,7 @@ impl Service {
                     self.worker.request_id(number)
                 });
                 asker.keep_id(request.headers());
-                if !route.policy.access_log {
-                    exchange.silence();
-                } else if let Some(line) = exchange.line() {
-                    line.set_route(&route);
-                    line.set_request_id(request.headers().get(X_REQUEST_ID));
-                }
+                exchange.set_route(&route, request.headers());
                 let passage = Passage { route: &route, client, switch, asks, pass: None };
                 match &route.policy.gate {
                     None => self.forward(passage, request, exchange).await,
@@ -235,7 +252,7 @@ impl Service {
             // To a client that asked for a tunnel, any success would be one (RFC 9110 §9.3.6).
             return Err(FailureKind::BadResponse(route.service.clone()).into());
         } else {
-            incoming(answer, exchange)
+            incoming(route, answer, exchange)?
         };
         if let Some(cookie) = cookie {
             response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -271,10 +288,19 @@ impl Service {
 }
 
 /// Passes an upstream's response on.
-fn incoming(answer: Answer, exchange: &mut Exchange) -> Response<ResponseBody> {
+fn incoming(
+    route: &Route,
+    answer: Answer,
+    exchange: &mut Exchange,
+) -> Result<Response<ResponseBody>, Failure> {
     let (mut parts, body) = answer.response.into_parts();
+    let judged = headers::to_client(&mut parts.headers);
+    judged.map_err(|OtherCoding| FailureKind::BadResponse(route.service.clone()))?;
     exchange.answered_by(answer.lease, answer.seat, parts.status);
-    headers::to_client(&mut parts.headers);
+    if parts.status == StatusCode::NO_CONTENT {
+        // RFC 9110 §8.6.
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
     let events = streams::is_stream(&parts.headers).then(|| {
         streams::pass_at_once(&mut parts.headers);
         Events::of(&parts.headers)
@@ -282,5 +308,5 @@ fn incoming(answer: Answer, exchange: &mut Exchange) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::upstream(body, events.flatten()));
     *response.status_mut() = parts.status;
     *response.headers_mut() = parts.headers;
-    response
+    Ok(response)
 }

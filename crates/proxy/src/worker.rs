@@ -14,7 +14,7 @@ use conduit_core::tasks::Tasks;
 use http::HeaderValue;
 use ipnet::IpNet;
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
@@ -29,17 +29,21 @@ use crate::access_log::AccessLog;
 use crate::client::Client;
 use crate::clocks::Clocks;
 use crate::connect::Connector;
-use crate::connections::Connections;
+use crate::connections::{Connections, Deadlines};
 use crate::error::ProxyError;
 use crate::gate::access::ask::Kept;
 use crate::gate::compress::Compression;
 use crate::http3;
-use crate::limits::{CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
+use crate::limits::admission::Admission;
+use crate::limits::{
+    CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SCARCE_IDLE_TIMEOUT, SWEEP_INTERVAL,
+};
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
 use crate::table::RouteTable;
 use crate::tcp::TcpPorts;
 use crate::tcp::doors::Doors;
+use crate::trace::Tracer;
 
 /// How the proxy serves.
 #[derive(Debug, Clone)]
@@ -59,6 +63,8 @@ pub struct ProxySettings {
     pub limits: Limits,
     /// Where a line goes for each request.
     pub access_log: AccessLog,
+    /// Which requests are recorded as traces, and where they go; `None` leaves traces alone.
+    pub tracer: Option<Tracer>,
     /// The ports of services of byte streams.
     pub tcp: Option<TcpPorts>,
 }
@@ -91,9 +97,10 @@ impl Proxy {
         if settings.tls.is_none() && !listeners.https_addresses().is_empty() {
             return Err(ProxyError::TlsMissing);
         }
-        let permits = Arc::new(Semaphore::new(settings.limits.connections_max));
         let quic = quic(&listeners, &settings)?;
         let alt_svc = http3::alt_svc(listeners.http3_addresses());
+        let admission =
+            Admission::new(&settings.limits, &settings.trusted_proxies, metrics.hits().clone());
         let settings = Arc::new(settings);
         let mut ends = Vec::new();
         for (index, sockets) in listeners.into_workers().into_iter().enumerate() {
@@ -106,7 +113,7 @@ impl Proxy {
                 settings: Arc::clone(&settings),
                 table: table.clone(),
                 metrics: metrics.worker(),
-                permits: Arc::clone(&permits),
+                admission: admission.clone(),
                 tasks: tasks.child(),
                 doors: Doors::of(&settings, index, table),
                 quic: quic.as_ref().map(|quic| quic.of_worker(index)),
@@ -139,7 +146,7 @@ struct Plan {
     settings: Arc<ProxySettings>,
     table: live::Reader<RouteTable>,
     metrics: WorkerMetrics,
-    permits: Arc<Semaphore>,
+    admission: Admission,
     tasks: Tasks,
     doors: Option<Doors>,
     quic: Option<http3::Setup>,
@@ -166,13 +173,17 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
         let listening = plan.listening;
         let worker = Rc::new(Worker {
             kept: Kept::default(),
-            clocks: Clocks::new(),
-            client: Rc::new(Client::new(plan.settings.connector.clone(), plan.tasks.clone())),
+            clocks: Clocks::new(plan.settings.limits.body_rate_min, plan.metrics.hits().clone()),
+            client: Rc::new(Client::new(
+                plan.settings.connector.clone(),
+                plan.metrics.hits().clone(),
+                plan.tasks.clone(),
+            )),
             connections: Rc::default(),
             settings: plan.settings,
             table: plan.table,
             metrics: plan.metrics,
-            permits: plan.permits,
+            admission: plan.admission,
             tasks: plan.tasks,
             ids: RequestIds::new(),
             compression: Rc::default(),
@@ -203,7 +214,7 @@ pub(crate) struct Worker {
     settings: Arc<ProxySettings>,
     table: live::Reader<RouteTable>,
     metrics: WorkerMetrics,
-    permits: Arc<Semaphore>,
+    admission: Admission,
     tasks: Tasks,
     ids: RequestIds,
     compression: Rc<Compression>,
@@ -250,8 +261,8 @@ impl Worker {
         self.alt_svc.as_ref()
     }
 
-    pub(crate) fn permits(&self) -> &Arc<Semaphore> {
-        &self.permits
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     pub(crate) fn connections(&self) -> &Rc<Connections> {
@@ -317,6 +328,13 @@ impl Worker {
         });
     }
 
+    /// Idle connections go early when there is no room for others.
+    fn deadlines(&self) -> Deadlines {
+        let Limits { idle, head, .. } = self.settings.limits;
+        let scarce = self.admission.is_scarce();
+        Deadlines { idle: if scarce { idle.min(SCARCE_IDLE_TIMEOUT) } else { idle }, head }
+    }
+
     async fn sweep_until(&self, every: Duration, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
         let mut ticks = tokio::time::interval(every.min(CLOCK_TICK));
@@ -332,10 +350,10 @@ impl Worker {
                         continue;
                     }
                     swept = Some(tick);
-                    self.connections.sweep(now, self.settings.limits.idle);
+                    self.connections.sweep(now, self.deadlines(), self.metrics.hits());
                     self.client.sweep(now);
                     self.kept.sweep(now);
-                    self.metrics.sweep();
+                    self.metrics.sweep(&self.table.load());
                 }
             }
         }

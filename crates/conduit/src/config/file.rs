@@ -20,6 +20,7 @@ pub(crate) struct File {
     pub(crate) admin: Admin,
     pub(crate) log: Log,
     pub(crate) access_log: AccessLog,
+    pub(crate) telemetry: Telemetry,
     /// Not a key of the file: the directory under `~/.config`, from `CONDUIT_APP_NAME`.
     #[serde(skip)]
     pub(crate) app_name: Given<Text>,
@@ -67,12 +68,24 @@ pub(crate) struct Proxy {
     pub(crate) workers: Given<Text>,
     pub(crate) access_log: Given<bool>,
     pub(crate) trusted_proxies: GivenList,
+    pub(crate) limits: ProxyLimits,
     /// Not a key of the file: a port that replaces the one in each address of `https_listen`.
     #[serde(skip)]
     pub(crate) https_port: Given<Text>,
     /// The same for `http_listen`.
     #[serde(skip)]
     pub(crate) http_port: Given<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ProxyLimits {
+    pub(crate) connections: Given<Text>,
+    pub(crate) connections_per_client: Given<Text>,
+    pub(crate) idle_timeout: Given<Text>,
+    pub(crate) head_timeout: Given<Text>,
+    pub(crate) head_size: Given<Text>,
+    pub(crate) body_rate: Given<Text>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -144,4 +157,14 @@ pub(crate) struct AccessLog {
     pub(crate) rotate_size: Given<Text>,
     pub(crate) keep: Given<Text>,
     pub(crate) compress: Given<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Telemetry {
+    pub(crate) otlp: Given<Text>,
+    pub(crate) sample_ratio: Given<f64>,
+    pub(crate) service_name: Given<Text>,
+    pub(crate) continue_traces: Given<Text>,
+    pub(crate) timeout: Given<Text>,
 }

@@ -116,6 +116,15 @@ impl Config {
             fixed("proxy.workers", number(proxy.workers)),
             fixed("proxy.access_log", proxy.access_log.into()),
             fixed("proxy.trusted_proxies", list(&proxy.trusted_proxies)),
+            fixed("proxy.limits.connections", number(proxy.limits.connections)),
+            fixed(
+                "proxy.limits.connections_per_client",
+                number(proxy.limits.connections_per_client),
+            ),
+            fixed("proxy.limits.idle_timeout", text(print(proxy.limits.idle_timeout))),
+            fixed("proxy.limits.head_timeout", text(print(proxy.limits.head_timeout))),
+            fixed("proxy.limits.head_size", text(Size(proxy.limits.head_size))),
+            fixed("proxy.limits.body_rate", text(Size(proxy.limits.body_rate))),
             fixed("upstreams.allow", list(&upstreams.allow)),
             fixed("upstreams.allow_link_local", upstreams.allow_link_local.into()),
             dynamic("health.interval", text(print(health.interval))),
@@ -127,7 +136,7 @@ impl Config {
     }
 
     fn tail_entries(&self) -> Vec<Entry> {
-        let monitor = &self.monitor;
+        let Self { monitor, telemetry, .. } = self;
         let servers = monitor.servers.iter().map(server).collect();
         vec![
             fixed("monitor.enabled", monitor.enabled.into()),
@@ -143,6 +152,14 @@ impl Config {
             fixed("access_log.rotate_size", text(Size(self.access_log.rotate_size))),
             fixed("access_log.keep", i64::from(self.access_log.keep).into()),
             fixed("access_log.compress", self.access_log.compress.into()),
+            fixed(
+                "telemetry.otlp",
+                text(telemetry.otlp.as_ref().map_or_else(String::new, ToString::to_string)),
+            ),
+            fixed("telemetry.sample_ratio", telemetry.sample_ratio.share().into()),
+            fixed("telemetry.service_name", text(&telemetry.service_name)),
+            fixed("telemetry.continue_traces", text(telemetry.callers.as_str())),
+            fixed("telemetry.timeout", text(print(telemetry.timeout))),
         ]
     }
 }
@@ -161,7 +178,7 @@ pub(crate) fn sections_with(name: &str) -> Vec<&'static str> {
 }
 
 fn split(key: &'static str) -> (&'static str, &'static str) {
-    key.split_once('.').unwrap_or(("", key))
+    key.rsplit_once('.').unwrap_or(("", key))
 }
 
 fn fixed(key: &'static str, value: Value) -> Entry {

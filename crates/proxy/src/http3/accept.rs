@@ -1,8 +1,8 @@
-//! Taking QUIC connections in, one permit each.
+//! Taking QUIC connections in, as many as there may be.
 //!
 //! **Invariant:** a packet whose sender is not known to be where it says costs little: when many
 //! handshakes are under way, it is answered with a token to come back with (RFC 9000 §8.1.2). When
-//! no permit is free, a client is refused at once and goes back to TCP, where it can wait.
+//! there is no room, a client is refused at once and goes back to TCP, where it can wait.
 
 use std::cell::Cell;
 use std::net::UdpSocket;
@@ -13,6 +13,7 @@ use quinn::{Endpoint, Incoming, TokioRuntime};
 
 use super::Setup;
 use super::conn;
+use crate::limits::hits::Limit;
 use crate::limits::{ACCEPT_PAUSE, H3_HANDSHAKES_MAX};
 use crate::worker::{Open, Worker};
 
@@ -59,7 +60,14 @@ fn admit(worker: &Rc<Worker>, incoming: Incoming, under_way: &Rc<Cell<usize>>) {
         incoming.retry().ok();
         return;
     }
-    let Ok(permit) = Arc::clone(worker.permits()).try_acquire_owned() else {
+    let client = incoming.remote_address().ip();
+    let Some(room) = worker.admission().room_now() else {
+        worker.metrics().hits().count(Limit::Connections);
+        worker.metrics().http3().refused();
+        incoming.refuse();
+        return;
+    };
+    let Some(admitted) = worker.admission().admit(room, client) else {
         worker.metrics().http3().refused();
         incoming.refuse();
         return;
@@ -72,7 +80,7 @@ fn admit(worker: &Rc<Worker>, incoming: Incoming, under_way: &Rc<Cell<usize>>) {
             return;
         }
     };
-    let connection = worker.connections().enter(permit);
+    let connection = worker.connections().enter(admitted);
     let handshake = Handshake::begin(under_way);
     let worker = Rc::clone(worker);
     worker.tasks().clone().local_job("connection", async move {

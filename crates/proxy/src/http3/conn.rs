@@ -20,7 +20,8 @@ use quinn::crypto::rustls::HandshakeData;
 use super::stream::{self, Accepted};
 use super::transport::{Both, Transport, number};
 use crate::connections::{Connection, Graceful};
-use crate::limits::{H3_HEAD_BYTES_MAX, H3_LEFT_MAX, HANDSHAKE_TIMEOUT};
+use crate::limits::H3_LEFT_MAX;
+use crate::limits::hits::Limit;
 use crate::service::{Entrance, Service};
 use crate::worker::Worker;
 
@@ -42,6 +43,10 @@ impl Talk {
         &self.service
     }
 
+    pub(super) fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
     pub(super) fn quic(&self) -> &quinn::Connection {
         &self.quic
     }
@@ -58,6 +63,8 @@ impl Talk {
         self.left.set(left);
         if left > H3_LEFT_MAX {
             let why = b"too many requests were left";
+            let client = self.quic.remote_address().ip();
+            self.worker.metrics().hits().count_by(Limit::H3Left, client);
             self.quic.close(number(Code::H3_EXCESSIVE_LOAD.value()), why);
         }
     }
@@ -101,7 +108,7 @@ pub(super) async fn serve(
     shaken: impl FnOnce(),
 ) {
     let peer = connecting.remote_address();
-    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting);
+    let handshake = tokio::time::timeout(worker.settings().limits.handshake, connecting);
     let handshake = connection.until_cut(handshake).await;
     shaken();
     let quic = match handshake {
@@ -114,6 +121,7 @@ pub(super) async fn serve(
         }
         Some(Err(_)) => {
             worker.metrics().handshake_failed();
+            worker.metrics().hits().count_by(Limit::HandshakeTime, peer.ip());
             tracing::debug!(%peer, "a QUIC handshake took too long");
             return;
         }
@@ -169,7 +177,7 @@ enum Next {
 /// has reached it.
 async fn speak(talk: Rc<Talk>, leaving: Rc<Cell<bool>>) -> Result<(), ConnectionError> {
     let mut http: h3::server::Connection<Transport, Bytes> = h3::server::builder()
-        .max_field_section_size(H3_HEAD_BYTES_MAX)
+        .max_field_section_size(talk.worker.settings().limits.head_bytes_max as u64)
         .send_grease(false)
         .build(Transport::new(talk.quic.clone()))
         .await?;

@@ -21,7 +21,8 @@ use super::head;
 use super::transport::{Fate, Receiving, Sending, Transport};
 use crate::body::{ClientBody, ResponseBody};
 use crate::headers;
-use crate::limits::{CLIENT_TIMEOUT, H3_BREAK_PAUSE_MAX, IDLE_TIMEOUT};
+use crate::limits::hits::Limit;
+use crate::limits::{CLIENT_TIMEOUT, H3_BREAK_PAUSE_MAX};
 
 /// A request as it was accepted: how to read its head, and how it may end.
 pub(super) struct Accepted {
@@ -38,14 +39,22 @@ struct Left;
 pub(super) async fn serve(talk: Rc<Talk>, accepted: Accepted) {
     let under = Under::way(&talk);
     let Accepted { resolver, fate, mut stopped } = accepted;
-    let resolving = tokio::time::timeout(IDLE_TIMEOUT, resolver.resolve_request());
+    let head_timeout = talk.worker().settings().limits.head;
+    let hits = talk.worker().metrics().hits();
+    let resolving = tokio::time::timeout(head_timeout, resolver.resolve_request());
     let (request, stream) = match resolving.await {
         Ok(Ok(resolved)) => resolved,
         Ok(Err(error)) => {
+            if is_too_large(&error) {
+                hits.count(Limit::HeadSize);
+            }
             tracing::debug!(%error, "a request over HTTP/3 could not be read");
             return talk.cancelled();
         }
-        Err(_) => return talk.cancelled(),
+        Err(_) => {
+            hits.count(Limit::HeadTime);
+            return talk.cancelled();
+        }
     };
     // What is dropped from here on breaks off, until all was sent.
     fate.reset(Code::H3_INTERNAL_ERROR);
@@ -100,7 +109,8 @@ impl Serving<'_> {
         let asks = headers::expects_continue(&parts.headers).then(Rc::<Notify>::default);
         let mut body = StreamBody::new(receive, Rc::clone(rest), length, asks.clone());
         let patiently = length.is_none() && asks.is_none() && has_no_body(&parts.method);
-        let beginning = tokio::time::timeout(IDLE_TIMEOUT, body.begin(patiently));
+        let beginning =
+            tokio::time::timeout(self.talk.worker().settings().limits.head, body.begin(patiently));
         if !matches!(self.unless_left(beginning).await?, Ok(Ok(()))) {
             return Err(Left);
         }
@@ -192,6 +202,15 @@ impl Serving<'_> {
             () = self.stopped.as_mut() => Err(Left),
             output = future => Ok(output),
         }
+    }
+}
+
+/// Whether a head was longer than it may be: its fields, or the frame that they came in.
+fn is_too_large(error: &StreamError) -> bool {
+    match error {
+        StreamError::HeaderTooBig { .. } => true,
+        StreamError::RemoteTerminate { code } => *code == Code::H3_EXCESSIVE_LOAD,
+        _ => false,
     }
 }
 

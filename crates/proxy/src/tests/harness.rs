@@ -20,6 +20,7 @@ use crate::listener::{BindSettings, Listeners};
 use crate::metrics::ProxyMetrics;
 use crate::table::RouteTable;
 use crate::tcp::TcpPorts;
+use crate::trace::Tracer;
 use crate::worker::{Drained, Proxy, ProxySettings};
 
 /// How long anything may take before a test fails.
@@ -43,6 +44,7 @@ struct Special {
     trusted_proxies: Vec<ipnet::IpNet>,
     /// How many workers serve HTTP/3 as well; without, one serves without.
     http3: Option<usize>,
+    tracer: Option<Tracer>,
 }
 
 impl Default for Special {
@@ -52,6 +54,7 @@ impl Default for Special {
             connector: Connector::default(),
             trusted_proxies: Vec::new(),
             http3: None,
+            tracer: None,
         }
     }
 }
@@ -120,6 +123,15 @@ impl Gateway {
         Self::serving(special, table, tls, limits)
     }
 
+    /// The same in the clear, recording requests as traces, behind trusted proxies.
+    pub(super) fn tracing(tracer: &Tracer, trusted_proxies: &[&str], table: RouteTable) -> Self {
+        let parsed = trusted_proxies.iter().map(|network| network.parse().expect("a network"));
+        let trusted_proxies = parsed.collect();
+        let tracer = Some(tracer.clone());
+        let special = Special { trusted_proxies, tracer, ..Special::default() };
+        Self::serving(special, table, |_| None, Limits::default())
+    }
+
     fn serving(
         special: Special,
         table: RouteTable,
@@ -154,6 +166,7 @@ impl Gateway {
             connector: special.connector,
             limits,
             access_log: special.access_log,
+            tracer: special.tracer,
             tcp: Some(ports.clone()),
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
@@ -289,9 +302,19 @@ impl<S: Read + Write> Wire<S> {
     }
 
     pub(super) fn send(&mut self, text: &str) {
+        self.send_bytes(text.as_bytes());
+    }
+
+    pub(super) fn send_bytes(&mut self, bytes: &[u8]) {
         // The other side may be gone on purpose.
-        self.stream.write_all(text.as_bytes()).ok();
+        self.stream.write_all(bytes).ok();
         self.stream.flush().ok();
+    }
+
+    /// Reads to the end of the connection, whatever comes.
+    pub(super) fn drain(&mut self) -> Vec<u8> {
+        while self.fill() {}
+        std::mem::take(&mut self.buffer)
     }
 
     /// The next head; `None` at the end of the connection.
