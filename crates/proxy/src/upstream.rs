@@ -18,8 +18,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::health::UpstreamState;
 use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
-use conduit_core::policy::{Policy, ProbePolicy, ServerName, UpstreamTls};
-use conduit_core::service::{ProbeSpec, Protocol, Service};
+use conduit_core::service::ProbeSpec;
 use conduit_core::upstream::UpstreamAddr;
 use http::StatusCode;
 use tokio::time::Instant;
@@ -28,15 +27,19 @@ use crate::connect::{Place, Transport};
 use crate::health::probe::Outcome;
 use crate::pool::Queue;
 
+mod in_flight;
 mod load;
-use load::Load;
-
 mod reports;
 mod seen;
+mod spec;
+
+pub use in_flight::InFlight;
+use load::Load;
 pub use reports::{Observation, Report, ReportQueue, Reports, reports};
 pub use seen::Seen;
 use seen::Traffic;
 pub(crate) use seen::is_failure;
+pub use spec::UpstreamSpec;
 
 /// One upstream of one service.
 pub struct Upstream {
@@ -369,61 +372,6 @@ impl fmt::Debug for Upstream {
             .field("state", &self.state())
             .field("in_flight", &self.in_flight())
             .finish_non_exhaustive()
-    }
-}
-
-/// Everything that makes an upstream this one and no other: when any of it changes, its history and
-/// its connections do not carry over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamSpec {
-    /// The service it belongs to.
-    pub service: ServiceName,
-    /// What the operator registered.
-    pub addr: UpstreamAddr,
-    /// What it speaks.
-    pub protocol: Protocol,
-    /// How its certificate is judged, for `https`.
-    pub tls: UpstreamTls,
-    /// The name that is asked for in TLS; its own when absent.
-    pub server_name: Option<ServerName>,
-    /// Which path is probed, if any.
-    pub probe: ProbeSpec,
-    /// How it is probed beyond that.
-    pub probing: ProbePolicy,
-}
-
-impl UpstreamSpec {
-    /// One upstream of a service; `asked` is its policy with its preset's part.
-    pub fn of(service: &Service, asked: &Policy, addr: &UpstreamAddr) -> Self {
-        Self {
-            service: service.name.clone(),
-            addr: addr.clone(),
-            protocol: service.protocol,
-            tls: asked.upstream.tls.clone().unwrap_or_default(),
-            server_name: asked.upstream.server_name.clone(),
-            probe: service.probe.clone(),
-            probing: asked.probe.clone(),
-        }
-    }
-}
-
-/// One request under way, counted until it is dropped.
-#[derive(Debug)]
-pub struct InFlight(Arc<Upstream>);
-
-impl InFlight {
-    /// The upstream it goes to.
-    pub fn upstream(&self) -> &Arc<Upstream> {
-        &self.0
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
-        if let Some(queue) = self.0.queue.get() {
-            queue.freed();
-        }
     }
 }
 

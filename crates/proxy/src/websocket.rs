@@ -7,8 +7,16 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderValue;
 use http::header::{self, HeaderMap};
+use http::{HeaderValue, Request, Version};
+use hyper::ext::Protocol;
+
+/// Whether a request asks for a WebSocket over a stream of HTTP/2 (RFC 8441 §4).
+pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
+    let protocol = request.extensions().get::<Protocol>();
+    request.version() == Version::HTTP_2
+        && protocol.is_some_and(|protocol| protocol.as_str() == WEBSOCKET)
+}
 
 /// The key of one handshake.
 #[derive(Debug)]

@@ -4,9 +4,6 @@
 //! death is the process's. Stopping loses nothing: whoever the kernel has accepted is served, what is
 //! in flight ends, and what the deadline cuts is counted.
 
-use std::cell::Cell;
-use std::hash::{BuildHasher, Hasher};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,23 +13,27 @@ use conduit_core::live;
 use conduit_core::tasks::Tasks;
 use http::HeaderValue;
 use ipnet::IpNet;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 
+mod accept;
+mod request_id;
+
+pub(crate) use accept::{Open, pause};
+use request_id::RequestIds;
+
 use crate::access_log::AccessLog;
 use crate::client::Client;
 use crate::clocks::Clocks;
-use crate::conn;
 use crate::connect::Connector;
 use crate::connections::Connections;
 use crate::error::ProxyError;
 use crate::gate::access::ask::Kept;
 use crate::gate::compress::Compression;
-use crate::limits::{ACCEPT_PAUSE, CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
+use crate::limits::{CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
 use crate::table::RouteTable;
@@ -300,122 +301,5 @@ impl Worker {
                 }
             }
         }
-    }
-
-    /// Accepts until stopped, and then whoever is already waiting.
-    async fn accept(
-        self: Rc<Self>,
-        listener: std::net::TcpListener,
-        acceptor: Option<TlsAcceptor>,
-    ) {
-        let listener = match TcpListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => {
-                tracing::error!(%error, "a listener could not be adopted");
-                return;
-            }
-        };
-        let stop = self.tasks.stop().clone();
-        loop {
-            let permit = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                permit = Arc::clone(&self.permits).acquire_owned() => permit,
-            };
-            let Ok(permit) = permit else { break };
-            let accepted = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, peer)) => self.serve(stream, peer, permit, acceptor.as_ref()),
-                Err(error) => pause(&error).await,
-            }
-        }
-        // Closing a listener resets clients that wait in its queue.
-        let Ok(listener) = listener.into_std() else {
-            return;
-        };
-        while let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
-            && let Ok((stream, peer)) = listener.accept()
-            && stream.set_nonblocking(true).is_ok()
-            && let Ok(stream) = TcpStream::from_std(stream)
-        {
-            self.serve(stream, peer, permit, acceptor.as_ref());
-        }
-    }
-
-    fn serve(
-        self: &Rc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        permit: tokio::sync::OwnedSemaphorePermit,
-        acceptor: Option<&TlsAcceptor>,
-    ) {
-        let connection = self.connections.enter(permit);
-        let worker = Rc::clone(self);
-        let acceptor = acceptor.cloned();
-        self.tasks.local_job("connection", async move {
-            let _open = Open::new(Rc::clone(&worker));
-            match acceptor {
-                Some(acceptor) => {
-                    conn::serve_https(worker, connection, stream, peer, acceptor).await;
-                }
-                None => conn::serve_http(worker, connection, stream, peer).await,
-            }
-        });
-    }
-}
-
-/// Counts a connection while it is open, also when its task panics.
-pub(crate) struct Open(Rc<Worker>);
-
-impl Open {
-    pub(crate) fn new(worker: Rc<Worker>) -> Self {
-        worker.metrics.connection_opened();
-        Self(worker)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.metrics.connection_closed();
-    }
-}
-
-/// Waits when accepting failed for want of resources; other failures concern one client only.
-pub(crate) async fn pause(error: &std::io::Error) {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        return;
-    }
-    tracing::warn!(%error, "accepting a connection failed");
-    tokio::time::sleep(ACCEPT_PAUSE).await;
-}
-
-/// Makes ids that no other worker or process makes; they tie log lines together and are no secret.
-#[derive(Debug)]
-struct RequestIds {
-    seed: u64,
-    count: Cell<u32>,
-}
-
-impl RequestIds {
-    fn new() -> Self {
-        let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
-        Self { seed, count: Cell::new(0) }
-    }
-
-    fn next(&self) -> u32 {
-        let count = self.count.get();
-        self.count.set(count.wrapping_add(1));
-        count
-    }
-
-    fn text(&self, number: u32) -> HeaderValue {
-        HeaderValue::try_from(format!("{:016x}{number:08x}", self.seed))
-            // Invariant: hexadecimal digits are visible ASCII.
-            .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     }
 }

@@ -1,7 +1,9 @@
 //! Probes against real sockets on loopback, and against answers made of bytes.
 
-use conduit_core::policy::Policy;
-use conduit_core::service::{ProbePath, Protocol, Service};
+use conduit_core::name::Host;
+use conduit_core::policy::{Policy, ProbePolicy};
+use conduit_core::service::{ProbePath, ProbeSpec, Protocol, Service};
+use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

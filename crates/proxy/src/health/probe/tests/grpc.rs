@@ -2,12 +2,16 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::Mutex;
 
-use http_body_util::Full;
+use bytes::Bytes;
+use http::Request;
 use http_body_util::combinators::WithTrailers;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Response};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::*;
 

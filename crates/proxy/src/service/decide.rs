@@ -1,0 +1,89 @@
+//! Whose a request is, and whether it may be served here.
+
+use std::sync::Arc;
+
+use conduit_core::name::ServiceName;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+
+use super::{Entrance, Service};
+use crate::body::ResponseBody;
+use crate::exchange::Exchange;
+use crate::failure::FailureKind;
+use crate::table::{Route, RouteTable};
+use crate::{authority, redirect, websocket};
+
+/// What becomes of a request.
+pub(super) enum Decision {
+    Forward(Arc<Route>),
+    Own(Box<Response<ResponseBody>>),
+}
+
+impl Service {
+    /// Looks the request's host up in the published table, once.
+    pub(super) fn decide(
+        &self,
+        request: &Request<Incoming>,
+        exchange: &mut Exchange,
+    ) -> Result<Decision, FailureKind> {
+        let is_refused = match *request.method() {
+            Method::CONNECT => !websocket::is_asked_for(request),
+            Method::TRACE => true,
+            _ => false,
+        };
+        if is_refused {
+            return Err(FailureKind::MethodRefused);
+        }
+        let host = authority::of_request(request.uri(), request.headers(), request.version())?;
+        if let Some(line) = exchange.line() {
+            line.set_host(&host);
+        }
+        let table = self.worker.table().load();
+        match &self.entrance {
+            Entrance::Http => self.decide_clear(&table, &host, request),
+            Entrance::Https { server_name } => {
+                decide_encrypted(&table, &host, server_name).map(Decision::Forward)
+            }
+        }
+    }
+
+    fn decide_clear(
+        &self,
+        table: &RouteTable,
+        host: &str,
+        request: &Request<Incoming>,
+    ) -> Result<Decision, FailureKind> {
+        let settings = self.worker.settings();
+        let (method, target) = (request.method(), request.uri());
+        let route = table.get(host);
+        // A service's own /ca.crt is its own affair.
+        let ours = route.is_none_or(|route| route.service == ServiceName::conduit());
+        match (route, &settings.trust_bundle) {
+            (_, Some(pem)) if ours && redirect::asks_for_bundle(method, target) => {
+                Ok(Decision::Own(Box::new(redirect::bundle(pem))))
+            }
+            (Some(route), _) if route.leaves.is_none() => Ok(Decision::Forward(Arc::clone(route))),
+            (Some(_), _) => {
+                let response = redirect::to_https(host, settings.https_port, target);
+                Ok(Decision::Own(Box::new(response)))
+            }
+            (None, _) => Err(FailureKind::UnknownHost(host.to_owned())),
+        }
+    }
+}
+
+/// The route of `host` on a connection whose handshake was for `server_name`.
+fn decide_encrypted(
+    table: &RouteTable,
+    host: &str,
+    server_name: &str,
+) -> Result<Arc<Route>, FailureKind> {
+    let route = table.get(host);
+    if host == server_name {
+        return route.cloned().ok_or_else(|| FailureKind::UnknownHost(host.to_owned()));
+    }
+    match (route, table.get(server_name)) {
+        (Some(asked), Some(opened)) if asked.service == opened.service => Ok(Arc::clone(asked)),
+        _ => Err(FailureKind::Misdirected),
+    }
+}

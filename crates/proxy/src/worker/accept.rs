@@ -1,0 +1,105 @@
+//! Taking connections in, one permit each.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::Worker;
+use crate::conn;
+use crate::limits::ACCEPT_PAUSE;
+
+impl Worker {
+    /// Accepts until stopped, and then whoever is already waiting.
+    pub(super) async fn accept(
+        self: Rc<Self>,
+        listener: std::net::TcpListener,
+        acceptor: Option<TlsAcceptor>,
+    ) {
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(%error, "a listener could not be adopted");
+                return;
+            }
+        };
+        let stop = self.tasks.stop().clone();
+        loop {
+            let permit = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                permit = Arc::clone(&self.permits).acquire_owned() => permit,
+            };
+            let Ok(permit) = permit else { break };
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.serve(stream, peer, permit, acceptor.as_ref()),
+                Err(error) => pause(&error).await,
+            }
+        }
+        // Closing a listener resets clients that wait in its queue.
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
+            && let Ok((stream, peer)) = listener.accept()
+            && stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            self.serve(stream, peer, permit, acceptor.as_ref());
+        }
+    }
+
+    fn serve(
+        self: &Rc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: tokio::sync::OwnedSemaphorePermit,
+        acceptor: Option<&TlsAcceptor>,
+    ) {
+        let connection = self.connections.enter(permit);
+        let worker = Rc::clone(self);
+        let acceptor = acceptor.cloned();
+        self.tasks.local_job("connection", async move {
+            let _open = Open::new(Rc::clone(&worker));
+            match acceptor {
+                Some(acceptor) => {
+                    conn::serve_https(worker, connection, stream, peer, acceptor).await;
+                }
+                None => conn::serve_http(worker, connection, stream, peer).await,
+            }
+        });
+    }
+}
+
+/// Counts a connection while it is open, also when its task panics.
+pub(crate) struct Open(Rc<Worker>);
+
+impl Open {
+    pub(crate) fn new(worker: Rc<Worker>) -> Self {
+        worker.metrics.connection_opened();
+        Self(worker)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.metrics.connection_closed();
+    }
+}
+
+/// Waits when accepting failed for want of resources; other failures concern one client only.
+pub(crate) async fn pause(error: &std::io::Error) {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return;
+    }
+    tracing::warn!(%error, "accepting a connection failed");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
