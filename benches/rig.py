@@ -138,12 +138,14 @@ listen = "127.0.0.1:7999"
 level = "warn"
 """)
     started = server(cpu, *wrapper, CONDUIT, "serve", "--config", config)
-    until("conduit", lambda: listens(7999))
+    until("conduit", lambda: (WORK / "state/conduit.sock").exists() and listens(port))
     address = f"127.0.0.1:{UPSTREAM}"
     many = [{"name": f"name-{i}", "upstream": address} for i in range(names)]
     streams = {"name": "streams", "upstream": f"127.0.0.1:{STREAMS}"}
     (WORK / "services.json").write_text(json.dumps({"version": 1, "services": [{"name": "web", "upstream": address}, streams, *many]}))
-    subprocess.run([CONDUIT, "--config", config, "register", "--file", WORK / "services.json"], check=True, capture_output=True)
+    told = subprocess.run([CONDUIT, "--config", config, "register", "--file", WORK / "services.json"], capture_output=True, text=True)
+    if told.returncode:
+        sys.exit(told.stderr)
     return started
 
 
