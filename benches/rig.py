@@ -22,6 +22,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
 HOST = "web.internal"
 UPSTREAM, STREAMS = 7000, 7001
+# Conduit's first choice; others would follow the client to AES-128. Caddy cannot be told.
+SUITE = "TLS_AES_256_GCM_SHA384"
 SERVERS = []
 
 
@@ -100,7 +102,7 @@ def certificate():
 
 
 def upstream(cpu):
-    """nginx with an answer of 200 bytes at /, files at /files/, and a sink for uploads."""
+    """nginx with an answer of 200 bytes at / and files at /files/."""
     files = WORK / "files"
     files.mkdir()
     (files / "10k").write_bytes(b"x" * 10_240)
@@ -110,7 +112,6 @@ def upstream(cpu):
 daemon off; worker_processes 1; pid {WORK}/upstream.pid; error_log {WORK}/upstream.log; user root;
 events {{ worker_connections 8192; }}
 http {{ access_log off; keepalive_requests 100000000; sendfile on; tcp_nopush on; open_file_cache max=10 inactive=1h; open_file_cache_valid 1h;
-  client_max_body_size 0; client_body_buffer_size 1m; client_body_temp_path {WORK}/bodies;
   server {{ listen 127.0.0.1:{UPSTREAM} reuseport backlog=4096; location / {{ return 200 "{'x' * 200}"; }} location /files/ {{ root {WORK}; }} }} }}
 """)
     started = server(cpu, "nginx", "-p", WORK, "-c", WORK / "upstream.conf")
@@ -118,7 +119,7 @@ http {{ access_log off; keepalive_requests 100000000; sendfile on; tcp_nopush on
     return started
 
 
-def conduit(cpu, port=7443, names=0, wrapper=()):
+def conduit(cpu, port=7443, names=0, wrapper=(), probes="30s"):
     """Conduit with one worker, one service for the job and `names` more."""
     config = WORK / "conduit.toml"
     config.write_text(f"""
@@ -132,6 +133,9 @@ https_listen = ["127.0.0.1:{port}"]
 http_listen = []
 workers = 1
 access_log = false
+[health]
+interval = "{probes}"
+timeout = "5s"
 [admin]
 listen = "127.0.0.1:7999"
 [log]
@@ -153,7 +157,7 @@ def nginx(cpu, port=7444):
     proxy = 'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr; ' \
             'proxy_set_header X-Forwarded-Proto $scheme; proxy_request_buffering off; proxy_max_temp_file_size 0; proxy_buffers 8 32k; proxy_buffer_size 16k; ' \
             'client_max_body_size 0;'
-    tls = f"ssl_certificate {WORK}/cert.pem; ssl_certificate_key {WORK}/key.pem; ssl_protocols TLSv1.3; ssl_session_tickets on; ssl_session_cache shared:s:10m;"
+    tls = f"ssl_certificate {WORK}/cert.pem; ssl_certificate_key {WORK}/key.pem; ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites {SUITE}; ssl_session_tickets on; ssl_session_cache shared:s:10m;"
     (WORK / "nginx.conf").write_text(f"""
 daemon off; worker_processes 1; pid {WORK}/nginx.pid; error_log {WORK}/nginx.log; user root;
 events {{ worker_connections 16384; }}
@@ -172,7 +176,7 @@ def haproxy(cpu, port=7445):
     (WORK / "haproxy.cfg").write_text(f"""
 global
   nbthread 1
-  maxconn 16000
+  maxconn 8000
 defaults
   mode http
   timeout connect 5s
@@ -181,7 +185,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend f
-  bind 127.0.0.1:{port} ssl crt {WORK}/both.pem alpn h2,http/1.1 ssl-min-ver TLSv1.3 backlog 4096
+  bind 127.0.0.1:{port} ssl crt {WORK}/both.pem alpn h2,http/1.1 ssl-min-ver TLSv1.3 ciphersuites {SUITE} backlog 4096
   http-request set-header X-Forwarded-Proto https
   use_backend streams if {{ hdr(host) -i streams.internal }}
   default_backend web
