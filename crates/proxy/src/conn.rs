@@ -134,14 +134,15 @@ fn answer(
     Rc::clone(service).serve(request, clock)
 }
 
-/// The same over HTTP/2, where hyper starts a task for the stream right after this returns.
+/// The same over HTTP/2, where hyper starts a task for the stream right after this returns; on the
+/// heap, since hyper hands it on by value several times.
 fn answer_stream(
     service: &Rc<Service>,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+) -> Pin<Box<impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<>>> {
     let clock = service.clocks().start_stream();
     service.entry().starts(Rc::clone(clock.clock()));
-    Rc::clone(service).serve(request, clock)
+    Box::pin(Rc::clone(service).serve(request, clock))
 }
 
 fn log_end(outcome: Option<Result<(), hyper::Error>>) {
