@@ -7,6 +7,7 @@
 mod claims;
 pub(crate) mod told;
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -27,6 +28,9 @@ pub(crate) struct Client {
     /// What the client asked a trusted proxy for.
     host: Option<HeaderValue>,
     forwarded: String,
+    /// The host that was asked for last, and the whole of `Forwarded` with it: the requests of a
+    /// connection are nearly always for one host.
+    last: RefCell<Option<(HeaderValue, HeaderValue)>>,
 }
 
 impl Client {
@@ -59,7 +63,8 @@ impl Client {
         let real_ip = value(address.to_string());
         // One allocation for both, in the usual case.
         let forwarded_for = if hops.len() == 1 { real_ip.clone() } else { value(chain) };
-        Self { address, real_ip, forwarded_for, scheme, host, forwarded }
+        let last = RefCell::default();
+        Self { address, real_ip, forwarded_for, scheme, host, forwarded, last }
     }
 
     /// Where the client is: what lists of addresses, limits and logs go by.
@@ -95,7 +100,7 @@ pub(crate) fn receive(
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
     headers.remove(header::EXPECT);
-    if !headers.get(X_REQUEST_ID).is_some_and(is_sane_id) {
+    if !headers.get(&X_REQUEST_ID).is_some_and(is_sane_id) {
         headers.insert(X_REQUEST_ID, request_id());
     }
 }
@@ -211,6 +216,8 @@ fn is_sane_id(id: &HeaderValue) -> bool {
 fn strip(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let listed: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
+            // What is listed most goes in any case, and needs no name of its own.
+            .filter(|token| !token.eq_ignore_ascii_case(KEEP_ALIVE.as_bytes()))
             .filter_map(|token| HeaderName::from_bytes(token).ok())
             .filter(|name| !KEPT.contains(name))
             .collect();
@@ -219,7 +226,8 @@ fn strip(headers: &mut HeaderMap) {
         }
         headers.remove(header::CONNECTION);
     }
-    for name in &HOP_BY_HOP {
+    // Most heads have none, so the usual cost is one look at each name.
+    while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
         headers.remove(name);
     }
 }
@@ -240,8 +248,20 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
         .filter(|token| !token.is_empty())
 }
 
-/// Writes `for=…;proto=…;host=…` (RFC 7239).
+/// `for=…;proto=…;host=…` (RFC 7239).
 fn forwarded(client: &Client, host: &HeaderValue) -> HeaderValue {
+    let mut last = client.last.borrow_mut();
+    match &*last {
+        Some((asked, whole)) if asked == host => whole.clone(),
+        _ => {
+            let whole = write_forwarded(client, host);
+            *last = Some((host.clone(), whole.clone()));
+            whole
+        }
+    }
+}
+
+fn write_forwarded(client: &Client, host: &HeaderValue) -> HeaderValue {
     let host = host.to_str().unwrap_or_default();
     let mut text = String::with_capacity(client.forwarded.len() + host.len() + 2);
     text.push_str(&client.forwarded);
@@ -254,27 +274,32 @@ fn forwarded(client: &Client, host: &HeaderValue) -> HeaderValue {
         .unwrap_or_else(|| HeaderValue::from_static("for=unknown"))
 }
 
-/// Fields that end at this hop even when `Connection` does not list them.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+/// Whether a field ends at this hop even when `Connection` does not list it.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        KEEP_ALIVE
+            | "proxy-connection"
+            | "http2-settings"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+const KEEP_ALIVE: &str = "keep-alive";
 /// Fields that a client cannot have removed by listing them: the framing stays ours.
 const KEPT: [HeaderName; 2] = [header::CONTENT_LENGTH, header::HOST];
 const CONTINUE: &str = "100-continue";
 const GRPC: &str = "application/grpc";
-const X_FORWARDED_FOR: &str = "x-forwarded-for";
-const X_FORWARDED_HOST: &str = "x-forwarded-host";
-const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
-const X_REAL_IP: &str = "x-real-ip";
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// Ties the lines of several logs together.
-pub(crate) const X_REQUEST_ID: &str = "x-request-id";
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[cfg(test)]
 mod tests {
