@@ -111,8 +111,9 @@ pub(crate) const H2_PING_AFTER: Duration = Duration::from_secs(310);
 /// What it gets to answer.
 pub(crate) const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Idle connections kept per upstream and worker.
-pub(crate) const UPSTREAM_IDLE_MAX: usize = 128;
+/// Idle connections kept per upstream and worker. Between two rounds of requests over HTTP/2, as
+/// many as were in flight are idle: fewer would be closed and opened again all the time.
+pub(crate) const UPSTREAM_IDLE_MAX: usize = 1_024;
 /// How long an idle connection to an upstream is kept. Servers often close sooner; see
 /// [`REPLAY_AFTER`].
 pub(crate) const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
