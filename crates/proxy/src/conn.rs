@@ -29,6 +29,7 @@ use crate::limits::{
     HANDSHAKE_TIMEOUT, HEAD_BYTES_MAX, HEADERS_MAX,
 };
 use crate::metered::Metered;
+use crate::read_ahead::ReadAhead;
 use crate::service::{Entrance, Service};
 use crate::worker::Worker;
 
@@ -53,7 +54,7 @@ pub(crate) async fn serve_https(
     peer: SocketAddr,
     acceptor: TlsAcceptor,
 ) {
-    let stream = Metered::new(stream, connection.entry().written().clone());
+    let stream = ReadAhead::new(Metered::new(stream, connection.entry().written().clone()));
     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
     let stream = match connection.until_cut(handshake).await {
         None => return,
@@ -86,7 +87,7 @@ pub(crate) async fn serve_https(
     }
 }
 
-fn server_name(stream: &TlsStream<Metered<TcpStream>>) -> Option<Arc<str>> {
+fn server_name(stream: &TlsStream<ReadAhead<Metered<TcpStream>>>) -> Option<Arc<str>> {
     let name = stream.get_ref().1.server_name()?;
     let name = name.strip_suffix('.').unwrap_or(name);
     Some(name.to_ascii_lowercase().into())

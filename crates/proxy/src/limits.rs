@@ -83,6 +83,8 @@ pub(crate) const HEADERS_MAX: usize = 128;
 pub(crate) const H2_HEAD_BYTES_MAX: u32 = 64 * 1_024;
 /// What is read or queued per HTTP/1.1 connection at once.
 pub(crate) const BUFFER_BYTES_MAX: usize = 128 * 1_024;
+/// What is read ahead of TLS while a client sends a lot; nothing while it does not.
+pub(crate) const READ_AHEAD_BYTES: usize = 64 * 1_024;
 /// Requests in flight per HTTP/2 connection.
 pub(crate) const H2_STREAMS_MAX: u32 = 256;
 /// Streams that were reset before anything accepted them, per connection (CVE-2023-44487).
