@@ -14,8 +14,9 @@ use std::net::IpAddr;
 use conduit_core::policy::HostPolicy;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::framing::{self, OtherCoding};
 use crate::limits::REQUEST_ID_BYTES_MAX;
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, own_host};
 
 /// What an upstream is told about the client of one connection, prepared once per connection; once
 /// per request behind a trusted proxy.
@@ -93,6 +94,7 @@ pub(crate) fn receive(
 ) {
     let trailers = wants_trailers(headers);
     strip(headers);
+    remove(headers, is_of_requests);
     claims::drop_claims(headers, trusted);
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -147,7 +149,7 @@ pub(crate) fn set_host(headers: &mut HeaderMap, field: &HostField, upstream: &Up
         HostField::Keep => return,
         HostField::Fixed(host) => host.clone(),
         // Invariant: an upstream's address is visible ASCII.
-        HostField::Upstream => match HeaderValue::try_from(upstream.addr().to_string()) {
+        HostField::Upstream => match HeaderValue::try_from(own_host(upstream.addr())) {
             Ok(host) => host,
             Err(_) => return,
         },
@@ -159,6 +161,7 @@ pub(crate) fn set_host(headers: &mut HeaderMap, field: &HostField, upstream: &Up
 /// without what it claims.
 pub(crate) fn drop_for_question(headers: &mut HeaderMap) {
     strip(headers);
+    remove(headers, is_of_requests);
     claims::drop_claims(headers, false);
 }
 
@@ -180,8 +183,35 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Turns an upstream's head into what the client gets.
-pub(crate) fn to_client(headers: &mut HeaderMap) {
+pub(crate) fn to_client(headers: &mut HeaderMap) -> Result<(), OtherCoding> {
+    let judged = framing::of_response(headers);
     strip(headers);
+    judged
+}
+
+/// Takes from a client's trailers what they may not say (RFC 9110 §6.5.1): an upstream may take them
+/// for fields of the head, which was judged without them.
+pub(crate) fn receive_trailers(trailers: &mut HeaderMap) {
+    strip(trailers);
+    remove(trailers, is_of_requests);
+    remove(trailers, is_of_heads);
+    claims::drop_claims(trailers, false);
+}
+
+/// The same for an upstream's.
+pub(crate) fn trailers_to_client(trailers: &mut HeaderMap) {
+    strip(trailers);
+    remove(trailers, is_of_heads);
+}
+
+/// Whether an upstream switches to something that `asked` names (RFC 9110 §7.8).
+pub(crate) fn is_asked_for(asked: &HeaderValue, headers: &HeaderMap) -> bool {
+    let members = |value: &HeaderValue| {
+        let members = value.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii);
+        members.map(<[u8]>::to_ascii_lowercase).collect::<Vec<_>>()
+    };
+    let asked = members(asked);
+    headers.get_all(header::UPGRADE).iter().flat_map(members).all(|one| asked.contains(&one))
 }
 
 /// The protocol that a request or a response switches to, when it does.
@@ -226,8 +256,12 @@ fn strip(headers: &mut HeaderMap) {
         }
         headers.remove(header::CONNECTION);
     }
-    // Most heads have none, so the usual cost is one look at each name.
-    while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
+    remove(headers, is_hop_by_hop);
+}
+
+/// Most heads have none of what goes, so the usual cost is one look at each name.
+fn remove(headers: &mut HeaderMap, goes: fn(&HeaderName) -> bool) {
+    while let Some(name) = headers.keys().find(|name| goes(name)).cloned() {
         headers.remove(name);
     }
 }
@@ -278,18 +312,39 @@ fn write_forwarded(client: &Client, host: &HeaderValue) -> HeaderValue {
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
-        KEEP_ALIVE
-            | "proxy-connection"
-            | "http2-settings"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
+        KEEP_ALIVE | "proxy-connection" | "proxy-authenticate" | "transfer-encoding" | "upgrade"
     )
 }
 
+/// The same of those that only requests have.
+fn is_of_requests(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "http2-settings" | "proxy-authorization" | "te")
+}
+
+/// Whether a field belongs in a head, since it says how the message is framed, routed, authorised or
+/// read.
+fn is_of_heads(name: &HeaderName) -> bool {
+    OF_HEADS.contains(name)
+}
+
 const KEEP_ALIVE: &str = "keep-alive";
+/// See [`is_of_heads`].
+const OF_HEADS: [HeaderName; 14] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::EXPECT,
+    header::HOST,
+    header::MAX_FORWARDS,
+    header::RANGE,
+    header::SET_COOKIE,
+    header::TE,
+    header::TRAILER,
+];
 /// Fields that a client cannot have removed by listing them: the framing stays ours.
 const KEPT: [HeaderName; 2] = [header::CONTENT_LENGTH, header::HOST];
 const CONTINUE: &str = "100-continue";
