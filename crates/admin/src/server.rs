@@ -3,11 +3,14 @@
 //! **Invariant:** binding finds out everything that can go wrong; serving cannot fail. Both
 //! listeners serve the same router: only how a caller is recognised differs.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use conduit_core::inherited::{Inherited, Purpose};
 use conduit_core::tasks::Tasks;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -21,6 +24,7 @@ mod accept;
 mod connection;
 mod socket;
 
+pub use socket::FileOwner;
 use socket::SocketFile;
 
 /// The control plane over HTTP.
@@ -33,9 +37,28 @@ impl Admin {
     /// # Errors
     /// Names the address or path, and who holds it when that is known.
     pub fn bind(settings: &AdminSettings) -> Result<Bound, AdminError> {
-        let tcp = settings.listen.map(bind_tcp).transpose()?;
+        Self::bind_or_inherit(settings, &mut Inherited::default())
+    }
+
+    /// The same; sockets of a former process are served on. The file of such a Unix socket is not
+    /// ours until [`FileOwner::take`].
+    ///
+    /// # Errors
+    /// As [`Admin::bind`].
+    pub fn bind_or_inherit(
+        settings: &AdminSettings,
+        inherited: &mut Inherited,
+    ) -> Result<Bound, AdminError> {
+        let mut tcp = |address| {
+            let former = inherited.take_tcp(Purpose::Admin, address).into_iter().next();
+            former.map_or_else(|| bind_tcp(address), |listener| adopt_tcp(address, listener))
+        };
+        let tcp = settings.listen.map(&mut tcp).transpose()?;
         let unix = match &settings.socket {
-            Some(path) => Some(socket::bind(path, settings.socket_mode, settings.socket_gid)?),
+            Some(path) => Some(match inherited.take_unix(path) {
+                Some(listener) => socket::adopt(path, listener)?,
+                None => socket::bind(path, settings.socket_mode, settings.socket_gid)?,
+            }),
             None => None,
         };
         Ok(Bound { unix, tcp })
@@ -62,6 +85,22 @@ impl Bound {
             socket: self.unix.as_ref().map(|(_, file)| file.path().to_owned()),
             tcp: self.tcp.as_ref().map(|(_, address)| *address),
         }
+    }
+
+    /// Second handles of the listeners, for another process: that of the Unix socket, which is found
+    /// at the path of [`Bound::addresses`], and the other one.
+    ///
+    /// # Errors
+    /// When there are no file descriptors left.
+    pub fn duplicates(&self) -> io::Result<(Option<OwnedFd>, Option<OwnedFd>)> {
+        let unix = self.unix.as_ref().map(|(listener, _)| listener.try_clone()).transpose()?;
+        let tcp = self.tcp.as_ref().map(|(listener, _)| listener.try_clone()).transpose()?;
+        Ok((unix.map(OwnedFd::from), tcp.map(OwnedFd::from)))
+    }
+
+    /// Whose the file of the Unix socket is.
+    pub fn file_owner(&self) -> Option<FileOwner> {
+        self.unix.as_ref().map(|(_, file)| file.owner())
     }
 
     /// Starts to serve; each listener is a service of `tasks`, each connection a job.
@@ -107,6 +146,15 @@ impl Addresses {
     pub fn socket(&self) -> Option<&Path> {
         self.socket.as_deref()
     }
+}
+
+fn adopt_tcp(
+    wanted: SocketAddr,
+    listener: TcpListener,
+) -> Result<(TcpListener, SocketAddr), AdminError> {
+    let address = listener.set_nonblocking(true).and_then(|()| listener.local_addr());
+    let failed = |source| AdminError::BindTcp { address: wanted, source };
+    address.map(|address| (listener, address)).map_err(failed)
 }
 
 fn bind_tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), AdminError> {

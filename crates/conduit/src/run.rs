@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use conduit_admin::server::FileOwner;
 use conduit_admin::state::{AdminState, Parts};
 use conduit_core::error::Chain;
 use conduit_core::live;
@@ -20,7 +21,7 @@ use conduit_proxy::health::prober::Prober;
 use conduit_proxy::resolve::Resolver;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::tcp::TcpPorts;
-use conduit_registry::{Registry, StateLock};
+use conduit_registry::Registry;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,7 @@ use crate::record::Recorder;
 use crate::reload::{Attached, Reloader};
 use crate::renew;
 use crate::selfcheck::SelfCheck;
+use crate::upgrade::{Handover, Predecessor, Upgrader};
 use crate::views::Views;
 
 /// What a running gateway is told from outside.
@@ -50,6 +52,8 @@ pub struct Orders {
     pub reload: Arc<Notify>,
     /// Asks to open the access log's file again.
     pub reopen: Arc<AtomicBool>,
+    /// How another process may take over, and whether one has.
+    pub handover: Handover,
 }
 
 impl Bound {
@@ -70,11 +74,19 @@ impl Bound {
         let running = Running::start(self, &tasks, &orders, reloader).await?;
         on_ready();
         tokio::select! {
+            // First: with the state, the registry ends as well.
+            biased;
+            () = orders.handover.over() => {}
             () = orders.drain.cancelled() => {}
             () = tasks.stop().cancelled() => {}
             () = running.registry.ended() => tasks.report_death("registry"),
         }
-        running.stop(&orders.now).await;
+        // An upgrade that is under way ends now, one way or the other.
+        running.upgrader.stop().await;
+        match orders.handover.is_over() {
+            true => running.leave(&orders).await?,
+            false => running.stop(&orders.now).await,
+        }
         match tasks.died() {
             Some(name) => Err(AppError::Died(name)),
             None => Ok(()),
@@ -91,7 +103,8 @@ struct Running {
     upkeep: Upkeep,
     admin: Tasks,
     recorder: Tasks,
-    _lock: StateLock,
+    upgrader: Arc<Upgrader>,
+    upgrade_drain: Duration,
 }
 
 /// What opens connections to upstreams: it trusts our own roots, and keeps away from our socket.
@@ -124,7 +137,8 @@ impl Running {
         let readiness = Readiness::default();
         let starting = readiness.block("start");
         let Bound { config, registry, routes, zone, authority, addresses, .. } = bound;
-        record_start(&registry, &config, bound.is_new, bound.cut_from).await?;
+        let former = bound.predecessor.as_ref().map(Predecessor::process);
+        record_start(&registry, &config, bound.is_new, bound.cut_from, former).await?;
         let (events, stream) = bound.events;
         let recorder = recorder(tasks, &registry, stream);
 
@@ -141,8 +155,6 @@ impl Running {
         prober.start(&upkeep.0);
         let board = upkeep.tcp_ports(bound.tcp.as_ref(), board);
         let check = self_check(&addresses, authority.as_deref(), &registry, &routes)?;
-        upkeep.views(&config, &registry, &board);
-        upkeep.renewal(&registry, &routes, bound.reissue);
         upkeep.self_check(&check, config.health.interval);
 
         let mut metrics = Metrics::new(registry.clone());
@@ -162,6 +174,19 @@ impl Running {
         if let Some(reloader) = &reloader {
             upkeep.reload(reloader, &orders.reload);
         }
+        let file = bound.admin.file_owner();
+        if let Some(predecessor) = bound.predecessor {
+            // From here on decisions are taken, so it must have left the state.
+            predecessor.ready().await.map_err(AppError::Upgrade)?;
+            file.iter().for_each(FileOwner::take);
+        }
+        let elsewhere = Arc::new(AtomicBool::new(false));
+        upkeep.views(&config, &registry, &board, &elsewhere);
+        upkeep.renewal(&registry, &routes, bound.reissue);
+        let handover = orders.handover.clone();
+        let upgrader =
+            Arc::new(Upgrader::new(registry.clone(), handover, bound.assets, elsewhere));
+        let upgrade_drain = config.gateway.upgrade_drain;
         let stopping = Arc::new(AtomicBool::new(false));
         let control = GatewayControl::new(ControlParts {
             addresses,
@@ -176,6 +201,8 @@ impl Running {
             metrics,
             registry: registry.clone(),
             config: config.clone(),
+            upgrader: Arc::clone(&upgrader),
+            tasks: tasks.clone(),
         });
         let admin = tasks.child();
         let state = AdminState::new(Parts {
@@ -189,8 +216,18 @@ impl Running {
         });
         bound.admin.serve(state, &admin).map_err(AppError::Admin)?;
         drop(starting);
-        let (writer, _lock) = (bound.writer, bound.lock);
-        Ok(Self { registry, writer, stopping, planes, upkeep, admin, recorder, _lock })
+        let writer = bound.writer;
+        Ok(Self {
+            registry,
+            writer,
+            stopping,
+            planes,
+            upkeep,
+            admin,
+            recorder,
+            upgrader,
+            upgrade_drain,
+        })
     }
 
     async fn stop(mut self, now: &CancellationToken) {
@@ -207,6 +244,34 @@ impl Running {
         finish("upkeep", &self.upkeep.0, UPKEEP_GRACE).await;
         self.registry.close().await;
         join(self.writer).await;
+        self.upgrader.give_up();
+    }
+
+    /// Finishes what is open, after another process has taken over.
+    async fn leave(self, orders: &Orders) -> Result<(), AppError> {
+        let Self { registry, writer, mut planes, upkeep, admin, recorder, .. } = self;
+        self.stopping.store(true, Ordering::Release);
+        let rest = async {
+            // The answer to whoever asked for the upgrade is among them.
+            finish("admin", &admin, ADMIN_GRACE).await;
+            finish("recorder", &recorder, RECORDER_GRACE).await;
+            finish("upkeep", &upkeep.0, UPKEEP_GRACE).await;
+            registry.close().await;
+        };
+        let drained = async {
+            let leave = planes.leave(self.upgrade_drain, &orders.drain, &orders.now);
+            tokio::join!(rest, leave);
+            None
+        };
+        let lost = tokio::select! {
+            lost = drained => lost,
+            // Whoever watches over this process is to start a new one at once.
+            status = orders.handover.successor_ended() => Some(status).filter(|s| !s.success()),
+        };
+        planes.stop_dns().await;
+        planes.finish_access_log().await;
+        join(writer).await;
+        lost.map_or(Ok(()), |status| Err(AppError::Successor(status)))
     }
 }
 
@@ -214,9 +279,15 @@ impl Running {
 struct Upkeep(Tasks);
 
 impl Upkeep {
-    fn views(&self, config: &Config, registry: &Registry, board: &HealthBoard) {
+    fn views(
+        &self,
+        config: &Config,
+        registry: &Registry,
+        board: &HealthBoard,
+        elsewhere: &Arc<AtomicBool>,
+    ) {
         let directory = config.gateway.state_dir.clone();
-        let views = Views::new(directory, registry.clone(), board.clone());
+        let views = Views::new(directory, registry.clone(), board.clone(), Arc::clone(elsewhere));
         self.0.service("views", views.run(self.0.stop().clone()));
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use conduit_core::policy::Balance;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -126,11 +126,15 @@ impl Service {
         let line = Line::begin(&request, client.address(), log);
         let mut exchange = Exchange::begin(self.connection.entry(), clock, line);
         let mut asker = Asker::of(&request);
+        let version = request.version();
         let mut response = match self.answer(request, client, &mut asker, &mut exchange).await {
             Ok(response) => response,
             Err(failure) => self.refuse(&failure, &mut asker, &mut exchange),
         };
         exchange.answered(response.status().as_u16());
+        if self.connection.is_leaving() {
+            send_elsewhere(version, &mut response);
+        }
         response.body_mut().track(exchange);
         Ok(response)
     }
@@ -265,6 +269,14 @@ impl Service {
         let id = upstream.id();
         let secure = matches!(self.entrance, Entrance::Https { .. });
         (wish.held != Some(id)).then(|| cookie::set_id(sticky.cookie.as_str(), id, secure))?
+    }
+}
+
+/// Has a client over HTTP/1.1 send its next request on another connection.
+fn send_elsewhere(version: Version, response: &mut Response<ResponseBody>) {
+    if version < Version::HTTP_2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
     }
 }
 

@@ -20,9 +20,11 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 
 mod accept;
+mod leaving;
 mod request_id;
 
 pub(crate) use accept::{Open, pause};
+pub use leaving::Leaving;
 use request_id::RequestIds;
 
 use crate::access_log::AccessLog;
@@ -66,6 +68,7 @@ pub struct ProxySettings {
 #[derive(Debug)]
 pub struct Proxy {
     ends: Vec<oneshot::Receiver<u64>>,
+    leaving: Leaving,
 }
 
 /// What a stop has done.
@@ -92,6 +95,7 @@ impl Proxy {
         }
         let permits = Arc::new(Semaphore::new(settings.limits.connections_max));
         let settings = Arc::new(settings);
+        let leaving = Leaving::default();
         let mut ends = Vec::new();
         for (index, sockets) in listeners.into_workers().into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -106,6 +110,7 @@ impl Proxy {
                 permits: Arc::clone(&permits),
                 tasks: tasks.child(),
                 doors: Doors::of(&settings, index, table),
+                leaving: leaving.clone(),
             };
             let (ended, end) = oneshot::channel();
             std::thread::Builder::new()
@@ -114,7 +119,12 @@ impl Proxy {
                 .map_err(|source| ProxyError::StartWorker { source })?;
             ends.push(end);
         }
-        Ok(Self { ends })
+        Ok(Self { ends, leaving })
+    }
+
+    /// What tells the workers that another process has taken over.
+    pub fn leaving(&self) -> Leaving {
+        self.leaving.clone()
     }
 
     /// Waits until every worker has ended, after `tasks` was stopped.
@@ -137,6 +147,7 @@ struct Plan {
     permits: Arc<Semaphore>,
     tasks: Tasks,
     doors: Option<Doors>,
+    leaving: Leaving,
 }
 
 fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
@@ -157,7 +168,7 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
             ids: RequestIds::new(),
             compression: Rc::default(),
         });
-        worker.run(listening, plan.doors).await
+        worker.run(listening, plan.doors, &plan.leaving).await
     });
     // Nobody may be waiting.
     ended.send(cut).ok();
@@ -242,7 +253,12 @@ impl Worker {
     }
 
     /// Serves until stopped; returns how much the deadline cut.
-    async fn run(self: Rc<Self>, listening: Listening, doors: Option<Doors>) -> u64 {
+    async fn run(
+        self: Rc<Self>,
+        listening: Listening,
+        doors: Option<Doors>,
+        leaving: &Leaving,
+    ) -> u64 {
         // Of their own, so that their end can be waited for before anything else ends.
         let accepting = self.tasks.child();
         let acceptor = self.settings.tls.clone().map(TlsAcceptor::from);
@@ -259,6 +275,9 @@ impl Worker {
         }
         self.sweep_until(SWEEP_INTERVAL, self.tasks.stop().cancelled()).await;
         accepting.finish().await;
+        if self.leave(leaving).await {
+            return 0;
+        }
         self.connections.drain();
         self.client.close();
         self.kept.close();
