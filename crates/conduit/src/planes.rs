@@ -137,6 +137,9 @@ impl Planes {
         if let Some(leaving) = &leaving {
             leaving.begin(limit);
         }
+        if let Some(writer) = &self.access_log {
+            writer.be_a_guest();
+        }
         // At once: two that read the same sockets are one too many.
         self.proxy_tasks.stop().cancel();
         let dns = self.dns_leaving.take();

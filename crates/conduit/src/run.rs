@@ -4,6 +4,7 @@
 //! the proxy drains, DNS goes last of the planes, the recorder drains, the registry closes, the
 //! lock is let go. What must live and ends takes everything down and is named.
 
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -265,13 +266,23 @@ impl Running {
         };
         let lost = tokio::select! {
             lost = drained => lost,
-            // Whoever watches over this process is to start a new one at once.
-            status = orders.handover.successor_ended() => Some(status).filter(|s| !s.success()),
+            lost = successor_lost(&orders.handover) => lost,
         };
         planes.stop_dns().await;
         planes.finish_access_log().await;
         join(writer).await;
         lost.map_or(Ok(()), |status| Err(AppError::Successor(status)))
+    }
+}
+
+/// Waits until the process that took over has ended: badly, so that whoever watches over this one
+/// is to start another at once, or because all of them were told to. Where somebody follows the main
+/// process, it may as well have given way to the next one.
+async fn successor_lost(handover: &Handover) -> Option<ExitStatus> {
+    match handover.successor_ended().await {
+        status if !status.success() => Some(status),
+        _ if Handover::is_followed() => std::future::pending().await,
+        _ => None,
     }
 }
 
