@@ -179,26 +179,15 @@ class Upstream:
 
     def do_ws(self, connection, reader, fields, numbers, seen):
         """Switches to WebSocket, and then sends every byte back."""
-        key = fields.get("sec-websocket-key", "").encode()
-        answer = base64.b64encode(hashlib.sha1(key + GUID).digest())
-        connection.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
-            b"sec-websocket-accept: " + answer + b"\r\n\r\n"
-        )
+        switch_to_websocket(connection, fields)
         while piece := reader.read1(65536):
             connection.sendall(piece)
         seen.note("end", None)
         return False
 
-
     def do_ws_text(self, connection, reader, fields, numbers, seen):
         """The same, as a server that knows the frames: short messages come back without their mask."""
-        key = fields.get("sec-websocket-key", "").encode()
-        answer = base64.b64encode(hashlib.sha1(key + GUID).digest())
-        connection.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
-            b"sec-websocket-accept: " + answer + b"\r\n\r\n"
-        )
+        switch_to_websocket(connection, fields)
         while len(head := reader.read(6)) == 6:
             length = head[1] & 0x7F
             body = bytes(byte ^ head[2 + n % 4] for n, byte in enumerate(reader.read(length)))
@@ -222,6 +211,15 @@ def chunk(data):
 
 def send_whole(connection, body, fields=b""):
     connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n%s\r\n%s" % (len(body), fields, body))
+
+
+def switch_to_websocket(connection, fields):
+    key = fields.get("sec-websocket-key", "").encode()
+    answer = base64.b64encode(hashlib.sha1(key + GUID).digest())
+    connection.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
+        b"sec-websocket-accept: " + answer + b"\r\n\r\n"
+    )
 
 
 def read_head(reader):

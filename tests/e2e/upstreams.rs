@@ -129,19 +129,20 @@ async fn what_is_not_there_is_refused_with_a_mend() {
     assert!(entries.iter().all(|entry| entry.action != "upstream_drain"));
 }
 
+/// Registers `web` with two upstreams and a policy, and waits until both passed a probe.
+async fn proven_pair(gateway: &Gateway, pair: [&Upstream; 2], policy: &str) {
+    let policy = Some(serde_json::from_str(policy).expect("a policy"));
+    let [a, b] = pair.map(Upstream::host);
+    let registered = gateway.register_with("web", &[&a, &b], |wish| wish.policy = policy).await;
+    registered.expect("registered");
+    gateway.until("web", "proven", proven).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_fails_requests_but_not_probes_is_ejected_and_comes_back() {
     let gateway = Gateway::start().await;
     let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
-    let policy = serde_json::from_str(r#"{"outliers":{"failures":3,"probation":"1s"}}"#);
-    let policy = Some(policy.expect("a policy"));
-    let upstreams = [a.host(), b.host()];
-    let upstreams = [upstreams[0].as_str(), upstreams[1].as_str()];
-    gateway
-        .register_with("web", &upstreams, |wish| wish.policy = policy)
-        .await
-        .expect("registered");
-    gateway.until("web", "proven", proven).await;
+    proven_pair(&gateway, [&a, &b], r#"{"outliers":{"failures":3,"probation":"1s"}}"#).await;
     a.refuse(true);
     let client = gateway.client();
     let ejected = |service: &Service| service.upstream_health[0].state == UpstreamState::Ejected;
@@ -160,15 +161,7 @@ async fn an_upstream_that_fails_requests_but_not_probes_is_ejected_and_comes_bac
 async fn an_upstream_that_is_slow_against_the_other_is_ejected() {
     let gateway = Gateway::start().await;
     let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
-    let policy = serde_json::from_str(r#"{"outliers":{"slow_factor":2}}"#);
-    let policy = Some(policy.expect("a policy"));
-    let upstreams = [a.host(), b.host()];
-    let upstreams = [upstreams[0].as_str(), upstreams[1].as_str()];
-    gateway
-        .register_with("web", &upstreams, |wish| wish.policy = policy)
-        .await
-        .expect("registered");
-    gateway.until("web", "proven", proven).await;
+    proven_pair(&gateway, [&a, &b], r#"{"outliers":{"slow_factor":2}}"#).await;
     a.lag(std::time::Duration::from_millis(60));
     let client = gateway.client();
     while gateway.service("web").await.upstream_health[0].state != UpstreamState::Ejected {

@@ -38,6 +38,9 @@ pub use upstreams::{
 };
 pub use watch::{Outliers, ProbeKind, ProbePolicy, StatusSet};
 
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -142,12 +145,19 @@ impl Policy {
         *self == Self::default()
     }
 
+    /// The same, in one place for all services that ask for nothing: most do.
+    #[must_use]
+    pub fn shared(self) -> Arc<Self> {
+        static NOTHING: LazyLock<Arc<Policy>> = LazyLock::new(Arc::default);
+        if self.is_empty() { Arc::clone(&NOTHING) } else { Arc::new(self) }
+    }
+
     /// The policy with everything that its preset adds.
     #[must_use]
-    pub fn with_preset(&self) -> Self {
+    pub fn with_preset(&self) -> Cow<'_, Self> {
         match self.preset {
-            Some(preset) => self.over(preset.defaults()),
-            None => self.clone(),
+            Some(preset) => Cow::Owned(self.over(preset.defaults())),
+            None => Cow::Borrowed(self),
         }
     }
 

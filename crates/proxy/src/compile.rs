@@ -18,7 +18,7 @@ use crate::pool::{Pool, PoolSettings};
 use crate::sni::RouteLeaves;
 use crate::table::{Route, RouteTable, Watched};
 use crate::tcp::port::Port;
-use crate::upstream::{Reports, Upstream, UpstreamSpec};
+use crate::upstream::{Reports, Upstream, UpstreamPolicy, UpstreamSpec};
 
 /// Where the compiler finds the leaves of a service.
 pub trait LeafSource {
@@ -31,6 +31,15 @@ pub trait LeafSource {
 pub struct Compiler {
     settings: CompilerSettings,
     reports: Reports,
+    plain: Plain,
+}
+
+/// What it comes to when a policy asks for nothing; most do, so they share it.
+#[derive(Debug, Clone)]
+struct Plain {
+    route: Arc<RoutePolicy>,
+    pool: Arc<PoolSettings>,
+    upstream: Arc<UpstreamPolicy>,
 }
 
 /// What a table depends on besides the catalog.
@@ -51,7 +60,12 @@ impl Default for CompilerSettings {
 impl Compiler {
     /// A compiler whose upstreams report to `reports`.
     pub fn new(settings: CompilerSettings, reports: Reports) -> Self {
-        Self { settings, reports }
+        let plain = Plain {
+            route: Arc::new(RoutePolicy::compile(&Policy::default(), None)),
+            pool: Arc::default(),
+            upstream: Arc::default(),
+        };
+        Self { settings, reports, plain }
     }
 
     /// Compiles the whole catalog, carrying over what `previous` already has.
@@ -149,20 +163,25 @@ impl Compiler {
                 hosts: service.hosts.as_slice().into(),
                 leaves,
                 pool,
-                policy: Arc::new(RoutePolicy::compile(
-                    &asked,
-                    before.and_then(Watched::route).map(|route| &*route.policy),
-                )),
+                policy: self.policy(&asked, before.and_then(Watched::route)),
                 asked: Arc::clone(&service.policy),
                 when_all_ejected: service.when_all_ejected,
             }),
         }))
     }
 
+    fn policy(&self, asked: &Policy, before: Option<&Arc<Route>>) -> Arc<RoutePolicy> {
+        if asked.is_empty() {
+            return Arc::clone(&self.plain.route);
+        }
+        Arc::new(RoutePolicy::compile(asked, before.map(|route| &*route.policy)))
+    }
+
     fn pool(&self, service: &Service, asked: &Policy, before: Option<&Arc<Pool>>) -> Arc<Pool> {
-        let settings = PoolSettings::of(asked);
+        let settings = shared(PoolSettings::of(asked), &self.plain.pool);
+        let policy = shared(UpstreamPolicy::of(asked), &self.plain.upstream);
         let specs: Vec<UpstreamSpec> =
-            service.upstreams.iter().map(|addr| UpstreamSpec::of(service, asked, addr)).collect();
+            service.upstreams.iter().map(|addr| UpstreamSpec::of(service, &policy, addr)).collect();
         let same = before.filter(|pool| pool.is_for(service.host(), &settings, &specs));
         let same = same.filter(|pool| *pool.holds() == *service.holds);
         if let Some(pool) = same {
@@ -236,6 +255,11 @@ impl RouteTable {
             self.ports.insert(number, Arc::new(Port::of(routes)));
         }
     }
+}
+
+/// In one place with `plain`, when it is the same.
+fn shared<T: PartialEq>(value: T, plain: &Arc<T>) -> Arc<T> {
+    if value == **plain { Arc::clone(plain) } else { Arc::new(value) }
 }
 
 fn required(leaves: &dyn LeafSource, name: &ServiceName) -> Result<Arc<RouteLeaves>, ProxyError> {

@@ -15,10 +15,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -26,6 +25,7 @@ use tokio_util::either::Either;
 
 pub use self::transport::Transport;
 use self::trust::Trust;
+use crate::limits::keepalive;
 
 /// Opens connections; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -168,21 +168,11 @@ impl From<io::Error> for ConnectError {
 
 /// Sends small writes at once, and lets the kernel notice a machine that vanished while it owes us
 /// an answer.
-fn prepare(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_AFTER)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_TRIES);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    SockRef::from(stream).set_tcp_keepalive(&keepalive())
 }
 
-/// From this silence on, the kernel asks whether the upstream's machine is still there.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
-/// Between its questions.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// How many of them go unanswered before the connection ends.
-const KEEPALIVE_TRIES: u32 = 3;
 /// Why our own socket is no upstream.
 const OWN_SOCKET: &str = "this is the gateway's own socket, which is never forwarded to";
 

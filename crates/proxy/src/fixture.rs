@@ -46,7 +46,17 @@ pub(crate) fn asking(name: &str, upstreams: &[&str], policy: &str) -> Service {
     Service { policy: Arc::new(policy), ..service(name, upstreams) }
 }
 
-/// The same, served with TLS.
+/// A head's fields.
+#[cfg(test)]
+pub(crate) fn fields(lines: &[(&'static str, &'static str)]) -> http::HeaderMap {
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in lines {
+        headers.append(*name, http::HeaderValue::from_static(value));
+    }
+    headers
+}
+
+/// A service served with TLS.
 pub(crate) fn tls_service(name: &str, upstreams: &[&str]) -> Service {
     Service { tls: TlsMode::Issued, ..service(name, upstreams) }
 }

@@ -14,7 +14,7 @@ use conduit_core::policy::HostPolicy;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::limits::REQUEST_ID_BYTES_MAX;
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, own_host};
 
 /// What an upstream is told about the client of one connection, prepared once per connection; once
 /// per request behind a trusted proxy.
@@ -142,7 +142,7 @@ pub(crate) fn set_host(headers: &mut HeaderMap, field: &HostField, upstream: &Up
         HostField::Keep => return,
         HostField::Fixed(host) => host.clone(),
         // Invariant: an upstream's address is visible ASCII.
-        HostField::Upstream => match HeaderValue::try_from(upstream.addr().to_string()) {
+        HostField::Upstream => match HeaderValue::try_from(own_host(upstream.addr())) {
             Ok(host) => host,
             Err(_) => return,
         },

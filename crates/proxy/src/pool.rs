@@ -18,6 +18,8 @@ use conduit_core::health::{Health, UpstreamState};
 use conduit_core::hold::Hold;
 use conduit_core::name::{Host, ServiceName};
 
+use tokio::time::Instant;
+
 use crate::upstream::{InFlight, Upstream, UpstreamSpec};
 
 mod ask;
@@ -26,7 +28,7 @@ mod queue;
 mod selection;
 mod settings;
 pub use ask::{Ask, Refused, Wish};
-pub(crate) use budget::RetryBudget;
+use budget::RetryBudget;
 pub use queue::Queue;
 use selection::Selection;
 pub use settings::PoolSettings;
@@ -35,7 +37,7 @@ pub use settings::PoolSettings;
 pub struct Pool {
     service: ServiceName,
     host: Host,
-    settings: PoolSettings,
+    settings: Arc<PoolSettings>,
     upstreams: Box<[Arc<Upstream>]>,
     /// The share of each upstream, from 1 on.
     weights: Box<[u16]>,
@@ -50,7 +52,8 @@ pub struct Pool {
     turn: AtomicUsize,
     /// Who waits; absent when nothing limits the requests in flight.
     queue: Option<Arc<Queue>>,
-    budget: RetryBudget,
+    /// What is left for retries; absent where there is nobody else to try.
+    budget: Option<Box<RetryBudget>>,
 }
 
 impl Pool {
@@ -58,7 +61,7 @@ impl Pool {
     pub fn new(
         service: ServiceName,
         host: Host,
-        settings: PoolSettings,
+        settings: Arc<PoolSettings>,
         upstreams: Vec<Arc<Upstream>>,
     ) -> Self {
         let share = |upstream: &Arc<Upstream>| {
@@ -74,11 +77,11 @@ impl Pool {
             service,
             host,
             settings,
+            budget: (upstreams.len() > 1).then(|| Box::new(RetryBudget::new())),
             upstreams: upstreams.into(),
             holds: Box::default(),
             selection: ArcSwap::from_pointee(Selection::Nobody),
             turn: AtomicUsize::new(0),
-            budget: RetryBudget::new(),
         };
         pool.refresh();
         pool
@@ -169,9 +172,16 @@ impl Pool {
         self.queue.as_ref().map_or(0, |queue| queue.waiting())
     }
 
-    /// What is left for retries.
-    pub(crate) fn budget(&self) -> &RetryBudget {
-        &self.budget
+    /// Notes that a request came, which earns its part of a retry.
+    pub(crate) fn asked(&self, now: Instant) {
+        if let Some(budget) = &self.budget {
+            budget.asked(now);
+        }
+    }
+
+    /// Takes one retry out of `percent` of the recent requests, unless they are used up.
+    pub(crate) fn take_retry(&self, percent: u8, now: Instant) -> bool {
+        self.budget.as_ref().is_some_and(|budget| budget.take(percent, now))
     }
 
     /// How the service is doing, judged by its upstreams.
@@ -202,7 +212,7 @@ impl Pool {
     pub(crate) fn is_for(
         &self,
         host: &Host,
-        settings: &PoolSettings,
+        settings: &Arc<PoolSettings>,
         specs: &[UpstreamSpec],
     ) -> bool {
         self.host == *host

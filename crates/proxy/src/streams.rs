@@ -91,14 +91,7 @@ const TAIL_BYTES: usize = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
+    use crate::fixture::fields;
 
     #[test]
     fn streams_are_known_by_their_type() {
@@ -110,18 +103,18 @@ mod tests {
             ("text/html", false),
             ("text", false),
         ] {
-            assert_eq!(is_stream(&map(&[("content-type", kind)])), expected, "{kind}");
+            assert_eq!(is_stream(&fields(&[("content-type", kind)])), expected, "{kind}");
         }
         assert!(!is_stream(&HeaderMap::new()));
     }
 
     #[test]
     fn what_the_upstream_said_stays() {
-        let mut headers = map(&[]);
+        let mut headers = fields(&[]);
         pass_at_once(&mut headers);
         assert_eq!(headers["x-accel-buffering"], "no");
         assert_eq!(headers["cache-control"], "no-transform");
-        let mut headers = map(&[
+        let mut headers = fields(&[
             ("x-accel-buffering", "yes"),
             ("cache-control", "no-cache"),
             ("cache-control", "private"),
@@ -130,7 +123,7 @@ mod tests {
         assert_eq!(headers["x-accel-buffering"], "yes");
         let all: Vec<_> = headers.get_all("cache-control").iter().collect();
         assert_eq!(all, ["no-cache", "private", "no-transform"]);
-        let mut headers = map(&[("cache-control", "no-cache, No-Transform")]);
+        let mut headers = fields(&[("cache-control", "no-cache, No-Transform")]);
         pass_at_once(&mut headers);
         assert_eq!(headers.get_all("cache-control").iter().count(), 1);
     }
@@ -150,16 +143,16 @@ mod tests {
             (&["data: a\n\n", "da"][..], false),
             (&["data: a\n\n", "\n", "x", "\n"][..], false),
         ] {
-            let mut events = Events::of(&map(&[type_of])).expect("an event stream");
+            let mut events = Events::of(&fields(&[type_of])).expect("an event stream");
             pieces.iter().for_each(|piece| events.passed(piece.as_bytes()));
             assert_eq!(events.broken("m", "c").is_some(), expected, "{pieces:?}");
         }
-        let events = Events::of(&map(&[type_of])).expect("an event stream");
+        let events = Events::of(&fields(&[type_of])).expect("an event stream");
         assert_eq!(
             events.broken("gone", "idle").expect("at a boundary"),
             "data: {\"error\":{\"message\":\"gone\",\"type\":\"server_error\",\"code\":\"idle\"}}\n\n"
         );
-        assert!(Events::of(&map(&[type_of, ("content-encoding", "gzip")])).is_none());
-        assert!(Events::of(&map(&[type_of, ("content-length", "9")])).is_none());
+        assert!(Events::of(&fields(&[type_of, ("content-encoding", "gzip")])).is_none());
+        assert!(Events::of(&fields(&[type_of, ("content-length", "9")])).is_none());
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Seat {
 impl<'a> Tries<'a> {
     pub(crate) fn new(route: &'a Route, exchange: &'a Exchange, wish: Wish) -> Self {
         if max(route) > 0 && route.pool.upstreams().len() > 1 {
-            route.pool.budget().asked(exchange.started());
+            route.pool.asked(exchange.started());
         }
         Self { route, exchange, wish, tried: Vec::new() }
     }
@@ -108,7 +108,7 @@ impl<'a> Tries<'a> {
     /// Takes the next try out of the budget, and counts it either way.
     fn paid(&self) -> bool {
         let percent = self.route.policy.retries.budget_percent.unwrap_or(RETRY_PERCENT);
-        let paid = self.route.pool.budget().take(percent, Instant::now());
+        let paid = self.route.pool.take_retry(percent, Instant::now());
         if let Some(counters) = self.exchange.counters() {
             if paid { counters.retried() } else { counters.retry_refused() }
         }

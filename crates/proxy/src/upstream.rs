@@ -39,7 +39,8 @@ pub use reports::{Observation, Report, ReportQueue, Reports, reports};
 pub use seen::Seen;
 use seen::Traffic;
 pub(crate) use seen::is_failure;
-pub use spec::UpstreamSpec;
+pub(crate) use spec::{NAME_OF_SOCKETS, own_host};
+pub use spec::{UpstreamPolicy, UpstreamSpec};
 
 /// One upstream of one service.
 pub struct Upstream {
@@ -72,7 +73,7 @@ impl Upstream {
     pub fn new(spec: UpstreamSpec, reports: Reports) -> Self {
         Self {
             id: reports.id_of(&spec),
-            transport: Arc::new(Transport::of(&spec)),
+            transport: Transport::of(&spec),
             spec,
             reports,
             state: AtomicU8::new(UNPROVEN),

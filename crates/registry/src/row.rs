@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use conduit_core::actor::Role;
 use conduit_core::catalog::Generation;
@@ -138,7 +137,7 @@ pub(crate) fn service(row: &Row<'_>) -> Result<ServiceRow, RegistryError> {
         probe: probe(&text(6)?)?,
         when_all_ejected: word(&text(7)?)?,
         monitoring: monitoring.into_domain(),
-        policy: Arc::new(policy(&text(13)?)?),
+        policy: policy(&text(13)?)?.shared(),
         holds: holds(&text(14)?)?,
         registered_at: timestamp(time(11)?),
     };

@@ -77,11 +77,13 @@ fn hashes_that_take_too_long_to_check_are_refused() {
 
 #[test]
 fn a_preset_fills_what_is_silent() {
-    let policy = read(r#"{"preset":"ollama","timeouts":{"idle":"5m"}}"#).with_preset();
+    let policy = read(r#"{"preset":"ollama","timeouts":{"idle":"5m"}}"#);
+    let policy = policy.with_preset();
     assert_eq!(policy.timeouts.idle, "5m".parse().ok());
     assert_eq!(policy.timeouts.first_byte, "15m".parse().ok());
     assert_eq!(policy.upstream.origin, Some(OriginPolicy::Remove));
-    let kept = read(r#"{"preset":"ollama","upstream":{"host":"keep"}}"#).with_preset();
+    let kept = read(r#"{"preset":"ollama","upstream":{"host":"keep"}}"#);
+    let kept = kept.with_preset();
     assert_eq!(kept.upstream.host, Some(HostPolicy::Keep));
 }
 

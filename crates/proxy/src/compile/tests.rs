@@ -213,6 +213,22 @@ fn compiling_again_reuses_what_is_the_same() {
 }
 
 #[test]
+fn services_that_ask_for_nothing_share_what_that_comes_to() {
+    let mut asking = service("c", &["10.0.0.3:80"]);
+    asking.policy = Arc::new(Policy { access_log: Some(false), ..Policy::default() });
+    let plain = [service("a", &["10.0.0.1:80"]), service("b", &["10.0.0.2:80"])];
+    let table = fixture::table(vec![plain[0].clone(), plain[1].clone(), asking]);
+    let route = |host| table.get(host).expect("a route");
+    let (a, b, c) = (route("a.internal"), route("b.internal"), route("c.internal"));
+    assert!(Arc::ptr_eq(&a.policy, &b.policy));
+    assert!(!Arc::ptr_eq(&a.policy, &c.policy));
+    assert!(a.policy.access_log && !c.policy.access_log);
+    assert!(std::ptr::eq(a.pool.settings(), c.pool.settings()), "the log is not the pool's");
+    let transport = |route: &Arc<Route>| Arc::clone(route.pool.upstreams()[0].transport());
+    assert!(Arc::ptr_eq(&transport(a), &transport(c)));
+}
+
+#[test]
 fn streams_share_a_port_and_nothing_with_requests() {
     let stream = |name: &str, port: u16, passes: bool| Service {
         protocol: Protocol::Tcp,

@@ -2,13 +2,15 @@
 
 use tokio::net::UnixListener;
 
+use std::time::Duration;
+
 use super::*;
 use crate::fixture::service;
 use crate::upstream::UpstreamSpec;
 
-fn transport(upstream: &str) -> Transport {
+fn transport(upstream: &str) -> Arc<Transport> {
     let service = service("web", &[upstream]);
-    Transport::of(&UpstreamSpec::of(&service, &service.policy, &service.upstreams[0]))
+    Transport::of(&UpstreamSpec::of(&service, &Arc::default(), &service.upstreams[0]))
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! How an upstream is spoken to, wherever it is.
 
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::OnceLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use conduit_core::policy::UpstreamTls;
 use conduit_core::service::Protocol;
@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 
 use super::Version;
 use super::trust::Configs;
-use crate::upstream::UpstreamSpec;
+use crate::upstream::{NAME_OF_SOCKETS, UpstreamSpec};
 
 /// A protocol, and for TLS whom to expect and how to judge it; prepared once per upstream.
 ///
@@ -38,13 +38,26 @@ struct TlsUse {
 }
 
 impl Transport {
-    /// The transport of an upstream.
-    pub(crate) fn of(spec: &UpstreamSpec) -> Self {
-        let tls = match spec.protocol {
-            Protocol::Https => Some(TlsUse { judged: spec.tls.clone(), name: name_of(spec) }),
-            Protocol::H2c | Protocol::Http | Protocol::Tcp => None,
-        };
-        let what = What { protocol: spec.protocol, tls };
+    /// The transport of an upstream; in the clear there is one for each protocol.
+    pub(crate) fn of(spec: &UpstreamSpec) -> Arc<Self> {
+        static HTTP: LazyLock<Arc<Transport>> = LazyLock::new(|| clear(Protocol::Http));
+        static H2C: LazyLock<Arc<Transport>> = LazyLock::new(|| clear(Protocol::H2c));
+        static TCP: LazyLock<Arc<Transport>> = LazyLock::new(|| clear(Protocol::Tcp));
+        fn clear(protocol: Protocol) -> Arc<Transport> {
+            Arc::new(Transport::new(What { protocol, tls: None }))
+        }
+        Arc::clone(match spec.protocol {
+            Protocol::Http => &HTTP,
+            Protocol::H2c => &H2C,
+            Protocol::Tcp => &TCP,
+            Protocol::Https => {
+                let tls = TlsUse { judged: spec.policy.tls.clone(), name: name_of(spec) };
+                return Arc::new(Self::new(What { protocol: spec.protocol, tls: Some(tls) }));
+            }
+        })
+    }
+
+    fn new(what: What) -> Self {
         // Any seed will do: equal hashes are compared.
         let hash = FixedState::default().hash_one(&what);
         Self { what, hash, configs: OnceLock::new() }
@@ -121,7 +134,7 @@ impl Hash for TlsUse {
 
 /// The name in the policy, or the upstream's own.
 fn name_of(spec: &UpstreamSpec) -> Result<ServerName<'static>, String> {
-    let text = match (&spec.server_name, spec.addr.host()) {
+    let text = match (&spec.policy.server_name, spec.addr.host()) {
         (Some(name), _) => name.as_str(),
         (None, UpstreamHost::Ip(ip)) => return Ok(ServerName::from(*ip)),
         (None, UpstreamHost::Name(name)) => name,
@@ -130,17 +143,13 @@ fn name_of(spec: &UpstreamSpec) -> Result<ServerName<'static>, String> {
     ServerName::try_from(text.to_owned()).map_err(|_| text.to_owned())
 }
 
-/// Who is behind a Unix socket, when the policy does not say.
-const NAME_OF_SOCKETS: &str = "localhost";
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use conduit_core::policy::Policy;
 
     use super::*;
     use crate::fixture::service;
+    use crate::upstream::UpstreamPolicy;
 
     #[test]
     fn connections_are_shared_only_when_everything_is_the_same() {
@@ -154,6 +163,7 @@ mod tests {
                 policy: Arc::clone(&policy),
                 ..service("web", &[upstream])
             };
+            let policy = Arc::new(UpstreamPolicy::of(&policy));
             Transport::of(&UpstreamSpec::of(&service, &policy, &service.upstreams[0]))
         };
         let (at, https) = ("10.0.0.1:1", Protocol::Https);
@@ -188,7 +198,7 @@ mod tests {
                 protocol: Protocol::Https,
                 ..service("web", &[upstream])
             };
-            let spec = UpstreamSpec::of(&service, &service.policy, &service.upstreams[0]);
+            let spec = UpstreamSpec::of(&service, &Arc::default(), &service.upstreams[0]);
             let transport = Transport::of(&spec);
             let name = transport.server_name().expect("TLS").expect("a name");
             assert_eq!(name.to_str(), expected, "{upstream}");

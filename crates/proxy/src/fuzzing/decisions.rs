@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::fingerprint::signs::{self, Answer, PATHS};
 use crate::fixture;
-use crate::health::probe::{Ask, Counts, Outcome};
+use crate::health::probe::{Ask, Counts, Get, Outcome};
 use crate::sni::{SniResolver, leaves_for};
 
 /// A ClientHello: only a host with a TLS route has leaves, whatever the rest says.
@@ -82,12 +82,12 @@ pub fn route_lookup(data: &[u8]) {
 
 /// What an upstream sends to a probe: the probe ends, and passes only on an HTTP/1 answer.
 pub fn probe_response(data: &[u8]) {
-    let ask = Ask::Get {
+    let ask = Ask::Get(Get {
         path: "/health".into(),
-        host: Host::parse("grafana.internal").expect("a host"),
+        host: "grafana.internal".into(),
         counts: Counts::Below500,
         body: data.last().filter(|last| **last > 0x7f).map(|_| "ok".into()),
-    };
+    });
     let (client, mut server) = tokio::io::duplex(1 << 16);
     let answering = async {
         let mut request = [0_u8; 1024];

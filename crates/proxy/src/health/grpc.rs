@@ -7,7 +7,6 @@
 //! for its message; the caller sets the deadline.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use conduit_core::name::Host;
 use h2::client::{self, ResponseFuture, SendRequest};
 use http::uri::Scheme;
 use hyper::{HeaderMap, Method, Request, StatusCode, Version, header};
@@ -20,7 +19,7 @@ pub(super) async fn check<S>(
     stream: S,
     scheme: &Scheme,
     service: &str,
-    host: &Host,
+    host: &str,
 ) -> Result<(), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -49,7 +48,7 @@ async fn ask(
     sender: SendRequest<Bytes>,
     scheme: &Scheme,
     service: &str,
-    host: &Host,
+    host: &str,
 ) -> Result<(), Failure> {
     let mut sender = sender.ready().await.map_err(|error| failure_of(&error))?;
     let request = Request::builder()

@@ -182,7 +182,7 @@ impl ProbePlan {
         now: Instant,
     ) -> Option<(Target, Option<Transition>)> {
         let entry = self.entries.get_mut(&key)?;
-        let pace = settings.pace(&entry.upstream.spec().probing);
+        let pace = settings.pace(&entry.upstream.spec().policy.probing);
         let verdict = match outcome {
             // Probes passed all the time while traffic met failures.
             Outcome::Passed if entry.probation.holds(now) => Verdict::Unsure,
@@ -245,7 +245,7 @@ impl ProbePlan {
             let Some(entry) = self.entries.get(&key) else {
                 continue;
             };
-            let interval = settings.pace(&entry.upstream.spec().probing).interval;
+            let interval = settings.pace(&entry.upstream.spec().policy.probing).interval;
             if at > now + interval {
                 let wait = self.jitter.spread(interval);
                 self.schedule(key, now + wait);

@@ -18,7 +18,7 @@ mod ask;
 mod failure;
 mod get;
 
-pub use ask::{Ask, Counts};
+pub use ask::{Ask, Counts, Get};
 pub use failure::{Failure, Outcome};
 use get::get_over_http2;
 
@@ -95,11 +95,14 @@ impl Probe {
     async fn put(&self, opened: Opened) -> Outcome {
         let scheme = self.transport.scheme();
         let asked = match (&self.ask, opened.version) {
-            (Ask::Get { path, host, counts, body }, Version::Http2) => {
-                let text = body.as_deref();
-                match get_over_http2(opened.stream, &scheme, path, host, counts, text).await {
+            (Ask::Get(asked), Version::Http2) => {
+                match get_over_http2(opened.stream, &scheme, asked).await {
                     // How gRPC servers answer a path that is only a guess.
-                    Err(Failure::Reset) if *counts == Counts::Below500 && text.is_none() => Ok(()),
+                    Err(Failure::Reset)
+                        if asked.counts == Counts::Below500 && asked.body.is_none() =>
+                    {
+                        Ok(())
+                    }
                     asked => asked,
                 }
             }

@@ -131,7 +131,7 @@ impl<C: Check> Prober<C> {
             self.eject(&target, format!("{failures} failures in a row: {observation}"));
         } else if !matches!(observation, Observation::Status(_)) {
             // What answers, whatever it says, needs no probe to find out whether it is there.
-            let pace = self.settings.load().pace(&upstream.spec().probing);
+            let pace = self.settings.load().pace(&upstream.spec().policy.probing);
             self.plan.suspect(upstream, pace.thresholds, now);
         }
     }
@@ -247,11 +247,11 @@ fn probe_of(target: &Target, settings: &ProbeSettings) -> Probe {
         transport: Arc::clone(upstream.transport()),
         ask: Ask::of(
             upstream.probe(),
-            &upstream.spec().probing,
+            &upstream.spec().policy.probing,
             settings.path.as_str(),
-            pool.host(),
+            &upstream.spec().host_field(pool.host()),
         ),
-        timeout: settings.pace(&upstream.spec().probing).timeout,
+        timeout: settings.pace(&upstream.spec().policy.probing).timeout,
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 /// The requests and the retries of the last ten seconds.
 #[derive(Debug)]
-pub(crate) struct RetryBudget {
+pub(super) struct RetryBudget {
     epoch: Instant,
     requests: Recent,
     retries: Recent,
@@ -23,12 +23,12 @@ impl RetryBudget {
     }
 
     /// A request came.
-    pub(crate) fn asked(&self, now: Instant) {
+    pub(super) fn asked(&self, now: Instant) {
         self.requests.add(self.second(now));
     }
 
     /// Takes one retry out of `percent` of the requests, unless they are used up.
-    pub(crate) fn take(&self, percent: u8, now: Instant) -> bool {
+    pub(super) fn take(&self, percent: u8, now: Instant) -> bool {
         let second = self.second(now);
         let allowed = self.requests.sum(second) * u64::from(percent) / 100;
         // Counted first: two who ask for the last one at the same time cannot both have it.

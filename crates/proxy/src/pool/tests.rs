@@ -123,7 +123,7 @@ async fn reports_are_one_at_a_time_and_never_wait() {
     let upstream = |port: u16| {
         let addr = UpstreamAddr::from_socket(([127, 0, 0, 1], port).into());
         let service = fixture::service("web", &["10.0.0.1:1"]);
-        let spec = UpstreamSpec::of(&service, &service.policy, &addr);
+        let spec = UpstreamSpec::of(&service, &Arc::default(), &addr);
         Arc::new(Upstream::new(spec, reports.clone()))
     };
     let (first, second) = (upstream(1), upstream(2));

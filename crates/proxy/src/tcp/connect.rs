@@ -10,6 +10,7 @@ use conduit_core::service::WhenAllEjected;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::connect;
 use crate::pool::{Ask, Refused};
 use crate::table::Route;
 use crate::tcp::refusal::Refusal;
@@ -62,7 +63,13 @@ async fn attempt(
         return Err(Refusal::Loop);
     }
     match timeout(route.policy.timeouts.connect, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) => Ok(stream),
+        Ok(Ok(stream)) => {
+            if let Err(error) = connect::prepare(&stream) {
+                // It is gone already; reading will say so.
+                tracing::debug!(%error, "a connection's options could not be set");
+            }
+            Ok(stream)
+        }
         Ok(Err(error)) => {
             tracing::debug!(%address, %error, "an upstream did not accept");
             Err(Refusal::ConnectFailed)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -48,7 +48,6 @@ pub(crate) async fn serve(
     ends: Ends,
 ) {
     let line = Line::begin(ends.destination.port(), ends.source);
-    prepare(&stream);
     let serving = Box::pin(answer(&worker, &shared, &line, stream, ends));
     match place.until_cut(serving).await {
         None => {}
@@ -204,7 +203,6 @@ impl Joined<'_> {
         D: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
         let Reached { mut stream, in_flight } = self.reached;
-        prepare(&stream);
         self.line.set_upstream(in_flight.upstream());
         let tally = Counted { line: self.line, upstream: in_flight.upstream() };
         let timeouts = &self.route.policy.timeouts;
@@ -242,17 +240,6 @@ fn version(session: &rustls::ServerConnection) -> &'static str {
     }
 }
 
-/// Sends small writes at once, and notices who has vanished.
-fn prepare(stream: &TcpStream) {
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
-    let socket = SockRef::from(stream);
-    let prepared = stream.set_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
-    if let Err(error) = prepared {
-        // It is gone already; reading will say so.
-        tracing::debug!(%error, "a connection's options could not be set");
-    }
-}
-
 /// An end that is not a good one is passed on as one: as a reset.
 fn pass_on(end: End, stream: &TcpStream) {
     if end != End::Done {
@@ -276,7 +263,3 @@ fn abort(stream: &TcpStream) {
 
 /// A fatal alert in a record of its own (RFC 6066 §3).
 const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
-/// From this silence on it is asked whether the other side is still there.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
-/// And so often, until the system gives up.
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);

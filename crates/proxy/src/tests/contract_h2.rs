@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -12,6 +11,7 @@ use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::contract::{clocked, endless, second, silent_after, until_counted};
 use super::harness::{PATIENCE, Upstream, ok};
@@ -38,14 +38,15 @@ fn get(path: &str) -> Request<Full<Bytes>> {
     Request::get(format!("https://web.internal{path}")).body(Full::default()).expect("a request")
 }
 
-/// Waits for an event without stopping the client.
-async fn next(events: &mpsc::Receiver<String>) -> String {
-    loop {
-        match events.try_recv() {
-            Ok(event) => return event,
-            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
-        }
-    }
+/// What an upstream's thread tells, for who must not stop the client while waiting for it.
+fn heard<T: Send + 'static>(told: mpsc::Receiver<T>) -> UnboundedReceiver<T> {
+    let (forward, heard) = unbounded_channel();
+    std::thread::spawn(move || told.into_iter().try_for_each(|event| forward.send(event)));
+    heard
+}
+
+async fn next<T>(events: &mut UnboundedReceiver<T>) -> T {
+    events.recv().await.expect("the upstream lives")
 }
 
 async fn frame(response: &mut Response<Incoming>) -> String {
@@ -57,13 +58,14 @@ async fn frame(response: &mut Response<Incoming>) -> String {
 fn a_reset_stream_ends_the_upstreams_work_before_and_in_the_answer() {
     for (begin, counted) in [("", 1), (EVENTS, 0)] {
         let (upstream, events) = silent_after(begin);
+        let mut events = heard(events);
         let site = Site::of(vec![tls_service("web", &[&upstream.text()])]);
         with_client(site, async |site, mut sender| {
             let mut asking = Box::pin(sender.send_request(get("/")));
             // Headers come although no byte of the body has.
             let begun = tokio::select! {
                 response = &mut asking => Some(response.expect("a response")),
-                _ = next(&events) => None,
+                _ = next(&mut events) => None,
             };
             assert!(counted == 0 || begun.is_none());
             let begun = match begun {
@@ -75,7 +77,7 @@ fn a_reset_stream_ends_the_upstreams_work_before_and_in_the_answer() {
             };
             drop(begun);
             // The reset is all there is: the connection lives on.
-            while !next(&events).await.is_empty() {}
+            while !next(&mut events).await.is_empty() {}
             assert!(sender.is_ready());
             let metrics = &site.gateway.metrics;
             until_counted(metrics, "conduit_proxy_cancelled_total{service=\"web\"} 1");
@@ -95,6 +97,7 @@ fn an_answer_that_falls_silent_is_reset_after_a_last_event() {
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n\
          b\r\ndata: one\n\n\r\n",
     );
+    let mut events = heard(events);
     let web = clocked(tls_service("web", &[&upstream.text()]), |t| t.idle = second());
     with_client(Site::of(vec![web]), async |_, mut sender| {
         let mut response = sender.send_request(get("/")).await.expect("a response");
@@ -104,23 +107,18 @@ fn an_answer_that_falls_silent_is_reset_after_a_last_event() {
         assert!(last.contains("\"code\":\"idle_timeout\""), "{last}");
         let error = response.frame().await.expect("a frame").expect_err("no clean end");
         assert!(format!("{error:?}").contains("INTERNAL_ERROR"), "{error:?}");
-        while !next(&events).await.is_empty() {}
+        while !next(&mut events).await.is_empty() {}
     });
 }
 
 #[test]
 fn a_client_that_takes_nothing_loses_the_stream_and_keeps_the_connection() {
     let (told, ended) = mpsc::channel();
-    let upstream = endless(told);
+    let (upstream, mut ended) = (endless(told), heard(ended));
     let web = clocked(tls_service("web", &[&upstream.text()]), |t| t.client = second());
     with_client(Site::of(vec![web]), async |site, mut sender| {
         let response = sender.send_request(get("/")).await.expect("a response");
-        loop {
-            match ended.try_recv() {
-                Ok(()) => break,
-                Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
-            }
-        }
+        next(&mut ended).await;
         assert!(sender.is_ready(), "the connection lives");
         until_counted(
             &site.gateway.metrics,
@@ -216,6 +214,7 @@ fn a_web_socket_lives_in_a_stream() {
 #[test]
 fn a_stream_that_is_reset_ends_its_web_socket() {
     let (told, events) = mpsc::channel();
+    let mut events = heard(events);
     let upstream = Upstream::raw(move |mut wire| {
         let head = wire.head().expect("a request");
         let key = head.field("sec-websocket-key").expect("a key").to_owned();
@@ -230,7 +229,7 @@ fn a_stream_that_is_reset_ends_its_web_socket() {
     with_client(site, async |_, mut sender| {
         let response = sender.send_request(extended("websocket")).await.expect("a response");
         drop(hyper::upgrade::on(response).await.expect("a tunnel"));
-        assert_eq!(next(&events).await, "");
+        assert_eq!(next(&mut events).await, "");
         assert!(sender.is_ready(), "the connection lives");
     });
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use conduit_core::service::{Service, TlsMode};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
@@ -104,7 +105,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn trailers_pass_from_http2() {
     let (one, two) = (echo_http1(), Speaker::start(Speaks::default(), echo));
     let mut to_two = h2c("web", &two.text());
-    to_two.tls = conduit_core::service::TlsMode::Issued;
+    to_two.tls = TlsMode::Issued;
     for upstream in [tls_service("web", &[&one.text()]), to_two] {
         let protocol = upstream.protocol;
         let site = Site::of(vec![upstream]);
@@ -132,6 +133,12 @@ fn trailers_pass_from_http2() {
     }
 }
 
+/// HTTP/2 with TLS in front of HTTP/2 in the clear.
+fn encrypted_site(upstream: &Speaker) -> Site {
+    let tls = TlsMode::Issued;
+    Site::of(vec![Service { tls, ..h2c("web", &upstream.text()) }])
+}
+
 #[test]
 fn both_halves_of_a_stream_are_open_at_once() {
     let upstream = Speaker::start(Speaks::default(), |request| async move {
@@ -140,9 +147,7 @@ fn both_halves_of_a_stream_are_open_at_once() {
         response.headers_mut().insert("content-type", "application/grpc".parse().expect("a value"));
         response
     });
-    let mut service = h2c("web", &upstream.text());
-    service.tls = conduit_core::service::TlsMode::Issued;
-    let site = Site::of(vec![service]);
+    let site = encrypted_site(&upstream);
     block_on(async {
         let (feed, body) = fed();
         let request = Request::post("https://web.internal/chat").body(body).expect("a request");
@@ -171,9 +176,7 @@ fn an_answer_that_is_only_trailers_stays_one() {
         response.headers_mut().insert("grpc-status", "12".parse().expect("a value"));
         response
     });
-    let mut service = h2c("web", &upstream.text());
-    service.tls = conduit_core::service::TlsMode::Issued;
-    let site = Site::of(vec![service]);
+    let site = encrypted_site(&upstream);
     block_on(async {
         let (_feed, body) = fed();
         let request = Request::post("https://web.internal/none").body(body).expect("a request");

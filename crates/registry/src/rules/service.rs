@@ -191,7 +191,7 @@ fn policy(asked: &Registration) -> Result<Arc<Policy>, Rejection> {
             share.upstream
         )));
     }
-    Ok(Arc::new(asked.policy.clone()))
+    Ok(asked.policy.clone().shared())
 }
 
 fn check_monitoring(asked: &Registration, settings: &Settings) -> Result<(), Rejection> {

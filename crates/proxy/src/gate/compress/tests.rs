@@ -1,14 +1,7 @@
 //! Who gets what compressed, in tables.
 
 use super::*;
-
-fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in lines {
-        headers.append(*name, HeaderValue::from_static(value));
-    }
-    headers
-}
+use crate::fixture::fields;
 
 #[test]
 fn the_client_chooses_and_we_among_equals() {
@@ -35,10 +28,10 @@ fn the_client_chooses_and_we_among_equals() {
         ("gzip;q=0.0001", None),
         ("gzip;level=9", None),
     ] {
-        assert_eq!(preferred(&map(&[("accept-encoding", accept)])), expected, "{accept}");
+        assert_eq!(preferred(&fields(&[("accept-encoding", accept)])), expected, "{accept}");
     }
     assert_eq!(preferred(&HeaderMap::new()), None);
-    let lines = map(&[("accept-encoding", "gzip;q=0.1"), ("accept-encoding", "br")]);
+    let lines = fields(&[("accept-encoding", "gzip;q=0.1"), ("accept-encoding", "br")]);
     assert_eq!(preferred(&lines), Some(Brotli));
 }
 
@@ -46,13 +39,13 @@ fn the_client_chooses_and_we_among_equals() {
 fn only_what_is_safe_is_compressed() {
     let html = ("content-type", "text/html; charset=utf-8");
     let long = ("content-length", "1024");
-    assert!(fits(&map(&[html, long]), false));
-    assert!(fits(&map(&[html, long]), true));
-    assert!(fits(&map(&[html]), false), "a stream of a page");
-    assert!(!fits(&map(&[html]), true), "perhaps tokens");
-    assert!(!fits(&map(&[html, ("content-length", "1023")]), false));
-    assert!(!fits(&map(&[html, ("content-length", "junk")]), false));
-    assert!(!fits(&map(&[long]), false), "no type");
+    assert!(fits(&fields(&[html, long]), false));
+    assert!(fits(&fields(&[html, long]), true));
+    assert!(fits(&fields(&[html]), false), "a stream of a page");
+    assert!(!fits(&fields(&[html]), true), "perhaps tokens");
+    assert!(!fits(&fields(&[html, ("content-length", "1023")]), false));
+    assert!(!fits(&fields(&[html, ("content-length", "junk")]), false));
+    assert!(!fits(&fields(&[long]), false), "no type");
     for (name, value) in [
         ("content-encoding", "gzip"),
         ("content-encoding", "identity"),
@@ -60,7 +53,7 @@ fn only_what_is_safe_is_compressed() {
         ("content-digest", "sha-256=:x:"),
         ("cache-control", "public, No-Transform"),
     ] {
-        assert!(!fits(&map(&[html, long, (name, value)]), false), "{name}: {value}");
+        assert!(!fits(&fields(&[html, long, (name, value)]), false), "{name}: {value}");
     }
     for (content_type, expected) in [
         ("application/JSON", true),
@@ -75,14 +68,14 @@ fn only_what_is_safe_is_compressed() {
         ("image/png", false),
         ("video/mp4", false),
     ] {
-        assert_eq!(fits(&map(&[("content-type", content_type), long]), false), expected);
+        assert_eq!(fits(&fields(&[("content-type", content_type), long]), false), expected);
     }
 }
 
 #[test]
 fn a_strong_tag_becomes_weak() {
     for (before, after) in [("\"a\"", "W/\"a\""), ("W/\"a\"", "W/\"a\"")] {
-        let mut headers = map(&[("etag", before)]);
+        let mut headers = fields(&[("etag", before)]);
         weaken(&mut headers);
         assert_eq!(headers["etag"], after);
     }

@@ -1,6 +1,5 @@
 //! What a probe asks, and which answers count.
 
-use conduit_core::name::Host;
 use conduit_core::policy::{ProbeKind, ProbePolicy, StatusSet};
 use conduit_core::service::ProbeSpec;
 use http::uri::Scheme;
@@ -17,23 +16,27 @@ pub enum Ask {
     /// Connecting is enough.
     Connect,
     /// `GET` of a path.
-    Get {
-        /// The path, with its query.
-        path: Box<str>,
-        /// What the `Host` header says.
-        host: Host,
-        /// Which answers count.
-        counts: Counts,
-        /// A text that the body must hold.
-        body: Option<Box<str>>,
-    },
+    Get(Get),
     /// gRPC's health check.
     Grpc {
         /// The service asked about; empty for the server as a whole.
         service: Box<str>,
         /// What the authority says.
-        host: Host,
+        host: Box<str>,
     },
+}
+
+/// A `GET`, and which answers count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Get {
+    /// The path, with its query.
+    pub path: Box<str>,
+    /// What the `Host` header says.
+    pub host: Box<str>,
+    /// Which statuses count.
+    pub counts: Counts,
+    /// A text that the body must hold.
+    pub body: Option<Box<str>>,
 }
 
 /// Which statuses count as healthy.
@@ -61,7 +64,7 @@ impl Counts {
 impl Ask {
     /// What a service's probe asks, where `asked` is its policy and `default_path` the configured
     /// one.
-    pub fn of(spec: &ProbeSpec, asked: &ProbePolicy, default_path: &str, host: &Host) -> Self {
+    pub fn of(spec: &ProbeSpec, asked: &ProbePolicy, default_path: &str, host: &str) -> Self {
         let kind = asked.kind.unwrap_or(match spec {
             ProbeSpec::Connect => ProbeKind::Tcp,
             ProbeSpec::Default | ProbeSpec::Path(_) => ProbeKind::Http,
@@ -72,15 +75,15 @@ impl Ask {
         };
         match kind {
             ProbeKind::Tcp => Self::Connect,
-            ProbeKind::Http => Self::Get {
+            ProbeKind::Http => Self::Get(Get {
                 path: path.into(),
-                host: host.clone(),
+                host: host.into(),
                 counts: asked.status.clone().map_or(counts, Counts::These),
                 body: asked.body.as_deref().map(Into::into),
-            },
+            }),
             ProbeKind::Grpc => Self::Grpc {
                 service: asked.grpc_service.as_deref().unwrap_or_default().into(),
-                host: host.clone(),
+                host: host.into(),
             },
         }
     }
@@ -95,9 +98,7 @@ impl Ask {
     {
         let asked = match self {
             Self::Connect => Ok(()),
-            Self::Get { path, host, counts, body } => {
-                get(stream, path, host, counts, body.as_deref()).await
-            }
+            Self::Get(asked) => get(stream, asked).await,
             Self::Grpc { service, host } => grpc::check(stream, &Scheme::HTTP, service, host).await,
         };
         asked.map_or_else(Outcome::Failed, |()| Outcome::Passed)

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use conduit_core::name::Host;
 use http::uri::Scheme;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -16,25 +15,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
 use super::failure::failure_of_http;
-use super::{Counts, Failure, PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX, USER_AGENT};
+use super::{Failure, Get, PROBE_BODY_BYTES_MAX, PROBE_HEAD_BYTES_MAX, USER_AGENT};
 
-/// Sends one `GET` over HTTP/1.1 and judges the head of the answer, and its body when a text is to be in it.
-pub(super) async fn get<S>(
-    stream: S,
-    path: &str,
-    host: &Host,
-    counts: &Counts,
-    text: Option<&str>,
-) -> Result<(), Failure>
+/// Asks over HTTP/1.1.
+pub(super) async fn get<S>(stream: S, asked: &Get) -> Result<(), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let request = Request::builder()
-        .method(Method::GET)
-        .uri(path)
-        .header(header::HOST, host.as_str())
-        .header(header::USER_AGENT, USER_AGENT)
-        .header(header::ACCEPT, "*/*")
+    let request = question()
+        .uri(&*asked.path)
+        .header(header::HOST, &*asked.host)
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|_| Failure::ProbeBroke)?;
@@ -43,36 +33,30 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failure_of_http(&error))?;
-    let asked = async move { judge(sender.send_request(request).await, counts, text).await };
-    tokio::pin!(connection, asked);
+    let judged = async move { judge(sender.send_request(request).await, asked).await };
+    tokio::pin!(connection, judged);
     tokio::select! {
         biased;
-        judged = &mut asked => judged,
+        judged = &mut judged => judged,
         ended = &mut connection => match ended {
-            Ok(()) => asked.await,
+            Ok(()) => judged.await,
             Err(error) => Err(failure_of_http(&error)),
         },
     }
 }
 
-/// The same over HTTP/2.
+/// Asks over HTTP/2.
 pub(super) async fn get_over_http2<S>(
     stream: S,
     scheme: &Scheme,
-    path: &str,
-    host: &Host,
-    counts: &Counts,
-    text: Option<&str>,
+    asked: &Get,
 ) -> Result<(), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let request = Request::builder()
-        .method(Method::GET)
+    let request = question()
         .version(HttpVersion::HTTP_2)
-        .uri(format!("{scheme}://{host}{path}"))
-        .header(header::USER_AGENT, USER_AGENT)
-        .header(header::ACCEPT, "*/*")
+        .uri(format!("{scheme}://{}{}", asked.host, asked.path))
         .body(Empty::<Bytes>::new())
         .map_err(|_| Failure::ProbeBroke)?;
     let own = OwnTasks::default();
@@ -87,7 +71,15 @@ where
         // What ends the connection ends the request on it, too.
         connection.await.ok();
     });
-    judge(sender.send_request(request).await, counts, text).await
+    judge(sender.send_request(request).await, asked).await
+}
+
+/// What both have in common.
+fn question() -> http::request::Builder {
+    Request::builder()
+        .method(Method::GET)
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::ACCEPT, "*/*")
 }
 
 /// The tasks of one probe.
@@ -110,14 +102,10 @@ impl Drop for Ending {
 }
 
 /// Judges an answer: its head, and its body when a text is to be in it.
-async fn judge(
-    answer: hyper::Result<Response<Incoming>>,
-    counts: &Counts,
-    text: Option<&str>,
-) -> Result<(), Failure> {
+async fn judge(answer: hyper::Result<Response<Incoming>>, asked: &Get) -> Result<(), Failure> {
     let answer = answer.map_err(|error| failure_of_http(&error))?;
-    counts.judge(answer.status())?;
-    match text {
+    asked.counts.judge(answer.status())?;
+    match &asked.body {
         Some(text) => find(text, answer.into_body()).await,
         None => Ok(()),
     }

@@ -1,6 +1,5 @@
 //! Probes against real sockets on loopback, and against answers made of bytes.
 
-use conduit_core::name::Host;
 use conduit_core::policy::{Policy, ProbePolicy};
 use conduit_core::service::{ProbePath, ProbeSpec, Protocol, Service};
 use http::StatusCode;
@@ -12,18 +11,18 @@ use crate::fixture::service;
 use crate::tests::harness::{Upstream, ok};
 use crate::tests::speaker::Leaf::{Expired, Good};
 use crate::tests::speaker::{Pki, Speaker, Speaks, full, mirror};
-use crate::upstream::UpstreamSpec;
+use crate::upstream::{UpstreamPolicy, UpstreamSpec};
 
 mod grpc;
 
 const GENEROUS: Duration = Duration::from_secs(20);
 
-fn host() -> Host {
-    Host::parse("web.internal").unwrap()
+fn host() -> Box<str> {
+    "web.internal".into()
 }
 
 fn get(counts: Counts) -> Ask {
-    Ask::Get { path: "/health?full=1".into(), host: host(), counts, body: None }
+    Ask::Get(Get { path: "/health?full=1".into(), host: host(), counts, body: None })
 }
 
 /// Asks somebody who answers with these bytes; returns the outcome and the request.
@@ -107,11 +106,8 @@ fn what_is_asked_follows_the_spec() {
     };
     assert_eq!(ask(&ProbeSpec::Connect, "{}"), Ask::Connect);
     assert_eq!(ask(&ProbeSpec::Default, "{}"), get(Counts::Below500));
-    let named = |counts, body: Option<&str>| Ask::Get {
-        path: "/up".into(),
-        host: host(),
-        counts,
-        body: body.map(Into::into),
+    let named = |counts, body: Option<&str>| {
+        Ask::Get(Get { path: "/up".into(), host: host(), counts, body: body.map(Into::into) })
     };
     assert_eq!(ask(&path, "{}"), named(Counts::Success, None));
     // A set of statuses alone decides.
@@ -173,8 +169,9 @@ async fn a_text_is_looked_for_in_the_beginning_of_the_body() {
         ),
     ];
     for (why, answer, expected) in cases {
-        let Ask::Get { path, host, .. } = get(Counts::Success) else { unreachable!() };
-        let asked = Ask::Get { path, host, counts: Counts::Success, body: Some("ready".into()) };
+        let Ask::Get(Get { path, host, .. }) = get(Counts::Success) else { unreachable!() };
+        let asked =
+            Ask::Get(Get { path, host, counts: Counts::Success, body: Some("ready".into()) });
         let (outcome, _) = ask(asked, answer.as_bytes()).await;
         assert_eq!(outcome, expected.map_or_else(Outcome::Failed, |()| Outcome::Passed), "{why}");
     }
@@ -182,8 +179,8 @@ async fn a_text_is_looked_for_in_the_beginning_of_the_body() {
 
 fn probe(addr: &str, ask: Ask, timeout: Duration) -> Probe {
     let service = service("web", &[addr]);
-    let spec = UpstreamSpec::of(&service, &service.policy, &service.upstreams[0]);
-    let transport = Arc::new(Transport::of(&spec));
+    let spec = UpstreamSpec::of(&service, &Arc::default(), &service.upstreams[0]);
+    let transport = Transport::of(&spec);
     Probe { addr: UpstreamAddr::parse(addr).unwrap(), last: None, transport, ask, timeout }
 }
 
@@ -246,8 +243,9 @@ fn probe_of(addr: &str, protocol: Protocol, tls: &str) -> Probe {
     let mut policy = Policy::default();
     policy.upstream.tls = Some(tls.parse().unwrap());
     let service = Service { protocol, policy: Arc::new(policy.clone()), ..service("web", &[addr]) };
-    let spec = UpstreamSpec::of(&service, &policy, &service.upstreams[0]);
-    let transport = Arc::new(Transport::of(&spec));
+    let spec =
+        UpstreamSpec::of(&service, &Arc::new(UpstreamPolicy::of(&policy)), &service.upstreams[0]);
+    let transport = Transport::of(&spec);
     Probe { transport, ..probe(addr, get(Counts::Success), GENEROUS) }
 }
 
