@@ -250,9 +250,7 @@ impl From<RegistryError> for ApiError {
 impl From<ControlError> for ApiError {
     fn from(error: ControlError) -> Self {
         match error {
-            ControlError::Conflict(message) => {
-                Self::new(StatusCode::CONFLICT, "conflict", message)
-            }
+            ControlError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
             ControlError::Failed(message) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", message)
             }

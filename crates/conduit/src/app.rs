@@ -135,8 +135,7 @@ impl App {
         mut predecessor: Option<Predecessor>,
     ) -> Result<Bound, AppError> {
         let now = Timestamp::now();
-        let mut inherited =
-            predecessor.as_mut().map(Predecessor::take_sockets).unwrap_or_default();
+        let mut inherited = predecessor.as_mut().map(Predecessor::take_sockets).unwrap_or_default();
         let sockets = Sockets::bind(&config, &mut inherited)?;
         let answering = sockets.dns.as_ref().map(DnsListeners::addresses).unwrap_or_default();
         let tunables = Tunables::new(&config, answering)?;

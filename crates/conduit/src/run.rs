@@ -185,8 +185,7 @@ impl Running {
         upkeep.views(&config, &registry, &board, &elsewhere);
         upkeep.renewal(&registry, &routes, bound.reissue);
         let handover = orders.handover.clone();
-        let upgrader =
-            Arc::new(Upgrader::new(registry.clone(), handover, bound.assets, elsewhere));
+        let upgrader = Arc::new(Upgrader::new(registry.clone(), handover, bound.assets, elsewhere));
         let upgrade_drain = config.gateway.upgrade_drain;
         let stopping = Arc::new(AtomicBool::new(false));
         let control = GatewayControl::new(ControlParts {

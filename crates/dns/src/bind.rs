@@ -110,11 +110,7 @@ impl Listeners {
         Ok(())
     }
 
-    fn bind_automatic(
-        &mut self,
-        port: u16,
-        inherited: &mut Inherited,
-    ) -> Result<(), DnsError> {
+    fn bind_automatic(&mut self, port: u16, inherited: &mut Inherited) -> Result<(), DnsError> {
         let mut port = port;
         for ip in Interfaces::read()?.automatic() {
             let address = SocketAddr::new(ip, port);
@@ -140,10 +136,7 @@ impl Listeners {
 }
 
 /// Takes both sockets of a former process; where it had but one, the other is bound beside it.
-fn inherit_or_bind(
-    wanted: SocketAddr,
-    inherited: &mut Inherited,
-) -> Result<Bound, DnsError> {
+fn inherit_or_bind(wanted: SocketAddr, inherited: &mut Inherited) -> Result<Bound, DnsError> {
     let Some(udp) = inherited.take_udp(Purpose::Dns, wanted) else {
         return bind_both(wanted);
     };

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use conduit_admin::control::{
     BoxFuture, CheckOutcome, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded,
-    Upgraded,
-    Resolution,
+    Resolution, Upgraded,
 };
 use conduit_admin::server::{Addresses, Admin};
 use conduit_admin::settings::{AdminSettings, SOCKET_MODE_PRIVATE};

@@ -303,9 +303,11 @@ pub(crate) struct BackupArgs {
 
 /// `conduit upgrade`.
 #[derive(Debug, Args)]
-#[command(after_help = "Install the new program first. The gateway starts it with its own arguments; \
+#[command(
+    after_help = "Install the new program first. The gateway starts it with its own arguments; \
     it takes over every socket and the state, and the old process finishes what it has open. When the \
-    new one does not get ready, the old one goes on as if nothing had happened.")]
+    new one does not get ready, the old one goes on as if nothing had happened."
+)]
 pub(crate) struct UpgradeArgs {
     /// Start this program instead of the gateway's own, as it lies on the disk now
     #[arg(long, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]

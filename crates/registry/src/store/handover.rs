@@ -48,8 +48,7 @@ impl Store {
             Err(error) => return Err(error),
         };
         self.connection = open_for_writing(&self.path)?;
-        self.head =
-            conduit_audit::store::head(&self.connection).map_err(RegistryError::Record)?;
+        self.head = conduit_audit::store::head(&self.connection).map_err(RegistryError::Record)?;
         if generation(&self.connection)? != expected {
             return Err(self.failed("another process has changed the registry meanwhile"));
         }
@@ -64,10 +63,7 @@ impl Store {
         }
     }
 
-    fn failed(
-        &self,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> RegistryError {
+    fn failed(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RegistryError {
         super::open_error(&self.path, source)
     }
 }
