@@ -13,6 +13,7 @@ use std::sync::Arc;
 use conduit_core::inherited::{Inherited, Purpose};
 use conduit_core::tasks::Tasks;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::AdminError;
 use crate::hosts::AllowedHosts;
@@ -103,13 +104,20 @@ impl Bound {
         self.unix.as_ref().map(|(_, file)| file.owner())
     }
 
-    /// Starts to serve; each listener is a service of `tasks`, each connection a job.
+    /// Starts to serve; each listener is a service of `tasks`, each connection a job. What is
+    /// returned is cancelled once nothing is accepted any more.
     ///
     /// Must be called inside the runtime that is to serve.
     ///
     /// # Errors
     /// When the runtime does not take the sockets.
-    pub fn serve(self, mut state: AdminState, tasks: &Tasks) -> Result<(), AdminError> {
+    pub fn serve(
+        self,
+        mut state: AdminState,
+        tasks: &Tasks,
+    ) -> Result<CancellationToken, AdminError> {
+        let closed = CancellationToken::new();
+        let accepts = Arc::new(closed.clone().drop_guard());
         state.listening = self.addresses();
         let domains = state.control.gateway().domains;
         let hosts = AllowedHosts::new(&domains, state.listening.tcp);
@@ -120,15 +128,22 @@ impl Bound {
             let listener = tokio::net::UnixListener::from_std(listener)
                 .map_err(|source| AdminError::BindUnix { path, source })?;
             let accepting = accept::unix(listener, file, router.clone(), tasks.clone());
-            tasks.service("admin socket", accepting);
+            let accepts = Arc::clone(&accepts);
+            tasks.service("admin socket", async move {
+                accepting.await;
+                drop(accepts);
+            });
         }
         if let Some((listener, address)) = self.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)
                 .map_err(|source| AdminError::BindTcp { address, source })?;
             let accepting = accept::tcp(listener, Arc::new(hosts), router, tasks.clone());
-            tasks.service("admin listener", accepting);
+            tasks.service("admin listener", async move {
+                accepting.await;
+                drop(accepts);
+            });
         }
-        Ok(())
+        Ok(closed)
     }
 }
 

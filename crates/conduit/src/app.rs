@@ -139,27 +139,8 @@ impl App {
         let sockets = Sockets::bind(&config, &mut inherited)?;
         let answering = sockets.dns.as_ref().map(DnsListeners::addresses).unwrap_or_default();
         let tunables = Tunables::new(&config, answering)?;
-        if let Some(user) = &config.gateway.user {
-            // Only what is ours alone: a socket somewhere else is its owner's affair.
-            let run = config.admin.socket.parent().filter(|dir| *dir == Path::new(RUN_DIR));
-            let places = [Some(config.gateway.state_dir.as_path()), run].into_iter().flatten();
-            privilege::hand_over(user, places).map_err(AppError::Privilege)?;
-            privilege::drop_to(user).map_err(AppError::Privilege)?;
-        }
-        let (state, unix) = match &predecessor {
-            None => {
-                let state = State::open(&config, now)?;
-                (state, bind_socket(&config, &mut inherited)?)
-            }
-            Some(predecessor) => {
-                let had = inherited.len();
-                let unix = bind_socket(&config, &mut inherited)?;
-                let lock = predecessor.prepared(inherited.len() < had);
-                let lock = lock.map_err(AppError::Upgrade)?;
-                let lock = StateLock::adopt(&config.gateway.state_dir, lock);
-                (State::open_with(lock.map_err(AppError::Registry)?, &config, now)?, unix)
-            }
-        };
+        give_up_root(&config)?;
+        let (state, unix) = open_state(&config, predecessor.as_ref(), &mut inherited, now)?;
         let admin = sockets.admin.and(unix);
         let admin_address = admin.addresses().tcp;
         let (upstream_reports, queue) = reports();
@@ -219,6 +200,36 @@ impl App {
             config,
         })
     }
+}
+
+fn give_up_root(config: &Config) -> Result<(), AppError> {
+    let Some(user) = &config.gateway.user else {
+        return Ok(());
+    };
+    // Only what is ours alone: a socket somewhere else is its owner's affair.
+    let run = config.admin.socket.parent().filter(|dir| *dir == Path::new(RUN_DIR));
+    let places = [Some(config.gateway.state_dir.as_path()), run].into_iter().flatten();
+    privilege::hand_over(user, places).map_err(AppError::Privilege)?;
+    privilege::drop_to(user).map_err(AppError::Privilege)
+}
+
+/// Opens the state and the Unix socket in it. A predecessor lets go of the state last, once nothing
+/// else can go wrong that has to do with sockets.
+fn open_state(
+    config: &Config,
+    predecessor: Option<&Predecessor>,
+    inherited: &mut Inherited,
+    now: Timestamp,
+) -> Result<(State, AdminBound), AppError> {
+    let Some(predecessor) = predecessor else {
+        let state = State::open(config, now)?;
+        return Ok((state, bind_socket(config, inherited)?));
+    };
+    let had = inherited.len();
+    let unix = bind_socket(config, inherited)?;
+    let lock = predecessor.prepared(inherited.len() < had).map_err(AppError::Upgrade)?;
+    let lock = StateLock::adopt(&config.gateway.state_dir, lock).map_err(AppError::Registry)?;
+    Ok((State::open_with(lock, config, now)?, unix))
 }
 
 /// Creates what a first start would create, and puts the setup on record; what is there stays.

@@ -192,7 +192,12 @@ impl Control for GatewayControl {
         let (done, outcome) = tokio::sync::oneshot::channel();
         // A job of its own: it is not left half-way when whoever asked goes away.
         self.parts.tasks.job("upgrade", async move {
-            done.send(upgrader.upgrade(binary, limit).await).ok();
+            let upgraded = upgrader.upgrade(binary, limit).await;
+            if upgraded.is_ok() {
+                upgrader.aside().await;
+            }
+            // Whoever asked may have gone away.
+            done.send(upgraded).ok();
         });
         Box::pin(async {
             let gone = |_| Err(ControlError::Unavailable("the upgrade broke off".into()));

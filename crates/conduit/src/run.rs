@@ -4,13 +4,14 @@
 //! the proxy drains, DNS goes last of the planes, the recorder drains, the registry closes, the
 //! lock is let go. What must live and ends takes everything down and is named.
 
-use std::process::ExitStatus;
+mod leave;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use conduit_admin::server::FileOwner;
+use conduit_admin::server::{Bound as AdminBound, FileOwner};
 use conduit_admin::state::{AdminState, Parts};
 use conduit_core::error::Chain;
 use conduit_core::live;
@@ -72,6 +73,7 @@ impl Bound {
         on_ready: impl FnOnce(),
     ) -> Result<(), AppError> {
         let tasks = Tasks::new(CancellationToken::new());
+        let upgrade_drain = self.config.gateway.upgrade_drain;
         let running = Running::start(self, &tasks, &orders, reloader).await?;
         on_ready();
         tokio::select! {
@@ -85,7 +87,7 @@ impl Bound {
         // An upgrade that is under way ends now, one way or the other.
         running.upgrader.stop().await;
         match orders.handover.is_over() {
-            true => running.leave(&orders).await?,
+            true => running.leave(&orders, upgrade_drain).await?,
             false => running.stop(&orders.now).await,
         }
         match tasks.died() {
@@ -102,10 +104,35 @@ struct Running {
     stopping: Arc<AtomicBool>,
     planes: Planes,
     upkeep: Upkeep,
-    admin: Tasks,
+    api: Api,
     recorder: Tasks,
     upgrader: Arc<Upgrader>,
-    upgrade_drain: Duration,
+}
+
+/// The control plane, which serves.
+struct Api {
+    tasks: Tasks,
+    /// Cancelled once nothing is accepted any more.
+    closed: CancellationToken,
+}
+
+impl Api {
+    fn serve(bound: AdminBound, state: AdminState, tasks: Tasks) -> Result<Self, AppError> {
+        let closed = bound.serve(state, &tasks).map_err(AppError::Admin)?;
+        Ok(Self { tasks, closed })
+    }
+}
+
+/// Has the predecessor leave the state: from here on decisions are taken.
+async fn take_over(
+    predecessor: Option<Predecessor>,
+    file: Option<FileOwner>,
+) -> Result<(), AppError> {
+    if let Some(predecessor) = predecessor {
+        predecessor.ready().await.map_err(AppError::Upgrade)?;
+        file.iter().for_each(FileOwner::take);
+    }
+    Ok(())
 }
 
 /// What opens connections to upstreams: it trusts our own roots, and keeps away from our socket.
@@ -137,7 +164,7 @@ impl Running {
     ) -> Result<Self, AppError> {
         let readiness = Readiness::default();
         let starting = readiness.block("start");
-        let Bound { config, registry, routes, zone, authority, addresses, .. } = bound;
+        let Bound { config, registry, writer, routes, zone, authority, addresses, .. } = bound;
         let former = bound.predecessor.as_ref().map(Predecessor::process);
         record_start(&registry, &config, bound.is_new, bound.cut_from, former).await?;
         let (events, stream) = bound.events;
@@ -146,15 +173,10 @@ impl Running {
         let tunables = bound.tunables;
         let upkeep = Upkeep(tasks.child());
         let connector = connector(&config, authority.as_deref());
-        let (prober, board) = Prober::new(
-            routes.clone(),
-            tunables.probes_reader.clone(),
-            resolver(&config, &connector),
-            bound.reports,
-            events.clone(),
-        );
-        prober.start(&upkeep.0);
-        let board = upkeep.tcp_ports(bound.tcp.as_ref(), board);
+        let resolver = resolver(&config, &connector);
+        let probes = tunables.probes_reader.clone();
+        let prober = Prober::new(routes.clone(), probes, resolver, bound.reports, events.clone());
+        let board = upkeep.prober(prober, bound.tcp.as_ref());
         let check = self_check(&addresses, authority.as_deref(), &registry, &routes)?;
         upkeep.self_check(&check, config.health.interval);
 
@@ -175,18 +197,11 @@ impl Running {
         if let Some(reloader) = &reloader {
             upkeep.reload(reloader, &orders.reload);
         }
-        let file = bound.admin.file_owner();
-        if let Some(predecessor) = bound.predecessor {
-            // From here on decisions are taken, so it must have left the state.
-            predecessor.ready().await.map_err(AppError::Upgrade)?;
-            file.iter().for_each(FileOwner::take);
-        }
-        let elsewhere = Arc::new(AtomicBool::new(false));
-        upkeep.views(&config, &registry, &board, &elsewhere);
-        upkeep.renewal(&registry, &routes, bound.reissue);
+        take_over(bound.predecessor, bound.admin.file_owner()).await?;
         let handover = orders.handover.clone();
-        let upgrader = Arc::new(Upgrader::new(registry.clone(), handover, bound.assets, elsewhere));
-        let upgrade_drain = config.gateway.upgrade_drain;
+        let upgrader = Arc::new(Upgrader::new(registry.clone(), handover, bound.assets));
+        upkeep.views(&config, &registry, &board, upgrader.elsewhere());
+        upkeep.renewal(&registry, &routes, bound.reissue);
         let stopping = Arc::new(AtomicBool::new(false));
         let control = GatewayControl::new(ControlParts {
             addresses,
@@ -204,7 +219,6 @@ impl Running {
             upgrader: Arc::clone(&upgrader),
             tasks: tasks.clone(),
         });
-        let admin = tasks.child();
         let state = AdminState::new(Parts {
             registry: registry.clone(),
             table: routes,
@@ -214,26 +228,15 @@ impl Running {
             control: Arc::new(control),
             events,
         });
-        bound.admin.serve(state, &admin).map_err(AppError::Admin)?;
+        let api = Api::serve(bound.admin, state, tasks.child())?;
         drop(starting);
-        let writer = bound.writer;
-        Ok(Self {
-            registry,
-            writer,
-            stopping,
-            planes,
-            upkeep,
-            admin,
-            recorder,
-            upgrader,
-            upgrade_drain,
-        })
+        Ok(Self { registry, writer, stopping, planes, upkeep, api, recorder, upgrader })
     }
 
     async fn stop(mut self, now: &CancellationToken) {
         self.stopping.store(true, Ordering::Release);
         self.planes.drain_proxy(now).await;
-        finish("admin", &self.admin, ADMIN_GRACE).await;
+        finish("admin", &self.api.tasks, ADMIN_GRACE).await;
         self.planes.stop_dns().await;
         self.planes.finish_access_log().await;
         finish("recorder", &self.recorder, RECORDER_GRACE).await;
@@ -245,43 +248,6 @@ impl Running {
         self.registry.close().await;
         join(self.writer).await;
         self.upgrader.give_up();
-    }
-
-    /// Finishes what is open, after another process has taken over.
-    async fn leave(self, orders: &Orders) -> Result<(), AppError> {
-        let Self { registry, writer, mut planes, upkeep, admin, recorder, .. } = self;
-        self.stopping.store(true, Ordering::Release);
-        let rest = async {
-            // The answer to whoever asked for the upgrade is among them.
-            finish("admin", &admin, ADMIN_GRACE).await;
-            finish("recorder", &recorder, RECORDER_GRACE).await;
-            finish("upkeep", &upkeep.0, UPKEEP_GRACE).await;
-            registry.close().await;
-        };
-        let drained = async {
-            let leave = planes.leave(self.upgrade_drain, &orders.drain, &orders.now);
-            tokio::join!(rest, leave);
-            None
-        };
-        let lost = tokio::select! {
-            lost = drained => lost,
-            lost = successor_lost(&orders.handover) => lost,
-        };
-        planes.stop_dns().await;
-        planes.finish_access_log().await;
-        join(writer).await;
-        lost.map_or(Ok(()), |status| Err(AppError::Successor(status)))
-    }
-}
-
-/// Waits until the process that took over has ended: badly, so that whoever watches over this one
-/// is to start another at once, or because all of them were told to. Where somebody follows the main
-/// process, it may as well have given way to the next one.
-async fn successor_lost(handover: &Handover) -> Option<ExitStatus> {
-    match handover.successor_ended().await {
-        status if !status.success() => Some(status),
-        _ if Handover::is_followed() => std::future::pending().await,
-        _ => None,
     }
 }
 
@@ -311,8 +277,10 @@ impl Upkeep {
         self.until_stopped("renewal", renewing);
     }
 
-    /// Tries ports again that could not be bound; a service without its port is down.
-    fn tcp_ports(&self, ports: Option<&TcpPorts>, board: HealthBoard) -> HealthBoard {
+    /// Probes, and tries ports again that could not be bound; a service without its port is down.
+    fn prober(&self, prober: (Prober, HealthBoard), ports: Option<&TcpPorts>) -> HealthBoard {
+        let (prober, board) = prober;
+        prober.start(&self.0);
         if let Some(ports) = ports {
             self.until_stopped("tcp ports", ports.clone().keep_trying());
         }

@@ -259,7 +259,7 @@ impl Control for Whole {
 
     fn upgrade(
         &self,
-        _: Option<std::path::PathBuf>,
+        _: Option<PathBuf>,
         _: Duration,
     ) -> BoxFuture<'_, Result<Upgraded, ControlError>> {
         Box::pin(async { Err(ControlError::Conflict("another upgrade is under way".into())) })

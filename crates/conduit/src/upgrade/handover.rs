@@ -35,6 +35,8 @@ impl Program {
 pub struct Handover {
     pub(super) program: Option<Arc<Program>>,
     over: CancellationToken,
+    /// Nothing new is asked of this process any more.
+    aside: CancellationToken,
     successor: Arc<Mutex<Option<Arc<Successor>>>>,
 }
 
@@ -70,6 +72,16 @@ impl Handover {
 
     pub(super) fn set_successor(&self, successor: Option<Arc<Successor>>) {
         *self.successor.lock().unwrap_or_else(PoisonError::into_inner) = successor;
+    }
+
+    /// Says that whoever asks from now on asks the other process.
+    pub(crate) fn step_aside(&self) {
+        self.aside.cancel();
+    }
+
+    /// Waits until whoever asks next asks the other process.
+    pub(crate) async fn aside(&self) {
+        self.aside.cancelled().await;
     }
 
     pub(super) fn complete(&self) {

@@ -78,20 +78,20 @@ pub(crate) struct Upgrader {
 }
 
 impl Upgrader {
-    pub(crate) fn new(
-        registry: Registry,
-        handover: Handover,
-        assets: Assets,
-        elsewhere: Arc<AtomicBool>,
-    ) -> Self {
+    pub(crate) fn new(registry: Registry, handover: Handover, assets: Assets) -> Self {
         Self {
             registry,
             handover,
             assets: Mutex::new(Some(assets)),
             alone: tokio::sync::Mutex::new(()),
-            elsewhere,
+            elsewhere: Arc::default(),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the state is another process's, for the moment or for good.
+    pub(crate) fn elsewhere(&self) -> &Arc<AtomicBool> {
+        &self.elsewhere
     }
 
     /// Starts this program, or `binary`, and lets it take over within `limit`.
@@ -148,6 +148,11 @@ impl Upgrader {
                 Err(ControlError::Failed(reason))
             }
         }
+    }
+
+    /// Waits until the process that has taken over is the one that is asked.
+    pub(crate) async fn aside(&self) {
+        self.handover.aside().await;
     }
 
     /// Ends an upgrade that is under way, and lets no other one begin: a stop has begun.

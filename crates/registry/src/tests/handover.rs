@@ -35,8 +35,7 @@ async fn what_is_asked_meanwhile_is_granted_once_the_database_is_back() {
     let room = Room::new();
     room.register(vec![asked("a", "10.0.0.1:80")]).await.expect("granted");
     let paused = room.registry.pause(false).await.expect("paused");
-    let asking = room.register(vec![asked("b", "10.0.0.2:80")]);
-    let mut asking = std::pin::pin!(asking);
+    let mut asking = Box::pin(room.register(vec![asked("b", "10.0.0.2:80")]));
     tokio::select! {
         biased;
         _ = &mut asking => panic!("nothing is written meanwhile"),
@@ -44,7 +43,8 @@ async fn what_is_asked_meanwhile_is_granted_once_the_database_is_back() {
     }
     assert_eq!(room.registry.rows(false).await.expect("reads go on").len(), 1);
     paused.take_back().await.expect("taken back");
-    asking.await.expect("granted");
+    asking.as_mut().await.expect("granted");
+    drop(asking);
     let head = room.registry.head().load_full();
     assert_eq!(head.count, 3, "with the entry of the other one");
     let dir = room.close().await;
