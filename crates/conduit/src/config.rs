@@ -155,6 +155,25 @@ pub struct Proxy {
     pub access_log: bool,
     /// Proxies in front whose claims about clients are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What clients are held to.
+    pub limits: ProxyLimits,
+}
+
+/// What clients of the reverse proxy are held to, as far as it can be configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProxyLimits {
+    /// Connections open at once.
+    pub connections: usize,
+    /// Connections of one client; 0 is no limit.
+    pub connections_per_client: usize,
+    /// How long a connection without a request is kept.
+    pub idle_timeout: Duration,
+    /// How long a request's head may take.
+    pub head_timeout: Duration,
+    /// Bytes of a request's head.
+    pub head_size: u64,
+    /// Bytes per second that a request's body has to bring; 0 is no limit.
+    pub body_rate: u64,
 }
 
 /// Where services may be.

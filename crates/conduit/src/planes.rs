@@ -173,6 +173,20 @@ impl Planes {
 }
 
 impl Served<'_> {
+    fn limits(&self) -> Limits {
+        let given = &self.config.proxy.limits;
+        Limits {
+            connections_max: given.connections,
+            connections_per_client_max: given.connections_per_client,
+            drain: self.config.gateway.drain,
+            head: given.head_timeout,
+            idle: given.idle_timeout,
+            head_bytes_max: usize::try_from(given.head_size).unwrap_or(usize::MAX),
+            body_rate_min: given.body_rate,
+            ..Limits::default()
+        }
+    }
+
     fn proxy_settings(&self, access_log: AccessLog) -> Result<ProxySettings, AppError> {
         let resolver = || Arc::new(SniResolver::new(self.routes.clone()));
         let server = |_| conduit_tls::config::server_config(resolver()).map_err(AppError::Tls);
@@ -182,7 +196,7 @@ impl Served<'_> {
             trust_bundle: self.authority.map(|a| a.bundle_pem().to_owned().into()),
             trusted_proxies: self.config.proxy.trusted_proxies.clone(),
             connector: self.connector.clone(),
-            limits: Limits { drain: self.config.gateway.drain, ..Limits::default() },
+            limits: self.limits(),
             access_log,
             tcp: self.tcp.cloned(),
         })

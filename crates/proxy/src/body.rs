@@ -15,9 +15,11 @@ use hyper::body::Incoming;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::clocks::{Clock, Expired};
+use crate::connections::Receiving;
 use crate::exchange::Exchange;
 use crate::gate::body_limit::BodyLimit;
 use crate::gate::encode::Encoded;
+use crate::headers;
 use crate::streams::Events;
 
 /// What an upstream gets.
@@ -31,15 +33,19 @@ pub(crate) struct RequestBody {
     /// What ends a body that was never asked for.
     refused: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     limit: Option<Rc<BodyLimit>>,
+    /// Tells the connection that what is read from it is this.
+    _receiving: Option<Receiving>,
 }
 
 impl RequestBody {
     /// Passes a client's body on. Two-way streams are not clocked: in them, a client that says
     /// nothing may be listening.
     pub(crate) fn new(inner: Incoming, clock: &Rc<Clock>, is_clocked: bool) -> Self {
-        let inner = (!inner.is_end_stream()).then_some(inner);
-        let clock = Rc::clone(clock);
-        Self { inner, clock, is_clocked, held: None, refused: None, limit: None }
+        let whole = Self::empty(clock);
+        if inner.is_end_stream() {
+            return whole;
+        }
+        Self { inner: Some(inner), is_clocked, _receiving: clock.receives(), ..whole }
     }
 
     /// The same body, given up as soon as it is larger than this.
@@ -50,7 +56,15 @@ impl RequestBody {
     /// Nothing.
     pub(crate) fn empty(clock: &Rc<Clock>) -> Self {
         let clock = Rc::clone(clock);
-        Self { inner: None, clock, is_clocked: true, held: None, refused: None, limit: None }
+        Self {
+            inner: None,
+            clock,
+            is_clocked: true,
+            held: None,
+            refused: None,
+            limit: None,
+            _receiving: None,
+        }
     }
 
     /// Whether there is nothing to send.
@@ -110,9 +124,12 @@ impl Body for RequestBody {
         let Some(inner) = inner else {
             return Poll::Ready(None);
         };
-        let polled = Pin::new(inner).poll_frame(context);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => clock.sent(length(frame)),
+        let mut polled = Pin::new(inner).poll_frame(context);
+        match &mut polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                clock.sent(length(frame));
+                frame.trailers_mut().map(headers::receive_trailers);
+            }
             Poll::Ready(_) => clock.sent(0),
             Poll::Pending if *is_clocked => clock.client_sends(),
             Poll::Pending => {}
@@ -209,10 +226,11 @@ impl ResponseBody {
                 }
                 Poll::Pending
             }
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 if let (Some(events), Some(data)) = (&mut self.events, frame.data_ref()) {
                     events.passed(data);
                 }
+                frame.trailers_mut().map(headers::trailers_to_client);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => self.break_off(error, context),
@@ -323,6 +341,7 @@ impl BodyError {
         match self {
             Self::Broken(_) => "upstream_broken",
             Self::Encode(_) => "not_encoded",
+            Self::Expired(Expired::BodyRate(_)) => "body_too_slow",
             Self::Expired(Expired::Client(_)) => "client_timeout",
             Self::Expired(Expired::FirstByte(_)) => "first_byte_timeout",
             Self::Expired(Expired::Idle(_)) => "idle_timeout",
@@ -342,6 +361,7 @@ impl fmt::Display for BodyError {
         match self {
             Self::Broken(_) => f.write_str("the upstream broke off its answer"),
             Self::Encode(error) => write!(f, "the answer could not be encoded: {error}"),
+            Self::Expired(Expired::BodyRate(_)) => f.write_str("the request came too slowly"),
             Self::Expired(Expired::Client(after)) => {
                 write!(f, "the client took nothing for {} s", after.as_secs())
             }

@@ -13,6 +13,7 @@
 //! [`H2_UPSTREAM_CONNECTIONS_MAX`]: crate::limits::H2_UPSTREAM_CONNECTIONS_MAX
 //! [`UPSTREAM_IDLE_TIMEOUT`]: crate::limits::UPSTREAM_IDLE_TIMEOUT
 
+mod awaited;
 mod form;
 mod http2;
 mod lease;
@@ -36,7 +37,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::connect::{ConnectError, Connector, Opened, Place, Transport, Version, Versions};
 use crate::limits::BUFFER_BYTES_MAX;
+use crate::limits::hits::Hits;
 
+use self::awaited::Awaited;
 use self::http2::Shared;
 pub(crate) use self::lease::{Lease, Why};
 use self::opening::Opening;
@@ -48,17 +51,19 @@ pub(crate) struct Client {
     hasher: RandomState,
     closed: Rc<Cell<bool>>,
     connector: Connector,
+    hits: Hits,
     tasks: Tasks,
 }
 
 impl Client {
     /// An empty pool whose connections are driven by `tasks`.
-    pub(crate) fn new(connector: Connector, tasks: Tasks) -> Self {
+    pub(crate) fn new(connector: Connector, hits: Hits, tasks: Tasks) -> Self {
         Self {
             slots: RefCell::default(),
             hasher: RandomState::default(),
             closed: Rc::default(),
             connector,
+            hits,
             tasks,
         }
     }
@@ -125,6 +130,7 @@ impl Client {
         let place = slot.place().clone();
         match version {
             Version::Http1 => {
+                let (stream, head) = Awaited::new(stream, self.hits.clone());
                 let (sender, connection) = http1::Builder::new()
                     .max_buf_size(BUFFER_BYTES_MAX)
                     .handshake(TokioIo::new(stream))
@@ -135,10 +141,10 @@ impl Client {
                         tracing::debug!(%place, %error, "a connection to an upstream ended");
                     }
                 });
-                Ok(Lease::http1(slot, sender, 0))
+                Ok(Lease::http1(slot, sender, head, 0))
             }
             Version::Http2 => {
-                let shared = Shared::open(stream, place, &self.tasks);
+                let shared = Shared::open(stream, place, &self.hits, &self.tasks);
                 let shared = timeout_at(deadline, shared)
                     .await
                     .map_err(|_| ConnectError::TimedOut)?

@@ -4,6 +4,10 @@
 //! of the worker's last sweep; the sweep looks at all clocks and wakes the tasks of those that ran
 //! out. A request pays a few writes to cells.
 //!
+//! A body that trickles in is no progress either: the time in which it was the client that was waited
+//! for is added up, and has to bring a number of bytes. Where an upstream does not take what is there,
+//! that time stands still.
+//!
 //! **Invariant:** a clock never runs out early, and at most two sweeps ([`CLOCK_TICK`]) late. A
 //! response has no limit as a whole: a stream that moves lives for ever.
 
@@ -18,7 +22,8 @@ use slab::Slab;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::connections::Entry;
+use crate::connections::{Entry, Receiving};
+use crate::limits::hits::{Hits, Limit};
 use crate::limits::{CLIENT_TIMEOUT, CLOCK_TICK, CONTINUE_TIMEOUT};
 use crate::policy::Timeouts;
 
@@ -27,13 +32,24 @@ use crate::policy::Timeouts;
 pub(crate) struct Clocks {
     /// When the last sweep was: the time, as exactly as clocks need it.
     now: Cell<Instant>,
+    /// How long before it the one before was; no longer than a machine that slept would make it.
+    tick: Cell<Duration>,
     running: RefCell<Slab<Rc<Clock>>>,
+    /// Bytes per second that a body has to bring; 0 is no limit.
+    body_rate_min: u64,
+    hits: Hits,
 }
 
 impl Clocks {
     /// No request yet.
-    pub(crate) fn new() -> Rc<Self> {
-        Rc::new(Self { now: Cell::new(Instant::now()), running: RefCell::default() })
+    pub(crate) fn new(body_rate_min: u64, hits: Hits) -> Rc<Self> {
+        Rc::new(Self {
+            now: Cell::new(Instant::now()),
+            tick: Cell::default(),
+            running: RefCell::default(),
+            body_rate_min,
+            hits,
+        })
     }
 
     /// Starts the clock of a request that is served by the task of its connection (HTTP/1.1).
@@ -48,7 +64,8 @@ impl Clocks {
 
     /// Wakes the tasks of the requests whose clocks have run out.
     pub(crate) fn sweep(&self, now: Instant) {
-        self.now.set(now);
+        let before = self.now.replace(now);
+        self.tick.set(now.saturating_duration_since(before).min(2 * CLOCK_TICK));
         for (_, clock) in self.running.borrow().iter() {
             clock.judge(now);
         }
@@ -64,6 +81,8 @@ impl Clocks {
             answering: Cell::default(),
             expired: Cell::default(),
             bytes_in: Cell::default(),
+            waited: Cell::default(),
+            bytes_before: Cell::default(),
             task: RefCell::default(),
             go_on: RefCell::default(),
         });
@@ -105,6 +124,10 @@ pub(crate) struct Clock {
     answering: Cell<bool>,
     expired: Cell<Option<Expired>>,
     bytes_in: Cell<u64>,
+    /// How long the client was waited for since its body was last found to be fast enough.
+    waited: Cell<Duration>,
+    /// How many bytes had come by then.
+    bytes_before: Cell<u64>,
     task: RefCell<Option<Waker>>,
     /// Lets the body follow a request that asked whether it may.
     go_on: RefCell<Option<CancellationToken>>,
@@ -145,6 +168,8 @@ enum Waiting {
 /// Which clock ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expired {
+    /// The client's body brought fewer bytes per second than this.
+    BodyRate(u64),
     /// The client made no progress.
     Client(Duration),
     /// The upstream did not begin to answer.
@@ -173,6 +198,11 @@ impl Clock {
     pub(crate) fn is_given_up(&self) -> bool {
         let by_client = matches!(self.expired.get(), Some(Expired::Client(_)));
         by_client && self.waiting.get() == Waiting::ClientTakes
+    }
+
+    /// Its body is being read; over HTTP/1.1 the connection knows.
+    pub(crate) fn receives(&self) -> Option<Receiving> {
+        self.connection.as_ref().map(Entry::receives)
     }
 
     /// How many bytes of the request's body have come.
@@ -270,6 +300,9 @@ impl Clock {
         let Some(limit) = limit else { return };
         // What was noted may have happened up to a tick after the sweep it was noted with.
         if now.saturating_duration_since(self.since.get()) < limit + CLOCK_TICK {
+            if self.waiting.get() == Waiting::ClientSends && self.is_too_slow(limit) {
+                self.expire(Expired::BodyRate(self.book.body_rate_min));
+            }
             return;
         }
         if self.waiting.get() == Waiting::Continue {
@@ -278,7 +311,24 @@ impl Clock {
             }
             return;
         }
-        self.expired.set(Some(expired(limit)));
+        self.expire(expired(limit));
+    }
+
+    /// Whether the client was waited for so long in all, and has sent too little meanwhile.
+    fn is_too_slow(&self, window: Duration) -> bool {
+        let waited = self.waited.get() + self.book.tick.get();
+        self.waited.set(waited);
+        if waited < window + CLOCK_TICK {
+            return false;
+        }
+        self.waited.set(Duration::ZERO);
+        let bytes = self.bytes_in() - self.bytes_before.replace(self.bytes_in());
+        bytes < self.book.body_rate_min.saturating_mul(waited.as_secs())
+    }
+
+    fn expire(&self, expired: Expired) {
+        self.expired.set(Some(expired));
+        self.book.hits.count(expired.limit());
         match &self.connection {
             // hyper does not ask for more of a body that its client does not take, so nothing but
             // the end of the connection ends it.
@@ -289,6 +339,17 @@ impl Clock {
                     task.wake_by_ref();
                 }
             }
+        }
+    }
+}
+
+impl Expired {
+    fn limit(self) -> Limit {
+        match self {
+            Self::BodyRate(_) => Limit::BodyRate,
+            Self::Client(_) => Limit::ClientTime,
+            Self::FirstByte(_) => Limit::FirstByteTime,
+            Self::Idle(_) => Limit::UpstreamIdleTime,
         }
     }
 }
@@ -307,7 +368,7 @@ mod tests {
     /// What has run out after each of these many seconds of waiting.
     fn expiries(wait: impl Fn(&Clock), seconds: [u64; 3]) -> [Option<Expired>; 3] {
         seconds.map(|seconds| {
-            let book = Clocks::new();
+            let book = Clocks::new(240, Hits::default());
             let running = book.start_stream();
             running.clock().limit(&TIMEOUTS);
             wait(running.clock());
@@ -330,7 +391,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn progress_starts_a_clock_anew_and_asking_again_does_not() {
-        let book = Clocks::new();
+        let book = Clocks::new(240, Hits::default());
         let running = book.start_stream();
         let clock = running.clock();
         clock.limit(&TIMEOUTS);
@@ -360,7 +421,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_follows_also_when_the_upstream_does_not_say_so() {
-        let book = Clocks::new();
+        let book = Clocks::new(240, Hits::default());
         let running = book.start_stream();
         let go_on = CancellationToken::new();
         running.clock().asks(go_on.clone());
@@ -375,7 +436,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_whose_client_takes_nothing_ends() {
-        let book = Clocks::new();
+        let book = Clocks::new(240, Hits::default());
         let running = book.start_stream();
         let clock = running.clock();
         clock.client_takes();
@@ -385,5 +446,39 @@ mod tests {
         };
         tokio::join!(clock.drive(std::future::pending()), sweep);
         assert!(clock.is_given_up());
+    }
+
+    /// How many seconds a body lasts that brings so many bytes in each, when for so many of ten
+    /// seconds it is not the client that is waited for.
+    fn lasts(bytes: u64, seconds_not_waited: u64) -> Option<(u64, Expired)> {
+        let hits = Hits::default();
+        let book = Clocks::new(240, hits.clone());
+        let running = book.start_stream();
+        let clock = running.clock();
+        let start = book.now.get();
+        for second in 1..600 {
+            clock.sent(bytes);
+            if second % 10 >= seconds_not_waited {
+                clock.client_sends();
+            }
+            book.sweep(start + Duration::from_secs(second));
+            if let Some(expired) = clock.expired() {
+                assert_eq!(hits.of(Limit::BodyRate), 1);
+                return Some((second, expired));
+            }
+        }
+        None
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_ends_and_backpressure_is_not_held_against_it() {
+        let slow = Expired::BodyRate(240);
+        assert_eq!(lasts(1, 0), Some((61, slow)));
+        assert_eq!(lasts(239, 0), Some((61, slow)));
+        assert_eq!(lasts(240, 0), None);
+        // Half of the time the upstream takes nothing: what comes has twice the time to come.
+        assert_eq!(lasts(130, 5), None);
+        assert_eq!(lasts(110, 5), Some((125, slow)));
+        assert_eq!(lasts(1, 10), None);
     }
 }

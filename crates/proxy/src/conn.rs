@@ -23,10 +23,10 @@ use tokio_rustls::server::TlsStream;
 
 use crate::body::ResponseBody;
 use crate::connections::{Connection, Entry, Graceful};
+use crate::limits::hits::{Hits, Limit};
+use crate::limits::watched::Watched;
 use crate::limits::{
-    BUFFER_BYTES_MAX, H2_CONNECTION_WINDOW_BYTES, H2_HEAD_BYTES_MAX, H2_RESETS_PENDING_MAX,
-    H2_RESETS_PROVOKED_MAX, H2_SEND_BYTES_MAX, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
-    HANDSHAKE_TIMEOUT, HEAD_BYTES_MAX, HEADERS_MAX,
+    BUFFER_BYTES_MAX, H2_CONNECTION_WINDOW_BYTES, H2_SEND_BYTES_MAX, H2_STREAM_WINDOW_BYTES, Limits,
 };
 use crate::metered::Metered;
 use crate::service::{Entrance, Service};
@@ -40,9 +40,10 @@ pub(crate) async fn serve_http(
     peer: SocketAddr,
 ) {
     let connection = Rc::new(connection);
-    let stream = Metered::new(stream, connection.entry().written().clone());
-    let service = Service::new(worker, Rc::clone(&connection), Entrance::Http, peer.ip());
-    speak_http1(&connection, TokioIo::new(stream), Rc::new(service)).await;
+    let stream = Metered::new(stream, connection.entry().moved().clone());
+    let service =
+        Service::new(Rc::clone(&worker), Rc::clone(&connection), Entrance::Http, peer.ip());
+    speak_http1(&worker, &connection, TokioIo::new(stream), Rc::new(service)).await;
 }
 
 /// Does the handshake and serves a client until one side ends it.
@@ -53,8 +54,9 @@ pub(crate) async fn serve_https(
     peer: SocketAddr,
     acceptor: TlsAcceptor,
 ) {
-    let stream = Metered::new(stream, connection.entry().written().clone());
-    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+    let stream = Metered::new(stream, connection.entry().moved().clone());
+    let handshake =
+        tokio::time::timeout(worker.settings().limits.handshake, acceptor.accept(stream));
     let stream = match connection.until_cut(handshake).await {
         None => return,
         Some(Ok(Ok(stream))) => stream,
@@ -65,6 +67,7 @@ pub(crate) async fn serve_https(
         }
         Some(Err(_)) => {
             worker.metrics().handshake_failed();
+            worker.metrics().hits().count_by(Limit::HandshakeTime, peer.ip());
             tracing::debug!(%peer, "a TLS handshake took too long");
             return;
         }
@@ -75,14 +78,14 @@ pub(crate) async fn serve_https(
         return;
     };
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let tasks = worker.tasks().clone();
     let entrance = Entrance::Https { server_name };
-    let service = Service::new(worker, Rc::clone(&connection), entrance, peer.ip());
-    let io = TokioIo::new(stream);
+    let service = Service::new(Rc::clone(&worker), Rc::clone(&connection), entrance, peer.ip());
     if is_http2 {
-        speak_http2(&connection, io, Rc::new(service), tasks).await;
+        let (frames, hits) = (&worker.settings().limits.h2.frames, worker.metrics().hits());
+        let stream = Watched::client(stream, frames, peer.ip(), hits.clone());
+        speak_http2(&worker, &connection, TokioIo::new(stream), Rc::new(service)).await;
     } else {
-        speak_http1(&connection, io, Rc::new(service)).await;
+        speak_http1(&worker, &connection, TokioIo::new(stream), Rc::new(service)).await;
     }
 }
 
@@ -92,38 +95,42 @@ fn server_name(stream: &TlsStream<Metered<TcpStream>>) -> Option<Arc<str>> {
     Some(name.to_ascii_lowercase().into())
 }
 
-async fn speak_http1<I>(connection: &Connection, io: I, service: Rc<Service>)
+async fn speak_http1<I>(worker: &Worker, connection: &Connection, io: I, service: Rc<Service>)
 where
     I: Read + Write + Unpin + Send + 'static,
 {
     // No timer is given to hyper: the worker's sweep ends connections that finish no head. And no
     // `pipeline_flush`: with it, an answer to a bad head is never flushed when bytes follow it.
+    let limits = &worker.settings().limits;
+    connection.entry().expects_head();
     let speaking = http1::Builder::new()
         .half_close(false)
-        .max_headers(HEADERS_MAX)
-        .max_header_size(HEAD_BYTES_MAX)
+        .max_headers(limits.head_lines_max)
+        .max_header_size(limits.head_bytes_max)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(io, service_fn(move |request| answer(&service, request)))
         .with_upgrades();
-    log_end(connection.drive(speaking).await);
+    log_end(connection.drive(speaking).await, worker.metrics().hits());
 }
 
-async fn speak_http2<I>(connection: &Connection, io: I, service: Rc<Service>, tasks: Tasks)
+async fn speak_http2<I>(worker: &Worker, connection: &Connection, io: I, service: Rc<Service>)
 where
     I: Read + Write + Unpin + 'static,
 {
     let entry = Rc::clone(connection.entry());
+    let tasks = worker.tasks().clone();
+    let Limits { head_bytes_max, h2, .. } = worker.settings().limits;
     let speaking = http2::Builder::new(Streams { tasks, entry })
         .enable_connect_protocol()
-        .max_concurrent_streams(H2_STREAMS_MAX)
-        .max_header_list_size(H2_HEAD_BYTES_MAX)
-        .max_pending_accept_reset_streams(H2_RESETS_PENDING_MAX)
-        .max_local_error_reset_streams(H2_RESETS_PROVOKED_MAX)
+        .max_concurrent_streams(h2.streams_max)
+        .max_header_list_size(u32::try_from(head_bytes_max).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(h2.resets_pending_max)
+        .max_local_error_reset_streams(h2.resets_provoked_max)
         .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
         .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(H2_SEND_BYTES_MAX)
         .serve_connection(io, service_fn(move |request| answer_stream(&service, request)));
-    log_end(connection.drive(speaking).await);
+    log_end(connection.drive(speaking).await, worker.metrics().hits());
 }
 
 fn answer(
@@ -144,10 +151,15 @@ fn answer_stream(
     Rc::clone(service).serve(request, clock)
 }
 
-fn log_end(outcome: Option<Result<(), hyper::Error>>) {
+fn log_end(outcome: Option<Result<(), hyper::Error>>, hits: &Hits) {
     match outcome {
         Some(Ok(())) => {}
-        Some(Err(error)) => tracing::debug!(%error, "a client's connection broke"),
+        Some(Err(error)) => {
+            if error.is_parse_too_large() {
+                hits.count(Limit::HeadSize);
+            }
+            tracing::debug!(%error, "a client's connection broke");
+        }
         None => tracing::debug!("a client's connection was cut"),
     }
 }

@@ -16,12 +16,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::clocks::Clock;
+use crate::limits::admission::Admitted;
+use crate::limits::hits::{Hits, Limit};
 use crate::limits::{FRESH_GRACE, GOODBYE_TIMEOUT, PROGRESS_BYTES_MIN};
-use crate::metered::Written;
+use crate::metered::Moved;
 
 /// Everything open on one worker.
 #[derive(Debug, Default)]
@@ -45,6 +46,15 @@ enum Phase {
     Cut,
 }
 
+/// How long connections without a request in flight are kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadlines {
+    /// Without anything to do.
+    pub(crate) idle: Duration,
+    /// With a head that has begun and does not end.
+    pub(crate) head: Duration,
+}
+
 /// One open connection or tunnel, as the worker sees it.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -58,22 +68,28 @@ pub(crate) struct Entry {
     /// Whether a request was ever read from it.
     used: Cell<bool>,
     idle_since: Cell<Instant>,
-    written: Written,
-    /// How much of it the last sweep saw.
+    moved: Moved,
+    /// How much had been written at the last sweep.
     seen: Cell<u64>,
+    /// How much had been read when the last request ended, where more is the next one's head.
+    heads_after: Cell<Option<u64>>,
+    /// Bodies of requests that are being read, which may be after their responses ended.
+    bodies: Cell<u32>,
+    /// When a sweep first saw the head that is being read.
+    head_since: Cell<Option<Instant>>,
     told: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Connections {
     /// Enters a connection that was just accepted.
-    pub(crate) fn enter(self: &Rc<Self>, permit: OwnedSemaphorePermit) -> Connection {
-        self.add(Rc::new(permit), false)
+    pub(crate) fn enter(self: &Rc<Self>, admitted: Admitted) -> Connection {
+        self.add(Rc::new(admitted), false)
     }
 
     /// Enters a connection that is no HTTP: only the deadline of a stop ends it.
-    pub(crate) fn enter_tunnel(self: &Rc<Self>, permit: OwnedSemaphorePermit) -> Connection {
-        self.add(Rc::new(permit), true)
+    pub(crate) fn enter_tunnel(self: &Rc<Self>, admitted: Admitted) -> Connection {
+        self.add(Rc::new(admitted), true)
     }
 
     /// Lets everything go on, and tells clients that can be told without losing a request.
@@ -99,20 +115,30 @@ impl Connections {
         entries.values().map(count).sum()
     }
 
-    /// Ends connections that have been idle for `idle`, or do not end although they were told to.
-    pub(crate) fn sweep(&self, now: Instant, idle: Duration) {
+    /// Ends connections that have been idle for too long, or do not end although they were told to.
+    pub(crate) fn sweep(&self, now: Instant, deadlines: Deadlines, hits: &Hits) {
         for entry in self.entries.borrow().values() {
             if entry.is_tunnel || entry.active.get() + entry.held.get() > 0 {
                 continue;
             }
             entry.look_for_progress(now);
+            entry.look_for_head(now);
             let since = |at: Instant| now.saturating_duration_since(at);
+            if entry.head_since.get().is_some_and(|at| since(at) >= deadlines.head) {
+                hits.count(Limit::HeadTime);
+                entry.cut();
+                continue;
+            }
             let quiet = since(entry.idle_since.get());
             let draining = self.phase.get() >= Phase::Draining;
             let next = match entry.told.get() {
                 Some(at) if since(at) >= GOODBYE_TIMEOUT && quiet >= GOODBYE_TIMEOUT => Phase::Cut,
                 Some(_) => continue,
-                None if quiet >= idle || (draining && quiet >= FRESH_GRACE) => Phase::Draining,
+                None if quiet >= deadlines.idle => {
+                    hits.count(Limit::IdleTime);
+                    Phase::Draining
+                }
+                None if draining && quiet >= FRESH_GRACE => Phase::Draining,
                 None => continue,
             };
             entry.phase.set(next);
@@ -120,7 +146,7 @@ impl Connections {
         }
     }
 
-    fn add(self: &Rc<Self>, permit: Rc<OwnedSemaphorePermit>, is_tunnel: bool) -> Connection {
+    fn add(self: &Rc<Self>, admitted: Rc<Admitted>, is_tunnel: bool) -> Connection {
         let id = self.next.get();
         self.next.set(id + 1);
         let entry = Rc::new(Entry {
@@ -131,13 +157,16 @@ impl Connections {
             starting: RefCell::default(),
             used: Cell::new(false),
             idle_since: Cell::new(Instant::now()),
-            written: Written::default(),
+            moved: Moved::default(),
             seen: Cell::new(0),
+            heads_after: Cell::new(None),
+            bodies: Cell::new(0),
+            head_since: Cell::new(None),
             told: Cell::new(None),
             waker: RefCell::default(),
         });
         self.entries.borrow_mut().insert(id, Rc::clone(&entry));
-        Connection { id, book: Rc::clone(self), entry, permit }
+        Connection { id, book: Rc::clone(self), entry, admitted }
     }
 
     fn wake_all(&self) {
@@ -158,19 +187,45 @@ impl Entry {
     pub(crate) fn end(&self, now: Instant) {
         self.active.set(self.active.get().saturating_sub(1));
         self.idle_since.set(now);
+        if self.heads_after.get().is_some() {
+            self.expects_head();
+        }
     }
 
-    /// Where the bytes written to the client are counted.
-    pub(crate) fn written(&self) -> &Written {
-        &self.written
+    /// Where the bytes that move over the connection are counted.
+    pub(crate) fn moved(&self) -> &Moved {
+        &self.moved
+    }
+
+    /// From now on, what is read is a request's head, and nothing else is (HTTP/1.1).
+    pub(crate) fn expects_head(&self) {
+        self.heads_after.set(Some(self.moved.read()));
+        self.head_since.set(None);
     }
 
     /// A response that was handed over whole may still be on its way to a slow client: as long as it
     /// moves, the connection is not idle.
     fn look_for_progress(&self, now: Instant) {
-        let written = self.written.bytes();
+        let written = self.moved.written();
         if written - self.seen.replace(written) >= PROGRESS_BYTES_MIN {
             self.idle_since.set(now);
+        }
+    }
+
+    /// What is read until this is dropped is the body of a request.
+    pub(crate) fn receives(self: &Rc<Self>) -> Receiving {
+        self.bodies.set(self.bodies.get() + 1);
+        Receiving(Rc::clone(self))
+    }
+
+    /// A head that has begun and is not whole has been read in part.
+    fn look_for_head(&self, now: Instant) {
+        if self.bodies.get() > 0 {
+            return;
+        }
+        let has_begun = self.heads_after.get().is_some_and(|after| self.moved.read() > after);
+        if has_begun && self.head_since.get().is_none() {
+            self.head_since.set(Some(now));
         }
     }
 
@@ -209,6 +264,19 @@ impl Entry {
     }
 }
 
+/// The body of a request that is being read.
+#[derive(Debug)]
+pub(crate) struct Receiving(Rc<Entry>);
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.0.bodies.set(self.0.bodies.get().saturating_sub(1));
+        if self.0.heads_after.get().is_some() {
+            self.0.expects_head();
+        }
+    }
+}
+
 /// Keeps a connection that carries a tunnel, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Held(Rc<Entry>);
@@ -226,7 +294,7 @@ pub(crate) struct Connection {
     id: u64,
     book: Rc<Connections>,
     entry: Rc<Entry>,
-    permit: Rc<OwnedSemaphorePermit>,
+    admitted: Rc<Admitted>,
 }
 
 impl Connection {
@@ -235,9 +303,9 @@ impl Connection {
         &self.entry
     }
 
-    /// A place of its own for a tunnel that this connection becomes; it shares the permit.
+    /// A place of its own for a tunnel that this connection becomes; it shares the place in the total.
     pub(crate) fn tunnel(&self) -> Self {
-        self.book.add(Rc::clone(&self.permit), true)
+        self.book.add(Rc::clone(&self.admitted), true)
     }
 
     /// Runs something that only the deadline ends; `None` when it was cut.
@@ -314,13 +382,18 @@ pub(crate) trait Graceful: Future {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::io::AsyncWriteExt;
-    use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::limits::Limits;
+    use crate::limits::admission::Admission;
     use crate::metered::Metered;
+
+    impl From<Duration> for Deadlines {
+        fn from(idle: Duration) -> Self {
+            Self { idle, head: idle }
+        }
+    }
 
     const IDLE: Duration = Duration::from_secs(60);
 
@@ -342,8 +415,10 @@ mod tests {
     }
 
     fn entered(book: &Rc<Connections>) -> Connection {
-        let semaphore = Arc::new(Semaphore::new(1));
-        book.enter(semaphore.try_acquire_owned().expect("free"))
+        let admission = Admission::new(&Limits::default(), &[], Hits::default());
+        let room = admission.room_now().expect("room");
+        let client = std::net::IpAddr::from([127, 0, 0, 1]);
+        book.enter(admission.admit(room, client).expect("one of many"))
     }
 
     #[tokio::test(start_paused = true)]
@@ -354,10 +429,10 @@ mod tests {
         let drive = connection.drive(Fake(Rc::clone(&asked)));
         let sweep = async {
             tokio::task::yield_now().await;
-            book.sweep(Instant::now() + IDLE / 2, IDLE);
+            book.sweep(Instant::now() + IDLE / 2, IDLE.into(), &Hits::default());
             tokio::task::yield_now().await;
             assert!(!asked.get());
-            book.sweep(Instant::now() + IDLE, IDLE);
+            book.sweep(Instant::now() + IDLE, IDLE.into(), &Hits::default());
         };
         let (done, ()) = tokio::join!(drive, sweep);
         assert_eq!(done, Some(()));
@@ -388,7 +463,7 @@ mod tests {
     async fn a_connection_whose_client_still_takes_something_is_not_idle() {
         let book = Rc::new(Connections::default());
         let connection = entered(&book);
-        let mut socket = Metered::new(tokio::io::sink(), connection.entry().written().clone());
+        let mut socket = Metered::new(tokio::io::sink(), connection.entry().moved().clone());
         let start = Instant::now();
         for (bytes, halves, expected) in [
             (PROGRESS_BYTES_MIN, 3, Phase::Open),
@@ -398,7 +473,7 @@ mod tests {
         ] {
             let bytes = vec![0; usize::try_from(bytes).expect("small")];
             socket.write_all(&bytes).await.expect("a sink");
-            book.sweep(start + IDLE / 2 * halves, IDLE);
+            book.sweep(start + IDLE / 2 * halves, IDLE.into(), &Hits::default());
             assert_eq!(connection.entry.phase.get(), expected, "{halves}");
         }
     }
@@ -412,12 +487,47 @@ mod tests {
         let stop = async {
             tokio::task::yield_now().await;
             book.drain();
-            book.sweep(Instant::now() + IDLE * 10, IDLE);
+            book.sweep(Instant::now() + IDLE * 10, IDLE.into(), &Hits::default());
             assert_eq!(connection.entry.phase.get(), Phase::Open);
             tokio::task::yield_now().await;
             assert_eq!(book.cut(), 1);
         };
         let (done, ()) = tokio::join!(never, stop);
         assert_eq!(done, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_end_is_cut_and_a_body_is_no_head() {
+        use tokio::io::AsyncReadExt;
+        let book = Rc::new(Connections::default());
+        let connection = entered(&book);
+        let entry = connection.entry();
+        let mut socket = Metered::new(tokio::io::repeat(b'x'), entry.moved().clone());
+        let hits = Hits::default();
+        let deadlines = Deadlines { idle: IDLE * 10, head: Duration::from_secs(10) };
+        let start = Instant::now();
+        let mut seconds = 0;
+        let mut phase = |seconds_more: u64| {
+            seconds += seconds_more;
+            book.sweep(start + Duration::from_secs(seconds), deadlines, &hits);
+            entry.phase.get()
+        };
+        // The handshake.
+        socket.read_u64().await.expect("bytes");
+        entry.expects_head();
+        assert_eq!([phase(5), phase(20)], [Phase::Open; 2], "nothing of a head has come");
+        socket.read_u8().await.expect("a byte");
+        assert_eq!([phase(5), phase(5)], [Phase::Open; 2]);
+        entry.begin();
+        let receiving = entry.receives();
+        assert_eq!(phase(60), Phase::Open, "a request is in flight");
+        entry.end(Instant::now());
+        socket.read_u64().await.expect("bytes");
+        assert_eq!([phase(5), phase(60)], [Phase::Open; 2], "its body still comes");
+        drop(receiving);
+        assert_eq!([phase(5), phase(60)], [Phase::Open; 2], "and then nothing");
+        socket.read_u8().await.expect("a byte");
+        assert_eq!([phase(5), phase(5), phase(5)], [Phase::Open, Phase::Open, Phase::Cut]);
+        assert_eq!((hits.of(Limit::HeadTime), hits.of(Limit::IdleTime)), (1, 0));
     }
 }

@@ -158,7 +158,7 @@ impl Exchange {
     /// How it ended, for the counters.
     fn ending(&self) -> Ending {
         match self.clock().expired() {
-            Some(Expired::Client(_)) => Ending::ClientTimeout,
+            Some(Expired::BodyRate(_) | Expired::Client(_)) => Ending::ClientTimeout,
             Some(Expired::FirstByte(_)) => Ending::FirstByteTimeout,
             Some(Expired::Idle(_)) => Ending::IdleTimeout,
             // What ends with its connection was left by its client, unless the end was ours.

@@ -11,6 +11,7 @@ use conduit_core::name::ServiceName;
 use conduit_core::policy::Size;
 
 use crate::gate::access::refusal::Refusal;
+use crate::limits::hits::Limit;
 
 /// A request that no upstream answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub(crate) enum FailureKind {
     BodyBroken,
     /// The request's body is larger than the service takes.
     BodyTooLarge { max: Size },
+    /// The request's body brings fewer bytes per second than this.
+    BodyTooSlow { bytes: u64 },
     /// The client did not send the rest of its request.
     ClientTimeout { after: Duration },
     /// The upstream closed the connection before a response began.
@@ -66,8 +69,12 @@ pub(crate) enum FailureKind {
         /// Such as `connection refused`.
         reason: String,
     },
+    /// A request in a transfer coding that is not taken.
+    CodingRefused,
     /// The TCP handshake took longer than allowed.
     ConnectTimeout { service: ServiceName, after: Duration },
+    /// The request's head has too many lines.
+    HeadTooLarge { lines_max: usize },
     /// The operator has closed the service, and says this.
     Maintenance(Arc<str>),
     /// The upstream did not begin to answer.
@@ -90,6 +97,8 @@ pub(crate) enum FailureKind {
     Refused(Box<Refusal>),
     /// Every upstream has its fill, and so has the queue, or the wait in it was too long.
     Saturated { service: ServiceName, waited: Duration },
+    /// The request's path and query are too long.
+    TargetTooLong { max: usize },
     /// No route has this host.
     UnknownHost(String),
     /// TLS to the upstream failed.
@@ -110,11 +119,14 @@ impl FailureKind {
             Self::BadResponse(_) => "bad_response",
             Self::BodyBroken => "body_broken",
             Self::BodyTooLarge { .. } => "body_too_large",
+            Self::BodyTooSlow { .. } => "body_too_slow",
+            Self::HeadTooLarge { .. } => "head_too_large",
             Self::Maintenance(_) => "maintenance",
             Self::ClientTimeout { .. } => "client_timeout",
             Self::ClosedEarly(_) => "closed_early",
             Self::ConnectFailed { .. } => "connect_failed",
             Self::ConnectTimeout { .. } => "connect_timeout",
+            Self::CodingRefused => "coding_refused",
             Self::FirstByteTimeout { .. } => "first_byte_timeout",
             Self::MethodRefused => "method_refused",
             Self::Misdirected => "misdirected",
@@ -123,6 +135,7 @@ impl FailureKind {
             Self::PathRefused => "path_refused",
             Self::Refused(refusal) => refusal.word(),
             Self::Saturated { .. } => "saturated",
+            Self::TargetTooLong { .. } => "target_too_long",
             Self::UnknownHost(_) => "unknown_host",
             Self::UpstreamTls { .. } => "upstream_tls",
         }
@@ -143,6 +156,17 @@ impl FailureKind {
         }
     }
 
+    /// The limit that was reached here; those of clocks are counted where they run out.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::BodyTooLarge { .. } => Some(Limit::BodySize),
+            Self::HeadTooLarge { .. } => Some(Limit::HeadSize),
+            Self::Saturated { .. } => Some(Limit::Queue),
+            Self::TargetTooLong { .. } => Some(Limit::RequestLine),
+            _ => None,
+        }
+    }
+
     fn side(&self) -> Side {
         match self {
             Self::Refused(refusal) if refusal.is_ours() => Side::Upstream,
@@ -151,6 +175,9 @@ impl FailureKind {
             | Self::BadPath(_)
             | Self::BodyBroken
             | Self::BodyTooLarge { .. }
+            | Self::BodyTooSlow { .. }
+            | Self::HeadTooLarge { .. }
+            | Self::CodingRefused
             | Self::Maintenance(_)
             | Self::Refused(_)
             | Self::ClientTimeout { .. }
@@ -158,6 +185,7 @@ impl FailureKind {
             | Self::Misdirected
             | Self::OriginRefused
             | Self::PathRefused
+            | Self::TargetTooLong { .. }
             | Self::UnknownHost(_) => Side::Downstream,
             Self::BadResponse(_)
             | Self::ClosedEarly(_)
@@ -168,6 +196,12 @@ impl FailureKind {
             | Self::Saturated { .. }
             | Self::UpstreamTls { .. } => Side::Upstream,
         }
+    }
+
+    /// Whether a connection that carries one request at a time ends with the answer: where the
+    /// request ends is not to be believed, or what follows is not meant as HTTP (RFC 9110 §9.3.6).
+    pub(crate) fn ends_connection(&self) -> bool {
+        matches!(self, Self::CodingRefused | Self::MethodRefused)
     }
 
     fn retry(&self) -> Retry {
@@ -199,6 +233,9 @@ impl fmt::Display for FailureKind {
             Self::BodyTooLarge { max } => {
                 write!(f, "the request's body is larger than {max}, which is the limit here")
             }
+            Self::BodyTooSlow { bytes } => {
+                write!(f, "the request came too slowly; at least {bytes} bytes per second are due")
+            }
             Self::ClientTimeout { after } => {
                 write!(f, "nothing more of the request came for {} s", after.as_secs())
             }
@@ -211,6 +248,9 @@ impl fmt::Display for FailureKind {
             Self::ConnectTimeout { service, after } => {
                 write!(f, "no connection to an upstream of {service} within {} s", after.as_secs())
             }
+            Self::CodingRefused => f.write_str(
+                "the request's transfer coding is not served here; send it plain or chunked",
+            ),
             Self::Maintenance(text) if text.is_empty() => {
                 f.write_str("this service is closed for maintenance")
             }
@@ -221,6 +261,9 @@ impl fmt::Display for FailureKind {
                  timeouts.first_byte sets this",
                 after.as_secs()
             ),
+            Self::HeadTooLarge { lines_max } => {
+                write!(f, "the request has more than {lines_max} header lines")
+            }
             Self::MethodRefused => f.write_str("this method is not served here"),
             Self::Misdirected => {
                 f.write_str("this connection was opened for another service; open a new one")
@@ -240,6 +283,9 @@ impl fmt::Display for FailureKind {
             Self::Saturated { service, waited } => {
                 let waited = waited.as_secs();
                 write!(f, "every upstream of {service} was busy for {waited} s")
+            }
+            Self::TargetTooLong { max } => {
+                write!(f, "the path and query are longer than {max} bytes; send them in a body")
             }
             Self::UnknownHost(host) => write!(f, "no service has the host {host}"),
             Self::UpstreamTls { service, reason } => {

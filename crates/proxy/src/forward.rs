@@ -102,6 +102,7 @@ pub(crate) async fn forward(
 
 fn expired(expired: Expired, route: &Route) -> Failure {
     match expired {
+        Expired::BodyRate(bytes) => FailureKind::BodyTooSlow { bytes },
         Expired::Client(after) => FailureKind::ClientTimeout { after },
         Expired::FirstByte(after) | Expired::Idle(after) => {
             FailureKind::FirstByteTimeout { service: route.service.clone(), after }

@@ -3,10 +3,12 @@
 //! **Invariant:** every target states a property; not panicking is the least of them.
 
 mod decisions;
+mod passage;
 mod request;
 mod streams;
 
 pub use decisions::{probe_response, route_lookup, sni_hello};
+pub use passage::client_stream;
 pub use request::{forwarded_header, host_parse, request_head};
 pub use streams::{proxy_header, stream_hello};
 
@@ -21,6 +23,7 @@ mod tests {
 
     #[test]
     fn seeds_hold() {
+        replay("client_stream", client_stream);
         replay("forwarded_header", forwarded_header);
         replay("host_parse", host_parse);
         replay("probe_response", probe_response);

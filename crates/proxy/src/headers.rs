@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use conduit_core::policy::HostPolicy;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::framing::{self, OtherCoding};
 use crate::limits::REQUEST_ID_BYTES_MAX;
 use crate::upstream::{Upstream, own_host};
 
@@ -88,6 +89,7 @@ pub(crate) fn receive(
 ) {
     let trailers = wants_trailers(headers);
     strip(headers);
+    remove(headers, &OF_REQUESTS);
     claims::drop_claims(headers, trusted);
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -154,6 +156,7 @@ pub(crate) fn set_host(headers: &mut HeaderMap, field: &HostField, upstream: &Up
 /// without what it claims.
 pub(crate) fn drop_for_question(headers: &mut HeaderMap) {
     strip(headers);
+    remove(headers, &OF_REQUESTS);
     claims::drop_claims(headers, false);
 }
 
@@ -175,8 +178,35 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Turns an upstream's head into what the client gets.
-pub(crate) fn to_client(headers: &mut HeaderMap) {
+pub(crate) fn to_client(headers: &mut HeaderMap) -> Result<(), OtherCoding> {
+    let judged = framing::of_response(headers);
     strip(headers);
+    judged
+}
+
+/// Takes from a client's trailers what they may not say (RFC 9110 §6.5.1): an upstream may take them
+/// for fields of the head, which was judged without them.
+pub(crate) fn receive_trailers(trailers: &mut HeaderMap) {
+    strip(trailers);
+    remove(trailers, &OF_REQUESTS);
+    remove(trailers, &OF_HEADS);
+    claims::drop_claims(trailers, false);
+}
+
+/// The same for an upstream's.
+pub(crate) fn trailers_to_client(trailers: &mut HeaderMap) {
+    strip(trailers);
+    remove(trailers, &OF_HEADS);
+}
+
+/// Whether an upstream switches to something that `asked` names (RFC 9110 §7.8).
+pub(crate) fn is_asked_for(asked: &HeaderValue, headers: &HeaderMap) -> bool {
+    let members = |value: &HeaderValue| {
+        let members = value.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii);
+        members.map(<[u8]>::to_ascii_lowercase).collect::<Vec<_>>()
+    };
+    let asked = members(asked);
+    headers.get_all(header::UPGRADE).iter().flat_map(members).all(|one| asked.contains(&one))
 }
 
 /// The protocol that a request or a response switches to, when it does.
@@ -219,7 +249,11 @@ fn strip(headers: &mut HeaderMap) {
         }
         headers.remove(header::CONNECTION);
     }
-    for name in &HOP_BY_HOP {
+    remove(headers, &HOP_BY_HOP);
+}
+
+fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
         headers.remove(name);
     }
 }
@@ -255,15 +289,32 @@ fn forwarded(client: &Client, host: &HeaderValue) -> HeaderValue {
 }
 
 /// Fields that end at this hop even when `Connection` does not list them.
-const HOP_BY_HOP: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 5] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
     header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
+];
+/// Those that only requests have.
+const OF_REQUESTS: [HeaderName; 3] =
+    [HeaderName::from_static("http2-settings"), header::PROXY_AUTHORIZATION, header::TE];
+/// Fields that say how a message is framed, routed, authorised or read, and so belong in its head.
+const OF_HEADS: [HeaderName; 14] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::EXPECT,
+    header::HOST,
+    header::MAX_FORWARDS,
+    header::RANGE,
+    header::SET_COOKIE,
+    header::TE,
+    header::TRAILER,
 ];
 /// Fields that a client cannot have removed by listing them: the framing stays ours.
 const KEPT: [HeaderName; 2] = [header::CONTENT_LENGTH, header::HOST];

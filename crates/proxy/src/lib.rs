@@ -35,6 +35,7 @@ mod cookie;
 mod exchange;
 mod failure;
 mod forward;
+mod framing;
 mod gate;
 mod headers;
 pub mod limits;

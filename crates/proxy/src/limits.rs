@@ -1,40 +1,108 @@
 //! Every bound of the request path, with its unit.
 //!
-//! What an operator may want to change is in [`Limits`]; the rest are constants.
+//! What clients are held to is one value, [`Limits`], whatever they speak; a few of its parts can be
+//! configured. The rest are constants. What was reached is counted in [`hits`].
 //!
 //! **Invariant:** nothing on the request path waits, grows or repeats without a bound named here,
 //! except the duration of a response and of a tunnel, which streams need to be without one.
 
+pub(crate) mod admission;
+pub(crate) mod flood;
+mod frames;
+pub(crate) mod hits;
+pub(crate) mod watched;
+
 use std::time::Duration;
 
-/// The bounds that a configuration can change.
+pub use self::flood::{FrameBudget, FrameBudgets};
+
+/// What clients are held to, in every protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Connections that may be open at once, over all workers; more wait in the listen queue.
     pub connections_max: usize,
+    /// How many of them may be of one client: an address, or a /64 of IPv6; more are closed. 0 is no
+    /// limit. Trusted proxies have none.
+    pub connections_per_client_max: usize,
     /// How long requests in flight may go on after stopping began.
     pub drain: Duration,
+    /// From the accepted connection to the end of the TLS handshake.
+    pub handshake: Duration,
+    /// From the first byte of a request's head to its last, over HTTP/1.1. Over HTTP/2 a head that is
+    /// not whole is no request, and `idle` ends its connection.
+    pub head: Duration,
     /// How long a connection without a request in flight is kept.
     pub idle: Duration,
+    /// Bytes of a request's head; longer ones get 431.
+    pub head_bytes_max: usize,
+    /// Lines of a head; more get 431.
+    pub head_lines_max: usize,
+    /// Bytes of a request's path and query; longer ones get 414.
+    pub target_bytes_max: usize,
+    /// Bytes per second that a request's body has to bring, while it is the client that is waited
+    /// for; 0 is no limit.
+    pub body_rate_min: u64,
+    /// Over HTTP/2.
+    pub h2: Http2Limits,
+}
+
+/// What clients are held to over HTTP/2, beside the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http2Limits {
+    /// Requests in flight per connection.
+    pub streams_max: u32,
+    /// Streams that were reset before anything accepted them, per connection (CVE-2023-44487).
+    pub resets_pending_max: usize,
+    /// Resets that a client may provoke from us, per connection (CVE-2025-8671).
+    pub resets_provoked_max: usize,
+    /// Frames per connection.
+    pub frames: FrameBudgets,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections_max: CONNECTIONS_MAX, drain: DRAIN_TIMEOUT, idle: IDLE_TIMEOUT }
+        Self {
+            connections_max: CONNECTIONS_MAX,
+            connections_per_client_max: CONNECTIONS_PER_CLIENT_MAX,
+            drain: DRAIN_TIMEOUT,
+            handshake: HANDSHAKE_TIMEOUT,
+            head: HEAD_TIMEOUT,
+            idle: IDLE_TIMEOUT,
+            head_bytes_max: HEAD_BYTES_MAX,
+            head_lines_max: HEAD_LINES_MAX,
+            target_bytes_max: TARGET_BYTES_MAX,
+            body_rate_min: BODY_RATE_MIN,
+            h2: Http2Limits {
+                streams_max: H2_STREAMS_MAX,
+                resets_pending_max: H2_RESETS_PENDING_MAX,
+                resets_provoked_max: H2_RESETS_PROVOKED_MAX,
+                frames: CLIENT_FRAMES,
+            },
+        }
     }
 }
 
 /// Connections open at once, over all workers.
 pub const CONNECTIONS_MAX: usize = 20_000;
+/// Connections of one client: a quarter, so that it takes several to keep everybody else out, and
+/// everybody behind one address still fits.
+pub const CONNECTIONS_PER_CLIENT_MAX: usize = CONNECTIONS_MAX / 4;
 /// What requests in flight get after stopping began.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// Closes a connection that asks nothing, or takes this long to finish a request's head.
+/// Closes a connection that asks nothing.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// For connecting to an upstream, TLS included. The time to its first byte has no bound here: a busy inference
 /// engine may take minutes. Bounds per service come with their own configuration.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the accepted connection to the end of the TLS handshake.
-pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a request's head: heads fit in a few packets, and Apache gives as much (20 s, mod_reqtimeout).
+/// Looked at by the sweep, so it may be one [`SWEEP_INTERVAL`] late.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same as an idle connection gets while few more connections are possible.
+pub(crate) const SCARCE_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes per second of a request's body: Kestrel's default, half of Apache's.
+pub const BODY_RATE_MIN: u64 = 240;
 /// How often the clocks of requests are looked at. A clock runs out at most two of these late.
 pub(crate) const CLOCK_TICK: Duration = Duration::from_secs(1);
 /// How long a client may take nothing of a response that is there, or send nothing of a body that it
@@ -75,20 +143,46 @@ pub(crate) const KEEPALIVE_TRIES_MAX: u32 = 4;
 
 /// Clients that wait to be accepted, per listening socket.
 pub(crate) const BACKLOG: i32 = 1_024;
-/// A request's head, over HTTP/1.1; longer ones get 431.
-pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1_024;
-/// Lines in a head, over HTTP/1.1; more get 431.
-pub(crate) const HEADERS_MAX: usize = 128;
-/// A request's head, over HTTP/2.
-pub(crate) const H2_HEAD_BYTES_MAX: u32 = 64 * 1_024;
+/// A request's head, as it is over HTTP/1.1 and unpacked over HTTP/2; longer ones get 431.
+pub const HEAD_BYTES_MAX: usize = 64 * 1_024;
+/// Lines in a head; more get 431.
+pub const HEAD_LINES_MAX: usize = 128;
+/// A request's path and query; longer ones get 414. Twice what RFC 9112 §3 asks for, and what others
+/// take.
+pub const TARGET_BYTES_MAX: usize = 16 * 1_024;
+/// The head of an upstream's answer over HTTP/2.
+pub(crate) const H2_UPSTREAM_HEAD_BYTES_MAX: u32 = 64 * 1_024;
+/// What an upstream over HTTP/1.1 may send without the head of its answer being whole: 1xx answers
+/// in any number, and the largest head with the body that comes along.
+pub(crate) const UPSTREAM_HEAD_BYTES_MAX: usize = 3 * BUFFER_BYTES_MAX;
 /// What is read or queued per HTTP/1.1 connection at once.
-pub(crate) const BUFFER_BYTES_MAX: usize = 128 * 1_024;
+pub const BUFFER_BYTES_MAX: usize = 128 * 1_024;
 /// Requests in flight per HTTP/2 connection.
-pub(crate) const H2_STREAMS_MAX: u32 = 256;
+pub const H2_STREAMS_MAX: u32 = 256;
 /// Streams that were reset before anything accepted them, per connection (CVE-2023-44487).
-pub(crate) const H2_RESETS_PENDING_MAX: usize = 20;
-/// Resets that a client may provoke from us, per connection (CVE-2025-8671).
-pub(crate) const H2_RESETS_PROVOKED_MAX: usize = 1_024;
+pub const H2_RESETS_PENDING_MAX: usize = 20;
+/// Resets that a client may provoke from us, per connection (CVE-2025-8671), as in Sōzu.
+pub const H2_RESETS_PROVOKED_MAX: usize = 500;
+/// Frames of clients per second and connection. PING and SETTINGS as in Sōzu; a page that is left may
+/// give up all its streams at once, beside Sōzu's 100; a client that takes much may ask much.
+pub const CLIENT_FRAMES: FrameBudgets = FrameBudgets {
+    headers: FrameBudget { per_second: u32::MAX, bytes_per_more: 0 },
+    priority: FrameBudget { per_second: 2 * H2_STREAMS_MAX, bytes_per_more: 0 },
+    reset: FrameBudget { per_second: H2_STREAMS_MAX + 100, bytes_per_more: 0 },
+    settings: FrameBudget { per_second: 50, bytes_per_more: 0 },
+    // Clients of gRPC measure a download with one in each round trip.
+    ping: FrameBudget { per_second: 100, bytes_per_more: 1_024 },
+    // Two for each DATA frame, however small.
+    window_update: FrameBudget { per_second: 1_000, bytes_per_more: 8 },
+    other: FrameBudget { per_second: 100, bytes_per_more: 0 },
+};
+/// Frames of upstreams per second and connection. They answer: what is sent to them is what they may
+/// send, and 1xx answers beside.
+pub(crate) const UPSTREAM_FRAMES: FrameBudgets = FrameBudgets {
+    headers: FrameBudget { per_second: 1_000, bytes_per_more: 8 },
+    reset: FrameBudget { per_second: 1_000, bytes_per_more: 8 },
+    ..CLIENT_FRAMES
+};
 /// What a client may send ahead per stream.
 pub(crate) const H2_STREAM_WINDOW_BYTES: u32 = 256 * 1_024;
 /// What a client may send ahead per connection.

@@ -1,7 +1,8 @@
-//! A client's socket that counts what is written to it.
+//! A client's socket that counts what is read from it and written to it.
 //!
 //! When the last response of a connection was handed over, much of it may still wait for a slow
-//! client in hyper's buffers. Only the socket knows whether that moves.
+//! client in hyper's buffers. Only the socket knows whether that moves, and whether a head has begun
+//! that hyper waits for.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,40 +12,55 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How many bytes were written to a connection.
+/// How many bytes moved over a connection.
 ///
 /// **Invariant:** only the task of the connection adds; hyper wants sockets that could move between
 /// threads, which is why it is atomic.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Written(Arc<AtomicU64>);
+pub(crate) struct Moved(Arc<Bytes>);
 
-impl Written {
-    /// All bytes so far.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+#[derive(Debug, Default)]
+struct Bytes {
+    read: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Moved {
+    /// All bytes from the client so far.
+    pub(crate) fn read(&self) -> u64 {
+        self.0.read.load(Ordering::Relaxed)
     }
 
-    fn add(&self, bytes: usize) {
-        self.0.store(self.bytes() + bytes as u64, Ordering::Relaxed);
+    /// All bytes to the client so far.
+    pub(crate) fn written(&self) -> u64 {
+        self.0.written.load(Ordering::Relaxed)
+    }
+
+    fn add_read(&self, bytes: usize) {
+        self.0.read.store(self.read() + bytes as u64, Ordering::Relaxed);
+    }
+
+    fn add_written(&self, bytes: usize) {
+        self.0.written.store(self.written() + bytes as u64, Ordering::Relaxed);
     }
 }
 
-/// A stream whose written bytes are counted.
+/// A stream whose bytes are counted.
 #[derive(Debug)]
 pub(crate) struct Metered<S> {
     stream: S,
-    written: Written,
+    moved: Moved,
 }
 
 impl<S> Metered<S> {
-    /// Counts what is written to `stream` into `written`.
-    pub(crate) fn new(stream: S, written: Written) -> Self {
-        Self { stream, written }
+    /// Counts what moves over `stream` into `moved`.
+    pub(crate) fn new(stream: S, moved: Moved) -> Self {
+        Self { stream, moved }
     }
 
     fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = &written {
-            self.written.add(*bytes);
+            self.moved.add_written(*bytes);
         }
         written
     }
@@ -56,7 +72,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.moved.add_read(buffer.filled().len() - before);
+        polled
     }
 }
 

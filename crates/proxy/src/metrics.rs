@@ -25,6 +25,7 @@ use prometheus_client::registry::Registry;
 pub(crate) use self::counters::{Ending, Queued, ServiceCounters};
 use self::scrape::Scrape;
 use self::upstreams::States;
+use crate::limits::hits::Hits;
 use crate::table::RouteTable;
 use crate::tcp::counters::Refusals;
 
@@ -42,6 +43,7 @@ struct Inner {
     cut: AtomicU64,
     refused: AtomicU64,
     streams_refused: Refusals,
+    hits: Hits,
 }
 
 type Shard = Mutex<HashMap<ServiceName, Arc<ServiceCounters>, RandomState>>;
@@ -72,6 +74,11 @@ impl ProxyMetrics {
     /// How many connections are open, over all workers.
     pub fn connections_open(&self) -> u64 {
         self.0.connections_open.load(Ordering::Relaxed)
+    }
+
+    /// Where limits that were reached are counted.
+    pub(crate) fn hits(&self) -> &Hits {
+        &self.0.hits
     }
 
     /// How many requests and tunnels were cut at the deadline of a stop.
@@ -136,6 +143,11 @@ impl WorkerMetrics {
     /// A request that reached no service: a bad host, an unknown one, a redirect.
     pub(crate) fn request_refused(&self) {
         self.all.0.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Limits that were reached.
+    pub(crate) fn hits(&self) -> &Hits {
+        self.all.hits()
     }
 
     /// Connections of byte streams that reached no service.

@@ -40,7 +40,9 @@ fn advice(kind: &FailureKind) -> &'static str {
             "This service lets in only those its operator names. If that should be you, ask the \
              operator."
         }
-        FailureKind::BadPath(_) => "Check the address in the browser.",
+        FailureKind::BadPath(_) | FailureKind::TargetTooLong { .. } => {
+            "Check the address in the browser."
+        }
         FailureKind::BodyBroken => "Check the connection, and send it again.",
         FailureKind::BodyTooLarge { .. } => "Send something smaller, or ask the operator.",
         FailureKind::Maintenance(_) => "Try again later.",
@@ -49,7 +51,9 @@ fn advice(kind: &FailureKind) -> &'static str {
             "Try again. If it stays like this, the program behind the service needs a look: its own \
              log says more."
         }
-        FailureKind::ClientTimeout { .. } => "Check the connection, and send it again.",
+        FailureKind::BodyTooSlow { .. } | FailureKind::ClientTimeout { .. } => {
+            "Check the connection, and send it again."
+        }
         FailureKind::ConnectFailed { .. }
         | FailureKind::ConnectTimeout { .. }
         | FailureKind::NoUpstream { .. }
@@ -61,7 +65,13 @@ fn advice(kind: &FailureKind) -> &'static str {
         FailureKind::FirstByteTimeout { .. } | FailureKind::Saturated { .. } => {
             "The program behind the service is busy, or stuck. Try again later."
         }
-        FailureKind::MethodRefused => "Nothing can be done in a browser about this.",
+        FailureKind::HeadTooLarge { .. } => {
+            "Remove this site's cookies, and load the page again. If it stays like this, tell the \
+             operator."
+        }
+        FailureKind::CodingRefused | FailureKind::MethodRefused => {
+            "Nothing can be done in a browser about this."
+        }
         FailureKind::Misdirected => "Load the page again.",
         FailureKind::UnknownHost(_) => {
             "Check the name in the address. If it is right, the service is not registered, or no \

@@ -176,10 +176,14 @@ fn status_of(kind: &FailureKind) -> StatusCode {
         | FailureKind::ConnectFailed { .. }
         | FailureKind::UpstreamTls { .. } => StatusCode::BAD_GATEWAY,
         FailureKind::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        FailureKind::ClientTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
+        FailureKind::BodyTooSlow { .. } | FailureKind::ClientTimeout { .. } => {
+            StatusCode::REQUEST_TIMEOUT
+        }
+        FailureKind::CodingRefused => StatusCode::NOT_IMPLEMENTED,
         FailureKind::ConnectTimeout { .. } | FailureKind::FirstByteTimeout { .. } => {
             StatusCode::GATEWAY_TIMEOUT
         }
+        FailureKind::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         FailureKind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
         FailureKind::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         FailureKind::Maintenance(_)
@@ -187,6 +191,7 @@ fn status_of(kind: &FailureKind) -> StatusCode {
         | FailureKind::Saturated { .. } => StatusCode::SERVICE_UNAVAILABLE,
         FailureKind::PathRefused | FailureKind::UnknownHost(_) => StatusCode::NOT_FOUND,
         FailureKind::Refused(refusal) => refusal.status(),
+        FailureKind::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::connections::{Connection, Entry};
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
+use crate::framing::{self, OtherCoding};
 use crate::gate::Pass;
 use crate::headers::{self, X_REQUEST_ID, told};
 use crate::pool::Wish;
@@ -126,14 +127,21 @@ impl Service {
         let line = Line::begin(&request, client.address(), log);
         let mut exchange = Exchange::begin(self.connection.entry(), clock, line);
         let mut asker = Asker::of(&request);
-        let version = request.version();
+        let is_http1 = request.version() < Version::HTTP_2;
         let mut response = match self.answer(request, client, &mut asker, &mut exchange).await {
             Ok(response) => response,
-            Err(failure) => self.refuse(&failure, &mut asker, &mut exchange),
+            Err(failure) => {
+                let mut response = self.refuse(&failure, &mut asker, &mut exchange);
+                if is_http1 && failure.kind.ends_connection() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
+                response
+            }
         };
         exchange.answered(response.status().as_u16());
-        if self.connection.is_leaving() {
-            send_elsewhere(version, &mut response);
+        if is_http1 && self.connection.is_leaving() {
+            send_elsewhere(&mut response);
         }
         response.body_mut().track(exchange);
         Ok(response)
@@ -148,6 +156,9 @@ impl Service {
     ) -> Response<ResponseBody> {
         if let Some(line) = exchange.line() {
             line.set_error(failure.kind.word());
+        }
+        if let Some(limit) = failure.kind.limit() {
+            self.worker.metrics().hits().count(limit);
         }
         tracing::debug!(side = ?failure.side, "{}", failure.kind);
         let id = asker.id(|number| {
@@ -174,10 +185,15 @@ impl Service {
             Ok(Decision::Forward(route)) => {
                 exchange.routed(self.worker.metrics().service(&route.service));
                 exchange.clock().limit(&route.policy.timeouts);
+                decide::judge_target(request.method(), request.uri())?;
                 asker.set_preset(route.asked.preset);
                 let switch = Switch::of(&mut request);
                 if switch.is_none() && request.method() == Method::CONNECT {
                     return Err(FailureKind::MethodRefused.into());
+                }
+                let is_unsized = request.body().size_hint().exact().is_none();
+                if is_unsized && framing::judge_coding(request.headers()).is_err() {
+                    return Err(FailureKind::CodingRefused.into());
                 }
                 let asks =
                     !request.body().is_end_stream() && headers::expects_continue(request.headers());
@@ -237,7 +253,7 @@ impl Service {
             // To a client that asked for a tunnel, any success would be one (RFC 9110 §9.3.6).
             return Err(FailureKind::BadResponse(route.service.clone()).into());
         } else {
-            incoming(answer, exchange)
+            incoming(route, answer, exchange)?
         };
         if let Some(cookie) = cookie {
             response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -273,18 +289,27 @@ impl Service {
 }
 
 /// Has a client over HTTP/1.1 send its next request on another connection.
-fn send_elsewhere(version: Version, response: &mut Response<ResponseBody>) {
-    if version < Version::HTTP_2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+fn send_elsewhere(response: &mut Response<ResponseBody>) {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
 }
 
 /// Passes an upstream's response on.
-fn incoming(answer: Answer, exchange: &mut Exchange) -> Response<ResponseBody> {
+fn incoming(
+    route: &Route,
+    answer: Answer,
+    exchange: &mut Exchange,
+) -> Result<Response<ResponseBody>, Failure> {
     let (mut parts, body) = answer.response.into_parts();
+    let judged = headers::to_client(&mut parts.headers);
+    judged.map_err(|OtherCoding| FailureKind::BadResponse(route.service.clone()))?;
     exchange.answered_by(answer.lease, answer.seat, parts.status);
-    headers::to_client(&mut parts.headers);
+    if parts.status == StatusCode::NO_CONTENT {
+        // RFC 9110 §8.6.
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
     let events = streams::is_stream(&parts.headers).then(|| {
         streams::pass_at_once(&mut parts.headers);
         Events::of(&parts.headers)
@@ -292,5 +317,5 @@ fn incoming(answer: Answer, exchange: &mut Exchange) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::upstream(body, events.flatten()));
     *response.status_mut() = parts.status;
     *response.headers_mut() = parts.headers;
-    response
+    Ok(response)
 }

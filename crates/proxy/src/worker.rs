@@ -14,7 +14,7 @@ use conduit_core::tasks::Tasks;
 use http::HeaderValue;
 use ipnet::IpNet;
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
@@ -31,11 +31,14 @@ use crate::access_log::AccessLog;
 use crate::client::Client;
 use crate::clocks::Clocks;
 use crate::connect::Connector;
-use crate::connections::Connections;
+use crate::connections::{Connections, Deadlines};
 use crate::error::ProxyError;
 use crate::gate::access::ask::Kept;
 use crate::gate::compress::Compression;
-use crate::limits::{CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SWEEP_INTERVAL};
+use crate::limits::admission::Admission;
+use crate::limits::{
+    CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SCARCE_IDLE_TIMEOUT, SWEEP_INTERVAL,
+};
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
 use crate::table::RouteTable;
@@ -93,7 +96,8 @@ impl Proxy {
         if settings.tls.is_none() && !listeners.https_addresses().is_empty() {
             return Err(ProxyError::TlsMissing);
         }
-        let permits = Arc::new(Semaphore::new(settings.limits.connections_max));
+        let admission =
+            Admission::new(&settings.limits, &settings.trusted_proxies, metrics.hits().clone());
         let settings = Arc::new(settings);
         let leaving = Leaving::default();
         let mut ends = Vec::new();
@@ -107,7 +111,7 @@ impl Proxy {
                 settings: Arc::clone(&settings),
                 table: table.clone(),
                 metrics: metrics.worker(),
-                permits: Arc::clone(&permits),
+                admission: admission.clone(),
                 tasks: tasks.child(),
                 doors: Doors::of(&settings, index, table),
                 leaving: leaving.clone(),
@@ -144,7 +148,7 @@ struct Plan {
     settings: Arc<ProxySettings>,
     table: live::Reader<RouteTable>,
     metrics: WorkerMetrics,
-    permits: Arc<Semaphore>,
+    admission: Admission,
     tasks: Tasks,
     doors: Option<Doors>,
     leaving: Leaving,
@@ -157,13 +161,17 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
         let listening = plan.listening;
         let worker = Rc::new(Worker {
             kept: Kept::default(),
-            clocks: Clocks::new(),
-            client: Rc::new(Client::new(plan.settings.connector.clone(), plan.tasks.clone())),
+            clocks: Clocks::new(plan.settings.limits.body_rate_min, plan.metrics.hits().clone()),
+            client: Rc::new(Client::new(
+                plan.settings.connector.clone(),
+                plan.metrics.hits().clone(),
+                plan.tasks.clone(),
+            )),
             connections: Rc::default(),
             settings: plan.settings,
             table: plan.table,
             metrics: plan.metrics,
-            permits: plan.permits,
+            admission: plan.admission,
             tasks: plan.tasks,
             ids: RequestIds::new(),
             compression: Rc::default(),
@@ -193,7 +201,7 @@ pub(crate) struct Worker {
     settings: Arc<ProxySettings>,
     table: live::Reader<RouteTable>,
     metrics: WorkerMetrics,
-    permits: Arc<Semaphore>,
+    admission: Admission,
     tasks: Tasks,
     ids: RequestIds,
     compression: Rc<Compression>,
@@ -234,8 +242,8 @@ impl Worker {
         &self.compression
     }
 
-    pub(crate) fn permits(&self) -> &Arc<Semaphore> {
-        &self.permits
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     pub(crate) fn connections(&self) -> &Rc<Connections> {
@@ -298,6 +306,13 @@ impl Worker {
         });
     }
 
+    /// Idle connections go early when there is no room for others.
+    fn deadlines(&self) -> Deadlines {
+        let Limits { idle, head, .. } = self.settings.limits;
+        let scarce = self.admission.is_scarce();
+        Deadlines { idle: if scarce { idle.min(SCARCE_IDLE_TIMEOUT) } else { idle }, head }
+    }
+
     async fn sweep_until(&self, every: Duration, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
         let mut ticks = tokio::time::interval(every.min(CLOCK_TICK));
@@ -313,7 +328,7 @@ impl Worker {
                         continue;
                     }
                     swept = Some(tick);
-                    self.connections.sweep(now, self.settings.limits.idle);
+                    self.connections.sweep(now, self.deadlines(), self.metrics.hits());
                     self.client.sweep(now);
                     self.kept.sweep(now);
                     self.metrics.sweep();

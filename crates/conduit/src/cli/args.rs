@@ -145,6 +145,9 @@ pub(crate) struct RegisterArgs {
     #[arg(long, value_name = "PROTOCOL", conflicts_with = "file",
         add = ArgValueCandidates::new(candidates::protocols))]
     pub(crate) protocol: Option<String>,
+    /// End TLS here with certificates of ours, for a tcp service with a port of the gateway
+    #[arg(long, conflicts_with_all = ["file", "no_tls"])]
+    pub(crate) tls: bool,
     /// Issue no certificate; DNS answers with the service's own address
     #[arg(long, conflicts_with = "file")]
     pub(crate) no_tls: bool,

@@ -83,7 +83,7 @@ fn wish(args: &RegisterArgs) -> Result<RegisterService, Failure> {
         domain: args.domain.clone(),
         aliases: args.alias.clone(),
         protocol: args.protocol.clone(),
-        tls: args.no_tls.then_some(false),
+        tls: (args.tls || args.no_tls).then_some(args.tls),
         dns: args.dns.clone(),
         health: args.health.clone(),
         when_all_ejected: args.when_all_ejected.clone(),
@@ -325,6 +325,14 @@ mod tests {
                 Some(hint) => assert!(failure.hint.expect(line).contains(hint), "{line}"),
                 None => assert_eq!(failure.hint, None, "{line}"),
             }
+        }
+    }
+
+    #[test]
+    fn tls_is_asked_for_either_way_or_left_to_the_protocol() {
+        for (flags, expected) in [("", None), (" --tls", Some(true)), (" --no-tls", Some(false))] {
+            let line = format!("register db 10.0.0.9:5432 --protocol tcp --listen 5432{flags}");
+            assert_eq!(wished(&line).expect("parses").tls, expected, "{line}");
         }
     }
 

@@ -67,12 +67,24 @@ pub(crate) struct Proxy {
     pub(crate) workers: Given<Text>,
     pub(crate) access_log: Given<bool>,
     pub(crate) trusted_proxies: GivenList,
+    pub(crate) limits: ProxyLimits,
     /// Not a key of the file: a port that replaces the one in each address of `https_listen`.
     #[serde(skip)]
     pub(crate) https_port: Given<Text>,
     /// The same for `http_listen`.
     #[serde(skip)]
     pub(crate) http_port: Given<Text>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ProxyLimits {
+    pub(crate) connections: Given<Text>,
+    pub(crate) connections_per_client: Given<Text>,
+    pub(crate) idle_timeout: Given<Text>,
+    pub(crate) head_timeout: Given<Text>,
+    pub(crate) head_size: Given<Text>,
+    pub(crate) body_rate: Given<Text>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -116,6 +116,15 @@ impl Config {
             fixed("proxy.workers", number(proxy.workers)),
             fixed("proxy.access_log", proxy.access_log.into()),
             fixed("proxy.trusted_proxies", list(&proxy.trusted_proxies)),
+            fixed("proxy.limits.connections", number(proxy.limits.connections)),
+            fixed(
+                "proxy.limits.connections_per_client",
+                number(proxy.limits.connections_per_client),
+            ),
+            fixed("proxy.limits.idle_timeout", text(print(proxy.limits.idle_timeout))),
+            fixed("proxy.limits.head_timeout", text(print(proxy.limits.head_timeout))),
+            fixed("proxy.limits.head_size", text(Size(proxy.limits.head_size))),
+            fixed("proxy.limits.body_rate", text(Size(proxy.limits.body_rate))),
             fixed("upstreams.allow", list(&upstreams.allow)),
             fixed("upstreams.allow_link_local", upstreams.allow_link_local.into()),
             dynamic("health.interval", text(print(health.interval))),
@@ -161,7 +170,7 @@ pub(crate) fn sections_with(name: &str) -> Vec<&'static str> {
 }
 
 fn split(key: &'static str) -> (&'static str, &'static str) {
-    key.split_once('.').unwrap_or(("", key))
+    key.rsplit_once('.').unwrap_or(("", key))
 }
 
 fn fixed(key: &'static str, value: Value) -> Entry {

@@ -23,9 +23,12 @@ use tokio::time::Instant;
 
 use crate::body::RequestBody;
 use crate::connect::{Place, Stream};
+use crate::limits::hits::Hits;
+use crate::limits::watched::Watched;
 use crate::limits::{
-    H2_HEAD_BYTES_MAX, H2_PING_AFTER, H2_PING_TIMEOUT, H2_SEND_BYTES_MAX,
-    H2_UPSTREAM_CONNECTION_WINDOW_BYTES, H2_UPSTREAM_STREAM_WINDOW_BYTES, H2_UPSTREAM_STREAMS_MAX,
+    H2_PING_AFTER, H2_PING_TIMEOUT, H2_SEND_BYTES_MAX, H2_UPSTREAM_CONNECTION_WINDOW_BYTES,
+    H2_UPSTREAM_HEAD_BYTES_MAX, H2_UPSTREAM_STREAM_WINDOW_BYTES, H2_UPSTREAM_STREAMS_MAX,
+    UPSTREAM_FRAMES,
 };
 
 /// One connection.
@@ -39,13 +42,14 @@ pub(super) struct Shared {
     idle_since: Cell<Instant>,
 }
 
-type Driven = Connection<TokioIo<Stream>, StreamBody, Streams>;
+type Driven = Connection<TokioIo<Watched<Stream>>, StreamBody, Streams>;
 
 impl Shared {
     /// Speaks HTTP/2 on a stream, driven by `tasks`.
     pub(super) async fn open(
         stream: Stream,
         place: Place,
+        hits: &Hits,
         tasks: &Tasks,
     ) -> hyper::Result<Rc<Self>> {
         let (sender, connection) = Builder::new(Streams(tasks.clone()))
@@ -57,9 +61,9 @@ impl Shared {
             .initial_stream_window_size(H2_UPSTREAM_STREAM_WINDOW_BYTES)
             .initial_connection_window_size(H2_UPSTREAM_CONNECTION_WINDOW_BYTES)
             .initial_max_send_streams(STREAMS_BEFORE_SETTINGS)
-            .max_header_list_size(H2_HEAD_BYTES_MAX)
+            .max_header_list_size(H2_UPSTREAM_HEAD_BYTES_MAX)
             .max_send_buf_size(H2_SEND_BYTES_MAX)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Watched::upstream(stream, &UPSTREAM_FRAMES, hits.clone())))
             .await?;
         let connection = Rc::new(RefCell::new(Some(connection)));
         let driven = Rc::clone(&connection);

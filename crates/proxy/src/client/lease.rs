@@ -2,16 +2,19 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::rc::Rc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 
+use super::awaited::Head;
 use super::form;
 use super::http2::{Shared, StreamBody, Streaming};
 use super::slot::Slot;
 use crate::body::{BodyError, RequestBody};
+use crate::limits::watched::TOO_MUCH;
 
 /// A connection in use, or a stream of one. An HTTP/1.1 connection is closed when this is dropped,
 /// unless it is given back; an HTTP/2 connection lives on, and the stream is cancelled unless its
@@ -24,6 +27,7 @@ pub(crate) struct Lease {
 enum Over {
     Http1 {
         sender: SendRequest<RequestBody>,
+        head: Head,
         /// How many responses it has delivered before this one.
         responses: u32,
     },
@@ -54,8 +58,13 @@ pub(crate) enum Why {
 }
 
 impl Lease {
-    pub(super) fn http1(slot: &Rc<Slot>, sender: SendRequest<RequestBody>, responses: u32) -> Self {
-        Self { slot: Rc::clone(slot), over: Over::Http1 { sender, responses } }
+    pub(super) fn http1(
+        slot: &Rc<Slot>,
+        sender: SendRequest<RequestBody>,
+        head: Head,
+        responses: u32,
+    ) -> Self {
+        Self { slot: Rc::clone(slot), over: Over::Http1 { sender, head, responses } }
     }
 
     pub(super) fn http2(slot: &Rc<Slot>, shared: &Rc<Shared>) -> Self {
@@ -68,8 +77,11 @@ impl Lease {
         mut request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, Failed> {
         match &mut self.over {
-            Over::Http1 { sender, .. } => {
-                sender.try_send_request(request).await.map_err(|mut error| {
+            Over::Http1 { sender, head, .. } => {
+                head.is_due();
+                let answered = sender.try_send_request(request).await;
+                head.has_come();
+                answered.map_err(|mut error| {
                     let why = match error.error() {
                         error if error.is_parse() => Why::NotHttp,
                         error => why_of(error),
@@ -96,8 +108,8 @@ impl Lease {
     /// Keeps the connection for the next request: its response was read to the end.
     pub(crate) fn give_back(self) {
         match self.over {
-            Over::Http1 { sender, responses } => {
-                self.slot.keep(sender, responses.saturating_add(1));
+            Over::Http1 { sender, head, responses } => {
+                self.slot.keep(sender, head, responses.saturating_add(1));
             }
             Over::Http2(streaming) => drop(streaming),
         }
@@ -110,11 +122,17 @@ fn why_of(error: &hyper::Error) -> Why {
         if cause.is::<BodyError>() {
             return Why::Body;
         }
+        // We broke off, since it goes on and on.
+        if cause.downcast_ref::<io::Error>().is_some_and(is_endless) {
+            return Why::NotHttp;
+        }
         if let Some(error) = cause.downcast_ref::<h2::Error>() {
             // A GOAWAY ends only the streams that it says were not looked at; those before it go
             // on, and end with the connection.
             let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            let is_endless = error.get_io().is_some_and(is_endless);
             return match error.is_remote() {
+                _ if is_endless => Why::NotHttp,
                 true if refused || error.is_go_away() => Why::Unprocessed,
                 false if error.is_library() => Why::NotHttp,
                 _ => Why::Closed,
@@ -123,6 +141,11 @@ fn why_of(error: &hyper::Error) -> Why {
         source = cause.source();
     }
     Why::Closed
+}
+
+/// Whether a connection was ended because its upstream sent more than answers.
+fn is_endless(error: &io::Error) -> bool {
+    error.kind() == TOO_MUCH
 }
 
 impl fmt::Debug for Lease {

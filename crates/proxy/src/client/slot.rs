@@ -11,6 +11,7 @@ use std::sync::Arc;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use super::awaited::Head;
 use super::http2::Shared;
 use super::lease::Lease;
 use super::opening::Opening;
@@ -41,6 +42,7 @@ pub(crate) struct Slot {
 
 struct Idle {
     sender: SendRequest<RequestBody>,
+    head: Head,
     since: Instant,
     responses: u32,
 }
@@ -106,7 +108,10 @@ impl Slot {
                 // Some servers close after one response without announcing it, most after a while.
                 let proven = found.responses > 1 && found.since.elapsed() < REPLAY_AFTER;
                 let doubt = if proven { Doubt::None } else { Doubt::MayClose };
-                return Some((Lease::http1(self, found.sender, found.responses), doubt));
+                return Some((
+                    Lease::http1(self, found.sender, found.head, found.responses),
+                    doubt,
+                ));
             }
             // What is neither is still being read by us or written to by the client.
         }
@@ -141,13 +146,13 @@ impl Slot {
     }
 
     /// Keeps a connection for the next request: its response was read to the end.
-    pub(super) fn keep(&self, sender: SendRequest<RequestBody>, responses: u32) {
+    pub(super) fn keep(&self, sender: SendRequest<RequestBody>, head: Head, responses: u32) {
         if self.closed.get() || sender.is_closed() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
         if idle.len() < UPSTREAM_IDLE_MAX {
-            idle.push(Idle { sender, since: Instant::now(), responses });
+            idle.push(Idle { sender, head, since: Instant::now(), responses });
         }
     }
 

@@ -38,6 +38,8 @@ enum Claim {
     Is(&'static str),
     /// All that begin like this.
     Begins(&'static str),
+    /// Just this one, unless it is spelled right.
+    Alias(&'static str),
 }
 
 impl Claim {
@@ -45,6 +47,9 @@ impl Claim {
         match self {
             Self::Is(whole) => whole.len() == name.len() && begins(name, whole),
             Self::Begins(start) => begins(name, start),
+            Self::Alias(whole) => {
+                whole.len() == name.len() && begins(name, whole) && name != whole.as_bytes()
+            }
         }
     }
 }
@@ -56,8 +61,11 @@ fn begins(name: &[u8], start: &str) -> bool {
 }
 
 /// Claims that do not begin with `x-`.
-const PLAIN: [Claim; 8] = [
+const PLAIN: [Claim; 10] = [
     Claim::Is("client-ip"),
+    // Where a request ends; CGI takes either spelling.
+    Claim::Alias("content-length"),
+    Claim::Alias("transfer-encoding"),
     Claim::Is("forwarded"),
     // Authelia's and CGI's: the user, the groups, the name, the address.
     Claim::Begins("remote-"),
@@ -132,6 +140,10 @@ mod tests {
             ("sec-fetch-mode", false),
             ("cookie", false),
             ("content-type", false),
+            ("content-length", false),
+            ("content_length", true),
+            ("transfer.encoding", true),
+            ("transfer-encoding", false),
             ("te", false),
             ("x", false),
             ("x-", false),

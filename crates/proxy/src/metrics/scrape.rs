@@ -51,6 +51,7 @@ impl Collector for Scrape {
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;
         }
+        inner.hits.encode(&mut encoder)?;
         let sums = sums(inner);
         encode_refusals(&mut encoder, &inner.streams_refused)?;
         let streams = sums.iter().map(|(service, sum)| (service.as_str(), &sum.streams));

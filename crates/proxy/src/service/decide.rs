@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use conduit_core::name::ServiceName;
-use http::{Method, Request, Response};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 
 use super::{Entrance, Service};
@@ -33,6 +34,15 @@ impl Service {
         };
         if is_refused {
             return Err(FailureKind::MethodRefused);
+        }
+        let limits = &self.worker.settings().limits;
+        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        if target > limits.target_bytes_max {
+            return Err(FailureKind::TargetTooLong { max: limits.target_bytes_max });
+        }
+        // Over HTTP/1.1 hyper has seen to it.
+        if request.headers().len() > limits.head_lines_max {
+            return Err(FailureKind::HeadTooLarge { lines_max: limits.head_lines_max });
         }
         let host = authority::of_request(request.uri(), request.headers(), request.version())?;
         if let Some(line) = exchange.line() {
@@ -70,6 +80,20 @@ impl Service {
             (None, _) => Err(FailureKind::UnknownHost(host.to_owned())),
         }
     }
+}
+
+/// Whether a target is one that can be passed on: a path, or `*` for OPTIONS (RFC 9112 §3.2).
+pub(super) fn judge_target(method: &Method, target: &Uri) -> Result<(), FailureKind> {
+    let Some(target) = target.path_and_query().map(PathAndQuery::as_str) else {
+        return Err(FailureKind::BadPath("there is none"));
+    };
+    if target.starts_with('*') && method != Method::OPTIONS {
+        return Err(FailureKind::BadPath("`*` is only for OPTIONS"));
+    }
+    if !target.is_ascii() {
+        return Err(FailureKind::BadPath("what is not ASCII has to be percent-encoded"));
+    }
+    Ok(())
 }
 
 /// The route of `host` on a connection whose handshake was for `server_name`.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use conduit_core::policy::OriginPolicy;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{Method, Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::body::RequestBody;
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::gate::access::Granted;
-use crate::headers;
+use crate::{framing, headers};
 
 impl Service {
     /// Turns a client's request into what an upstream gets.
@@ -57,6 +57,8 @@ impl Service {
             // hyper would send a GET without its body otherwise.
             parts.headers.remove(header::CONTENT_LENGTH);
             parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        } else if parts.version == Version::HTTP_2 {
+            framing::one_length(&mut parts.headers);
         }
         let mut outgoing = Request::new(body);
         *outgoing.method_mut() = parts.method;

@@ -50,7 +50,9 @@ impl Service {
         let bad = || Failure::from(FailureKind::BadResponse(route.service.clone()));
         // Nobody asked for it, or it is the answer to another question.
         let switch = switch.ok_or_else(bad)?;
-        if switch.key.as_ref().is_some_and(|key| !key.is_accepted(theirs.headers())) {
+        if switch.key.as_ref().is_some_and(|key| !key.is_accepted(theirs.headers()))
+            || !headers::is_asked_for(&switch.protocol, theirs.headers())
+        {
             return Err(bad());
         }
         let upstream = hyper::upgrade::on(&mut theirs);
@@ -66,7 +68,8 @@ impl Service {
         let protocol = headers::upgrade(theirs.headers()).unwrap_or(switch.protocol);
         let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
         *response.headers_mut() = std::mem::take(theirs.headers_mut());
-        headers::to_client(response.headers_mut());
+        // Nothing of it is a body.
+        let _judged = headers::to_client(response.headers_mut());
         if switch.key.is_some() {
             // 200 (RFC 8441 §5).
             response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);

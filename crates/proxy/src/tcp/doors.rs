@@ -91,38 +91,38 @@ async fn accept(worker: Rc<Worker>, shared: Shared, door: Door, stop: Cancellati
         }
     };
     loop {
-        let permit = tokio::select! {
+        let room = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            permit = Arc::clone(worker.permits()).acquire_owned() => permit,
+            room = worker.admission().room() => room,
         };
-        let Ok(permit) = permit else { break };
+        let Some(room) = room else { break };
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => begin(&worker, &shared, permit, stream, peer),
-            Err(error) => pause(&error).await,
+            Ok((stream, peer)) => begin(&worker, &shared, room, stream, peer),
+            Err(error) => pause(&worker, &error).await,
         }
     }
     let Ok(listener) = listener.into_std() else {
         return;
     };
-    while let Ok(permit) = Arc::clone(worker.permits()).try_acquire_owned()
+    while let Some(room) = worker.admission().room_now()
         && let Ok((stream, peer)) = listener.accept()
         && stream.set_nonblocking(true).is_ok()
         && let Ok(stream) = TcpStream::from_std(stream)
     {
-        begin(&worker, &shared, permit, stream, peer);
+        begin(&worker, &shared, room, stream, peer);
     }
 }
 
 fn begin(
     worker: &Rc<Worker>,
     shared: &Shared,
-    permit: OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
@@ -130,7 +130,10 @@ fn begin(
     let Ok(own) = stream.local_addr() else {
         return;
     };
-    let place = worker.connections().enter_tunnel(permit);
+    let Some(admitted) = worker.admission().admit(room, peer.ip()) else {
+        return;
+    };
+    let place = worker.connections().enter_tunnel(admitted);
     let (worker, shared) = (Rc::clone(worker), shared.clone());
     let tasks = worker.tasks().clone();
     tasks.local_job("tcp connection", async move {

@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::connections::Connection;
-use crate::limits::HANDSHAKE_TIMEOUT;
+use crate::limits::hits::Limit;
 use crate::table::Route;
 use crate::tcp::connect::{Reached, connect};
 use crate::tcp::hello::Hello;
@@ -86,7 +86,7 @@ async fn answer(
     match (&route.leaves, &shared.tls, hello) {
         (Some(_), Some(tls), Some((hello, _))) => {
             let tls = agreeing(tls, hello.protocol.clone());
-            let mut client = handshake(tls, Rewound::new(ahead, stream)).await?;
+            let mut client = handshake(worker, tls, Rewound::new(ahead, stream)).await?;
             let session = client.get_ref().1;
             let told = Told {
                 ends,
@@ -166,14 +166,22 @@ async fn choose(
     }
 }
 
-async fn handshake(tls: Arc<ServerConfig>, client: Rewound) -> Result<TlsStream<Rewound>, Refusal> {
-    match timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(tls).accept(client)).await {
+async fn handshake(
+    worker: &Worker,
+    tls: Arc<ServerConfig>,
+    client: Rewound,
+) -> Result<TlsStream<Rewound>, Refusal> {
+    let limit = worker.settings().limits.handshake;
+    match timeout(limit, TlsAcceptor::from(tls).accept(client)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a TLS handshake of a byte stream failed");
             Err(Refusal::Handshake)
         }
-        Err(_) => Err(Refusal::Handshake),
+        Err(_) => {
+            worker.metrics().hits().count(Limit::HandshakeTime);
+            Err(Refusal::Handshake)
+        }
     }
 }
 

@@ -271,9 +271,19 @@ impl<S: Read + Write> Wire<S> {
     }
 
     pub(super) fn send(&mut self, text: &str) {
+        self.send_bytes(text.as_bytes());
+    }
+
+    pub(super) fn send_bytes(&mut self, bytes: &[u8]) {
         // The other side may be gone on purpose.
-        self.stream.write_all(text.as_bytes()).ok();
+        self.stream.write_all(bytes).ok();
         self.stream.flush().ok();
+    }
+
+    /// Reads to the end of the connection, whatever comes.
+    pub(super) fn drain(&mut self) -> Vec<u8> {
+        while self.fill() {}
+        std::mem::take(&mut self.buffer)
     }
 
     /// The next head; `None` at the end of the connection.

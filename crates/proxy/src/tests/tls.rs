@@ -23,6 +23,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Stream
 use super::harness::{Gateway, Upstream, Wire, get};
 use crate::fixture::{self, Leaves, tls_service};
 use crate::limits::Limits;
+use crate::limits::hits::Limit;
 use crate::sni::SniResolver;
 use crate::table::RouteTable;
 
@@ -151,9 +152,13 @@ fn a_head_that_is_too_large_for_http2_is_refused_and_costs_only_itself() {
         let error = sender.send_request(lines(4, 50_000)).await.expect_err("no answer");
         assert!(format!("{error:?}").contains("ENHANCE_YOUR_CALM"), "{error:?}");
     });
+    assert_eq!(site.gateway.metrics.hits().of(Limit::H2Continuation), 1);
     drop(runtime);
     site.gateway.stop();
 }
+
+/// A connection with TLS.
+pub(super) type TlsWire = Wire<StreamOwned<ClientConnection, TcpStream>>;
 
 /// A gateway with certificates, and clients that believe in them.
 pub(super) struct Site {
@@ -174,6 +179,11 @@ impl Site {
 
     /// The same, with proxies in front that are trusted.
     pub(super) fn serving(services: Vec<Service>, trusted: &[&str]) -> Self {
+        Self::limited(services, trusted, Limits::default())
+    }
+
+    /// The same, with these limits.
+    pub(super) fn limited(services: Vec<Service>, trusted: &[&str], limits: Limits) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, key()).expect("a root");
@@ -194,12 +204,7 @@ impl Site {
             .compile(&fixture::catalog(services), &leaves, fixture::version(1), None)
             .expect("a table");
         Self {
-            gateway: Gateway::behind(
-                trusted,
-                table,
-                |reader| Some(server(reader)),
-                Limits::default(),
-            ),
+            gateway: Gateway::behind(trusted, table, |reader| Some(server(reader)), limits),
             root: issuer.der().clone(),
         }
     }
@@ -218,9 +223,14 @@ impl Site {
         Arc::new(config)
     }
 
-    pub(super) fn wire(&self, name: &str) -> Wire<StreamOwned<ClientConnection, TcpStream>> {
+    pub(super) fn wire(&self, name: &str) -> TlsWire {
+        self.wire_for(b"http/1.1", name)
+    }
+
+    /// For bytes of any protocol.
+    pub(super) fn wire_for(&self, alpn: &[u8], name: &str) -> TlsWire {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let session = ClientConnection::new(self.client(b"http/1.1"), name).expect("a session");
+        let session = ClientConnection::new(self.client(alpn), name).expect("a session");
         let tcp = Wire::connect(self.gateway.https.expect("TLS")).stream;
         Wire::over(StreamOwned::new(session, tcp))
     }

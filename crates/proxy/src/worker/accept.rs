@@ -1,15 +1,16 @@
-//! Taking connections in, one permit each.
+//! Taking connections in, as many as there may be.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 
 use super::Worker;
 use crate::conn;
 use crate::limits::ACCEPT_PAUSE;
+use crate::limits::hits::Limit;
 
 impl Worker {
     /// Accepts until stopped, and then whoever is already waiting.
@@ -27,32 +28,32 @@ impl Worker {
         };
         let stop = self.tasks.stop().clone();
         loop {
-            let permit = tokio::select! {
+            let room = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                permit = Arc::clone(&self.permits).acquire_owned() => permit,
+                room = self.admission.room() => room,
             };
-            let Ok(permit) = permit else { break };
+            let Some(room) = room else { break };
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.serve(stream, peer, permit, acceptor.as_ref()),
-                Err(error) => pause(&error).await,
+                Ok((stream, peer)) => self.serve(stream, peer, room, acceptor.as_ref()),
+                Err(error) => pause(&self, &error).await,
             }
         }
         // Closing a listener resets clients that wait in its queue.
         let Ok(listener) = listener.into_std() else {
             return;
         };
-        while let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
+        while let Some(room) = self.admission.room_now()
             && let Ok((stream, peer)) = listener.accept()
             && stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            self.serve(stream, peer, permit, acceptor.as_ref());
+            self.serve(stream, peer, room, acceptor.as_ref());
         }
     }
 
@@ -60,10 +61,13 @@ impl Worker {
         self: &Rc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
-        permit: tokio::sync::OwnedSemaphorePermit,
+        room: OwnedSemaphorePermit,
         acceptor: Option<&TlsAcceptor>,
     ) {
-        let connection = self.connections.enter(permit);
+        let Some(admitted) = self.admission.admit(room, peer.ip()) else {
+            return;
+        };
+        let connection = self.connections.enter(admitted);
         let worker = Rc::clone(self);
         let acceptor = acceptor.cloned();
         self.tasks.local_job("connection", async move {
@@ -95,11 +99,12 @@ impl Drop for Open {
 }
 
 /// Waits when accepting failed for want of resources; other failures concern one client only.
-pub(crate) async fn pause(error: &std::io::Error) {
+pub(crate) async fn pause(worker: &Worker, error: &std::io::Error) {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
         return;
     }
+    worker.metrics.hits().count(Limit::FileDescriptors);
     tracing::warn!(%error, "accepting a connection failed");
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }

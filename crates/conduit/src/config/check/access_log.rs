@@ -1,7 +1,5 @@
 //! One line for each request.
 
-use conduit_core::policy::Size;
-
 use super::super::file::File;
 use super::super::{AccessFormat, AccessLog, AccessOutput, Surroundings};
 use super::judge::Judge;
@@ -18,7 +16,12 @@ pub(super) fn access_log(judge: &mut Judge, file: &File, surroundings: &Surround
     AccessLog {
         output: judge.take("access_log.output", &asked, usual, |text| output(text, surroundings)),
         format: judge.take("access_log.format", &given.format, AccessFormat::Json, format),
-        rotate_size: judge.take("access_log.rotate_size", &given.rotate_size, ROTATE_SIZE, size),
+        rotate_size: judge.take(
+            "access_log.rotate_size",
+            &given.rotate_size,
+            ROTATE_SIZE,
+            |text| parse::size(text, ROTATE_SIZE_MIN, ROTATE_SIZE_MAX),
+        ),
         keep: judge
             .take("access_log.keep", &given.keep, KEEP, |text| parse::number(text, 1, KEEP_MAX)),
         compress: judge.switch(&given.compress, false),
@@ -45,18 +48,6 @@ fn format(text: &str) -> Result<AccessFormat, String> {
         "json" => Ok(AccessFormat::Json),
         "common" => Ok(AccessFormat::Common),
         _ => Err(format!("{:?} is not a format; use json or common", parse::short(text))),
-    }
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    let size: Size = text.parse().map_err(|error| format!("{error}"))?;
-    match (ROTATE_SIZE_MIN..=ROTATE_SIZE_MAX).contains(&size.0) {
-        true => Ok(size.0),
-        false => Err(format!(
-            "{size} is out of range; use {} to {}",
-            Size(ROTATE_SIZE_MIN),
-            Size(ROTATE_SIZE_MAX)
-        )),
     }
 }
 

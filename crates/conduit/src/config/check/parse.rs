@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use conduit_core::duration;
 use conduit_core::name::Host;
+use conduit_core::policy::Size;
 use ipnet::IpNet;
 
 use super::super::{DnsListen, LogFormat};
@@ -30,6 +31,15 @@ pub(super) fn number(text: &str, min: u32, max: u32) -> Result<u32, String> {
     value
         .filter(|value| (min..=max).contains(value))
         .ok_or_else(|| format!("{:?} is not a whole number from {min} to {max}", short(text)))
+}
+
+/// A number of bytes from `min` to `max`.
+pub(super) fn size(text: &str, min: u64, max: u64) -> Result<u64, String> {
+    let size: Size = text.trim().parse().map_err(|error| format!("{error}"))?;
+    match (min..=max).contains(&size.0) {
+        true => Ok(size.0),
+        false => Err(format!("{size} is out of range; use {} to {}", Size(min), Size(max))),
+    }
 }
 
 /// A port; 0 lets the system choose one.

@@ -11,7 +11,7 @@ use super::super::file;
 use super::super::value::{Given, GivenList, Text};
 use super::super::{Dns, DnsListen, Health, Proxy, Tls, Upstreams};
 use super::judge::Judge;
-use super::parse;
+use super::{limits, parse};
 
 pub(super) fn dns(judge: &mut Judge, given: &file::Dns) -> Dns {
     let mut listen = judge.list(
@@ -82,6 +82,7 @@ pub(super) fn proxy(judge: &mut Judge, given: &file::Proxy) -> Proxy {
             NETWORKS_MAX,
             parse::network,
         ),
+        limits: limits::limits(judge, &given.limits),
     }
 }
 

@@ -24,6 +24,26 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[health]\nunhealthy_after = 0\n",
         "health.unhealthy_after: \"0\" is not a whole number from 1 to 100",
     ),
+    (
+        "[proxy.limits]\nconnections = 4\n",
+        "conduit.toml:2:15: proxy.limits.connections: \"4\" is not a whole number from 16 to 1000000",
+    ),
+    (
+        "[proxy.limits]\nconnections = 100\nconnections_per_client = 200\n",
+        "proxy.limits.connections_per_client: is more than proxy.limits.connections",
+    ),
+    (
+        "[proxy.limits]\nhead_size = \"1MiB\"\n",
+        "proxy.limits.head_size: 1MiB is out of range; use 8KiB to 128KiB",
+    ),
+    (
+        "[proxy]\nhead_timeout = \"10s\"\n",
+        "unknown key `head_timeout` here; it belongs in [proxy.limits]",
+    ),
+    (
+        "[proxy.limits]\nidle_time = \"10s\"\n",
+        "unknown key `idle_time`; did you mean `idle_timeout`?",
+    ),
     ("[health]\npath = \"up\"\n", "conduit.toml:2:8: health.path: \"up\" is not a probe path"),
     ("[gateway]\ndomains = []\n", "conduit.toml:2:11: gateway.domains: at least one domain"),
     (

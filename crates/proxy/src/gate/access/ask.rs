@@ -192,7 +192,8 @@ fn passed_on(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Re
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     let headers = response.headers_mut();
-    headers::to_client(headers);
+    // Its body is here whole, decoded or not, and it stays what `Content-Type` says or a refusal.
+    let _judged = headers::to_client(headers);
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::TRAILER);
     headers.remove(header::EXPIRES);
