@@ -23,6 +23,8 @@ mod life;
 mod alone;
 // What a running process is told by signals.
 mod signals;
+// A new process takes over from a running one.
+mod upgrade;
 // Many services at once.
 mod bulk;
 // How an operator asks for a policy, and sees it again.

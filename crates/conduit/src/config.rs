@@ -95,6 +95,8 @@ pub struct Gateway {
     pub user: Option<String>,
     /// How long a stop waits for what is open.
     pub drain: Duration,
+    /// How long what is open goes on after another process has taken over.
+    pub upgrade_drain: Duration,
 }
 
 /// Names.

@@ -13,6 +13,7 @@ use conduit_tls::error::TlsError;
 
 use crate::privilege::PrivilegeError;
 use crate::telemetry::TelemetryError;
+use crate::upgrade::UpgradeError;
 
 /// Why a gateway cannot be built, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +115,13 @@ pub enum AppError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The process that took over has ended, and this one waited for it.
+    #[error("the process that took over ended ({0})")]
+    Successor(std::process::ExitStatus),
     /// The authority.
     #[error("the certificate authority cannot be opened")]
     Tls(#[source] TlsError),
+    /// This process was to take over from another one.
+    #[error("this process cannot take over")]
+    Upgrade(#[source] UpgradeError),
 }

@@ -20,6 +20,7 @@ pub mod run;
 pub mod serve;
 pub mod signals;
 pub mod telemetry;
+pub mod upgrade;
 
 mod access_log;
 mod archive;

@@ -13,6 +13,7 @@ use conduit_core::live;
 use conduit_core::tasks::Tasks;
 use conduit_dns::access::Policy;
 use conduit_dns::bind::Listeners as DnsListeners;
+use conduit_dns::leaving::Leaving;
 use conduit_dns::zone::Zone;
 use conduit_proxy::access_log::AccessLog;
 use conduit_proxy::connect::Connector;
@@ -41,6 +42,7 @@ pub(crate) struct Planes {
     proxy_tasks: Tasks,
     dns: Option<JoinHandle<()>>,
     dns_tasks: Tasks,
+    dns_leaving: Option<Leaving>,
     access_log: Option<Writer>,
     exporter: Option<Exporter>,
 }
@@ -73,6 +75,7 @@ impl Planes {
         tasks: &Tasks,
     ) -> Result<Self, AppError> {
         let (dns_tasks, proxy_tasks) = (tasks.child(), tasks.child());
+        let dns_leaving = dns.as_ref().map(DnsListeners::leaving);
         let dns = dns.map(|listeners| {
             let (zone, policy, counts) =
                 (served.zone.clone(), served.policy.clone(), metrics.dns());
@@ -104,7 +107,7 @@ impl Planes {
                 .map_err(AppError::Proxy)
         });
         let (dns, proxy) = (dns.transpose()?, proxy.transpose()?);
-        Ok(Self { dns, dns_tasks, proxy, proxy_tasks, access_log, exporter })
+        Ok(Self { dns, dns_tasks, dns_leaving, proxy, proxy_tasks, access_log, exporter })
     }
 
     /// Hands over the traces that are left.
@@ -137,6 +140,44 @@ impl Planes {
                 }
             }
             () = now.cancelled() => {}
+        }
+    }
+
+    /// Serves what is open to its end, while another process accepts: at most for `limit`, or until
+    /// `drain` asks for a usual stop, or `now` for none.
+    pub(crate) async fn leave(
+        &mut self,
+        limit: Duration,
+        drain: &CancellationToken,
+        now: &CancellationToken,
+    ) {
+        let leaving = self.proxy.as_ref().map(Proxy::leaving);
+        if let Some(leaving) = &leaving {
+            leaving.begin(limit);
+        }
+        if let Some(writer) = &self.access_log {
+            writer.be_a_guest();
+        }
+        // At once: two that read the same sockets are one too many.
+        self.proxy_tasks.stop().cancel();
+        let dns = self.dns_leaving.take();
+        let hurry = async {
+            drain.cancelled().await;
+            if let Some(leaving) = &leaving {
+                leaving.hurry();
+            }
+            std::future::pending::<()>().await;
+        };
+        let leave = async {
+            tokio::join!(self.drain_proxy(now), async {
+                if let Some(dns) = dns {
+                    dns.leave().await;
+                }
+            });
+        };
+        tokio::select! {
+            () = leave => {}
+            () = hurry => {}
         }
     }
 

@@ -21,6 +21,7 @@ pub mod handler;
 mod https;
 pub mod interfaces;
 mod key;
+pub mod leaving;
 pub mod listen;
 pub mod metrics;
 pub mod reply;

@@ -44,6 +44,7 @@ pub mod listener;
 mod metered;
 pub mod metrics;
 mod page;
+mod read_ahead;
 mod redirect;
 mod respond;
 mod service;

@@ -157,6 +157,8 @@ pub(crate) const H2_UPSTREAM_HEAD_BYTES_MAX: u32 = 64 * 1_024;
 pub(crate) const UPSTREAM_HEAD_BYTES_MAX: usize = 3 * BUFFER_BYTES_MAX;
 /// What is read or queued per HTTP/1.1 connection at once.
 pub const BUFFER_BYTES_MAX: usize = 128 * 1_024;
+/// What is read ahead of TLS while a client sends a lot; nothing while it does not.
+pub(crate) const READ_AHEAD_BYTES: usize = 64 * 1_024;
 /// Requests in flight per HTTP/2 connection.
 pub const H2_STREAMS_MAX: u32 = 256;
 /// Streams that were reset before anything accepted them, per connection (CVE-2023-44487).
@@ -240,8 +242,9 @@ pub(crate) const H2_PING_AFTER: Duration = Duration::from_secs(310);
 /// What it gets to answer.
 pub(crate) const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Idle connections kept per upstream and worker.
-pub(crate) const UPSTREAM_IDLE_MAX: usize = 128;
+/// Idle connections kept per upstream and worker. Between two rounds of requests over HTTP/2, as
+/// many as were in flight are idle: fewer would be closed and opened again all the time.
+pub(crate) const UPSTREAM_IDLE_MAX: usize = 1_024;
 /// How long an idle connection to an upstream is kept. Servers often close sooner; see
 /// [`REPLAY_AFTER`].
 pub(crate) const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(60);

@@ -149,6 +149,9 @@ impl Service {
         }
         asker.remind(response.headers_mut());
         exchange.answered(response.status().as_u16());
+        if is_http1 && self.connection.is_leaving() {
+            send_elsewhere(&mut response);
+        }
         response.body_mut().track(exchange);
         Ok(response)
     }
@@ -284,6 +287,14 @@ impl Service {
         let id = upstream.id();
         let secure = matches!(self.entrance, Entrance::Https { .. });
         (wish.held != Some(id)).then(|| cookie::set_id(sticky.cookie.as_str(), id, secure))?
+    }
+}
+
+/// Has a client over HTTP/1.1 send its next request on another connection.
+fn send_elsewhere(response: &mut Response<ResponseBody>) {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
     }
 }
 

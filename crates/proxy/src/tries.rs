@@ -72,7 +72,8 @@ impl<'a> Tries<'a> {
     pub(crate) async fn first(&self) -> Result<Seat, Failure> {
         let refused = match self.route.pool.reserve(&self.ask()) {
             Ok(in_flight) => return Ok(Seat { in_flight, began: self.exchange.started() }),
-            Err(Refused::Full) => match self.wait().await {
+            // On the heap, so that requests that need not wait carry nothing of it.
+            Err(Refused::Full) => match Box::pin(self.wait()).await {
                 Ok(seat) => return Ok(seat),
                 Err(refused) => refused,
             },
@@ -91,7 +92,7 @@ impl<'a> Tries<'a> {
         drop(failed);
         let seat = match self.route.pool.reserve(&self.ask()) {
             Ok(in_flight) => Seat { in_flight, began: Instant::now() },
-            Err(Refused::Full) => self.wait().await.ok()?,
+            Err(Refused::Full) => Box::pin(self.wait()).await.ok()?,
             Err(_) => return None,
         };
         self.paid().then_some(seat)

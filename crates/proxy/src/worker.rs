@@ -4,8 +4,10 @@
 //! death is the process's. Stopping loses nothing: whoever the kernel has accepted is served, what is
 //! in flight ends, and what the deadline cuts is counted.
 
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,16 +15,17 @@ use conduit_core::live;
 use conduit_core::tasks::Tasks;
 use http::HeaderValue;
 use ipnet::IpNet;
-use tokio::runtime::Runtime;
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::oneshot;
-use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 
 mod accept;
+mod leaving;
 mod request_id;
 
 pub(crate) use accept::{Open, pause};
+pub use leaving::Leaving;
 use request_id::RequestIds;
 
 use crate::access_log::AccessLog;
@@ -73,6 +76,7 @@ pub struct ProxySettings {
 #[derive(Debug)]
 pub struct Proxy {
     ends: Vec<oneshot::Receiver<u64>>,
+    leaving: Leaving,
 }
 
 /// What a stop has done.
@@ -88,7 +92,7 @@ impl Proxy {
     /// # Errors
     /// When a socket cannot listen, a thread or its runtime cannot be made, or TLS is missing.
     pub fn start(
-        listeners: Listeners,
+        mut listeners: Listeners,
         settings: ProxySettings,
         table: &live::Reader<RouteTable>,
         metrics: &ProxyMetrics,
@@ -97,17 +101,14 @@ impl Proxy {
         if settings.tls.is_none() && !listeners.https_addresses().is_empty() {
             return Err(ProxyError::TlsMissing);
         }
-        let quic = quic(&listeners, &settings)?;
-        let alt_svc = http3::alt_svc(listeners.http3_addresses());
+        let alt_svc = http3::alt_svc(&listeners.http3_addresses());
+        let quic = quic(&mut listeners, &settings)?;
         let admission =
             Admission::new(&settings.limits, &settings.trusted_proxies, metrics.hits().clone());
         let settings = Arc::new(settings);
+        let leaving = Leaving::default();
         let mut ends = Vec::new();
         for (index, sockets) in listeners.into_workers().into_iter().enumerate() {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|source| ProxyError::StartWorker { source })?;
             let plan = Plan {
                 listening: sockets.listen()?,
                 settings: Arc::clone(&settings),
@@ -116,17 +117,27 @@ impl Proxy {
                 admission: admission.clone(),
                 tasks: tasks.child(),
                 doors: Doors::of(&settings, index, table),
-                quic: quic.as_ref().map(|quic| quic.of_worker(index)),
+                quic: quic.as_ref().map(|quic| quic.of_worker(index)).transpose()?,
                 alt_svc: alt_svc.clone(),
+                leaving: leaving.clone(),
             };
+            let (begun, beginning) = sync_channel(1);
             let (ended, end) = oneshot::channel();
             std::thread::Builder::new()
                 .name(format!("proxy-{index}"))
-                .spawn(move || run(&runtime, plan, ended))
+                .spawn(move || run(plan, &begun, ended))
                 .map_err(|source| ProxyError::StartWorker { source })?;
+            // A thread that ends without a word has panicked, and said why.
+            let begun = beginning.recv().unwrap_or_else(|ended| Err(io::Error::other(ended)));
+            begun.map_err(|source| ProxyError::StartWorker { source })?;
             ends.push(end);
         }
-        Ok(Self { ends })
+        Ok(Self { ends, leaving })
+    }
+
+    /// What tells the workers that another process has taken over.
+    pub fn leaving(&self) -> Leaving {
+        self.leaving.clone()
     }
 
     /// Waits until every worker has ended, after `tasks` was stopped.
@@ -149,27 +160,29 @@ struct Plan {
     admission: Admission,
     tasks: Tasks,
     doors: Option<Doors>,
-    quic: Option<http3::Setup>,
+    quic: Option<http3::Share>,
     alt_svc: Option<HeaderValue>,
+    leaving: Leaving,
 }
 
 /// What HTTP/3 is served with, when there are sockets for it.
 fn quic(
-    listeners: &Listeners,
+    listeners: &mut Listeners,
     settings: &ProxySettings,
 ) -> Result<Option<http3::Setup>, ProxyError> {
+    let ports = listeners.take_http3();
     match &settings.tls {
-        Some(tls) if !listeners.http3_addresses().is_empty() => {
-            http3::Setup::new(tls, listeners.workers(), listeners.http3_sockets()?).map(Some)
+        Some(tls) if !ports.is_empty() => {
+            http3::Setup::new(tls, listeners.workers(), ports).map(Some)
         }
         _ => Ok(None),
     }
 }
 
-fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
+fn run(plan: Plan, begun: &SyncSender<io::Result<()>>, ended: oneshot::Sender<u64>) {
     let _guard = DeathGuard(plan.tasks.clone());
-    let local = LocalSet::new();
-    let cut = local.block_on(runtime, async move {
+    let Some(runtime) = runtime(begun) else { return };
+    let cut = runtime.block_on(async move {
         let listening = plan.listening;
         let worker = Rc::new(Worker {
             kept: Kept::default(),
@@ -189,10 +202,24 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
             compression: Rc::default(),
             alt_svc: plan.alt_svc,
         });
-        worker.run(listening, plan.doors, plan.quic).await
+        worker.run(listening, plan.doors, plan.quic, &plan.leaving).await
     });
     // Nobody may be waiting.
     ended.send(cut).ok();
+}
+
+/// The runtime of this thread, which it never leaves; tells whoever waits whether there is one.
+fn runtime(begun: &SyncSender<io::Result<()>>) -> Option<LocalRuntime> {
+    let built = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default());
+    let (runtime, outcome) = match built {
+        Ok(runtime) => (Some(runtime), Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    // Who does not wait any more has given up starting.
+    begun.send(outcome).ok();
+    runtime
 }
 
 /// Reports a worker's thread that ends before it was stopped, panics included.
@@ -284,7 +311,8 @@ impl Worker {
         self: Rc<Self>,
         listening: Listening,
         doors: Option<Doors>,
-        quic: Option<http3::Setup>,
+        quic: Option<http3::Share>,
+        leaving: &Leaving,
     ) -> u64 {
         // Of their own, so that their end can be waited for before anything else ends.
         let accepting = self.tasks.child();
@@ -297,17 +325,23 @@ impl Worker {
             let accept = Rc::clone(&self).accept(listener, None);
             self.keep_accepting(&accepting, accept);
         }
-        if let Some(quic) = quic {
-            for socket in listening.http3 {
-                let accept = http3::accept(Rc::clone(&self), socket, quic.clone());
+        // Lives as long as this worker does.
+        let mut _ports = None;
+        if let Some(http3::Share { server, slots, ports }) = quic {
+            for slot in slots {
+                let accept = http3::accept(Rc::clone(&self), slot, server.clone());
                 self.keep_accepting(&accepting, accept);
             }
+            _ports = Some(ports);
         }
         if let Some(doors) = doors {
             self.keep_accepting(&accepting, doors.keep(Rc::clone(&self), accepting.clone()));
         }
         self.sweep_until(SWEEP_INTERVAL, self.tasks.stop().cancelled()).await;
         accepting.finish().await;
+        if self.leave(leaving).await {
+            return 0;
+        }
         self.connections.drain();
         self.client.close();
         self.kept.close();

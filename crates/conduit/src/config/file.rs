@@ -34,6 +34,7 @@ pub(crate) struct Gateway {
     pub(crate) addresses: GivenList,
     pub(crate) user: Given<Text>,
     pub(crate) drain: Given<Text>,
+    pub(crate) upgrade_drain: Given<Text>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -94,6 +94,7 @@ impl Config {
             fixed("gateway.addresses", list(&gateway.addresses)),
             fixed("gateway.user", text(gateway.user.as_deref().unwrap_or(""))),
             fixed("gateway.drain", text(print(gateway.drain))),
+            fixed("gateway.upgrade_drain", text(print(gateway.upgrade_drain))),
             fixed("dns.enabled", dns.enabled.into()),
             fixed("dns.listen", list(&dns.listen)),
             dynamic("dns.forwarders", list(&dns.forwarders)),

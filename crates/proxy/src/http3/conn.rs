@@ -231,6 +231,8 @@ impl<F: Future> Future for Speaking<F> {
 }
 
 impl<F: Future> Graceful for Speaking<F> {
+    const ANNOUNCES: bool = true;
+
     fn finish(self: Pin<&mut Self>) {
         // It is polled right after this.
         self.leaving.set(true);
