@@ -43,7 +43,8 @@ start() {
 }
 
 mkdir -p "$work/config" "$work/www"
-cp config/quickstart.toml "$work/config/"
+sed "s/^\[proxy\]/&\nhttp3 = true/" config/quickstart.toml >"$work/config/quickstart.toml"
+http3_calls=$PWD/tests/http3_calls.py
 echo 'hello from python' >"$work/www/index.html"
 cd "$work" || exit 1
 
@@ -71,6 +72,13 @@ refuse "an unknown SNI is refused" openssl s_client -connect 127.0.0.1:8443 -ser
 check "HTTP redirects to HTTPS" says 'https://web.internal:8443/' curl -sS -o /dev/null -w '%{redirect_url}' -H 'Host: web.internal' http://127.0.0.1:8080/
 check "another route's Host on this SNI is 421" says 421 curl -s -o /dev/null -w '%{http_code}' --cacert ca.pem --resolve web.internal:8443:127.0.0.1 -H 'Host: conduit.internal' https://web.internal:8443/
 check "HTTP/2 is spoken" says 2 curl -s -o /dev/null -w '%{http_version}' --http2 --cacert ca.pem --resolve web.internal:8443:127.0.0.1 https://web.internal:8443/
+check "HTTP/3 is announced over TCP" says 'alt-svc: h3=":8443"' curl -s -o /dev/null -D - --cacert ca.pem --resolve web.internal:8443:127.0.0.1 https://web.internal:8443/
+check "and by DNS" says '1 web.internal.' a_record _8443._https.web.internal TYPE65
+if [ -n "${CONDUIT_AIOQUIC:-}" ]; then
+    check "aioquic speaks HTTP/3 with it" "$CONDUIT_AIOQUIC" "$http3_calls" 8443 ca.pem web.internal
+else
+    echo "SKIPPED: HTTP/3 by aioquic (the package is not installed)"
+fi
 check "the gateway itself is conduit.internal" says 200 code conduit.internal
 refuse "a second daemon on the same state is refused" timeout 10 "$conduit" serve --config config/quickstart.toml
 refuse "a duplicate is refused" cli register --name web --host 127.0.0.1:9001

@@ -76,6 +76,8 @@ pub struct Addresses {
     pub dns: Vec<SocketAddr>,
     /// The proxy with TLS.
     pub https: Vec<SocketAddr>,
+    /// The same over UDP; none when HTTP/3 is off.
+    pub http3: Vec<SocketAddr>,
     /// The proxy in the clear.
     pub http: Vec<SocketAddr>,
     /// The admin API over TCP.
@@ -97,6 +99,7 @@ impl Addresses {
         Self {
             dns: dns.as_ref().map(DnsListeners::addresses).unwrap_or_default(),
             https: proxied(ProxyListeners::https_addresses),
+            http3: proxied(ProxyListeners::http3_addresses),
             http: proxied(ProxyListeners::http_addresses),
             admin,
             socket: config.admin.socket.clone(),
@@ -151,7 +154,7 @@ impl App {
         let ours = admin_address.map(|at| builtin::service(&config.gateway.domains, at, now));
         let catalog = with_builtin(state.store.catalog(), ours.as_ref());
         let first = Publisher::start(
-            table_settings(&config),
+            table_settings(&config, sockets.proxy.as_ref()),
             state.authority.clone(),
             compiler,
             ours.clone(),
@@ -326,13 +329,15 @@ fn with_builtin(
     }
 }
 
-fn table_settings(config: &Config) -> TableSettings {
+fn table_settings(config: &Config, proxy: Option<&ProxyListeners>) -> TableSettings {
+    let http3 = proxy.and_then(|listeners| listeners.http3_addresses().first());
     TableSettings {
         zone: ZoneSettings {
             domains: config.gateway.domains.clone(),
             addresses: config.gateway.addresses.clone(),
             proxied: config.proxy.enabled,
             ttl_s: u32::try_from(config.dns.ttl.as_secs()).unwrap_or(u32::MAX),
+            http3_port: http3.map(SocketAddr::port),
         },
         leaf_validity: config.tls.leaf_validity,
     }

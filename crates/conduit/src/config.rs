@@ -150,6 +150,8 @@ pub struct Proxy {
     pub enabled: bool,
     /// Where HTTPS is served.
     pub https_listen: Vec<SocketAddr>,
+    /// Whether the HTTPS addresses are served over UDP as well.
+    pub http3: bool,
     /// Where plain HTTP is redirected (or served, without `tls`).
     pub http_listen: Vec<SocketAddr>,
     /// Worker threads; 0 means one per core.

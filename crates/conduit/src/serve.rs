@@ -112,6 +112,7 @@ fn announce(addresses: &Addresses, takes_over: bool) {
     tracing::info!(
         dns = listed(&addresses.dns),
         https = listed(&addresses.https),
+        http3 = listed(&addresses.http3),
         http = listed(&addresses.http),
         admin = listed(addresses.admin.as_slice()),
         socket = %addresses.socket.display(),

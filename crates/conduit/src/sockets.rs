@@ -39,10 +39,10 @@ impl Sockets {
     /// # Errors
     /// Names the address, who holds it, and the mend.
     pub(crate) fn bind(config: &Config, inherited: &mut Inherited) -> Result<Self, AppError> {
-        let proxy = config
-            .proxy
-            .enabled
-            .then(|| ProxyListeners::bind_or_inherit(&proxy_settings(config), inherited));
+        let proxy = config.proxy.enabled.then(|| {
+            let listeners = ProxyListeners::bind_or_inherit(&proxy_settings(config), inherited)?;
+            if config.proxy.http3 { listeners.with_http3() } else { Ok(listeners) }
+        });
         let dns = config.dns.enabled.then(|| {
             let addresses: Vec<ListenAddr> = config.dns.listen.iter().map(listen_addr).collect();
             DnsListeners::bind_or_inherit(&addresses, inherited)
@@ -64,6 +64,9 @@ impl Sockets {
 fn of_proxy(error: ProxyError) -> AppError {
     match error {
         ProxyError::PortTaken { address } => taken(address, Transport::Tcp, "[proxy]"),
+        ProxyError::UdpPortTaken { address } => {
+            taken(address, Transport::Udp, "[proxy] https_listen or http3")
+        }
         other => AppError::Proxy(other),
     }
 }

@@ -5,9 +5,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use hickory_proto::rr::rdata::SOA;
+use hickory_proto::rr::rdata::{HTTPS, SOA};
 use hickory_proto::rr::{Name, RecordType};
 
+use crate::https::{self, Owner};
 use crate::interfaces::Local;
 use crate::key::AskedKey;
 use crate::reverse::{self, Reversed};
@@ -39,6 +40,8 @@ pub enum RrSet<'a> {
     Ns(&'a Name),
     /// The name at an address.
     Ptr(&'a Name),
+    /// The name is served over HTTP/3.
+    Https(HTTPS),
 }
 
 /// The zone a name belongs to, as its SOA record tells.
@@ -84,12 +87,17 @@ impl Zone {
         if is_apex && let Some(set) = self.start_at(name, &apex.start, rtype) {
             return Answer::Records(set);
         }
-        let authority = self.authority_of(name, apex);
-        if is_apex || node.is_some() {
-            Answer::NoData(authority)
-        } else {
-            Answer::NxDomain(authority)
+        let mut exists = is_apex || node.is_some();
+        match self.https_at(key.as_slice()) {
+            Some(Owner::Record(_, above)) if rtype == RecordType::HTTPS => {
+                let host = name.trim_to(usize::from(name.num_labels()) - above);
+                return Answer::Records(RrSet::Https(https::record(host)));
+            }
+            Some(_) => exists = true,
+            None => {}
         }
+        let authority = self.authority_of(name, apex);
+        if exists { Answer::NoData(authority) } else { Answer::NxDomain(authority) }
     }
 
     fn addresses_at<'a>(
@@ -100,14 +108,25 @@ impl Zone {
     ) -> Option<RrSet<'a>> {
         let (v4, v6) = match node.rrsets.as_deref()? {
             RrSets::Direct { v4, v6 } => (&**v4, &**v6),
-            RrSets::Gateway if self.frame.is_configured() => (&*self.frame.v4, &*self.frame.v6),
-            RrSets::Gateway => (local.v4.as_slice(), local.v6.as_slice()),
+            RrSets::Gateway { .. } if self.frame.is_configured() => {
+                (&*self.frame.v4, &*self.frame.v6)
+            }
+            RrSets::Gateway { .. } => (local.v4.as_slice(), local.v6.as_slice()),
         };
         match rtype {
             RecordType::A | RecordType::ANY if !v4.is_empty() => Some(RrSet::A(v4)),
             RecordType::AAAA | RecordType::ANY if !v6.is_empty() => Some(RrSet::Aaaa(v6)),
             _ => None,
         }
+    }
+
+    /// What a name is to the HTTPS record of a host that has one.
+    fn https_at<'a>(&self, key: &'a [u8]) -> Option<Owner<'a>> {
+        let owner = self.frame.https.as_ref()?.owner(key)?;
+        let (Owner::Record(host, _) | Owner::Between(host)) = owner;
+        let node = self.nodes.get(host)?;
+        let is_https = matches!(node.rrsets.as_deref(), Some(RrSets::Gateway { is_https: true }));
+        is_https.then_some(owner)
     }
 
     /// SOA and NS; ANY gets the SOA alone (RFC 8482 §4.1).

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use conduit_core::catalog::{Catalog, Change, Version};
 use conduit_core::name::{Host, ServiceName};
-use conduit_core::service::{DnsMode, Protocol, Service};
+use conduit_core::service::{DnsMode, Protocol, Service, TlsMode};
 use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
 
+use crate::https::Https;
 use crate::key::{NameKey, ancestry};
 use crate::zone::{Apex, Frame, Node, Pointer, Published, RrSets, Start, Zone, ZoneSettings, both};
 
@@ -158,7 +159,9 @@ impl Frame {
             v6,
             proxied: settings.proxied,
             ttl_s: settings.ttl_s,
-            gateway: Arc::new(RrSets::Gateway),
+            gateway: Arc::new(RrSets::Gateway { is_https: false }),
+            gateway_https: Arc::new(RrSets::Gateway { is_https: true }),
+            https: settings.http3_port.map(Https::at),
         }
     }
 
@@ -167,7 +170,8 @@ impl Frame {
         let streams = service.protocol == Protocol::Tcp && service.listen().is_none();
         let direct = service.dns == DnsMode::Direct || streams;
         if service.name == ServiceName::conduit() || (self.proxied && !direct) {
-            return Arc::clone(&self.gateway);
+            let is_https = service.tls != TlsMode::Off && service.protocol != Protocol::Tcp;
+            return Arc::clone(if is_https { &self.gateway_https } else { &self.gateway });
         }
         let sockets = service.upstreams.iter().filter_map(|u| u.socket());
         let (v4, v6) = split(sockets.map(|s| s.ip()));
@@ -211,7 +215,7 @@ fn split(addresses: impl Iterator<Item = IpAddr>) -> (Box<[Ipv4Addr]>, Box<[Ipv6
 
 fn addresses_of(rrsets: &RrSets) -> Vec<IpAddr> {
     match rrsets {
-        RrSets::Gateway => Vec::new(),
+        RrSets::Gateway { .. } => Vec::new(),
         RrSets::Direct { v4, v6 } => both(v4, v6),
     }
 }

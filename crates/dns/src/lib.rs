@@ -18,6 +18,7 @@ pub mod forward;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod handler;
+mod https;
 pub mod interfaces;
 mod key;
 pub mod leaving;

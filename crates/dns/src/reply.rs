@@ -242,6 +242,7 @@ fn records_of(owner: &Name, set: &RrSet<'_>, ttl_s: u32) -> Vec<Record> {
         RrSet::Aaaa(all) => all.iter().map(|a| record(RData::AAAA(AAAA(*a)))).collect(),
         RrSet::Soa(authority) => vec![record(RData::SOA(authority.soa()))],
         RrSet::Ns(name) => vec![record(RData::NS(NS((*name).clone())))],
+        RrSet::Https(data) => vec![record(RData::HTTPS(data.clone()))],
         RrSet::Ptr(name) => vec![record(RData::PTR(PTR((*name).clone())))],
     }
 }

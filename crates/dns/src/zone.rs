@@ -12,6 +12,7 @@ use conduit_core::name::{Host, ServiceName};
 use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
 
+use crate::https::Https;
 use crate::key::{NameKey, ancestry};
 
 /// What a zone is compiled with, apart from the catalog.
@@ -25,12 +26,20 @@ pub struct ZoneSettings {
     pub proxied: bool,
     /// How long a positive answer may be kept, in seconds.
     pub ttl_s: u32,
+    /// The port where the proxy serves HTTP/3, when it does.
+    pub http3_port: Option<u16>,
 }
 
 impl ZoneSettings {
     /// The default settings for these domains: a proxy, and the address where the query arrived.
     pub fn new(domains: Domains) -> Self {
-        Self { domains, addresses: Vec::new(), proxied: true, ttl_s: POSITIVE_TTL_S }
+        Self {
+            domains,
+            addresses: Vec::new(),
+            proxied: true,
+            ttl_s: POSITIVE_TTL_S,
+            http3_port: None,
+        }
     }
 }
 
@@ -70,7 +79,7 @@ impl Zone {
         let mut all: Vec<Listed> = Vec::with_capacity(self.len());
         for (service, published) in self.published.iter() {
             let (target, addresses) = match &*published.rrsets {
-                RrSets::Gateway => (Target::Gateway, self.frame.addresses()),
+                RrSets::Gateway { .. } => (Target::Gateway, self.frame.addresses()),
                 RrSets::Direct { v4, v6 } => (Target::Direct, both(v4, v6)),
             };
             all.extend(published.hosts.iter().map(|(host, _)| Listed {
@@ -116,6 +125,9 @@ pub(crate) struct Frame {
     pub(crate) proxied: bool,
     pub(crate) ttl_s: u32,
     pub(crate) gateway: Arc<RrSets>,
+    /// The same for names that are served over HTTP/3.
+    pub(crate) gateway_https: Arc<RrSets>,
+    pub(crate) https: Option<Https>,
 }
 
 impl Frame {
@@ -163,7 +175,7 @@ pub(crate) struct Node {
 /// The addresses of a service, shared by its hosts.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RrSets {
-    Gateway,
+    Gateway { is_https: bool },
     Direct { v4: Box<[Ipv4Addr]>, v6: Box<[Ipv6Addr]> },
 }
 

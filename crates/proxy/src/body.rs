@@ -14,6 +14,10 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+mod client;
+
+pub(crate) use client::ClientBody;
+
 use crate::clocks::{Clock, Expired};
 use crate::connections::Receiving;
 use crate::exchange::Exchange;
@@ -24,7 +28,7 @@ use crate::streams::Events;
 
 /// What an upstream gets.
 pub(crate) struct RequestBody {
-    inner: Option<Incoming>,
+    inner: Option<ClientBody>,
     clock: Rc<Clock>,
     /// Whether the client may be waited for only so long.
     is_clocked: bool,
@@ -40,7 +44,7 @@ pub(crate) struct RequestBody {
 impl RequestBody {
     /// Passes a client's body on. Two-way streams are not clocked: in them, a client that says
     /// nothing may be listening.
-    pub(crate) fn new(inner: Incoming, clock: &Rc<Clock>, is_clocked: bool) -> Self {
+    pub(crate) fn new(inner: ClientBody, clock: &Rc<Clock>, is_clocked: bool) -> Self {
         let whole = Self::empty(clock);
         if inner.is_end_stream() {
             return whole;
@@ -139,7 +143,7 @@ impl Body for RequestBody {
             limit.exceed(self.inner.take());
             return Poll::Ready(Some(Err(BodyError::TooLarge)));
         }
-        polled.map(|frame| frame.map(|frame| frame.map_err(BodyError::Broken)))
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -325,6 +329,8 @@ type Piece = Result<Frame<Bytes>, BodyError>;
 pub(crate) enum BodyError {
     /// The side that it came from broke off.
     Broken(hyper::Error),
+    /// The client broke off, or sent something else than it announced, over HTTP/3.
+    Client(String),
     /// It could not be encoded.
     Encode(std::io::Error),
     /// A clock ran out.
@@ -340,6 +346,7 @@ impl BodyError {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Broken(_) => "upstream_broken",
+            Self::Client(_) => "client_broken",
             Self::Encode(_) => "not_encoded",
             Self::Expired(Expired::BodyRate(_)) => "body_too_slow",
             Self::Expired(Expired::Client(_)) => "client_timeout",
@@ -360,6 +367,7 @@ impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(_) => f.write_str("the upstream broke off its answer"),
+            Self::Client(why) => write!(f, "the request broke off: {why}"),
             Self::Encode(error) => write!(f, "the answer could not be encoded: {error}"),
             Self::Expired(Expired::BodyRate(_)) => f.write_str("the request came too slowly"),
             Self::Expired(Expired::Client(after)) => {
@@ -381,7 +389,7 @@ impl std::error::Error for BodyError {
         match self {
             Self::Broken(error) => Some(error),
             Self::Encode(error) => Some(error),
-            Self::Expired(_) | Self::Refused | Self::TooLarge => None,
+            Self::Client(_) | Self::Expired(_) | Self::Refused | Self::TooLarge => None,
         }
     }
 }

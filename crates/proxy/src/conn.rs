@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::body::ResponseBody;
+use crate::body::{ClientBody, ResponseBody};
 use crate::connections::{Connection, Entry, Graceful};
 use crate::limits::hits::{Hits, Limit};
 use crate::limits::watched::Watched;
@@ -139,7 +139,7 @@ fn answer(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
     let clock = service.clocks().start(service.entry());
-    Rc::clone(service).serve(request, clock)
+    Rc::clone(service).serve(request.map(ClientBody::from), clock)
 }
 
 /// The same over HTTP/2, where hyper starts a task for the stream right after this returns; on the
@@ -150,7 +150,7 @@ fn answer_stream(
 ) -> Pin<Box<impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<>>> {
     let clock = service.clocks().start_stream();
     service.entry().starts(Rc::clone(clock.clock()));
-    Box::pin(Rc::clone(service).serve(request, clock))
+    Box::pin(Rc::clone(service).serve(request.map(ClientBody::from), clock))
 }
 
 fn log_end(outcome: Option<Result<(), hyper::Error>>, hits: &Hits) {

@@ -29,6 +29,21 @@ pub enum ProxyError {
         /// What was asked for.
         address: SocketAddr,
     },
+    /// Somebody else has the port, over UDP.
+    #[error(
+        "cannot listen on {address} over UDP: the port is taken; stop who has it, or set \
+         http3 = false"
+    )]
+    UdpPortTaken {
+        /// What was asked for.
+        address: SocketAddr,
+    },
+    /// What TLS is set up with is not enough for QUIC.
+    #[error("HTTP/3 cannot be served with these cipher suites")]
+    Quic {
+        /// What is missing.
+        source: quinn::crypto::rustls::NoInitialCipherSuite,
+    },
     /// Ports below 1024 need a privilege.
     #[error(
         "cannot listen on {address}: permission denied; start as root, grant \

@@ -28,7 +28,6 @@ use http::header::{HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Request, Response, Uri};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use ipnet::IpNet;
 
 use self::access::{Access, Verdict};
@@ -38,7 +37,7 @@ use self::cors::CorsRules;
 use self::fields::FieldChanges;
 use self::redirects::Redirects;
 use self::rewrites::Rewrites;
-use crate::body::ResponseBody;
+use crate::body::{ClientBody, ResponseBody};
 use crate::failure::{Failure, FailureKind};
 use crate::worker::Worker;
 
@@ -150,7 +149,7 @@ impl Gate {
     pub(crate) async fn enter(
         &self,
         visitor: &Visitor<'_>,
-        request: &mut Request<Incoming>,
+        request: &mut Request<ClientBody>,
     ) -> Result<Entered, Failure> {
         if let Some(text) = &self.maintenance {
             return Err(FailureKind::Maintenance(Arc::clone(text)).into());

@@ -38,6 +38,7 @@ mod forward;
 mod framing;
 mod gate;
 mod headers;
+mod http3;
 pub mod limits;
 pub mod listener;
 mod metered;

@@ -28,7 +28,7 @@ pub struct Limits {
     pub drain: Duration,
     /// From the accepted connection to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From the first byte of a request's head to its last, over HTTP/1.1. Over HTTP/2 a head that is
+    /// From the first byte of a request's head to its last, over HTTP/1.1 and HTTP/3. Over HTTP/2 a head that is
     /// not whole is no request, and `idle` ends its connection.
     pub head: Duration,
     /// How long a connection without a request in flight is kept.
@@ -191,6 +191,41 @@ pub(crate) const H2_STREAM_WINDOW_BYTES: u32 = 256 * 1_024;
 pub(crate) const H2_CONNECTION_WINDOW_BYTES: u32 = 1_024 * 1_024;
 /// What is queued to be sent per stream.
 pub(crate) const H2_SEND_BYTES_MAX: usize = 128 * 1_024;
+
+/// A frame of HTTP/3 that is kept until it is whole: as long as a head may ever be. Longer ones end
+/// the request.
+pub(crate) const H3_FRAME_BYTES_MAX: u64 = BUFFER_BYTES_MAX as u64;
+/// Requests in flight per HTTP/3 connection.
+pub(crate) const H3_STREAMS_MAX: u32 = 256;
+/// Other streams that an HTTP/3 client may have: one for control, two for QPACK, and what means
+/// nothing.
+pub(crate) const H3_UNIDIRECTIONAL_MAX: u32 = 16;
+/// What a client may send ahead per stream over HTTP/3.
+pub(crate) const H3_STREAM_WINDOW_BYTES: u32 = 256 * 1_024;
+/// What a client may send ahead per connection over HTTP/3.
+pub(crate) const H3_CONNECTION_WINDOW_BYTES: u32 = 1_024 * 1_024;
+/// What is queued and unacknowledged per HTTP/3 connection.
+pub(crate) const H3_SEND_BYTES_MAX: u64 = 1_024 * 1_024;
+/// A silent HTTP/3 client is gone after this, in milliseconds: it does not answer our pings.
+pub(crate) const H3_IDLE_TIMEOUT_MS: u32 = 30_000;
+/// How often a silent HTTP/3 client is asked whether it is there. Connections without a request end
+/// after [`Limits::idle`] all the same.
+pub(crate) const H3_PING_INTERVAL: Duration = Duration::from_secs(10);
+/// Requests over an HTTP/3 connection that came to nothing, less those that were answered; one more
+/// closes it.
+pub(crate) const H3_LEFT_MAX: u64 = 256;
+/// QUIC handshakes under way per worker and address; from here on clients prove their address first.
+pub(crate) const H3_HANDSHAKES_MAX: usize = 64;
+/// QUIC clients per worker and address whose first packet waits to be looked at.
+pub(crate) const H3_INCOMING_MAX: usize = 1_024;
+/// What each of them may send ahead.
+pub(crate) const H3_INCOMING_BYTES_MAX: u64 = 16 * 1_024;
+/// How long the end of a response that broke waits, so as not to overtake what was sent before.
+pub(crate) const H3_BREAK_PAUSE_MAX: Duration = Duration::from_millis(100);
+/// What a UDP socket is asked to buffer, each way.
+pub(crate) const UDP_BUFFER_BYTES: usize = 2 * 1_024 * 1_024;
+/// How long clients remember that there is HTTP/3.
+pub(crate) const ALT_SVC_SECONDS: u32 = 3_600;
 
 /// HTTP/2 connections per upstream and worker. When all are full, requests wait in their queues.
 pub(crate) const H2_UPSTREAM_CONNECTIONS_MAX: usize = 8;

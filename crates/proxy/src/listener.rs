@@ -8,13 +8,14 @@
 //! the kernel instead of waiting for an answer that is not ready yet.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 
 use conduit_core::inherited::{Inherited, Purpose};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::ProxyError;
+use crate::http3;
 use crate::limits::{BACKLOG, keepalive};
 
 /// Where to listen, and for how many workers.
@@ -33,6 +34,7 @@ pub struct BindSettings {
 pub struct Listeners {
     https: Vec<SocketAddr>,
     http: Vec<SocketAddr>,
+    http3: Vec<SocketAddr>,
     workers: Vec<Sockets>,
 }
 
@@ -65,7 +67,35 @@ impl Listeners {
         let https = bind_all(&settings.https, &mut workers, |w| &mut w.https, &mut old)?;
         let mut old = |address| take(Purpose::Http, address);
         let http = bind_all(&settings.http, &mut workers, |w| &mut w.http, &mut old)?;
-        Ok(Self { https, http, workers })
+        Ok(Self { https, http, http3: Vec::new(), workers })
+    }
+
+    /// Binds the HTTPS addresses over UDP as well, for HTTP/3.
+    ///
+    /// # Errors
+    /// Names the address, who holds it, and what to do.
+    pub fn with_http3(mut self) -> Result<Self, ProxyError> {
+        for address in &self.https {
+            let sockets = http3::port::bind(*address, self.workers.len())?;
+            for (worker, socket) in self.workers.iter_mut().zip(sockets) {
+                worker.http3.push(socket);
+            }
+        }
+        self.http3.clone_from(&self.https);
+        Ok(self)
+    }
+
+    /// Where HTTP/3 is served; none when it is off.
+    pub fn http3_addresses(&self) -> &[SocketAddr] {
+        &self.http3
+    }
+
+    /// Copies of the UDP sockets of all workers.
+    pub(crate) fn http3_sockets(&self) -> Result<Vec<UdpSocket>, ProxyError> {
+        let copy = |socket: &UdpSocket| {
+            socket.try_clone().map_err(|source| ProxyError::StartWorker { source })
+        };
+        self.workers.iter().flat_map(|worker| &worker.http3).map(copy).collect()
     }
 
     /// Second handles of all sockets, for another process.
@@ -106,6 +136,7 @@ impl Listeners {
 pub(crate) struct Sockets {
     https: Vec<Socket>,
     http: Vec<Socket>,
+    http3: Vec<UdpSocket>,
 }
 
 impl Sockets {
@@ -114,7 +145,7 @@ impl Sockets {
         let all = |sockets: Vec<Socket>| -> Result<Vec<_>, ProxyError> {
             sockets.into_iter().map(listen).collect()
         };
-        Ok(Listening { https: all(self.https)?, http: all(self.http)? })
+        Ok(Listening { https: all(self.https)?, http: all(self.http)?, http3: self.http3 })
     }
 }
 
@@ -123,6 +154,7 @@ impl Sockets {
 pub(crate) struct Listening {
     pub(crate) https: Vec<std::net::TcpListener>,
     pub(crate) http: Vec<std::net::TcpListener>,
+    pub(crate) http3: Vec<UdpSocket>,
 }
 
 fn bind_all(
@@ -268,7 +300,7 @@ pub(crate) fn open_queue(socket: &Socket) -> io::Result<()> {
         .and_then(|()| socket.listen(BACKLOG))
 }
 
-fn refused(address: SocketAddr, source: io::Error) -> ProxyError {
+pub(crate) fn refused(address: SocketAddr, source: io::Error) -> ProxyError {
     match source.kind() {
         io::ErrorKind::AddrInUse => ProxyError::PortTaken { address },
         io::ErrorKind::PermissionDenied => ProxyError::PortForbidden { address, source },
@@ -277,7 +309,11 @@ fn refused(address: SocketAddr, source: io::Error) -> ProxyError {
     }
 }
 
-fn failed(operation: &'static str, address: SocketAddr, source: io::Error) -> ProxyError {
+pub(crate) fn failed(
+    operation: &'static str,
+    address: SocketAddr,
+    source: io::Error,
+) -> ProxyError {
     ProxyError::Socket { operation, address, source }
 }
 

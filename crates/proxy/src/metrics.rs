@@ -10,6 +10,7 @@
 mod count;
 mod counters;
 mod histogram;
+mod http3;
 mod scrape;
 mod upstreams;
 
@@ -27,6 +28,7 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use self::count::Count;
 pub(crate) use self::counters::{Ending, Queued, ServiceCounters};
+use self::http3::Http3Counters;
 use self::scrape::Scrape;
 use self::upstreams::States;
 use crate::limits::hits::Hits;
@@ -47,6 +49,7 @@ struct Inner {
     cut: AtomicU64,
     refused: AtomicU64,
     streams_refused: Refusals,
+    http3: Http3Counters,
     hits: Hits,
 }
 
@@ -158,6 +161,11 @@ impl WorkerMetrics {
     /// Connections of byte streams that reached no service.
     pub(crate) fn streams_refused(&self) -> &Refusals {
         &self.all.0.streams_refused
+    }
+
+    /// What HTTP/3 counts.
+    pub(crate) fn http3(&self) -> &Http3Counters {
+        &self.all.0.http3
     }
 
     pub(crate) fn cut(&self, count: u64) {

@@ -13,10 +13,9 @@ use conduit_core::policy::Balance;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 
 use crate::access_log::Line;
-use crate::body::{RequestBody, ResponseBody};
+use crate::body::{ClientBody, RequestBody, ResponseBody};
 use crate::clocks::{Clocks, Running};
 use crate::connections::{Connection, Entry};
 use crate::exchange::Exchange;
@@ -118,7 +117,7 @@ impl Service {
     /// Answers one request; what fails becomes an answer, too.
     pub(crate) async fn serve(
         self: Rc<Self>,
-        mut request: Request<Incoming>,
+        mut request: Request<ClientBody>,
         clock: Running,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let told = self.trusted.then(|| Box::new(self.told(request.headers())));
@@ -145,6 +144,9 @@ impl Service {
                 response
             }
         };
+        if let (Some(alt_svc), Entrance::Https { .. }) = (self.worker.alt_svc(), &self.entrance) {
+            response.headers_mut().insert(header::ALT_SVC, alt_svc.clone());
+        }
         asker.remind(response.headers_mut());
         exchange.answered(response.status().as_u16());
         if is_http1 && self.connection.is_leaving() {
@@ -180,7 +182,7 @@ impl Service {
 
     async fn answer(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<ClientBody>,
         client: &headers::Client,
         asker: &mut Asker,
         exchange: &mut Exchange,
@@ -232,7 +234,7 @@ impl Service {
     async fn forward(
         &self,
         passage: Passage<'_>,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
         let mut outgoing = self.outgoing(request, &passage, exchange)?;

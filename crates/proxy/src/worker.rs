@@ -36,6 +36,7 @@ use crate::connections::{Connections, Deadlines};
 use crate::error::ProxyError;
 use crate::gate::access::ask::Kept;
 use crate::gate::compress::Compression;
+use crate::http3;
 use crate::limits::admission::Admission;
 use crate::limits::{
     CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SCARCE_IDLE_TIMEOUT, SWEEP_INTERVAL,
@@ -100,6 +101,8 @@ impl Proxy {
         if settings.tls.is_none() && !listeners.https_addresses().is_empty() {
             return Err(ProxyError::TlsMissing);
         }
+        let quic = quic(&listeners, &settings)?;
+        let alt_svc = http3::alt_svc(listeners.http3_addresses());
         let admission =
             Admission::new(&settings.limits, &settings.trusted_proxies, metrics.hits().clone());
         let settings = Arc::new(settings);
@@ -115,6 +118,8 @@ impl Proxy {
                 tasks: tasks.child(),
                 doors: Doors::of(&settings, index, table),
                 leaving: leaving.clone(),
+                quic: quic.as_ref().map(|quic| quic.of_worker(index)),
+                alt_svc: alt_svc.clone(),
             };
             let (begun, beginning) = sync_channel(1);
             let (ended, end) = oneshot::channel();
@@ -156,6 +161,21 @@ struct Plan {
     tasks: Tasks,
     doors: Option<Doors>,
     leaving: Leaving,
+    quic: Option<http3::Setup>,
+    alt_svc: Option<HeaderValue>,
+}
+
+/// What HTTP/3 is served with, when there are sockets for it.
+fn quic(
+    listeners: &Listeners,
+    settings: &ProxySettings,
+) -> Result<Option<http3::Setup>, ProxyError> {
+    match &settings.tls {
+        Some(tls) if !listeners.http3_addresses().is_empty() => {
+            http3::Setup::new(tls, listeners.workers(), listeners.http3_sockets()?).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 fn run(plan: Plan, begun: &SyncSender<io::Result<()>>, ended: oneshot::Sender<u64>) {
@@ -179,8 +199,9 @@ fn run(plan: Plan, begun: &SyncSender<io::Result<()>>, ended: oneshot::Sender<u6
             tasks: plan.tasks,
             ids: RequestIds::new(),
             compression: Rc::default(),
+            alt_svc: plan.alt_svc,
         });
-        worker.run(listening, plan.doors, &plan.leaving).await
+        worker.run(listening, plan.doors, plan.quic, &plan.leaving).await
     });
     // Nobody may be waiting.
     ended.send(cut).ok();
@@ -223,6 +244,7 @@ pub(crate) struct Worker {
     tasks: Tasks,
     ids: RequestIds,
     compression: Rc<Compression>,
+    alt_svc: Option<HeaderValue>,
 }
 
 impl Worker {
@@ -260,6 +282,11 @@ impl Worker {
         &self.compression
     }
 
+    /// How responses with TLS say that there is HTTP/3, when there is.
+    pub(crate) fn alt_svc(&self) -> Option<&HeaderValue> {
+        self.alt_svc.as_ref()
+    }
+
     pub(crate) fn admission(&self) -> &Admission {
         &self.admission
     }
@@ -283,6 +310,7 @@ impl Worker {
         self: Rc<Self>,
         listening: Listening,
         doors: Option<Doors>,
+        quic: Option<http3::Setup>,
         leaving: &Leaving,
     ) -> u64 {
         // Of their own, so that their end can be waited for before anything else ends.
@@ -295,6 +323,12 @@ impl Worker {
         for listener in listening.http {
             let accept = Rc::clone(&self).accept(listener, None);
             self.keep_accepting(&accepting, accept);
+        }
+        if let Some(quic) = quic {
+            for socket in listening.http3 {
+                let accept = http3::accept(Rc::clone(&self), socket, quic.clone());
+                self.keep_accepting(&accepting, accept);
+            }
         }
         if let Some(doors) = doors {
             self.keep_accepting(&accepting, doors.keep(Rc::clone(&self), accepting.clone()));

@@ -200,6 +200,7 @@ fn only_verbs_that_work_are_listed() {
             "token",
             "config",
             "backup",
+            "upgrade",
             "restore",
             "completions",
             "man"

@@ -64,6 +64,7 @@ pub(crate) struct Tls {
 pub(crate) struct Proxy {
     pub(crate) enabled: Given<bool>,
     pub(crate) https_listen: GivenList,
+    pub(crate) http3: Given<bool>,
     pub(crate) http_listen: GivenList,
     pub(crate) workers: Given<Text>,
     pub(crate) access_log: Given<bool>,

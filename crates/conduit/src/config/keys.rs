@@ -112,6 +112,7 @@ impl Config {
             fixed("tls.organization", text(&tls.organization)),
             fixed("proxy.enabled", proxy.enabled.into()),
             fixed("proxy.https_listen", list(&proxy.https_listen)),
+            fixed("proxy.http3", proxy.http3.into()),
             fixed("proxy.http_listen", list(&proxy.http_listen)),
             fixed("proxy.workers", number(proxy.workers)),
             fixed("proxy.access_log", proxy.access_log.into()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use conduit_core::catalog::{Catalog, Change, Generation};
 use conduit_core::domains::Domains;
 use conduit_core::name::ServiceName;
-use conduit_core::service::{DnsMode, Protocol, Service};
+use conduit_core::service::{DnsMode, Protocol, Service, TlsMode};
 
 use super::*;
 use crate::fuzzing::{host, sample_zone, service, version};
@@ -34,6 +34,9 @@ fn ask(zone: &Zone, name: &str, rtype: RecordType) -> String {
         }
         Answer::Records(RrSet::Ns(name)) => format!("NS {name}"),
         Answer::Records(RrSet::Ptr(name)) => format!("PTR {name}"),
+        Answer::Records(RrSet::Https(https)) => {
+            format!("HTTPS {}", https.0.to_string().trim_end_matches(','))
+        }
         Answer::NoData(authority) => format!("nodata {}", authority.owner()),
         Answer::NxDomain(authority) => format!("nxdomain {}", authority.owner()),
         Answer::NotOurs => "not ours".to_owned(),
@@ -106,6 +109,41 @@ fn compiled(services: &[Service], settings: &ZoneSettings) -> Zone {
 
 fn put(service: &Service) -> Change {
     Change::Put(Arc::new(service.clone()))
+}
+
+#[test]
+fn names_that_are_served_over_http3_say_so_and_no_others() {
+    use RecordType::{A, HTTPS, TXT};
+    let web = service("web", &["web.internal"], &["10.0.1.50:80"], DnsMode::Gateway);
+    let web = Service { tls: TlsMode::Issued, ..web };
+    let clear = Service { tls: TlsMode::Off, ..web.clone() };
+    let clear = Service { hosts: vec![host("clear.internal")], ..clear };
+    let clear = Service { name: ServiceName::parse("clear").expect("valid"), ..clear };
+    let direct = service("db", &["db.internal"], &["10.0.1.52:80"], DnsMode::Direct);
+    let all = [web, clear, direct];
+    let usual = ZoneSettings { http3_port: Some(443), ..settings() };
+    let other = ZoneSettings { http3_port: Some(8443), ..settings() };
+    let (off, usual, other) = (settings(), compiled(&all, &usual), compiled(&all, &other));
+    let off = compiled(&all, &off);
+    for (zone, name, rtype, expected) in [
+        (&usual, "WEB.internal.", HTTPS, "HTTPS 1 WEB.internal. alpn=h3,h2"),
+        (&usual, "web.internal.", TXT, "nodata internal."),
+        (&usual, "clear.internal.", HTTPS, "nodata internal."),
+        (&usual, "db.internal.", HTTPS, "nodata internal."),
+        (&usual, "_443._https.web.internal.", HTTPS, "nxdomain internal."),
+        (&usual, "internal.", HTTPS, "nodata internal."),
+        (&other, "web.internal.", HTTPS, "nodata internal."),
+        (&other, "_8443._HTTPS.Web.internal.", HTTPS, "HTTPS 1 Web.internal. alpn=h3,h2"),
+        (&other, "_8443._https.web.internal.", A, "nodata internal."),
+        (&other, "_https.web.internal.", HTTPS, "nodata internal."),
+        (&other, "_8443._https.clear.internal.", HTTPS, "nxdomain internal."),
+        (&other, "_8443._https.internal.", HTTPS, "nxdomain internal."),
+        (&other, "_80._https.web.internal.", HTTPS, "nxdomain internal."),
+        (&off, "web.internal.", HTTPS, "nodata internal."),
+        (&off, "_8443._https.web.internal.", HTTPS, "nxdomain internal."),
+    ] {
+        assert_eq!(ask(zone, name, rtype), expected, "{name} {rtype}");
+    }
 }
 
 #[test]

@@ -22,7 +22,6 @@ use std::time::Duration;
 use conduit_core::policy::{BasicUser, Policy, RateKey, RateLimit};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use self::ask::{Ask, Reply};
 use self::buckets::{Buckets, Rate};
@@ -32,7 +31,7 @@ use self::passwords::{Judgement, Passwords};
 use self::refusal::Refusal;
 use super::Visitor;
 use crate::authority;
-use crate::body::ResponseBody;
+use crate::body::{ClientBody, ResponseBody};
 use crate::failure::Failure;
 
 /// What a service asks of those who want in.
@@ -133,7 +132,7 @@ impl Access {
     pub(crate) async fn check(
         &self,
         visitor: &Visitor<'_>,
-        request: &mut Request<Incoming>,
+        request: &mut Request<ClientBody>,
     ) -> Result<Verdict, Failure> {
         let mut granted = Granted::default();
         remove_spellings(request.headers_mut(), |name| name == X_CONDUIT_KEY);
@@ -182,7 +181,7 @@ impl Access {
     async fn identify(
         &self,
         visitor: &Visitor<'_>,
-        request: &mut Request<Incoming>,
+        request: &mut Request<ClientBody>,
         network: IpAddr,
         granted: &mut Granted,
     ) -> Result<Arc<str>, Refusal> {
@@ -232,7 +231,7 @@ impl Limit {
 }
 
 /// The name of the first key that a request has, taking every one that is known off it.
-fn open(keys: &Keys, request: &mut Request<Incoming>) -> Result<Option<Arc<str>>, Refusal> {
+fn open(keys: &Keys, request: &mut Request<ClientBody>) -> Result<Option<Arc<str>>, Refusal> {
     let mut fields = Vec::new();
     let mut found = None;
     for (field, text) in credentials::keys(request.headers()) {
@@ -254,7 +253,7 @@ fn open(keys: &Keys, request: &mut Request<Incoming>) -> Result<Option<Arc<str>>
 }
 
 /// What a client is asked to log in to: the service, as far as it is still there.
-fn realm(visitor: &Visitor<'_>, request: &Request<Incoming>) -> String {
+fn realm(visitor: &Visitor<'_>, request: &Request<ClientBody>) -> String {
     let Ok(host) = authority::of_request(request.uri(), request.headers(), request.version())
     else {
         return String::new();

@@ -6,15 +6,15 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use conduit_core::policy::Size;
-use hyper::body::Incoming;
 
+use crate::body::ClientBody;
 use crate::failure::{Failure, FailureKind};
 
 /// The limit of one request's body, and what became of it.
 pub(crate) struct BodyLimit {
     max: Size,
     is_over: Cell<bool>,
-    rest: RefCell<Option<Incoming>>,
+    rest: RefCell<Option<ClientBody>>,
 }
 
 impl BodyLimit {
@@ -28,7 +28,7 @@ impl BodyLimit {
     }
 
     /// The body was too large; `rest` is what was not read of it.
-    pub(crate) fn exceed(&self, rest: Option<Incoming>) {
+    pub(crate) fn exceed(&self, rest: Option<ClientBody>) {
         self.is_over.set(true);
         *self.rest.borrow_mut() = rest;
     }
@@ -39,7 +39,7 @@ impl BodyLimit {
     }
 
     /// What was not read of a body that was too large.
-    pub(crate) fn take_rest(&self) -> Option<Incoming> {
+    pub(crate) fn take_rest(&self) -> Option<ClientBody> {
         self.rest.borrow_mut().take()
     }
 

@@ -52,6 +52,8 @@ pub(crate) enum Limit {
     H2Settings,
     /// WINDOW_UPDATE frames.
     H2WindowUpdate,
+    /// Requests over HTTP/3 that are made and given up.
+    H3Left,
     /// A TLS handshake takes too long.
     HandshakeTime,
     /// A request's head is too long, or has too many lines.
@@ -72,7 +74,7 @@ pub(crate) enum Limit {
 
 impl Limit {
     /// Every limit and its stable word, in the order of their discriminants.
-    const ALL: [(Self, &'static str); 25] = [
+    const ALL: [(Self, &'static str); 26] = [
         (Self::BodySize, "body_size"),
         (Self::BodyRate, "body_rate"),
         (Self::ClientTime, "client_time"),
@@ -90,6 +92,7 @@ impl Limit {
         (Self::H2ResetProvoked, "h2_reset_provoked"),
         (Self::H2Settings, "h2_settings"),
         (Self::H2WindowUpdate, "h2_window_update"),
+        (Self::H3Left, "h3_left"),
         (Self::HandshakeTime, "handshake_time"),
         (Self::HeadSize, "head_size"),
         (Self::HeadTime, "head_time"),

@@ -38,6 +38,18 @@ impl Collector for Scrape {
             ),
             ("proxy_requests_refused", "Requests that reached no service", &inner.refused),
             ("proxy_cut", "Requests and tunnels cut at the deadline of a stop", &inner.cut),
+            ("proxy_http3_connections", "QUIC handshakes done", &inner.http3.connections),
+            ("proxy_http3_requests", "Requests over HTTP/3", &inner.http3.requests),
+            (
+                "proxy_http3_refused",
+                "QUIC connections refused because too many were open",
+                &inner.http3.refused,
+            ),
+            (
+                "proxy_http3_retried",
+                "QUIC clients that had to prove their address first",
+                &inner.http3.retried,
+            ),
         ] {
             let counter = ConstCounter::new(value.load(Ordering::Relaxed));
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;

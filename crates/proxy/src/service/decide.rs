@@ -5,10 +5,9 @@ use std::sync::Arc;
 use conduit_core::name::ServiceName;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
-use hyper::body::Incoming;
 
 use super::{Entrance, Service};
-use crate::body::ResponseBody;
+use crate::body::{ClientBody, ResponseBody};
 use crate::exchange::Exchange;
 use crate::failure::FailureKind;
 use crate::table::{Route, RouteTable};
@@ -24,7 +23,7 @@ impl Service {
     /// Looks the request's host up in the published table, once.
     pub(super) fn decide(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<ClientBody>,
         exchange: &mut Exchange,
     ) -> Result<Decision, FailureKind> {
         let is_refused = match *request.method() {
@@ -59,7 +58,7 @@ impl Service {
         &self,
         table: &RouteTable,
         host: &str,
-        request: &Request<Incoming>,
+        request: &Request<ClientBody>,
     ) -> Result<Decision, FailureKind> {
         let settings = self.worker.settings();
         let (method, target) = (request.method(), request.uri());

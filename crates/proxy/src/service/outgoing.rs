@@ -7,11 +7,10 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, StatusCode, Uri, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 
 use super::{Passage, Service};
-use crate::body::RequestBody;
+use crate::body::{ClientBody, RequestBody};
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::gate::access::Granted;
@@ -21,7 +20,7 @@ impl Service {
     /// Turns a client's request into what an upstream gets.
     pub(super) fn outgoing(
         &self,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         passage: &Passage<'_>,
         exchange: &mut Exchange,
     ) -> Result<Request<RequestBody>, Failure> {

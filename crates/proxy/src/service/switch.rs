@@ -2,11 +2,10 @@
 
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::Service;
-use crate::body::ResponseBody;
+use crate::body::{ClientBody, ResponseBody};
 use crate::failure::{Failure, FailureKind};
 use crate::forward::Answer;
 use crate::table::Route;
@@ -24,7 +23,7 @@ pub(super) struct Switch {
 
 impl Switch {
     /// What a request wants to switch to, if it does.
-    pub(super) fn of(request: &mut Request<Incoming>) -> Option<Self> {
+    pub(super) fn of(request: &mut Request<ClientBody>) -> Option<Self> {
         if request.method() == Method::CONNECT {
             let key = Some(websocket::Key::random()?);
             let protocol = HeaderValue::from_static(WEBSOCKET);

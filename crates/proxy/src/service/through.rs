@@ -5,11 +5,10 @@ use std::sync::Arc;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, Version};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
 use super::outgoing::host_field;
 use super::{Passage, Service};
-use crate::body::ResponseBody;
+use crate::body::{ClientBody, ResponseBody};
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::gate::{Entered, Gate, Visitor};
@@ -23,7 +22,7 @@ impl Service {
         &self,
         gate: &Gate,
         passage: Passage<'_>,
-        mut request: Request<Incoming>,
+        mut request: Request<ClientBody>,
         asker: &mut Asker,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Failure> {
@@ -77,7 +76,7 @@ impl Service {
 
     /// Reads on for a while after a refusal: a client that is still sending when its connection is
     /// closed gets a reset, and never reads why.
-    fn linger(&self, rest: Option<Incoming>) {
+    fn linger(&self, rest: Option<ClientBody>) {
         let Some(mut rest) = rest else { return };
         self.worker.tasks().local_job("request rest", async move {
             let reading = async {

@@ -42,6 +42,8 @@ struct Special {
     access_log: AccessLog,
     connector: Connector,
     trusted_proxies: Vec<ipnet::IpNet>,
+    /// How many workers serve HTTP/3 as well; without, one serves without.
+    http3: Option<usize>,
     tracer: Option<Tracer>,
 }
 
@@ -51,6 +53,7 @@ impl Default for Special {
             access_log: AccessLog::Daemon,
             connector: Connector::default(),
             trusted_proxies: Vec::new(),
+            http3: None,
             tracer: None,
         }
     }
@@ -109,6 +112,17 @@ impl Gateway {
         Self::serving(special, table, tls, limits)
     }
 
+    /// The same, with HTTP/3 as well, and so many workers.
+    pub(super) fn with_http3(
+        workers: usize,
+        table: RouteTable,
+        tls: impl FnOnce(&live::Reader<RouteTable>) -> Option<rustls::ServerConfig>,
+        limits: Limits,
+    ) -> Self {
+        let special = Special { http3: Some(workers), ..Special::default() };
+        Self::serving(special, table, tls, limits)
+    }
+
     /// The same in the clear, recording requests as traces, behind trusted proxies.
     pub(super) fn tracing(tracer: &Tracer, trusted_proxies: &[&str], table: RouteTable) -> Self {
         let parsed = trusted_proxies.iter().map(|network| network.parse().expect("a network"));
@@ -131,9 +145,13 @@ impl Gateway {
         let listeners = Listeners::bind(&BindSettings {
             https: tls.iter().map(|_| loopback).collect(),
             http: vec![loopback],
-            workers: 1,
+            workers: special.http3.unwrap_or(1),
         })
         .expect("binds");
+        let listeners = match special.http3 {
+            Some(_) => listeners.with_http3().expect("binds over UDP"),
+            None => listeners,
+        };
         let tasks = Tasks::new(CancellationToken::new());
         let metrics = ProxyMetrics::new();
         let http = listeners.http_addresses()[0];

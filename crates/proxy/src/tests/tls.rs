@@ -187,6 +187,19 @@ impl Site {
 
     /// The same, with these limits.
     pub(super) fn limited(services: Vec<Service>, trusted: &[&str], limits: Limits) -> Self {
+        Self::with(services, |table| {
+            Gateway::behind(trusted, table, |reader| Some(server(reader)), limits)
+        })
+    }
+
+    /// The same over HTTP/3 as well, by so many workers.
+    pub(super) fn over_http3(services: Vec<Service>, workers: usize, limits: Limits) -> Self {
+        Self::with(services, |table| {
+            Gateway::with_http3(workers, table, |reader| Some(server(reader)), limits)
+        })
+    }
+
+    fn with(services: Vec<Service>, start: impl FnOnce(RouteTable) -> Gateway) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, key()).expect("a root");
@@ -206,10 +219,7 @@ impl Site {
         let table = fixture::compiler()
             .compile(&fixture::catalog(services), &leaves, fixture::version(1), None)
             .expect("a table");
-        Self {
-            gateway: Gateway::behind(trusted, table, |reader| Some(server(reader)), limits),
-            root: issuer.der().clone(),
-        }
+        Self { gateway: start(table), root: issuer.der().clone() }
     }
 
     pub(super) fn client(&self, alpn: &[u8]) -> Arc<ClientConfig> {

@@ -31,6 +31,13 @@ pub(super) fn check(judge: &mut Judge, file: &File, config: &Config) {
         let reason = "is empty, and http_listen too; give an address, or set proxy.enabled = false";
         judge.refuse("proxy.https_listen", &origin(&file.proxy.https_listen), reason.to_owned());
     }
+    if let Some(given) = &file.proxy.http3
+        && given.value
+        && (!config.tls.enabled || proxy.https_listen.is_empty())
+    {
+        let reason = "needs HTTPS; set tls.enabled = true and proxy.https_listen, or http3 = false";
+        judge.refuse("proxy.http3", &given.origin, reason.to_owned());
+    }
 }
 
 /// One address that one key wants.

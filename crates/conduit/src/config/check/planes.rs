@@ -70,6 +70,7 @@ pub(super) fn proxy(judge: &mut Judge, given: &file::Proxy) -> Proxy {
     Proxy {
         enabled: judge.switch(&given.enabled, true),
         https_listen: web(judge, "proxy.https_listen", &given.https_listen, &given.https_port, 443),
+        http3: judge.switch(&given.http3, false),
         http_listen: web(judge, "proxy.http_listen", &given.http_listen, &given.http_port, 80),
         workers: judge.take("proxy.workers", &given.workers, 0, |text| {
             parse::number(text, 0, WORKERS_MAX).map(|n| n as usize)

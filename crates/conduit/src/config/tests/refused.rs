@@ -87,6 +87,10 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[upstreams]\nallow = [\"10.0.0.0/40\"]\n",
         "upstreams.allow: \"10.0.0.0/40\" is not a network",
     ),
+    (
+        "[tls]\nenabled = false\n[proxy]\nhttp3 = true\n",
+        "conduit.toml:4:9: proxy.http3: needs HTTPS; set tls.enabled = true",
+    ),
     ("[log]\nlevel = \"x=loud\"\n", "log.level: \"x=loud\" is not a log level"),
     (
         "[log]\nformat = \"xml\"\n",

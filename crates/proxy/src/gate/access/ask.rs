@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 use super::super::Visitor;
 use super::refusal::Refusal;
-use crate::body::ResponseBody;
+use crate::body::{ClientBody, ResponseBody};
 use crate::headers;
 use crate::limits::BUFFER_BYTES_MAX;
 use crate::worker::Worker;
@@ -72,7 +72,7 @@ impl Ask {
     pub(super) async fn ask(
         &self,
         visitor: &Visitor<'_>,
-        request: &Request<Incoming>,
+        request: &Request<ClientBody>,
     ) -> Result<Reply, Refusal> {
         if request.headers().get_all(LOOP).iter().any(|value| value == OURS) {
             return Err(unreachable("it is reached through the service that asks it"));
@@ -87,7 +87,7 @@ impl Ask {
     fn question(
         &self,
         visitor: &Visitor<'_>,
-        request: &Request<Incoming>,
+        request: &Request<ClientBody>,
     ) -> Result<Question, Refusal> {
         let mut fields = request.headers().clone();
         let host = match (fields.get(header::HOST), request.uri().authority()) {
