@@ -23,6 +23,8 @@ mod life;
 mod alone;
 // What a running process is told by signals.
 mod signals;
+// A new process takes over from a running one.
+mod upgrade;
 // Many services at once.
 mod bulk;
 // How an operator asks for a policy, and sees it again.
@@ -37,5 +39,9 @@ mod certificates;
 mod backup;
 // Access lines: in a file, across its replacement, and read again.
 mod logs;
+// What is counted: as documented, and as Prometheus reads it.
+mod metrics;
+// Traces, as a collector gets them.
+mod traces;
 // The record, exported.
 mod export;

@@ -37,6 +37,19 @@ impl Daemon {
         Self::ready(self.directory, child).await
     }
 
+    /// Starts another one on the state of one that has ended; says whether it becomes ready.
+    pub async fn start_again(binary: &str, ended: &mut Self) -> bool {
+        ended.child = spawn(binary, ended.directory.path(), "");
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while ended.api.ready().await.is_err() {
+            if tokio::time::Instant::now() >= end {
+                return false;
+            }
+            tokio::task::yield_now().await;
+        }
+        true
+    }
+
     /// Its state directory.
     pub fn state(&self) -> PathBuf {
         self.directory.path().join("state")

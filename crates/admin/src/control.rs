@@ -63,6 +63,13 @@ pub trait Control: Send + Sync + 'static {
     /// Writes the whole state, as of one moment, to a new file.
     fn backup<'a>(&'a self, target: &'a Path) -> BoxFuture<'a, Result<(), ControlError>>;
 
+    /// Lets a new process take over: this program as it lies on the disk, or another one.
+    fn upgrade(
+        &self,
+        binary: Option<PathBuf>,
+        limit: Duration,
+    ) -> BoxFuture<'_, Result<Upgraded, ControlError>>;
+
     /// What the gateway runs with, secrets left out.
     fn config(&self) -> EffectiveConfig;
 
@@ -146,6 +153,17 @@ pub struct Reloaded {
     pub needs_restart: Vec<String>,
 }
 
+/// Which process has taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgraded {
+    /// Its number.
+    pub process: u32,
+    /// The version of its program.
+    pub version: String,
+    /// The program.
+    pub binary: PathBuf,
+}
+
 /// What the gateway runs with, secrets left out.
 #[derive(Debug, Clone, Default)]
 pub struct EffectiveConfig {
@@ -160,6 +178,12 @@ pub struct EffectiveConfig {
 /// Why the whole did not do as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
+    /// Something else is under way or was done that excludes it.
+    #[error("{0}")]
+    Conflict(String),
+    /// It was tried, and everything is as it was; the message says why it did not work.
+    #[error("{0}")]
+    Failed(String),
     /// It was asked for something that cannot be; the message says what and how to mend it.
     #[error("{0}")]
     Invalid(String),

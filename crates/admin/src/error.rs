@@ -250,6 +250,10 @@ impl From<RegistryError> for ApiError {
 impl From<ControlError> for ApiError {
     fn from(error: ControlError) -> Self {
         match error {
+            ControlError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
+            ControlError::Failed(message) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", message)
+            }
             ControlError::Invalid(message) => Self::invalid(message),
             ControlError::Unavailable(message) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)

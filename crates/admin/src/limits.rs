@@ -16,6 +16,12 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same for requests that may have much to do: bulk registration, verification, backup.
 pub const BULK_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a new process gets to take over, unless the caller says otherwise.
+pub const UPGRADE_SECONDS: u64 = 60;
+/// The most that can be asked for.
+pub const UPGRADE_SECONDS_MAX: u64 = 240;
+/// What a connection accepted just before the end gets to send its first request.
+pub(crate) const FRESH_GRACE: Duration = Duration::from_millis(500);
 /// The largest head of a request.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// The largest body of a request.

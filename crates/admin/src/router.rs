@@ -21,7 +21,7 @@ use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::page;
 use crate::routes::{
-    audit, config, dns, health, metrics, routing, services, status, tls, tokens, upstreams,
+    audit, config, dns, health, metrics, routing, services, status, tls, tokens, upgrade, upstreams,
 };
 use crate::state::AdminState;
 
@@ -79,6 +79,7 @@ fn api() -> Router<Arc<AdminState>> {
         .route("/tokens/{id}", delete(tokens::revoke))
         .route("/config/reload", post(config::reload))
         .route("/backup", post(config::backup))
+        .route("/upgrade", post(upgrade::begin))
         .route_layer(from_fn(auth::admins_only))
         .route_layer(from_fn(|request: Request, next: Next| timed(BULK_TIMEOUT, request, next)));
     quick

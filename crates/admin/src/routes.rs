@@ -13,6 +13,7 @@ pub(crate) mod services;
 pub(crate) mod status;
 pub(crate) mod tls;
 pub(crate) mod tokens;
+pub(crate) mod upgrade;
 pub(crate) mod upstreams;
 
 use std::sync::Arc;

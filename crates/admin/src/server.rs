@@ -3,13 +3,17 @@
 //! **Invariant:** binding finds out everything that can go wrong; serving cannot fail. Both
 //! listeners serve the same router: only how a caller is recognised differs.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use conduit_core::inherited::{Inherited, Purpose};
 use conduit_core::tasks::Tasks;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::AdminError;
 use crate::hosts::AllowedHosts;
@@ -21,6 +25,7 @@ mod accept;
 mod connection;
 mod socket;
 
+pub use socket::FileOwner;
 use socket::SocketFile;
 
 /// The control plane over HTTP.
@@ -33,9 +38,28 @@ impl Admin {
     /// # Errors
     /// Names the address or path, and who holds it when that is known.
     pub fn bind(settings: &AdminSettings) -> Result<Bound, AdminError> {
-        let tcp = settings.listen.map(bind_tcp).transpose()?;
+        Self::bind_or_inherit(settings, &mut Inherited::default())
+    }
+
+    /// The same; sockets of a former process are served on. The file of such a Unix socket is not
+    /// ours until [`FileOwner::take`].
+    ///
+    /// # Errors
+    /// As [`Admin::bind`].
+    pub fn bind_or_inherit(
+        settings: &AdminSettings,
+        inherited: &mut Inherited,
+    ) -> Result<Bound, AdminError> {
+        let mut tcp = |address| {
+            let former = inherited.take_tcp(Purpose::Admin, address).into_iter().next();
+            former.map_or_else(|| bind_tcp(address), |listener| adopt_tcp(address, listener))
+        };
+        let tcp = settings.listen.map(&mut tcp).transpose()?;
         let unix = match &settings.socket {
-            Some(path) => Some(socket::bind(path, settings.socket_mode, settings.socket_gid)?),
+            Some(path) => Some(match inherited.take_unix(path) {
+                Some(listener) => socket::adopt(path, listener)?,
+                None => socket::bind(path, settings.socket_mode, settings.socket_gid)?,
+            }),
             None => None,
         };
         Ok(Bound { unix, tcp })
@@ -64,13 +88,36 @@ impl Bound {
         }
     }
 
-    /// Starts to serve; each listener is a service of `tasks`, each connection a job.
+    /// Second handles of the listeners, for another process: that of the Unix socket, which is found
+    /// at the path of [`Bound::addresses`], and the other one.
+    ///
+    /// # Errors
+    /// When there are no file descriptors left.
+    pub fn duplicates(&self) -> io::Result<(Option<OwnedFd>, Option<OwnedFd>)> {
+        let unix = self.unix.as_ref().map(|(listener, _)| listener.try_clone()).transpose()?;
+        let tcp = self.tcp.as_ref().map(|(listener, _)| listener.try_clone()).transpose()?;
+        Ok((unix.map(OwnedFd::from), tcp.map(OwnedFd::from)))
+    }
+
+    /// Whose the file of the Unix socket is.
+    pub fn file_owner(&self) -> Option<FileOwner> {
+        self.unix.as_ref().map(|(_, file)| file.owner())
+    }
+
+    /// Starts to serve; each listener is a service of `tasks`, each connection a job. What is
+    /// returned is cancelled once nothing is accepted any more.
     ///
     /// Must be called inside the runtime that is to serve.
     ///
     /// # Errors
     /// When the runtime does not take the sockets.
-    pub fn serve(self, mut state: AdminState, tasks: &Tasks) -> Result<(), AdminError> {
+    pub fn serve(
+        self,
+        mut state: AdminState,
+        tasks: &Tasks,
+    ) -> Result<CancellationToken, AdminError> {
+        let closed = CancellationToken::new();
+        let accepts = Arc::new(closed.clone().drop_guard());
         state.listening = self.addresses();
         let domains = state.control.gateway().domains;
         let hosts = AllowedHosts::new(&domains, state.listening.tcp);
@@ -81,15 +128,22 @@ impl Bound {
             let listener = tokio::net::UnixListener::from_std(listener)
                 .map_err(|source| AdminError::BindUnix { path, source })?;
             let accepting = accept::unix(listener, file, router.clone(), tasks.clone());
-            tasks.service("admin socket", accepting);
+            let accepts = Arc::clone(&accepts);
+            tasks.service("admin socket", async move {
+                accepting.await;
+                drop(accepts);
+            });
         }
         if let Some((listener, address)) = self.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)
                 .map_err(|source| AdminError::BindTcp { address, source })?;
             let accepting = accept::tcp(listener, Arc::new(hosts), router, tasks.clone());
-            tasks.service("admin listener", accepting);
+            tasks.service("admin listener", async move {
+                accepting.await;
+                drop(accepts);
+            });
         }
-        Ok(())
+        Ok(closed)
     }
 }
 
@@ -107,6 +161,15 @@ impl Addresses {
     pub fn socket(&self) -> Option<&Path> {
         self.socket.as_deref()
     }
+}
+
+fn adopt_tcp(
+    wanted: SocketAddr,
+    listener: TcpListener,
+) -> Result<(TcpListener, SocketAddr), AdminError> {
+    let address = listener.set_nonblocking(true).and_then(|()| listener.local_addr());
+    let failed = |source| AdminError::BindTcp { address: wanted, source };
+    address.map(|address| (listener, address)).map_err(failed)
 }
 
 fn bind_tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), AdminError> {

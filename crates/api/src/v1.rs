@@ -13,6 +13,7 @@ pub mod services;
 pub mod status;
 pub mod tls;
 pub mod tokens;
+pub mod upgrade;
 pub mod upstreams;
 
 /// Where version 1 is served.

@@ -28,6 +28,7 @@ use crate::error::AppError;
 pub(crate) struct Writer {
     sink: Sink,
     stop: Arc<AtomicBool>,
+    guest: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -54,13 +55,14 @@ impl Writer {
             }
         };
         let (sink, lines) = queue();
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, guest) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicBool>::default());
         let work = Work {
             output,
             format: log.format,
             lines,
             reopen,
             stop: Arc::clone(&stop),
+            guest: Arc::clone(&guest),
             lost: Arc::clone(sink.lost()),
             told: (0, None),
         };
@@ -68,12 +70,17 @@ impl Writer {
             .name("access-log".to_owned())
             .spawn(move || work.run())
             .map_err(|source| AppError::Runtime { what: "the access log", source })?;
-        Ok(Some(Self { sink, stop, thread }))
+        Ok(Some(Self { sink, stop, guest, thread }))
     }
 
     /// Where workers send lines.
     pub(crate) fn sink(&self) -> Sink {
         self.sink.clone()
+    }
+
+    /// Leaves it to another process to move full files aside, and writes to whichever is there.
+    pub(crate) fn be_a_guest(&self) {
+        self.guest.store(true, Ordering::Release);
     }
 
     /// Writes what is there and ends.
@@ -104,6 +111,8 @@ struct Work {
     lines: Lines,
     reopen: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
+    /// Whether another process writes to the same file, and moves it aside.
+    guest: Arc<AtomicBool>,
     lost: Arc<AtomicU64>,
     /// How many were lost when it was told last, and when.
     told: (u64, Option<Instant>),
@@ -149,7 +158,13 @@ impl Work {
     fn write(&mut self, text: &[u8], count: u64) {
         let written = match &mut self.output {
             Output::Stdout => io::stdout().lock().write_all(text).map_err(|error| (error, count)),
-            Output::File(file) => file.write(text).map_err(|error| (error, count)),
+            Output::File(file) => {
+                let written = match self.guest.load(Ordering::Acquire) {
+                    true => file.write_as_guest(text),
+                    false => file.write(text),
+                };
+                written.map_err(|error| (error, count))
+            }
             Output::Syslog(syslog) => syslog.write(text),
         };
         if let Err((error, lost)) = written {

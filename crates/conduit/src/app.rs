@@ -14,6 +14,7 @@ use conduit_core::catalog::{Catalog, Change};
 use conduit_core::clock::Timestamp;
 use conduit_core::domains::Domains;
 use conduit_core::event::{EventSink, EventStream};
+use conduit_core::inherited::Inherited;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use conduit_dns::bind::Listeners as DnsListeners;
@@ -38,6 +39,7 @@ use crate::publish::{FirstTables, Publisher, TableSettings};
 use crate::reload::Tunables;
 use crate::sockets::{Sockets, tcp_ports};
 use crate::state::State;
+use crate::upgrade::{Assets, Predecessor};
 
 /// Builds gateways.
 #[derive(Debug)]
@@ -48,7 +50,8 @@ pub struct App;
 pub struct Bound {
     pub(crate) config: Config,
     pub(crate) addresses: Addresses,
-    pub(crate) lock: StateLock,
+    pub(crate) assets: Assets,
+    pub(crate) predecessor: Option<Predecessor>,
     pub(crate) proxy: Option<ProxyListeners>,
     pub(crate) dns: Option<DnsListeners>,
     pub(crate) admin: AdminBound,
@@ -119,19 +122,26 @@ impl App {
     /// # Errors
     /// Names what is in the way and the mend.
     pub fn build(config: Config) -> Result<Bound, AppError> {
+        Self::build_after(config, None)
+    }
+
+    /// The same; with a predecessor, its sockets are taken where they fit, and the state once it
+    /// lets go of it.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub fn build_after(
+        config: Config,
+        mut predecessor: Option<Predecessor>,
+    ) -> Result<Bound, AppError> {
         let now = Timestamp::now();
-        let sockets = Sockets::bind(&config)?;
+        let mut inherited = predecessor.as_mut().map(Predecessor::take_sockets).unwrap_or_default();
+        let sockets = Sockets::bind(&config, &mut inherited)?;
         let answering = sockets.dns.as_ref().map(DnsListeners::addresses).unwrap_or_default();
         let tunables = Tunables::new(&config, answering)?;
-        if let Some(user) = &config.gateway.user {
-            // Only what is ours alone: a socket somewhere else is its owner's affair.
-            let run = config.admin.socket.parent().filter(|dir| *dir == Path::new(RUN_DIR));
-            let places = [Some(config.gateway.state_dir.as_path()), run].into_iter().flatten();
-            privilege::hand_over(user, places).map_err(AppError::Privilege)?;
-            privilege::drop_to(user).map_err(AppError::Privilege)?;
-        }
-        let state = State::open(&config, now)?;
-        let admin = sockets.admin.and(bind_socket(&config)?);
+        give_up_root(&config)?;
+        let (state, unix) = open_state(&config, predecessor.as_ref(), &mut inherited, now)?;
+        let admin = sockets.admin.and(unix);
         let admin_address = admin.addresses().tcp;
         let (upstream_reports, queue) = reports();
         let compiler = Compiler::new(
@@ -152,6 +162,9 @@ impl App {
         .map_err(AppError::Publish)?;
         let FirstTables { publisher, routes, zone, reissue } = first;
         let tcp = sockets.proxy.as_ref().map(tcp_ports);
+        if let Some(tcp) = &tcp {
+            tcp.inherit(inherited);
+        }
         let addresses = Addresses::of(&config, &sockets.dns, &sockets.proxy, admin_address);
         let own_ports = addresses.ports();
         let (registry, writer) = conduit_registry::start(
@@ -160,10 +173,16 @@ impl App {
             publisher.with_ports(tcp.clone()),
         )
         .map_err(AppError::Registry)?;
+        let (proxy, dns) = (sockets.proxy.as_ref(), sockets.dns.as_ref());
+        let assets = Assets::of(state.lock, proxy, dns, &admin, tcp.as_ref());
+        let mut assets =
+            assets.map_err(|source| AppError::Runtime { what: "the hand-over", source })?;
+        assets.waiting = predecessor.as_ref().map_or(0, Predecessor::waiting);
         Ok(Bound {
             tcp,
             addresses,
-            lock: state.lock,
+            assets,
+            predecessor,
             proxy: sockets.proxy,
             dns: sockets.dns,
             admin,
@@ -181,6 +200,36 @@ impl App {
             config,
         })
     }
+}
+
+fn give_up_root(config: &Config) -> Result<(), AppError> {
+    let Some(user) = &config.gateway.user else {
+        return Ok(());
+    };
+    // Only what is ours alone: a socket somewhere else is its owner's affair.
+    let run = config.admin.socket.parent().filter(|dir| *dir == Path::new(RUN_DIR));
+    let places = [Some(config.gateway.state_dir.as_path()), run].into_iter().flatten();
+    privilege::hand_over(user, places).map_err(AppError::Privilege)?;
+    privilege::drop_to(user).map_err(AppError::Privilege)
+}
+
+/// Opens the state and the Unix socket in it. A predecessor lets go of the state last, once nothing
+/// else can go wrong that has to do with sockets.
+fn open_state(
+    config: &Config,
+    predecessor: Option<&Predecessor>,
+    inherited: &mut Inherited,
+    now: Timestamp,
+) -> Result<(State, AdminBound), AppError> {
+    let Some(predecessor) = predecessor else {
+        let state = State::open(config, now)?;
+        return Ok((state, bind_socket(config, inherited)?));
+    };
+    let had = inherited.len();
+    let unix = bind_socket(config, inherited)?;
+    let lock = predecessor.prepared(inherited.len() < had).map_err(AppError::Upgrade)?;
+    let lock = StateLock::adopt(&config.gateway.state_dir, lock).map_err(AppError::Registry)?;
+    Ok((State::open_with(lock, config, now)?, unix))
 }
 
 /// Creates what a first start would create, and puts the setup on record; what is there stays.
@@ -246,7 +295,7 @@ impl Bound {
     }
 }
 
-fn bind_socket(config: &Config) -> Result<AdminBound, AppError> {
+fn bind_socket(config: &Config, inherited: &mut Inherited) -> Result<AdminBound, AppError> {
     // The well-known socket is for the group `conduit`, when the system has one; a socket in the
     // state directory is for its owner.
     let group = config
@@ -261,7 +310,7 @@ fn bind_socket(config: &Config) -> Result<AdminBound, AppError> {
         socket_gid: group,
         listen: None,
     };
-    Admin::bind(&settings).map_err(AppError::Admin)
+    Admin::bind_or_inherit(&settings, inherited).map_err(AppError::Admin)
 }
 
 fn with_builtin(

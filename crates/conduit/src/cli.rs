@@ -31,6 +31,7 @@ mod setup;
 mod status;
 mod status_lines;
 mod token;
+mod upgrade;
 mod upstream;
 mod written;
 
@@ -83,7 +84,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let session = Session::new(cli.config.as_deref(), cli.socket);
     match cli.verb {
-        Verb::Serve => return daemon::serve(session.source.load()?),
+        Verb::Serve => return daemon::serve(|| session.source.load()),
         Verb::Setup(args) => setup::run(&session, &args)?,
         Verb::Completions(args) => completions::run(&session, args.shell)?,
         Verb::Man => man::run(&session)?,
@@ -99,6 +100,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Dns(args) => session.block_on(dns::run(&session, args))?,
         Verb::Token(args) => session.block_on(token::run(&session, args.action))?,
         Verb::Backup(args) => session.block_on(backup::run(&session, args))?,
+        Verb::Upgrade(args) => session.block_on(upgrade::run(&session, args))?,
         Verb::Restore(args) => restore::run(&session, &args)?,
     }
     Ok(Exit::Success)

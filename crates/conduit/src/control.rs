@@ -1,20 +1,21 @@
 //! What the admin API asks of the whole gateway.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use conduit_admin::control::{
     BoxFuture, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded, Resolution,
-    ResolvedRecord,
+    ResolvedRecord, Upgraded,
 };
 use conduit_core::clock::Timestamp;
 use conduit_core::error::Chain;
 use conduit_core::leaf::LeafPair;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
+use conduit_core::tasks::Tasks;
 use conduit_proxy::fingerprint::{Asked, Fingerprint, fingerprints};
 use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::resolve::Resolver;
@@ -29,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::reload::Attached;
 use crate::selfcheck::SelfCheck;
+use crate::upgrade::Upgrader;
 
 /// What the control plane is made of.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(crate) struct ControlParts {
     pub(crate) reloader: Option<Arc<Attached>>,
     pub(crate) metrics: Metrics,
     pub(crate) registry: Registry,
+    pub(crate) upgrader: Arc<Upgrader>,
+    pub(crate) tasks: Tasks,
 }
 
 /// The gateway as the admin API sees it.
@@ -176,6 +180,28 @@ impl Control for GatewayControl {
                     ControlError::Unavailable(Chain(&error).to_string())
                 }
             })
+        })
+    }
+
+    fn upgrade(
+        &self,
+        binary: Option<PathBuf>,
+        limit: Duration,
+    ) -> BoxFuture<'_, Result<Upgraded, ControlError>> {
+        let upgrader = Arc::clone(&self.parts.upgrader);
+        let (done, outcome) = tokio::sync::oneshot::channel();
+        // A job of its own: it is not left half-way when whoever asked goes away.
+        self.parts.tasks.job("upgrade", async move {
+            let upgraded = upgrader.upgrade(binary, limit).await;
+            if upgraded.is_ok() {
+                upgrader.aside().await;
+            }
+            // Whoever asked may have gone away.
+            done.send(upgraded).ok();
+        });
+        Box::pin(async {
+            let gone = |_| Err(ControlError::Unavailable("the upgrade broke off".into()));
+            outcome.await.unwrap_or_else(gone)
         })
     }
 

@@ -21,6 +21,7 @@ pub(crate) async fn record_start(
     config: &Config,
     is_new: bool,
     cut_from: Option<u64>,
+    predecessor: Option<u32>,
 ) -> Result<(), AppError> {
     if is_new {
         record(registry, "the setup", setup(config)).await?;
@@ -32,6 +33,9 @@ pub(crate) async fn record_start(
     let mut details = Map::new();
     details.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
     details.insert("pid".into(), json!(std::process::id()));
+    if let Some(process) = predecessor {
+        details.insert("took_over_from".into(), json!(process));
+    }
     record(registry, "the start", draft(Action::DaemonStart, "Conduit started", details)).await
 }
 

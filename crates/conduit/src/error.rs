@@ -13,6 +13,7 @@ use conduit_tls::error::TlsError;
 
 use crate::privilege::PrivilegeError;
 use crate::telemetry::TelemetryError;
+use crate::upgrade::UpgradeError;
 
 /// Why a gateway cannot be built, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,15 @@ pub enum AppError {
     /// The control plane cannot listen.
     #[error("the admin API cannot start")]
     Admin(#[source] AdminError),
+    /// TLS to the collector of traces cannot be set up.
+    #[error("cannot prepare TLS to {collector}; correct telemetry.otlp")]
+    Collector {
+        /// Where it is.
+        collector: String,
+        /// What is wrong.
+        #[source]
+        source: std::io::Error,
+    },
     /// The seal or the record.
     #[error("the record cannot be opened")]
     Audit(#[source] AuditError),
@@ -105,7 +115,13 @@ pub enum AppError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The process that took over has ended, and this one waited for it.
+    #[error("the process that took over ended ({0})")]
+    Successor(std::process::ExitStatus),
     /// The authority.
     #[error("the certificate authority cannot be opened")]
     Tls(#[source] TlsError),
+    /// This process was to take over from another one.
+    #[error("this process cannot take over")]
+    Upgrade(#[source] UpgradeError),
 }

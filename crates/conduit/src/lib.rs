@@ -20,6 +20,7 @@ pub mod run;
 pub mod serve;
 pub mod signals;
 pub mod telemetry;
+pub mod upgrade;
 
 mod access_log;
 mod archive;
@@ -38,6 +39,7 @@ mod restore;
 mod selfcheck;
 mod sockets;
 mod state;
+mod traces;
 mod views;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use conduit_core::live;
 use conduit_core::tasks::Tasks;
 use conduit_dns::access::Policy;
 use conduit_dns::bind::Listeners as DnsListeners;
+use conduit_dns::leaving::Leaving;
 use conduit_dns::zone::Zone;
 use conduit_proxy::access_log::AccessLog;
 use conduit_proxy::connect::Connector;
@@ -22,6 +23,7 @@ use conduit_proxy::metrics::ProxyMetrics;
 use conduit_proxy::sni::SniResolver;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::tcp::TcpPorts;
+use conduit_proxy::trace::Tracer;
 use conduit_proxy::worker::{Proxy, ProxySettings};
 use conduit_tls::authority::Authority;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,7 @@ use crate::app::Addresses;
 use crate::config::Config;
 use crate::error::AppError;
 use crate::metrics::Metrics;
+use crate::traces::Exporter;
 
 /// The running planes; `None` for one that is off.
 #[derive(Debug)]
@@ -39,7 +42,9 @@ pub(crate) struct Planes {
     proxy_tasks: Tasks,
     dns: Option<JoinHandle<()>>,
     dns_tasks: Tasks,
+    dns_leaving: Option<Leaving>,
     access_log: Option<Writer>,
+    exporter: Option<Exporter>,
 }
 
 /// What the planes serve from.
@@ -70,6 +75,7 @@ impl Planes {
         tasks: &Tasks,
     ) -> Result<Self, AppError> {
         let (dns_tasks, proxy_tasks) = (tasks.child(), tasks.child());
+        let dns_leaving = dns.as_ref().map(DnsListeners::leaving);
         let dns = dns.map(|listeners| {
             let (zone, policy, counts) =
                 (served.zone.clone(), served.policy.clone(), metrics.dns());
@@ -85,15 +91,30 @@ impl Planes {
         if let Some(writer) = &access_log {
             metrics.access_log(&writer.sink());
         }
+        let exporter = match &proxy {
+            Some(_) => served.exporter(tasks)?,
+            None => None,
+        };
+        if let Some(exporter) = &exporter {
+            metrics.traces(exporter.counts());
+        }
         let proxy = proxy.map(|listeners| {
             let log = access_log::destination(log, access_log.as_ref());
-            let (settings, counts) = (served.proxy_settings(log)?, ProxyMetrics::new());
+            let tracer = exporter.as_ref().map(|exporter| exporter.tracer().clone());
+            let (settings, counts) = (served.proxy_settings(log, tracer)?, ProxyMetrics::new());
             metrics.proxy(&counts, served.routes);
             Proxy::start(listeners, settings, served.routes, &counts, &proxy_tasks)
                 .map_err(AppError::Proxy)
         });
         let (dns, proxy) = (dns.transpose()?, proxy.transpose()?);
-        Ok(Self { dns, dns_tasks, proxy, proxy_tasks, access_log })
+        Ok(Self { dns, dns_tasks, dns_leaving, proxy, proxy_tasks, access_log, exporter })
+    }
+
+    /// Hands over the traces that are left.
+    pub(crate) async fn finish_traces(&mut self) {
+        if let Some(exporter) = self.exporter.take() {
+            exporter.finish().await;
+        }
     }
 
     /// Writes the access lines that are left.
@@ -122,6 +143,44 @@ impl Planes {
         }
     }
 
+    /// Serves what is open to its end, while another process accepts: at most for `limit`, or until
+    /// `drain` asks for a usual stop, or `now` for none.
+    pub(crate) async fn leave(
+        &mut self,
+        limit: Duration,
+        drain: &CancellationToken,
+        now: &CancellationToken,
+    ) {
+        let leaving = self.proxy.as_ref().map(Proxy::leaving);
+        if let Some(leaving) = &leaving {
+            leaving.begin(limit);
+        }
+        if let Some(writer) = &self.access_log {
+            writer.be_a_guest();
+        }
+        // At once: two that read the same sockets are one too many.
+        self.proxy_tasks.stop().cancel();
+        let dns = self.dns_leaving.take();
+        let hurry = async {
+            drain.cancelled().await;
+            if let Some(leaving) = &leaving {
+                leaving.hurry();
+            }
+            std::future::pending::<()>().await;
+        };
+        let leave = async {
+            tokio::join!(self.drain_proxy(now), async {
+                if let Some(dns) = dns {
+                    dns.leave().await;
+                }
+            });
+        };
+        tokio::select! {
+            () = leave => {}
+            () = hurry => {}
+        }
+    }
+
     /// Ends DNS: the last of the planes, since drainers still need names.
     pub(crate) async fn stop_dns(&mut self) {
         self.dns_tasks.stop().cancel();
@@ -146,7 +205,16 @@ impl Served<'_> {
         }
     }
 
-    fn proxy_settings(&self, access_log: AccessLog) -> Result<ProxySettings, AppError> {
+    fn exporter(&self, tasks: &Tasks) -> Result<Option<Exporter>, AppError> {
+        let bundle = self.authority.map(Authority::bundle_pem);
+        Exporter::start(&self.config.telemetry, bundle, tasks)
+    }
+
+    fn proxy_settings(
+        &self,
+        access_log: AccessLog,
+        tracer: Option<Tracer>,
+    ) -> Result<ProxySettings, AppError> {
         let resolver = || Arc::new(SniResolver::new(self.routes.clone()));
         let server = |_| conduit_tls::config::server_config(resolver()).map_err(AppError::Tls);
         Ok(ProxySettings {
@@ -157,6 +225,7 @@ impl Served<'_> {
             connector: self.connector.clone(),
             limits: self.limits(),
             access_log,
+            tracer,
             tcp: self.tcp.cloned(),
         })
     }

@@ -4,11 +4,14 @@
 //! the proxy drains, DNS goes last of the planes, the recorder drains, the registry closes, the
 //! lock is let go. What must live and ends takes everything down and is named.
 
+mod leave;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use conduit_admin::server::{Bound as AdminBound, FileOwner};
 use conduit_admin::state::{AdminState, Parts};
 use conduit_core::error::Chain;
 use conduit_core::live;
@@ -20,7 +23,7 @@ use conduit_proxy::health::prober::Prober;
 use conduit_proxy::resolve::Resolver;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::tcp::TcpPorts;
-use conduit_registry::{Registry, StateLock};
+use conduit_registry::Registry;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +40,7 @@ use crate::record::Recorder;
 use crate::reload::{Attached, Reloader};
 use crate::renew;
 use crate::selfcheck::SelfCheck;
+use crate::upgrade::{Handover, Predecessor, Upgrader};
 use crate::views::Views;
 
 /// What a running gateway is told from outside.
@@ -50,6 +54,8 @@ pub struct Orders {
     pub reload: Arc<Notify>,
     /// Asks to open the access log's file again.
     pub reopen: Arc<AtomicBool>,
+    /// How another process may take over, and whether one has.
+    pub handover: Handover,
 }
 
 impl Bound {
@@ -67,14 +73,23 @@ impl Bound {
         on_ready: impl FnOnce(),
     ) -> Result<(), AppError> {
         let tasks = Tasks::new(CancellationToken::new());
+        let upgrade_drain = self.config.gateway.upgrade_drain;
         let running = Running::start(self, &tasks, &orders, reloader).await?;
         on_ready();
         tokio::select! {
+            // First: with the state, the registry ends as well.
+            biased;
+            () = orders.handover.over() => {}
             () = orders.drain.cancelled() => {}
             () = tasks.stop().cancelled() => {}
             () = running.registry.ended() => tasks.report_death("registry"),
         }
-        running.stop(&orders.now).await;
+        // An upgrade that is under way ends now, one way or the other.
+        running.upgrader.stop().await;
+        match orders.handover.is_over() {
+            true => running.leave(&orders, upgrade_drain).await?,
+            false => running.stop(&orders.now).await,
+        }
         match tasks.died() {
             Some(name) => Err(AppError::Died(name)),
             None => Ok(()),
@@ -89,9 +104,35 @@ struct Running {
     stopping: Arc<AtomicBool>,
     planes: Planes,
     upkeep: Upkeep,
-    admin: Tasks,
+    api: Api,
     recorder: Tasks,
-    _lock: StateLock,
+    upgrader: Arc<Upgrader>,
+}
+
+/// The control plane, which serves.
+struct Api {
+    tasks: Tasks,
+    /// Cancelled once nothing is accepted any more.
+    closed: CancellationToken,
+}
+
+impl Api {
+    fn serve(bound: AdminBound, state: AdminState, tasks: Tasks) -> Result<Self, AppError> {
+        let closed = bound.serve(state, &tasks).map_err(AppError::Admin)?;
+        Ok(Self { tasks, closed })
+    }
+}
+
+/// Has the predecessor leave the state: from here on decisions are taken.
+async fn take_over(
+    predecessor: Option<Predecessor>,
+    file: Option<FileOwner>,
+) -> Result<(), AppError> {
+    if let Some(predecessor) = predecessor {
+        predecessor.ready().await.map_err(AppError::Upgrade)?;
+        file.iter().for_each(FileOwner::take);
+    }
+    Ok(())
 }
 
 /// What opens connections to upstreams: it trusts our own roots, and keeps away from our socket.
@@ -123,26 +164,20 @@ impl Running {
     ) -> Result<Self, AppError> {
         let readiness = Readiness::default();
         let starting = readiness.block("start");
-        let Bound { config, registry, routes, zone, authority, addresses, .. } = bound;
-        record_start(&registry, &config, bound.is_new, bound.cut_from).await?;
+        let Bound { config, registry, writer, routes, zone, authority, addresses, .. } = bound;
+        let former = bound.predecessor.as_ref().map(Predecessor::process);
+        record_start(&registry, &config, bound.is_new, bound.cut_from, former).await?;
         let (events, stream) = bound.events;
         let recorder = recorder(tasks, &registry, stream);
 
         let tunables = bound.tunables;
         let upkeep = Upkeep(tasks.child());
         let connector = connector(&config, authority.as_deref());
-        let (prober, board) = Prober::new(
-            routes.clone(),
-            tunables.probes_reader.clone(),
-            resolver(&config, &connector),
-            bound.reports,
-            events.clone(),
-        );
-        prober.start(&upkeep.0);
-        let board = upkeep.tcp_ports(bound.tcp.as_ref(), board);
+        let resolver = resolver(&config, &connector);
+        let probes = tunables.probes_reader.clone();
+        let prober = Prober::new(routes.clone(), probes, resolver, bound.reports, events.clone());
+        let board = upkeep.prober(prober, bound.tcp.as_ref());
         let check = self_check(&addresses, authority.as_deref(), &registry, &routes)?;
-        upkeep.views(&config, &registry, &board);
-        upkeep.renewal(&registry, &routes, bound.reissue);
         upkeep.self_check(&check, config.health.interval);
 
         let mut metrics = Metrics::new(registry.clone());
@@ -162,6 +197,11 @@ impl Running {
         if let Some(reloader) = &reloader {
             upkeep.reload(reloader, &orders.reload);
         }
+        take_over(bound.predecessor, bound.admin.file_owner()).await?;
+        let handover = orders.handover.clone();
+        let upgrader = Arc::new(Upgrader::new(registry.clone(), handover, bound.assets));
+        upkeep.views(&config, &registry, &board, upgrader.elsewhere());
+        upkeep.renewal(&registry, &routes, bound.reissue);
         let stopping = Arc::new(AtomicBool::new(false));
         let control = GatewayControl::new(ControlParts {
             addresses,
@@ -176,8 +216,9 @@ impl Running {
             metrics,
             registry: registry.clone(),
             config: config.clone(),
+            upgrader: Arc::clone(&upgrader),
+            tasks: tasks.clone(),
         });
-        let admin = tasks.child();
         let state = AdminState::new(Parts {
             registry: registry.clone(),
             table: routes,
@@ -187,18 +228,18 @@ impl Running {
             control: Arc::new(control),
             events,
         });
-        bound.admin.serve(state, &admin).map_err(AppError::Admin)?;
+        let api = Api::serve(bound.admin, state, tasks.child())?;
         drop(starting);
-        let (writer, _lock) = (bound.writer, bound.lock);
-        Ok(Self { registry, writer, stopping, planes, upkeep, admin, recorder, _lock })
+        Ok(Self { registry, writer, stopping, planes, upkeep, api, recorder, upgrader })
     }
 
     async fn stop(mut self, now: &CancellationToken) {
         self.stopping.store(true, Ordering::Release);
         self.planes.drain_proxy(now).await;
-        finish("admin", &self.admin, ADMIN_GRACE).await;
+        finish("admin", &self.api.tasks, ADMIN_GRACE).await;
         self.planes.stop_dns().await;
         self.planes.finish_access_log().await;
+        self.planes.finish_traces().await;
         finish("recorder", &self.recorder, RECORDER_GRACE).await;
         if let Err(error) = record_stop(&self.registry).await {
             tracing::error!(error = %Chain(&error), "the stop is not on record");
@@ -207,6 +248,7 @@ impl Running {
         finish("upkeep", &self.upkeep.0, UPKEEP_GRACE).await;
         self.registry.close().await;
         join(self.writer).await;
+        self.upgrader.give_up();
     }
 }
 
@@ -214,9 +256,15 @@ impl Running {
 struct Upkeep(Tasks);
 
 impl Upkeep {
-    fn views(&self, config: &Config, registry: &Registry, board: &HealthBoard) {
+    fn views(
+        &self,
+        config: &Config,
+        registry: &Registry,
+        board: &HealthBoard,
+        elsewhere: &Arc<AtomicBool>,
+    ) {
         let directory = config.gateway.state_dir.clone();
-        let views = Views::new(directory, registry.clone(), board.clone());
+        let views = Views::new(directory, registry.clone(), board.clone(), Arc::clone(elsewhere));
         self.0.service("views", views.run(self.0.stop().clone()));
     }
 
@@ -230,8 +278,10 @@ impl Upkeep {
         self.until_stopped("renewal", renewing);
     }
 
-    /// Tries ports again that could not be bound; a service without its port is down.
-    fn tcp_ports(&self, ports: Option<&TcpPorts>, board: HealthBoard) -> HealthBoard {
+    /// Probes, and tries ports again that could not be bound; a service without its port is down.
+    fn prober(&self, prober: (Prober, HealthBoard), ports: Option<&TcpPorts>) -> HealthBoard {
+        let (prober, board) = prober;
+        prober.start(&self.0);
         if let Some(ports) = ports {
             self.until_stopped("tcp ports", ports.clone().keep_trying());
         }

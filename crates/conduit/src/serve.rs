@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rustix::process::Signal;
 use rustix::thread::disable_transparent_huge_pages;
 use sd_notify::NotifyState;
 
@@ -16,12 +17,14 @@ use crate::reload::Reloader;
 use crate::run::Orders;
 use crate::signals::Signals;
 use crate::telemetry::{self, Output};
+use crate::upgrade::{Handover, Predecessor, Program};
 
 /// Runs a gateway until it is told to stop.
 ///
 /// # Errors
 /// When it cannot start, or a part of it has died.
-pub fn run(loaded: Loaded) -> Result<(), AppError> {
+pub fn run(loaded: Loaded, predecessor: Option<Predecessor>) -> Result<(), AppError> {
+    let program = Program::of_this_process();
     // The allocator asks for huge pages, which a heap of many small things fills badly: with
     // 10,000 services they cost 18 MB. A kernel without them has nothing to turn off.
     let small_pages = disable_transparent_huge_pages(true);
@@ -36,13 +39,20 @@ pub fn run(loaded: Loaded) -> Result<(), AppError> {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a crypto provider is installed already");
     }
+    let handover = match program {
+        Ok(program) => Handover::of(program),
+        Err(error) => {
+            tracing::warn!(%error, "this process cannot be upgraded");
+            Handover::default()
+        }
+    };
     let reloader = Reloader::new(loaded.source, loaded.config.clone(), Some(handle));
-    serve(App::build(loaded.config)?, reloader)?;
+    serve(App::build_after(loaded.config, predecessor)?, reloader, handover)?;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn serve(bound: Bound, reloader: Reloader) -> Result<(), AppError> {
+fn serve(bound: Bound, reloader: Reloader, handover: Handover) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")
@@ -50,22 +60,44 @@ fn serve(bound: Bound, reloader: Reloader) -> Result<(), AppError> {
         .build()
         .map_err(|source| AppError::Runtime { what: "the control runtime", source })?;
     runtime.block_on(async move {
-        let orders = Orders::default();
+        let orders = Orders { handover: handover.clone(), ..Orders::default() };
+        let passing = handover.clone();
         let signals = Signals::listen()
             .map_err(|source| AppError::Runtime { what: "signal handling", source })?;
         let reload = Arc::clone(&orders.reload);
         let reopen = Arc::clone(&orders.reopen);
-        let listening = signals.serve(orders.drain.clone(), orders.now.clone(), move || {
-            reopen.store(true, Ordering::Release);
-            reload.notify_one();
+        let listening = signals.serve(orders.drain.clone(), orders.now.clone(), move |signal| {
+            if signal == Signal::HUP {
+                reopen.store(true, Ordering::Release);
+                reload.notify_one();
+            }
+            // A terminal interrupts every process of it; other signals reach this one alone.
+            if signal != Signal::INT {
+                passing.pass_on_alone(signal);
+            }
         });
         let addresses = bound.addresses().clone();
         let draining = orders.drain.clone();
-        let running = bound.run(orders, Some(reloader), move || announce(&addresses));
+        let takes_over = bound.predecessor.is_some();
+        let running = bound.run(orders, Some(reloader), move || announce(&addresses, takes_over));
+        let running = async {
+            running.await?;
+            if !handover.is_over() || Handover::is_followed() {
+                return Ok(());
+            }
+            tracing::info!("nothing is open here any more; waiting for the process that took over");
+            match handover.successor_ended().await {
+                status if status.success() => Ok(()),
+                status => Err(AppError::Successor(status)),
+            }
+        };
         tokio::pin!(running);
         let tell = async {
             draining.cancelled().await;
-            tell_supervisor(&[NotifyState::Stopping]);
+            // It is the new process's to say, once there is one.
+            if !handover.is_over() {
+                tell_supervisor(&[NotifyState::Stopping]);
+            }
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -76,7 +108,7 @@ fn serve(bound: Bound, reloader: Reloader) -> Result<(), AppError> {
     })
 }
 
-fn announce(addresses: &Addresses) {
+fn announce(addresses: &Addresses, takes_over: bool) {
     tracing::info!(
         dns = listed(&addresses.dns),
         https = listed(&addresses.https),
@@ -85,7 +117,10 @@ fn announce(addresses: &Addresses) {
         socket = %addresses.socket.display(),
         "ready"
     );
-    tell_supervisor(&[NotifyState::Ready]);
+    // The process that was taken over from has said so already, and that this is the main one now.
+    if !takes_over {
+        tell_supervisor(&[NotifyState::Ready]);
+    }
 }
 
 /// Addresses as one plain field of the log.

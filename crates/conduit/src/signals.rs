@@ -2,15 +2,16 @@
 //!
 //! The first SIGTERM or SIGINT asks for a drain, the second for an end; SIGHUP asks for a reload.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// The signals the process listens to.
 #[derive(Debug)]
 pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+    hangup: unix::Signal,
 }
 
 impl Signals {
@@ -27,18 +28,24 @@ impl Signals {
     }
 
     /// Serves signals for ever: cancels `drain` on the first request to stop and `now` on the
-    /// second, and calls `reload` on every SIGHUP.
+    /// second, and tells `heard` about every signal before that.
     pub async fn serve(
         mut self,
         drain: CancellationToken,
         now: CancellationToken,
-        mut reload: impl FnMut(),
+        mut heard: impl FnMut(Signal),
     ) {
         loop {
             tokio::select! {
-                _ = self.hangup.recv() => reload(),
-                _ = self.terminate.recv() => Self::stop(&drain, &now),
-                _ = self.interrupt.recv() => Self::stop(&drain, &now),
+                _ = self.hangup.recv() => heard(Signal::HUP),
+                _ = self.terminate.recv() => {
+                    heard(Signal::TERM);
+                    Self::stop(&drain, &now);
+                }
+                _ = self.interrupt.recv() => {
+                    heard(Signal::INT);
+                    Self::stop(&drain, &now);
+                }
             }
         }
     }

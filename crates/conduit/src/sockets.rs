@@ -11,6 +11,7 @@ use conduit_admin::error::AdminError;
 use conduit_admin::server::{Admin, Bound as AdminBound};
 use conduit_admin::settings::AdminSettings;
 use conduit_core::error::Chain;
+use conduit_core::inherited::Inherited;
 use conduit_dns::bind::Listeners as DnsListeners;
 use conduit_dns::error::DnsError;
 use conduit_dns::handler::Transport;
@@ -32,15 +33,19 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    /// Binds what the configuration asks for, except the Unix socket, which lives in the state.
+    /// Binds what the configuration asks for, or takes it from a former process; except the Unix
+    /// socket, which lives in the state.
     ///
     /// # Errors
     /// Names the address, who holds it, and the mend.
-    pub(crate) fn bind(config: &Config) -> Result<Self, AppError> {
-        let proxy = config.proxy.enabled.then(|| ProxyListeners::bind(&proxy_settings(config)));
+    pub(crate) fn bind(config: &Config, inherited: &mut Inherited) -> Result<Self, AppError> {
+        let proxy = config
+            .proxy
+            .enabled
+            .then(|| ProxyListeners::bind_or_inherit(&proxy_settings(config), inherited));
         let dns = config.dns.enabled.then(|| {
             let addresses: Vec<ListenAddr> = config.dns.listen.iter().map(listen_addr).collect();
-            DnsListeners::bind(&addresses)
+            DnsListeners::bind_or_inherit(&addresses, inherited)
         });
         let admin = AdminSettings {
             socket: None,
@@ -51,7 +56,7 @@ impl Sockets {
         Ok(Self {
             proxy: proxy.transpose().map_err(of_proxy)?,
             dns: dns.transpose().map_err(of_dns)?,
-            admin: Admin::bind(&admin).map_err(of_admin)?,
+            admin: Admin::bind_or_inherit(&admin, inherited).map_err(of_admin)?,
         })
     }
 }

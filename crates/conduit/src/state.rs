@@ -41,8 +41,20 @@ impl State {
     /// # Errors
     /// When another process uses it, or something in it is damaged, missing or newer than we are.
     pub(crate) fn open(config: &Config, now: Timestamp) -> Result<Self, AppError> {
+        let lock = StateLock::acquire(&config.gateway.state_dir).map_err(AppError::Registry)?;
+        Self::open_with(lock, config, now)
+    }
+
+    /// The same, under a lock that is held already.
+    ///
+    /// # Errors
+    /// When something in it is damaged, missing or newer than we are.
+    pub(crate) fn open_with(
+        lock: StateLock,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<Self, AppError> {
         let directory = &config.gateway.state_dir;
-        let lock = StateLock::acquire(directory).map_err(AppError::Registry)?;
         tighten(directory)?;
         let seal = directory.join(SEAL_DIR);
         let had_database = directory.join(DATABASE).exists();

@@ -9,6 +9,8 @@
 //! be that much behind instead of a second, and the disk is not kept busy by flapping upstreams.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
@@ -26,12 +28,19 @@ pub(crate) struct Views {
     directory: PathBuf,
     registry: Registry,
     board: HealthBoard,
+    /// Whether another process has the directory.
+    elsewhere: Arc<AtomicBool>,
 }
 
 impl Views {
     /// Views in this directory.
-    pub(crate) fn new(directory: PathBuf, registry: Registry, board: HealthBoard) -> Self {
-        Self { directory, registry, board }
+    pub(crate) fn new(
+        directory: PathBuf,
+        registry: Registry,
+        board: HealthBoard,
+        elsewhere: Arc<AtomicBool>,
+    ) -> Self {
+        Self { directory, registry, board, elsewhere }
     }
 
     /// Writes each view when something in it changed, until `stop`, and then both once more.
@@ -59,6 +68,9 @@ impl Views {
     }
 
     async fn write_services(&self) {
+        if self.elsewhere.load(Ordering::Acquire) {
+            return;
+        }
         let (board, now) = (self.board.clone(), Timestamp::now());
         let health = move |name: &ServiceName| {
             board.service(name, now).map(|health| RowHealth {
@@ -73,6 +85,9 @@ impl Views {
     }
 
     async fn write_log(&self) {
+        if self.elsewhere.load(Ordering::Acquire) {
+            return;
+        }
         if let Err(error) = self.registry.write_log(&self.directory).await {
             tracing::warn!(error = %Chain(&error), "cannot write audit.log");
         }

@@ -18,6 +18,7 @@ pub mod error;
 pub mod event;
 pub mod health;
 pub mod hold;
+pub mod inherited;
 pub mod leaf;
 pub mod live;
 pub mod name;

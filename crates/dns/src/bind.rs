@@ -5,19 +5,23 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 
 use conduit_core::error::Chain;
+use conduit_core::inherited::{Inherited, Purpose};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::DnsError;
 use crate::handler::Transport;
 use crate::interfaces::Interfaces;
+use crate::leaving::Leaving;
 use crate::listen::ListenAddr;
 
 /// Every socket DNS is served on.
 #[derive(Debug)]
 pub struct Listeners {
     pub(crate) sockets: Vec<Bound>,
+    pub(crate) leaving: Leaving,
     skipped: Vec<DnsError>,
 }
 
@@ -39,11 +43,23 @@ impl Listeners {
     /// When an address that was named cannot be had (the message names who has it), or when
     /// nothing is left to listen on.
     pub fn bind(addresses: &[ListenAddr]) -> Result<Self, DnsError> {
-        let mut listeners = Self { sockets: Vec::new(), skipped: Vec::new() };
+        Self::bind_or_inherit(addresses, &mut Inherited::default())
+    }
+
+    /// The same; sockets of a former process are served on, with the queries that wait in them.
+    ///
+    /// # Errors
+    /// As [`Listeners::bind`].
+    pub fn bind_or_inherit(
+        addresses: &[ListenAddr],
+        inherited: &mut Inherited,
+    ) -> Result<Self, DnsError> {
+        let mut listeners =
+            Self { sockets: Vec::new(), leaving: Leaving::default(), skipped: Vec::new() };
         for address in addresses {
             match address {
-                ListenAddr::At(address) => listeners.bind_named(*address)?,
-                ListenAddr::Auto { port } => listeners.bind_automatic(*port)?,
+                ListenAddr::At(address) => listeners.bind_named(*address, inherited)?,
+                ListenAddr::Auto { port } => listeners.bind_automatic(*port, inherited)?,
             }
         }
         if listeners.sockets.is_empty() {
@@ -66,8 +82,27 @@ impl Listeners {
         &self.skipped
     }
 
-    fn bind_named(&mut self, address: SocketAddr) -> Result<(), DnsError> {
-        match bind_both(address) {
+    /// Second handles of all sockets, for another process: datagrams, then streams.
+    ///
+    /// # Errors
+    /// When there are no file descriptors left.
+    pub fn duplicates(&self) -> io::Result<Vec<(OwnedFd, OwnedFd)>> {
+        let each = self.sockets.iter();
+        each.map(|bound| Ok((bound.udp.try_clone()?.into(), bound.tcp.try_clone()?.into())))
+            .collect()
+    }
+
+    /// What tells the loops later that another process serves these sockets now.
+    pub fn leaving(&self) -> Leaving {
+        self.leaving.clone()
+    }
+
+    fn bind_named(
+        &mut self,
+        address: SocketAddr,
+        inherited: &mut Inherited,
+    ) -> Result<(), DnsError> {
+        match inherit_or_bind(address, inherited) {
             Ok(bound) => self.sockets.push(bound),
             Err(error) if is_without_ipv6(&error) => self.skip(error),
             Err(error) => return Err(error),
@@ -75,14 +110,14 @@ impl Listeners {
         Ok(())
     }
 
-    fn bind_automatic(&mut self, port: u16) -> Result<(), DnsError> {
+    fn bind_automatic(&mut self, port: u16, inherited: &mut Inherited) -> Result<(), DnsError> {
         let mut port = port;
         for ip in Interfaces::read()?.automatic() {
             let address = SocketAddr::new(ip, port);
             if self.sockets.iter().any(|bound| bound.address == address) {
                 continue;
             }
-            match bind_both(address) {
+            match inherit_or_bind(address, inherited) {
                 Ok(bound) => {
                     // Port 0 stands for any port, but for the same one everywhere.
                     port = bound.address.port();
@@ -98,6 +133,22 @@ impl Listeners {
         tracing::warn!(error = %Chain(&error), "not listening for DNS on one address");
         self.skipped.push(error);
     }
+}
+
+/// Takes both sockets of a former process; where it had but one, the other is bound beside it.
+fn inherit_or_bind(wanted: SocketAddr, inherited: &mut Inherited) -> Result<Bound, DnsError> {
+    let Some(udp) = inherited.take_udp(Purpose::Dns, wanted) else {
+        return bind_both(wanted);
+    };
+    let failed =
+        |address, transport| move |source: io::Error| DnsError::Bind { address, transport, source };
+    let address = udp.local_addr().map_err(failed(wanted, Transport::Udp))?;
+    udp.set_nonblocking(true).map_err(failed(address, Transport::Udp))?;
+    let tcp = match inherited.take_tcp(Purpose::Dns, address).into_iter().next() {
+        Some(tcp) => tcp.set_nonblocking(true).map(|()| tcp),
+        None => bind_tcp(address),
+    };
+    Ok(Bound { address, udp, tcp: tcp.map_err(failed(address, Transport::Tcp))? })
 }
 
 /// Binds UDP and then TCP at the same port; a port that the system chose may be taken for TCP, and
@@ -186,6 +237,27 @@ mod tests {
         assert_eq!(bound.udp.local_addr().ok(), bound.tcp.local_addr().ok());
         assert_eq!(listeners.addresses(), [bound.address]);
         assert_ne!(bound.address.port(), 0);
+    }
+
+    #[test]
+    fn both_sockets_of_a_former_process_are_served_on() {
+        let former = Listeners::bind(&[at("127.0.0.1:0")]).expect("binds");
+        let mut inherited = Inherited::default();
+        for (udp, tcp) in former.duplicates().expect("descriptors") {
+            inherited.add_udp(Purpose::Dns, udp.into());
+            inherited.add_tcp(Purpose::Dns, tcp.into());
+        }
+        let heir = Listeners::bind_or_inherit(&[at("127.0.0.1:0")], &mut inherited);
+        let heir = heir.expect("inherits");
+        assert_eq!(heir.addresses(), former.addresses());
+        assert!(inherited.is_empty());
+        // A query that came before is read by the heir.
+        let client = UdpSocket::bind("127.0.0.1:0").expect("binds");
+        client.send_to(b"query", former.addresses()[0]).expect("sent");
+        drop(former);
+        heir.sockets[0].udp.set_nonblocking(false).expect("a socket");
+        let mut query = [0; 8];
+        assert_eq!(heir.sockets[0].udp.recv(&mut query).expect("read"), 5);
     }
 
     #[test]

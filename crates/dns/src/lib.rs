@@ -20,6 +20,7 @@ pub mod fuzzing;
 pub mod handler;
 pub mod interfaces;
 mod key;
+pub mod leaving;
 pub mod listen;
 pub mod metrics;
 pub mod reply;

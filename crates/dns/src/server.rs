@@ -38,16 +38,24 @@ impl Listeners {
         tasks: &Tasks,
     ) -> Result<(), DnsError> {
         let (writer, interfaces) = live::channel(Arc::new(Interfaces::read()?));
+        let leaving = self.leaving;
         let responder = Responder { zone, policy, interfaces, metrics };
+        // Jobs of their own, so that their end can be waited for while the loops stand still.
+        let jobs = leaving.jobs(tasks);
+        let (stop, ended) = (tasks.stop().clone(), jobs.clone());
+        tasks.service("dns-jobs", async move {
+            stop.cancelled().await;
+            ended.finish().await;
+        });
         let stop = tasks.stop().clone();
         tasks.service("dns-interfaces", async move {
             stop.run_until_cancelled(follow_interfaces(writer)).await;
         });
         for Bound { address, udp, tcp } in self.sockets {
             let adopt = |transport| move |source| DnsError::Adopt { address, transport, source };
-            let udp = udp::Server::adopt(udp, responder.clone(), tasks.clone())
+            let udp = udp::Server::adopt(udp, responder.clone(), jobs.clone(), leaving.clone())
                 .map_err(adopt(Transport::Udp))?;
-            let tcp = tcp::Server::adopt(tcp, responder.clone(), tasks.clone())
+            let tcp = tcp::Server::adopt(tcp, responder.clone(), jobs.clone(), leaving.clone())
                 .map_err(adopt(Transport::Tcp))?;
             tasks.service("dns-udp", udp.run());
             tasks.service("dns-tcp", tcp.run());

@@ -191,6 +191,8 @@ where
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     I: Read + Write + Unpin + Send + 'static,
 {
+    const ANNOUNCES: bool = false;
+
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -204,6 +206,8 @@ where
     I: Read + Write + Unpin,
     Streams: hyper::rt::bounds::Http2ServerConnExec<S::Future, ResponseBody>,
 {
+    const ANNOUNCES: bool = true;
+
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }

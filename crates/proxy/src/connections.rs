@@ -38,6 +38,8 @@ enum Phase {
     /// Serving.
     #[default]
     Open,
+    /// Another process accepts: everything goes on, and clients are told to ask there next.
+    Leaving,
     /// What is in flight may finish; nothing new.
     Draining,
     /// At once.
@@ -88,6 +90,12 @@ impl Connections {
     /// Enters a connection that is no HTTP: only the deadline of a stop ends it.
     pub(crate) fn enter_tunnel(self: &Rc<Self>, admitted: Admitted) -> Connection {
         self.add(Rc::new(admitted), true)
+    }
+
+    /// Lets everything go on, and tells clients that can be told without losing a request.
+    pub(crate) fn leave(&self) {
+        self.phase.set(Phase::Leaving);
+        self.wake_all();
     }
 
     /// Lets what is in flight finish, and ends the rest.
@@ -319,7 +327,10 @@ impl Connection {
         poll_fn(|context| {
             match self.phase() {
                 Phase::Cut => return Poll::Ready(None),
-                Phase::Draining if self.entry.told.get().is_none() && self.may_be_told() => {
+                Phase::Leaving if !C::ANNOUNCES || !self.entry.used.get() => {}
+                Phase::Leaving | Phase::Draining
+                    if self.entry.told.get().is_none() && self.may_be_told() =>
+                {
                     self.entry.told.set(Some(Instant::now()));
                     connection.as_mut().finish();
                 }
@@ -329,6 +340,11 @@ impl Connection {
             connection.as_mut().poll(context).map(Some)
         })
         .await
+    }
+
+    /// Whether the client should send its next request on another connection.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.phase() == Phase::Leaving
     }
 
     /// A client that was accepted just before the stop has its first request under way: closing at
@@ -357,6 +373,9 @@ impl Drop for Connection {
 
 /// A connection of hyper's that can be asked to finish.
 pub(crate) trait Graceful: Future {
+    /// Whether the client is told that no more is answered before that is so (GOAWAY).
+    const ANNOUNCES: bool;
+
     /// Answers what is in flight and then closes.
     fn finish(self: Pin<&mut Self>);
 }
@@ -388,6 +407,8 @@ mod tests {
     }
 
     impl Graceful for Fake {
+        const ANNOUNCES: bool = false;
+
         fn finish(self: Pin<&mut Self>) {
             self.0.set(true);
         }
@@ -417,6 +438,25 @@ mod tests {
         assert_eq!(done, Some(()));
         drop(connection);
         assert!(book.entries.borrow().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leaving_closes_no_connection_on_which_a_request_may_be_coming() {
+        let book = Rc::new(Connections::default());
+        let connection = entered(&book);
+        let asked = Rc::new(Cell::new(false));
+        let drive = connection.drive(Fake(Rc::clone(&asked)));
+        let leave = async {
+            tokio::task::yield_now().await;
+            book.leave();
+            book.sweep(Instant::now() + IDLE / 2, IDLE.into(), &Hits::default());
+            tokio::task::yield_now().await;
+            assert!(!asked.get());
+            book.sweep(Instant::now() + IDLE, IDLE.into(), &Hits::default());
+        };
+        let (done, ()) = tokio::join!(drive, leave);
+        assert_eq!(done, Some(()));
+        assert!(connection.is_leaving() || asked.get());
     }
 
     #[tokio::test(start_paused = true)]

@@ -50,6 +50,7 @@ mod service;
 mod streams;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod tries;
 mod upgrade;
 mod websocket;

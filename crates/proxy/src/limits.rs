@@ -237,5 +237,9 @@ pub(crate) const REQUEST_ID_BYTES_MAX: usize = 64;
 pub(crate) const LOG_LINES_MAX: usize = 16_384;
 /// What of a path goes into the access log.
 pub(crate) const LOG_PATH_BYTES_MAX: usize = 512;
+/// Records of requests that wait for their exporter; more are dropped and counted.
+pub(crate) const TRACES_MAX: usize = 8_192;
+/// What of a path goes into a trace; a longer user agent is left out.
+pub(crate) const TRACE_TEXT_BYTES_MAX: usize = 512;
 /// What a client gets to close its side of a tunnel after the upstream has closed the other.
 pub(crate) const TUNNEL_LINGER: Duration = Duration::from_secs(5);

@@ -9,7 +9,9 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 
+use conduit_core::inherited::{Inherited, Purpose};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::ProxyError;
@@ -42,11 +44,40 @@ impl Listeners {
     /// # Errors
     /// Names the address, who holds it, and what to do.
     pub fn bind(settings: &BindSettings) -> Result<Self, ProxyError> {
+        Self::bind_or_inherit(settings, &mut Inherited::default())
+    }
+
+    /// The same; where there are sockets of a former process, they are served on: each has a queue
+    /// of clients.
+    ///
+    /// # Errors
+    /// As [`Listeners::bind`].
+    pub fn bind_or_inherit(
+        settings: &BindSettings,
+        inherited: &mut Inherited,
+    ) -> Result<Self, ProxyError> {
         let count = settings.workers.max(1);
         let mut workers: Vec<Sockets> = (0..count).map(|_| Sockets::default()).collect();
-        let https = bind_all(&settings.https, &mut workers, |w| &mut w.https)?;
-        let http = bind_all(&settings.http, &mut workers, |w| &mut w.http)?;
+        let mut take = |purpose, address| -> Vec<Socket> {
+            inherited.take_tcp(purpose, address).into_iter().map(Socket::from).collect()
+        };
+        let mut old = |address| take(Purpose::Https, address);
+        let https = bind_all(&settings.https, &mut workers, |w| &mut w.https, &mut old)?;
+        let mut old = |address| take(Purpose::Http, address);
+        let http = bind_all(&settings.http, &mut workers, |w| &mut w.http, &mut old)?;
         Ok(Self { https, http, workers })
+    }
+
+    /// Second handles of all sockets, for another process.
+    ///
+    /// # Errors
+    /// When there are no file descriptors left.
+    pub fn duplicates(&self) -> io::Result<Vec<(Purpose, OwnedFd)>> {
+        let all = self.workers.iter().flat_map(|worker| {
+            let https = worker.https.iter().map(|socket| (Purpose::Https, socket));
+            https.chain(worker.http.iter().map(|socket| (Purpose::Http, socket)))
+        });
+        all.map(|(purpose, socket)| Ok((purpose, socket.try_clone()?.into()))).collect()
     }
 
     /// Where TLS is served; real ports, also when 0 was asked for.
@@ -98,18 +129,25 @@ fn bind_all(
     addresses: &[SocketAddr],
     workers: &mut [Sockets],
     side: impl Fn(&mut Sockets) -> &mut Vec<Socket>,
+    inherit: &mut impl FnMut(SocketAddr) -> Vec<Socket>,
 ) -> Result<Vec<SocketAddr>, ProxyError> {
     let mut bound = Vec::with_capacity(addresses.len());
     for address in addresses {
+        let inherited = inherit(*address);
+        if let Some(first) = inherited.first() {
+            let real = real_address(first, *address)?;
+            bound.push(real);
+            let shares = spread(real, inherited, workers.len())?;
+            for (worker, sockets) in workers.iter_mut().zip(shares) {
+                side(worker).extend(sockets);
+            }
+            continue;
+        }
         let Some(first) = bind_first(*address)? else {
             tracing::warn!(%address, "this machine has no IPv6; not listening there");
             continue;
         };
-        let real = first
-            .local_addr()
-            .map_err(|e| failed("read the address", *address, e))?
-            .as_socket()
-            .unwrap_or(*address);
+        let real = real_address(&first, *address)?;
         bound.push(real);
         for (index, worker) in workers.iter_mut().enumerate() {
             let socket = match index {
@@ -120,6 +158,38 @@ fn bind_all(
         }
     }
     Ok(bound)
+}
+
+fn real_address(socket: &Socket, wanted: SocketAddr) -> Result<SocketAddr, ProxyError> {
+    let real = socket.local_addr().map_err(|e| failed("read the address", wanted, e))?;
+    Ok(real.as_socket().unwrap_or(wanted))
+}
+
+/// Gives every worker a share of the sockets that a former process had, with as many workers or
+/// with others. Each of them has a queue, so each goes to somebody.
+pub(crate) fn spread(
+    address: SocketAddr,
+    inherited: Vec<Socket>,
+    workers: usize,
+) -> Result<Vec<Vec<Socket>>, ProxyError> {
+    let mut shares: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut more = Vec::new();
+    for index in inherited.len()..workers {
+        // Another one beside them takes the rights that they were bound with. Without those, two
+        // workers accept from one queue.
+        let socket = match (bind_shared(address), inherited.get(index % inherited.len().max(1))) {
+            (Ok(socket), _) => socket,
+            (Err(_), Some(old)) => old.try_clone().map_err(|e| failed("share", address, e))?,
+            (Err(error), None) => return Err(error),
+        };
+        more.push(socket);
+    }
+    for (index, socket) in inherited.into_iter().chain(more).enumerate() {
+        if let Some(share) = shares.get_mut(index % workers.max(1)) {
+            share.push(socket);
+        }
+    }
+    Ok(shares)
 }
 
 /// Binds the first worker's socket; `None` when it is `[::]` and there is no IPv6.
@@ -270,6 +340,37 @@ mod tests {
         assert!(matches!(error, ProxyError::PortTaken { .. }), "{error}");
         drop(listening);
         Listeners::bind(&settings(&address, 2)).expect("free again");
+    }
+
+    #[test]
+    fn every_inherited_socket_is_served_whatever_the_number_of_workers() {
+        for workers in [1, 3, 5] {
+            let former = Listeners::bind(&settings("127.0.0.1:0", 3)).expect("binds");
+            let address = former.https_addresses()[0];
+            let queues: Vec<_> =
+                former.workers.iter().flat_map(|worker| &worker.https).map(inode).collect();
+            let mut inherited = Inherited::default();
+            for (purpose, socket) in former.duplicates().expect("descriptors") {
+                inherited.add_tcp(purpose, Socket::from(socket).into());
+            }
+            let wanted = settings("127.0.0.1:0", workers);
+            let heir = Listeners::bind_or_inherit(&wanted, &mut inherited).expect("inherits");
+            assert_eq!(heir.https_addresses(), [address], "the port that was chosen");
+            assert!(inherited.is_empty());
+            let mut served: Vec<_> =
+                heir.workers.iter().flat_map(|worker| &worker.https).map(inode).collect();
+            assert!(heir.workers.iter().all(|worker| !worker.https.is_empty()));
+            served.retain(|inode| queues.contains(inode));
+            served.sort_unstable();
+            served.dedup();
+            assert_eq!(served.len(), 3, "{workers} workers");
+        }
+    }
+
+    fn inode(socket: &Socket) -> u64 {
+        use std::os::unix::fs::MetadataExt;
+        let copy: OwnedFd = socket.try_clone().expect("a descriptor").into();
+        std::fs::File::from(copy).metadata().expect("a socket").ino()
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use conduit_core::service::WhenAllEjected;
+use http::{Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::exchange::Exchange;
@@ -38,6 +39,27 @@ impl<'a> Tries<'a> {
             route.pool.asked(exchange.started());
         }
         Self { route, exchange, wish, tried: Vec::new() }
+    }
+
+    /// A try on `upstream` begins: what of it is recorded, the upstream is told.
+    pub(crate) fn begins<B>(&self, upstream: &Arc<Upstream>, request: &mut Request<B>) {
+        if let Some(trace) = self.exchange.trace() {
+            trace.begin_try(upstream, request);
+        }
+    }
+
+    /// The head of an answer came.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        if let Some(trace) = self.exchange.trace() {
+            trace.answered(status);
+        }
+    }
+
+    /// It got none.
+    pub(crate) fn failed(&self, failure: &Failure) {
+        if let Some(trace) = self.exchange.trace() {
+            trace.failed(&failure.kind);
+        }
     }
 
     /// Whether answers that say that the upstream failed may lead to another try, and there may
@@ -85,7 +107,11 @@ impl<'a> Tries<'a> {
         self.tried.push(Arc::clone(failed.upstream()));
         let in_flight = self.route.pool.reserve(&self.ask()).ok();
         let seat = in_flight.map(|in_flight| Seat { in_flight, began: Instant::now() });
-        seat.filter(|_| self.paid())
+        let seat = seat.filter(|_| self.paid());
+        if let (Some(trace), Some(_)) = (self.exchange.trace(), &seat) {
+            trace.end_try();
+        }
+        seat
     }
 
     fn may_go_on(&self) -> bool {

@@ -21,9 +21,11 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 
 mod accept;
+mod leaving;
 mod request_id;
 
 pub(crate) use accept::{Open, pause};
+pub use leaving::Leaving;
 use request_id::RequestIds;
 
 use crate::access_log::AccessLog;
@@ -43,6 +45,7 @@ use crate::metrics::{ProxyMetrics, WorkerMetrics};
 use crate::table::RouteTable;
 use crate::tcp::TcpPorts;
 use crate::tcp::doors::Doors;
+use crate::trace::Tracer;
 
 /// How the proxy serves.
 #[derive(Debug, Clone)]
@@ -62,6 +65,8 @@ pub struct ProxySettings {
     pub limits: Limits,
     /// Where a line goes for each request.
     pub access_log: AccessLog,
+    /// Which requests are recorded as traces, and where they go; `None` leaves traces alone.
+    pub tracer: Option<Tracer>,
     /// The ports of services of byte streams.
     pub tcp: Option<TcpPorts>,
 }
@@ -70,6 +75,7 @@ pub struct ProxySettings {
 #[derive(Debug)]
 pub struct Proxy {
     ends: Vec<oneshot::Receiver<u64>>,
+    leaving: Leaving,
 }
 
 /// What a stop has done.
@@ -97,6 +103,7 @@ impl Proxy {
         let admission =
             Admission::new(&settings.limits, &settings.trusted_proxies, metrics.hits().clone());
         let settings = Arc::new(settings);
+        let leaving = Leaving::default();
         let mut ends = Vec::new();
         for (index, sockets) in listeners.into_workers().into_iter().enumerate() {
             let plan = Plan {
@@ -107,6 +114,7 @@ impl Proxy {
                 admission: admission.clone(),
                 tasks: tasks.child(),
                 doors: Doors::of(&settings, index, table),
+                leaving: leaving.clone(),
             };
             let (begun, beginning) = sync_channel(1);
             let (ended, end) = oneshot::channel();
@@ -119,7 +127,12 @@ impl Proxy {
             begun.map_err(|source| ProxyError::StartWorker { source })?;
             ends.push(end);
         }
-        Ok(Self { ends })
+        Ok(Self { ends, leaving })
+    }
+
+    /// What tells the workers that another process has taken over.
+    pub fn leaving(&self) -> Leaving {
+        self.leaving.clone()
     }
 
     /// Waits until every worker has ended, after `tasks` was stopped.
@@ -142,6 +155,7 @@ struct Plan {
     admission: Admission,
     tasks: Tasks,
     doors: Option<Doors>,
+    leaving: Leaving,
 }
 
 fn run(plan: Plan, begun: &SyncSender<io::Result<()>>, ended: oneshot::Sender<u64>) {
@@ -166,7 +180,7 @@ fn run(plan: Plan, begun: &SyncSender<io::Result<()>>, ended: oneshot::Sender<u6
             ids: RequestIds::new(),
             compression: Rc::default(),
         });
-        worker.run(listening, plan.doors).await
+        worker.run(listening, plan.doors, &plan.leaving).await
     });
     // Nobody may be waiting.
     ended.send(cut).ok();
@@ -265,7 +279,12 @@ impl Worker {
     }
 
     /// Serves until stopped; returns how much the deadline cut.
-    async fn run(self: Rc<Self>, listening: Listening, doors: Option<Doors>) -> u64 {
+    async fn run(
+        self: Rc<Self>,
+        listening: Listening,
+        doors: Option<Doors>,
+        leaving: &Leaving,
+    ) -> u64 {
         // Of their own, so that their end can be waited for before anything else ends.
         let accepting = self.tasks.child();
         let acceptor = self.settings.tls.clone().map(TlsAcceptor::from);
@@ -282,6 +301,9 @@ impl Worker {
         }
         self.sweep_until(SWEEP_INTERVAL, self.tasks.stop().cancelled()).await;
         accepting.finish().await;
+        if self.leave(leaving).await {
+            return 0;
+        }
         self.connections.drain();
         self.client.close();
         self.kept.close();
@@ -327,7 +349,7 @@ impl Worker {
                     self.connections.sweep(now, self.deadlines(), self.metrics.hits());
                     self.client.sweep(now);
                     self.kept.sweep(now);
-                    self.metrics.sweep();
+                    self.metrics.sweep(&self.table.load());
                 }
             }
         }

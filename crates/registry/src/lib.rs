@@ -10,6 +10,7 @@
 pub mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod handover;
 pub mod import;
 pub mod lock;
 pub mod mutation;
@@ -33,6 +34,7 @@ mod writer;
 mod tests;
 
 pub use error::RegistryError;
+pub use handover::Paused;
 pub use lock::StateLock;
 pub use mutation::{
     Cause, Committed, Mutation, NewToken, OutcomeKind, RegisterOptions, Registration,

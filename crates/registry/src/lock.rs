@@ -5,7 +5,8 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -16,7 +17,7 @@ use crate::error::RegistryError;
 /// The right to use a state directory; given up when dropped.
 #[derive(Debug)]
 pub struct StateLock {
-    _file: File,
+    file: File,
 }
 
 impl StateLock {
@@ -34,8 +35,50 @@ impl StateLock {
             }
             Err(errno) => return Err(failed(errno.into())),
         }
-        note_pid(&mut file).map_err(failed)?;
-        Ok(Self { _file: file })
+        note_pid(&file).map_err(failed)?;
+        Ok(Self { file })
+    }
+
+    /// Takes over the lock that another process shares. It is held until both have given it up, so
+    /// there is no moment in which a third one could have it.
+    ///
+    /// # Errors
+    /// When it is not the lock of this directory, or not held.
+    pub fn adopt(dir: &Path, shared: OwnedFd) -> Result<Self, RegistryError> {
+        let failed = |source| RegistryError::LockState { dir: dir.to_owned(), source };
+        let file = File::from(shared);
+        let (ours, theirs) = (std::fs::metadata(dir.join(LOCK_FILE)), file.metadata());
+        let same = match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()),
+            _ => false,
+        };
+        if !same {
+            let text = "the gateway to take over from uses another one; an upgrade keeps the \
+                        state directory: stop and start instead";
+            return Err(failed(io::Error::other(text)));
+        }
+        // Granted at once to whoever shares the file with its holder.
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|e| failed(e.into()))?;
+        let lock = Self { file };
+        lock.note()?;
+        Ok(lock)
+    }
+
+    /// A share of it for another process.
+    ///
+    /// # Errors
+    /// When there are no file descriptors left.
+    pub fn share(&self) -> io::Result<OwnedFd> {
+        self.file.try_clone().map(OwnedFd::from)
+    }
+
+    /// Notes in the file that this process is the one that holds it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn note(&self) -> Result<(), RegistryError> {
+        let dir = Path::new(LOCK_FILE).to_owned();
+        note_pid(&self.file).map_err(|source| RegistryError::LockState { dir, source })
     }
 }
 
@@ -48,7 +91,7 @@ fn open(dir: &Path) -> io::Result<File> {
     options.open(dir.join(LOCK_FILE))
 }
 
-fn note_pid(file: &mut File) -> io::Result<()> {
+fn note_pid(mut file: &File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())
@@ -83,6 +126,22 @@ mod tests {
         assert!(error.to_string().contains(&format!("(process {pid})")));
         drop(lock);
         StateLock::acquire(&state).expect("free again");
+    }
+
+    #[test]
+    fn a_shared_lock_is_held_until_both_have_given_it_up() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let lock = StateLock::acquire(dir.path()).expect("free");
+        let shared = lock.share().expect("a descriptor");
+        let other = tempfile::tempdir().expect("a directory");
+        StateLock::acquire(other.path()).expect("free");
+        let error = StateLock::adopt(other.path(), lock.share().expect("a descriptor"));
+        assert!(error.expect_err("another directory's").to_string().contains("lock"));
+        let heir = StateLock::adopt(dir.path(), shared).expect("the same");
+        drop(lock);
+        assert!(StateLock::acquire(dir.path()).is_err(), "the heir holds it");
+        drop(heir);
+        StateLock::acquire(dir.path()).expect("free again");
     }
 
     #[test]

@@ -42,6 +42,17 @@ impl Reader {
         .await
     }
 
+    /// Reads through another connection from now on, once the read that is under way is done.
+    pub(crate) async fn replace(&self, next: Connection) {
+        let connection = Arc::clone(&self.connection);
+        let replacing = blocking(move || {
+            *connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+            Ok(())
+        });
+        // The runtime is shutting down otherwise, and nobody reads any more.
+        replacing.await.ok();
+    }
+
     /// Closes the connection once the read that is under way is done. Whoever closes a database
     /// last removes its write-ahead log, and only one that may write can.
     pub(crate) async fn close(&self) {

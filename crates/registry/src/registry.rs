@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::backup;
 use crate::error::RegistryError;
+use crate::handover::PauseWish;
 use crate::mutation::{Committed, Mutation};
 use crate::reader::{Reader, blocking};
 use crate::rejection::ApplyError;
@@ -39,6 +40,7 @@ pub struct Registry {
 pub(crate) enum Decision {
     Apply(Box<Wish>),
     Close(oneshot::Sender<()>),
+    Pause(PauseWish),
 }
 
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 //! committed survives a power cut.
 
 mod commit;
+mod handover;
 mod inspect;
 mod read;
 mod rows;
@@ -27,6 +28,7 @@ use crate::token::TokenTable;
 pub(crate) use commit::{CommitError, Drafts, TokenWrite, Writes};
 pub(crate) use read::{entries_from, generation, newest_entries, rows, tokens};
 pub(crate) use rows::{ServiceRows, select_rows};
+pub use schema::SCHEMA_VERSION;
 
 /// The open database with everything that is in force in it.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Store {
         let is_new = inspect::is_absent(&path)?;
         let found = if is_new {
             schema::create(&path)?;
-            schema::SCHEMA_VERSION
+            SCHEMA_VERSION
         } else {
             inspect::check(&path)?
         };

@@ -2,6 +2,7 @@
 
 mod atomic;
 mod fake;
+mod handover;
 mod holds;
 mod record;
 mod restart;

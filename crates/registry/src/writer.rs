@@ -7,6 +7,7 @@
 mod decide;
 mod idle;
 mod observe;
+mod pause;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,6 +18,7 @@ use conduit_core::live;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::pause::refuse;
 use crate::error::RegistryError;
 use crate::publisher::Publisher;
 use crate::reader::Reader;
@@ -142,6 +144,11 @@ impl<P: Publisher> Writer<P> {
                 decision = decisions.recv() => match decision {
                     None => break,
                     Some(Decision::Apply(wish)) => self.decide(*wish),
+                    Some(Decision::Pause(wish)) => {
+                        if !self.pause(wish).await {
+                            return refuse(&mut decisions);
+                        }
+                    }
                     Some(Decision::Close(done)) => {
                         decisions.close();
                         self.finish(&mut decisions, &mut observations);
@@ -171,6 +178,8 @@ impl<P: Publisher> Writer<P> {
                 Decision::Close(done) => {
                     done.send(()).ok();
                 }
+                // Too late: whoever asked sees that the writer has ended.
+                Decision::Pause(_) => {}
             }
         }
         observations.close();

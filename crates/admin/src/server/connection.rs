@@ -17,10 +17,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::hosts::AllowedHosts;
-use crate::limits::{CLOSE_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT};
+use crate::limits::{CLOSE_TIMEOUT, FRESH_GRACE, HEAD_BYTES_MAX, HEAD_TIMEOUT};
 use crate::peer::Peer;
 use crate::router::secured;
 
@@ -32,7 +33,10 @@ pub(super) async fn serve<S>(stream: S, router: Router, peer: Peer, check: HostC
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let asked = CancellationToken::new();
+    let first = asked.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        first.cancel();
         let (router, peer, check) = (router.clone(), peer.clone(), check.clone());
         async move { answer(router, peer, check, request).await }
     });
@@ -45,8 +49,18 @@ where
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = tasks.stop().cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(CLOSE_TIMEOUT, connection).await {
+            let closing = async {
+                // Whoever was accepted just now has a request under way.
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => return ended,
+                    () = asked.cancelled() => {}
+                    () = tokio::time::sleep(FRESH_GRACE) => {}
+                }
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            };
+            match tokio::time::timeout(CLOSE_TIMEOUT, closing).await {
                 Ok(ended) => ended,
                 Err(_) => return tracing::debug!("an admin connection was cut at the deadline"),
             }

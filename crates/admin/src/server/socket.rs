@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::AdminError;
 
@@ -17,17 +19,49 @@ use crate::error::AdminError;
 pub(crate) struct SocketFile {
     path: PathBuf,
     inode: u64,
+    owner: FileOwner,
+}
+
+/// Whether the file is this process's to remove; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct FileOwner(Arc<AtomicBool>);
+
+impl FileOwner {
+    fn new(ours: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(ours)))
+    }
+
+    /// It is this process's from now on.
+    pub fn take(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// It is another process's from now on.
+    pub fn give_up(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    fn is_ours(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl SocketFile {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    pub(super) fn owner(&self) -> FileOwner {
+        self.owner.clone()
+    }
 }
 
 impl Drop for SocketFile {
     /// Removes the file, unless somebody else has put theirs there in the meantime.
     fn drop(&mut self) {
+        if !self.owner.is_ours() {
+            return;
+        }
         let ours = fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode);
         if ours && let Err(error) = fs::remove_file(&self.path) {
             let path = self.path.display();
@@ -48,6 +82,20 @@ pub(crate) fn bind(
     }
     refuse_taken(path)?;
     make(path, mode, gid).map_err(|source| AdminError::BindUnix { path: path.into(), source })
+}
+
+/// Serves a listener of another process, whose file is at `path` and stays that process's.
+pub(crate) fn adopt(
+    path: &Path,
+    listener: UnixListener,
+) -> Result<(UnixListener, SocketFile), AdminError> {
+    let adopt = || {
+        listener.set_nonblocking(true)?;
+        fs::symlink_metadata(path).map(|file| file.ino())
+    };
+    let inode = adopt().map_err(|source| AdminError::BindUnix { path: path.into(), source })?;
+    let path = path.to_owned();
+    Ok((listener, SocketFile { path, inode, owner: FileOwner::new(false) }))
 }
 
 /// Refuses what stands at `path`, unless it is a socket on which nobody accepts.
@@ -94,7 +142,7 @@ fn make(path: &Path, mode: u32, gid: Option<u32>) -> io::Result<(UnixListener, S
     let inode = fs::symlink_metadata(&aside)?.ino();
     fs::rename(&aside, path)?;
     let path = path.to_owned();
-    Ok((listener, SocketFile { path, inode }))
+    Ok((listener, SocketFile { path, inode, owner: FileOwner::new(true) }))
 }
 
 /// What `sockaddr_un` holds, without the final zero.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use conduit_admin::control::{
     BoxFuture, CheckOutcome, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded,
-    Resolution,
+    Resolution, Upgraded,
 };
 use conduit_admin::server::{Addresses, Admin};
 use conduit_admin::settings::{AdminSettings, SOCKET_MODE_PRIVATE};
@@ -255,6 +255,14 @@ impl Control for Whole {
     fn backup<'a>(&'a self, target: &'a Path) -> BoxFuture<'a, Result<(), ControlError>> {
         let written = std::fs::write(target, "everything");
         Box::pin(async move { written.map_err(|e| ControlError::Unavailable(e.to_string())) })
+    }
+
+    fn upgrade(
+        &self,
+        _: Option<PathBuf>,
+        _: Duration,
+    ) -> BoxFuture<'_, Result<Upgraded, ControlError>> {
+        Box::pin(async { Err(ControlError::Conflict("another upgrade is under way".into())) })
     }
 
     fn config(&self) -> EffectiveConfig {

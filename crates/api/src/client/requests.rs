@@ -22,6 +22,7 @@ use crate::v1::services::{
 use crate::v1::status::{GatewayStatus, Liveness};
 use crate::v1::tls::{Authority, CertificateList, CertificateReply, RotateReply};
 use crate::v1::tokens::{CreateToken, NewToken, RevokeReply, TokenList};
+use crate::v1::upgrade::{UpgradeReply, UpgradeRequest};
 use crate::v1::upstreams::{UpstreamReply, UpstreamVerb};
 
 impl Client {
@@ -273,6 +274,16 @@ impl Client {
         let wish = BackupRequest { path: path.into() };
         let mend = format!("look whether {path} is there");
         client.change(Method::POST, &format!("{ROOT}/backup"), &wish, mend).await
+    }
+
+    /// `POST /api/v1/upgrade`: a new process takes over.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn upgrade(&self, wish: &UpgradeRequest) -> Result<Reply<UpgradeReply>, ClientError> {
+        let client = self.clone().with_timeout(self.timeout.max(BULK_TIMEOUT));
+        let mend = "run `conduit status`, and look at the gateway's log".to_owned();
+        client.change(Method::POST, &format!("{ROOT}/upgrade"), wish, mend).await
     }
 
     /// `GET /metrics`, the Prometheus text.

@@ -9,7 +9,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -71,6 +71,17 @@ impl LogFile {
                 Err(error)
             }
         }
+    }
+
+    /// Appends whole lines to whichever file is at the path: another process moves it aside.
+    pub(super) fn write_as_guest(&mut self, text: &[u8]) -> io::Result<()> {
+        let ours = self.file.metadata()?;
+        let same = |there: &fs::Metadata| (there.dev(), there.ino()) == (ours.dev(), ours.ino());
+        if !fs::metadata(&self.path).is_ok_and(|there| same(&there)) {
+            self.reopen()?;
+        }
+        // In one call, so that lines of both stay whole.
+        self.file.write_all(text)
     }
 
     /// Opens the file at the path, which may be another one by now.
@@ -223,6 +234,23 @@ mod tests {
             log.write(format!("line {count:05}\n").as_bytes()).expect("written");
         }
         assert_eq!(fs::read_to_string(&path).expect("text").lines().count(), 8);
+    }
+
+    #[test]
+    fn a_guest_moves_nothing_and_follows_who_does() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("access.log");
+        let mut host = LogFile::open(&path, ROTATION).expect("opens");
+        let mut guest = LogFile::open(&path, ROTATION).expect("opens");
+        for _ in 0..3 {
+            guest.write_as_guest(b"guest 12345\n").expect("written");
+        }
+        assert_eq!(names(directory.path()), ["access.log"]);
+        for _ in 0..2 {
+            host.write(b"host 123456\n").expect("written");
+        }
+        guest.write_as_guest(b"guest 67890\n").expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("text"), "host 123456\nguest 67890\n");
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub(crate) enum Verb {
     Config(ConfigArgs),
     /// Write the whole state to a file while the gateway runs
     Backup(BackupArgs),
+    /// Let a new process take over from the running gateway, without losing a request
+    Upgrade(UpgradeArgs),
     /// Put a backup back into the state directory, while no gateway runs
     Restore(RestoreArgs),
     /// Print completions for a shell
@@ -297,6 +299,26 @@ pub(crate) struct BackupArgs {
     /// The file to write; it must not exist
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit upgrade`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Install the new program first. The gateway starts it with its own arguments; \
+    it takes over every socket and the state, and the old process finishes what it has open. When the \
+    new one does not get ready, the old one goes on as if nothing had happened."
+)]
+pub(crate) struct UpgradeArgs {
+    /// Start this program instead of the gateway's own, as it lies on the disk now
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::ExecutablePath)]
+    pub(crate) binary: Option<PathBuf>,
+    /// Seconds until the new process must serve
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..=240))]
+    pub(crate) timeout: u64,
     /// Output
     #[command(flatten)]
     pub(crate) output: Json,

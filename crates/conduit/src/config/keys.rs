@@ -94,6 +94,7 @@ impl Config {
             fixed("gateway.addresses", list(&gateway.addresses)),
             fixed("gateway.user", text(gateway.user.as_deref().unwrap_or(""))),
             fixed("gateway.drain", text(print(gateway.drain))),
+            fixed("gateway.upgrade_drain", text(print(gateway.upgrade_drain))),
             fixed("dns.enabled", dns.enabled.into()),
             fixed("dns.listen", list(&dns.listen)),
             dynamic("dns.forwarders", list(&dns.forwarders)),
@@ -135,7 +136,7 @@ impl Config {
     }
 
     fn tail_entries(&self) -> Vec<Entry> {
-        let monitor = &self.monitor;
+        let Self { monitor, telemetry, .. } = self;
         let servers = monitor.servers.iter().map(server).collect();
         vec![
             fixed("monitor.enabled", monitor.enabled.into()),
@@ -151,6 +152,14 @@ impl Config {
             fixed("access_log.rotate_size", text(Size(self.access_log.rotate_size))),
             fixed("access_log.keep", i64::from(self.access_log.keep).into()),
             fixed("access_log.compress", self.access_log.compress.into()),
+            fixed(
+                "telemetry.otlp",
+                text(telemetry.otlp.as_ref().map_or_else(String::new, ToString::to_string)),
+            ),
+            fixed("telemetry.sample_ratio", telemetry.sample_ratio.share().into()),
+            fixed("telemetry.service_name", text(&telemetry.service_name)),
+            fixed("telemetry.continue_traces", text(telemetry.callers.as_str())),
+            fixed("telemetry.timeout", text(print(telemetry.timeout))),
         ]
     }
 }

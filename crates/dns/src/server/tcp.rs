@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::{Next, Responder};
 use crate::handler::Transport;
+use crate::leaving::Leaving;
 use crate::reply::Drop;
 
 /// One listener's loop.
@@ -24,6 +25,7 @@ pub(super) struct Server {
     responder: Responder,
     permits: Arc<Semaphore>,
     tasks: Tasks,
+    leaving: Leaving,
 }
 
 impl Server {
@@ -32,19 +34,30 @@ impl Server {
         listener: std::net::TcpListener,
         responder: Responder,
         tasks: Tasks,
+        leaving: Leaving,
     ) -> io::Result<Self> {
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
             responder,
             permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             tasks,
+            leaving,
         })
     }
 
     /// Accepts until the process stops.
     pub(super) async fn run(self) {
         let stop = self.tasks.stop().clone();
-        stop.run_until_cancelled(self.accept_all()).await;
+        stop.run_until_cancelled(async move {
+            tokio::select! {
+                () = self.leaving.begun() => {}
+                () = self.accept_all() => {}
+            }
+            // Another process accepts now.
+            drop(self);
+            std::future::pending::<()>().await;
+        })
+        .await;
     }
 
     async fn accept_all(&self) {
@@ -68,8 +81,13 @@ impl Server {
         let Ok(local) = stream.local_addr() else {
             return;
         };
-        let connection =
-            Connection { stream, peer, arrived_at: local.ip(), responder: self.responder.clone() };
+        let connection = Connection {
+            stream,
+            peer,
+            arrived_at: local.ip(),
+            responder: self.responder.clone(),
+            leaving: self.leaving.clone(),
+        };
         let stop = self.tasks.stop().clone();
         self.tasks.job("dns-connection", async move {
             stop.run_until_cancelled(connection.run()).await;
@@ -83,6 +101,7 @@ struct Connection {
     peer: SocketAddr,
     arrived_at: IpAddr,
     responder: Responder,
+    leaving: Leaving,
 }
 
 impl Connection {
@@ -90,10 +109,12 @@ impl Connection {
     async fn run(mut self) {
         let mut request = Vec::new();
         loop {
-            match timeout(IDLE_TIMEOUT, self.read(&mut request)).await {
-                Ok(Ok(true)) => {}
-                Ok(Ok(false) | Err(_)) => return,
-                Err(_elapsed) => break,
+            let leaving = self.leaving.clone();
+            match leaving.at_most(IDLE_TIMEOUT, self.read(&mut request)).await {
+                Some(Ok(true)) => {}
+                Some(Ok(false) | Err(_)) => return,
+                None if leaving.has_begun() => return,
+                None => break,
             }
             let local = self.responder.local(self.arrived_at);
             let next = self.responder.respond(&request, self.peer, local, Transport::Tcp);

@@ -16,6 +16,7 @@ use tokio::net::UdpSocket;
 use super::{Next, Responder};
 use crate::forward::Forwarder;
 use crate::handler::Transport;
+use crate::leaving::Leaving;
 use crate::reply::{Drop, Pending};
 
 /// One socket's loop.
@@ -23,6 +24,7 @@ pub(super) struct Server {
     line: Arc<Line>,
     responder: Responder,
     tasks: Tasks,
+    leaving: Leaving,
 }
 
 /// A socket with what sending and receiving on it needs.
@@ -46,6 +48,7 @@ impl Server {
         socket: std::net::UdpSocket,
         responder: Responder,
         tasks: Tasks,
+        leaving: Leaving,
     ) -> io::Result<Self> {
         let socket = UdpSocket::from_std(socket)?;
         let line = Line {
@@ -53,20 +56,32 @@ impl Server {
             address: socket.local_addr()?,
             socket,
         };
-        Ok(Self { line: Arc::new(line), responder, tasks })
+        Ok(Self { line: Arc::new(line), responder, tasks, leaving })
     }
 
     /// Answers until the process stops.
     pub(super) async fn run(self) {
         let stop = self.tasks.stop().clone();
-        stop.run_until_cancelled(self.answer_all()).await;
+        stop.run_until_cancelled(async move {
+            self.answer_all().await;
+            // What was read is answered, and the socket goes with its last answer.
+            drop(self);
+            std::future::pending::<()>().await;
+        })
+        .await;
     }
 
+    /// Answers until another process does; what was read is answered here.
     async fn answer_all(&self) {
         let mut storage = vec![0; BATCH_DATAGRAMS * RECEIVE_BUFFER_BYTES];
         let mut metas = [RecvMeta::default(); BATCH_DATAGRAMS];
+        let mut left = std::pin::pin!(self.leaving.begun());
         loop {
-            let received = self.line.receive(&mut storage, &mut metas).await;
+            let received = tokio::select! {
+                biased;
+                () = &mut left => return,
+                received = self.line.receive(&mut storage, &mut metas) => received,
+            };
             let Ok(count) = received.inspect_err(|error| tracing::debug!(%error, "DNS receive"))
             else {
                 // Such as an ICMP error about an earlier reply; a pause, lest it repeats at once.

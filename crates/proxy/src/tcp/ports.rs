@@ -7,15 +7,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use conduit_core::inherited::{Inherited, Purpose};
 use socket2::Socket;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::error::ProxyError;
-use crate::listener::{Listeners, bind_first, bind_shared, open_queue};
+use crate::listener::{Listeners, bind_first, bind_shared, open_queue, spread};
 use crate::table::RouteTable;
 
 /// Binds ports for all workers; cheap to clone.
@@ -38,6 +40,10 @@ struct State {
     faults: BTreeMap<u16, String>,
     /// Not before everything answers.
     listening: bool,
+    /// Those of a former process that nobody has asked for yet.
+    inherited: Inherited,
+    /// Second handles of what workers have, for another process.
+    spares: BTreeMap<u16, Vec<Socket>>,
 }
 
 type Mail = BTreeMap<u16, Vec<Door>>;
@@ -55,8 +61,14 @@ impl TcpPorts {
         addresses.sort();
         addresses.dedup();
         let mail = (0..listeners.workers()).map(|_| Mail::new()).collect();
-        let state =
-            State { mail, held: BTreeMap::new(), faults: BTreeMap::new(), listening: false };
+        let state = State {
+            mail,
+            held: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            listening: false,
+            inherited: Inherited::default(),
+            spares: BTreeMap::new(),
+        };
         Self(Arc::new(Shared {
             addresses,
             explain: Box::new(explain),
@@ -86,6 +98,7 @@ impl TcpPorts {
         let needed = |port: &u16| next.port(*port).is_some();
         state.faults.retain(|port, _| needed(port));
         state.held.retain(|_, held| held.strong_count() > 0);
+        state.spares.retain(|port, _| needed(port));
         for mail in &mut state.mail {
             mail.retain(|port, _| needed(port));
         }
@@ -102,6 +115,28 @@ impl TcpPorts {
         for port in table.ports() {
             self.try_again(port);
         }
+        // What no service wants any more is closed.
+        drop(std::mem::take(&mut self.state().inherited));
+    }
+
+    /// Takes what is needed from the sockets of a former process, when the first table is opened.
+    pub fn inherit(&self, inherited: Inherited) {
+        self.state().inherited = inherited;
+    }
+
+    /// Second handles of all sockets, for another process.
+    ///
+    /// # Errors
+    /// When there are no file descriptors left.
+    pub fn duplicates(&self) -> io::Result<Vec<(Purpose, OwnedFd)>> {
+        let state = self.state();
+        let all = state.spares.values().flatten();
+        all.map(|socket| Ok((Purpose::Stream, socket.try_clone()?.into()))).collect()
+    }
+
+    /// Gives up the second handles, so that a socket is closed when its workers close it.
+    pub fn give_up_spares(&self) {
+        self.state().spares.clear();
     }
 
     /// Tries again what could not be bound, for ever.
@@ -162,6 +197,15 @@ impl TcpPorts {
         let mut all: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
         for ip in &self.0.addresses {
             let address = SocketAddr::new(*ip, port);
+            let inherited = self.state().inherited.take_tcp(Purpose::Stream, address);
+            if !inherited.is_empty() {
+                let inherited = inherited.into_iter().map(Socket::from).collect();
+                let shares = spread(address, inherited, workers).map_err(refused)?;
+                for (sockets, share) in all.iter_mut().zip(shares) {
+                    sockets.extend(share);
+                }
+                continue;
+            }
             // Workers may not have closed it since its last service went; that is no holder.
             let first = match ours {
                 true => bind_shared(address).map(Some),
@@ -200,6 +244,12 @@ impl State {
         }
         let held = Arc::new(());
         self.held.insert(port, Arc::downgrade(&held));
+        let spares = sockets.iter().flatten().map(Socket::try_clone);
+        match spares.collect() {
+            Ok(spares) => drop(self.spares.insert(port, spares)),
+            // It is served all the same; an upgrade will bind it anew.
+            Err(error) => tracing::warn!(port, %error, "a port has no spare handles"),
+        }
         for (mail, sockets) in self.mail.iter_mut().zip(sockets) {
             let doors = sockets.into_iter().map(|socket| Door { socket, held: Arc::clone(&held) });
             mail.insert(port, doors.collect());
@@ -224,6 +274,7 @@ impl State {
     fn fail(&mut self, port: u16, error: &io::Error) {
         tracing::error!(port, %error, "a port of a tcp service does not listen");
         self.faults.insert(port, format!("port {port} cannot listen: {error}"));
+        self.spares.remove(&port);
         for mail in &mut self.mail {
             mail.remove(&port);
         }

@@ -56,6 +56,6 @@ pub(super) const MIGRATIONS: &[&str] = &[
 ];
 /// The newest version of the tables.
 #[expect(clippy::cast_possible_truncation, reason = "a handful of migrations")]
-pub(super) const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
+pub const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
 /// "Cndt": says that a SQLite file is ours.
 pub(super) const APPLICATION_ID: u32 = u32::from_be_bytes(*b"Cndt");

@@ -102,6 +102,11 @@ fn leaves(name: &ServiceName, version: Version, now: Timestamp) -> LeafPair {
     LeafPair { ed25519: leaf(Algorithm::Ed25519), ecdsa_p256: leaf(Algorithm::EcdsaP256) }
 }
 
+/// One that does as nobody tells it.
+pub(super) fn publisher() -> impl Publisher {
+    FakePublisher(Script::default())
+}
+
 /// Small, so that filling the queues takes no time.
 pub(super) const LIMITS: QueueLimits = QueueLimits { decisions_max: 8, observations_max: 40 };
 

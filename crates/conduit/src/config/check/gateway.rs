@@ -41,6 +41,12 @@ pub(super) fn gateway(
         drain: judge.take("gateway.drain", &given.drain, DRAIN, |text| {
             parse::duration(text, Duration::ZERO, DRAIN_MAX)
         }),
+        upgrade_drain: judge.take(
+            "gateway.upgrade_drain",
+            &given.upgrade_drain,
+            UPGRADE_DRAIN,
+            |text| parse::duration(text, Duration::ZERO, UPGRADE_DRAIN_MAX),
+        ),
     };
     (gateway, is_default)
 }
@@ -151,5 +157,9 @@ const PATH_BYTES_MAX: usize = 4096;
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 const DRAIN: Duration = Duration::from_secs(30);
 const DRAIN_MAX: Duration = Duration::from_secs(3_600);
+/// Long enough for nearly every stream: it costs the memory of a process, and cutting costs a user.
+const UPGRADE_DRAIN: Duration = Duration::from_secs(24 * 3_600);
+/// The longest that what is open may go on after an upgrade.
+const UPGRADE_DRAIN_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 const ADMIN_LISTEN: std::net::SocketAddr =
     std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9_999);
