@@ -1,163 +1,54 @@
 #!/usr/bin/env python3
-"""Conduit beside nginx, HAProxy, dnsmasq and Knot, doing the same job on the same machine.
+"""Conduit beside nginx, HAProxy, Caddy, dnsmasq and Knot, doing the same job on the same machine.
 
-Prints the CPU time each server spends per request or query, from the kernel's per-process clocks, as
-the median of interleaved rounds (A B C A B C ...), with all rounds. The server has CPU 0 and one
-worker, clients and the upstream CPU 1. Only figures of one run compare; under 15 % is no difference.
+Prints what each server pays per request, handshake, megabyte or query: CPU time by the kernel's per-process
+clocks, user and system, as the median of interleaved rounds (A B C A B C ...), with all rounds. The server has
+CPU 0 and one worker; clients and the upstream CPU 1. Only figures of one run compare; under 15 % is no
+difference. Times that a client sees move with whatever else the machine does: they are printed with their
+spread, and only ranges that do not overlap differ.
 
-Needs the release build, and nginx, haproxy, dnsmasq, knotd, h2load and dnsperf on the PATH; peers
-that are missing are skipped and named. Usage: benches/peers.py [ROUNDS]
+Needs the release build, and nginx, haproxy, caddy, dnsmasq, knotd, h2load, openssl and dnsperf on the PATH;
+peers that are missing are skipped and named. Ports are fixed: run it in a network namespace of its own.
+Usage: benches/peers.py [ROUNDS [JOB...]], with the jobs of JOBS below.
 """
 
-import json
+import asyncio
+import contextlib
 import os
 import pathlib
 import re
 import shutil
+import socket
+import ssl
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-CONDUIT = ROOT / "target/release/conduit"
+import rig
+from rig import WORK
+
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-REQUESTS = 60_000
+REQUESTS = 40_000
+HANDSHAKES = 400
+DOWNLOADS, UPLOADS = 2, 4
+UPLOAD_BYTES = 64 << 20
+STREAMS, EVENTS, EVENT_INTERVAL = 100, 50, 0.1
+RATE, RATE_SECONDS, RATE_CLIENTS = 2_000, 5, 20
+IDLE = 2_000
 NAMES = 1_000
-TICKS = os.sysconf("SC_CLK_TCK")
-WORK = pathlib.Path(tempfile.mkdtemp(prefix="peers-"))
 
 
-def pinned(cpu, *command, **more):
-    log = open(WORK / "servers.log", "ab")
-    return subprocess.Popen(["taskset", "-c", str(cpu), *map(str, command)], cwd=WORK, stdout=log, stderr=log, **more)
-
-
-def family(pid):
-    """The process and its children."""
-    found = [pid]
-    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += family(int(child))
-    return found
-
-
-def cpu_seconds(pid):
-    total = 0
-    for member in family(pid):
-        fields = pathlib.Path(f"/proc/{member}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
-
-
-def until(what, true):
-    end = time.monotonic() + 20
-    while not true():
-        if time.monotonic() > end:
-            sys.exit(f"{what} does not start; see {WORK}/servers.log")
-        time.sleep(0.05)
-
-
-def listens(port):
-    return subprocess.run(["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"], stderr=subprocess.DEVNULL).returncode == 0
-
-
-def certificate():
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=web.internal", "-addext", "subjectAltName=DNS:web.internal", "-keyout", "key.pem", "-out", "cert.pem"],
-        cwd=WORK, check=True, capture_output=True)
-    (WORK / "both.pem").write_text((WORK / "cert.pem").read_text() + (WORK / "key.pem").read_text())
-
-
-def start_upstream():
-    (WORK / "upstream.conf").write_text(f"""
-daemon off; worker_processes 1; pid {WORK}/upstream.pid; error_log {WORK}/upstream.log;
-events {{ worker_connections 4096; }}
-http {{ access_log off; keepalive_requests 1000000; server {{ listen 127.0.0.1:7000 reuseport; location / {{ return 200 "{'x' * 200}"; }} }} }}
-""")
-    upstream = pinned(1, "nginx", "-p", WORK, "-c", WORK / "upstream.conf")
-    until("the upstream", lambda: listens(7000))
-    return upstream
-
-
-def start_conduit():
-    (WORK / "conduit.toml").write_text(f"""
-[gateway]
-state_dir = "{WORK}/state"
-[dns]
-listen = ["127.0.0.1:7153"]
-[proxy]
-https_listen = ["127.0.0.1:7443"]
-http_listen = []
-workers = 1
-access_log = false
-[admin]
-listen = "127.0.0.1:7999"
-[log]
-level = "warn"
-""")
-    conduit = pinned(0, CONDUIT, "serve", "--config", WORK / "conduit.toml")
-    until("conduit", lambda: listens(7999))
-    many = [{"name": f"name-{i}", "upstream": "127.0.0.1:7000"} for i in range(NAMES)]
-    (WORK / "services.json").write_text(json.dumps({"version": 1, "services": [{"name": "web", "upstream": "127.0.0.1:7000"}, *many]}))
-    subprocess.run([CONDUIT, "--config", WORK / "conduit.toml", "register", "--file", WORK / "services.json"], check=True, capture_output=True)
-    time.sleep(3)  # The first probes of a thousand services.
-    return conduit
-
-
-def start_nginx():
-    (WORK / "nginx.conf").write_text(f"""
-daemon off; worker_processes 1; pid {WORK}/nginx.pid; error_log {WORK}/nginx.log;
-events {{ worker_connections 4096; }}
-http {{ access_log off; keepalive_requests 1000000;
-  upstream web {{ server 127.0.0.1:7000; keepalive 256; keepalive_requests 1000000; }}
-  server {{ listen 127.0.0.1:7444 ssl http2 reuseport; server_name web.internal;
-    ssl_certificate {WORK}/cert.pem; ssl_certificate_key {WORK}/key.pem; ssl_protocols TLSv1.3;
-    location / {{ proxy_pass http://web; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_request_buffering off; }} }} }}
-""")
-    server = pinned(0, "nginx", "-p", WORK, "-c", WORK / "nginx.conf")
-    until("nginx", lambda: listens(7444))
-    return server
-
-
-def start_haproxy():
-    (WORK / "haproxy.cfg").write_text(f"""
-global
-  nbthread 1
-  maxconn 8000
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-  option forwardfor
-  http-reuse always
-frontend f
-  bind 127.0.0.1:7445 ssl crt {WORK}/both.pem alpn h2,http/1.1 ssl-min-ver TLSv1.3
-  http-request set-header X-Forwarded-Proto https
-  default_backend b
-backend b
-  server s 127.0.0.1:7000 pool-max-conn -1
-""")
-    server = pinned(0, "haproxy", "-f", WORK / "haproxy.cfg")
-    until("haproxy", lambda: listens(7445))
-    return server
-
-
-def start_dnsmasq():
+def dnsmasq(cpu):
     (WORK / "hosts").write_text("".join(f"127.0.0.1 name-{i}.internal\n" for i in range(NAMES)))
-    server = pinned(0, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
-                    f"--addn-hosts={WORK}/hosts", "--port=7154", "--listen-address=127.0.0.1", "--bind-interfaces", "--local=/internal/",
-                    f"--pid-file={WORK}/dnsmasq.pid")
-    until("dnsmasq", lambda: listens(7154))
-    return server
+    started = rig.server(cpu, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
+                         f"--addn-hosts={WORK}/hosts", "--port=7154", "--listen-address=127.0.0.1", "--bind-interfaces", "--local=/internal/",
+                         f"--pid-file={WORK}/dnsmasq.pid")
+    rig.until("dnsmasq", lambda: rig.listens(7154))
+    return started
 
 
-def start_knot():
+def knot(cpu):
     (WORK / "internal.zone").write_text("@ 3600 SOA ns hostmaster 1 3600 600 86400 5\n@ NS ns\nns A 127.0.0.1\n" + "".join(f"name-{i} 30 A 127.0.0.1\n" for i in range(NAMES)))
     (WORK / "knot.conf").write_text(f"""
 server:
@@ -171,19 +62,75 @@ zone:
   - domain: internal
     file: "{WORK}/internal.zone"
 """)
-    server = pinned(0, "knotd", "-c", WORK / "knot.conf")
-    until("knot", lambda: listens(7155))
-    return server
+    started = rig.server(cpu, "knotd", "-c", WORK / "knot.conf")
+    rig.until("knot", lambda: rig.listens(7155))
+    return started
 
 
-def h2load(port, protocol):
-    flags = ["--h1"] if protocol == "h1" else ["-m", "10"]
-    out = subprocess.run(["taskset", "-c", "1", "h2load", *flags, "-c", "64", "-n", str(REQUESTS), f"--connect-to=127.0.0.1:{port}",
-                          f"https://web.internal:{port}/"], capture_output=True, text=True).stdout
-    done = re.search(r"(\d+) succeeded, (\d+) failed", out)
-    if not done or int(done.group(1)) != REQUESTS:
-        sys.exit(f"requests failed on port {port}:\n{out}")
-    return REQUESTS
+def tls(alpn="http/1.1"):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols([alpn])
+    return context
+
+
+def ask(port, context, session=None):
+    """One request on a connection of its own; leaves the session that the server offered."""
+    stream = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname=rig.HOST, session=session)
+    stream.sendall(f"GET / HTTP/1.1\r\nHost: {rig.HOST}\r\n\r\n".encode())
+    answer = stream.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    while len(answer.split(b"\r\n\r\n", 1)[-1]) < 200:
+        answer += stream.recv(4096)
+    return stream
+
+
+def full(port):
+    context = tls()
+    for _ in range(HANDSHAKES):
+        with ask(port, context) as stream:
+            assert not stream.session_reused
+    return HANDSHAKES
+
+
+def resumed(port):
+    context, session, reused = tls(), None, 0
+    for _ in range(HANDSHAKES):
+        with ask(port, context, session) as stream:
+            reused += stream.session_reused
+            session = stream.session
+    assert reused >= HANDSHAKES * 0.95, f"only {reused} of {HANDSHAKES} resumed"
+    return HANDSHAKES
+
+
+def h2load(protocol, path):
+    def load(port):
+        rig.h2load(port, REQUESTS, path=path, protocol=protocol)
+        return REQUESTS
+    return load
+
+
+def download(port):
+    rig.h2load(port, DOWNLOADS, clients=1, path="/files/256M")
+    return DOWNLOADS * 256
+
+
+def upload(port):
+    body = WORK / "upload"
+    if not body.exists():
+        with open(body, "wb") as large:
+            large.truncate(UPLOAD_BYTES)
+    rig.h2load(port, UPLOADS, "-d", body, clients=1, host="streams.internal")
+    return UPLOADS * (UPLOAD_BYTES >> 20)
+
+
+def uploads(subjects):
+    """To an upstream that answers when it has read everything: others may be answered, and cut, early."""
+    async def run():
+        served = await events()
+        await asyncio.to_thread(compare, "Upload of 64 MB over HTTP/1.1", "MB per CPU second", subjects, upload, -1)
+        served.close()
+    asyncio.run(run())
 
 
 def dnsperf(port):
@@ -196,47 +143,179 @@ def dnsperf(port):
     return int(re.search(r"Queries completed:\s+(\d+)", out).group(1))
 
 
-def compare(title, subjects, load):
-    figures = {name: [] for name, _, _ in subjects}
-    for _ in range(ROUNDS):
-        for name, server, port in subjects:
-            before = cpu_seconds(server.pid)
-            done = load(port)
-            figures[name].append((cpu_seconds(server.pid) - before) / done * 1e6)
-    best = min(statistics.median(rounds) for name, rounds in figures.items() if name != "conduit")
-    print(f"\n{title}: CPU microseconds each, median of {ROUNDS} interleaved rounds")
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def table(title, figures, unit, best=min):
+    """One row a server: the median, its ratio to the best peer's, the range, the rounds."""
+    print(f"\n{title}: {unit}, median of {ROUNDS} interleaved rounds", flush=True)
+    peers = [statistics.median(rounds) for name, rounds in figures.items() if name not in ("conduit", "direct")]
     for name, rounds in figures.items():
         median = statistics.median(rounds)
-        print(f"  {name:8} {median:7.2f}  {median / best:5.2f} x the best peer   rounds {' '.join(f'{r:.2f}' for r in rounds)}")
+        ratio = f"{median / best(peers):5.2f} x the best peer" if peers else ""
+        print(f"  {name:8} {median:9.2f}  {ratio}  {min(rounds):.2f} to {max(rounds):.2f}: {' '.join(f'{r:.2f}' for r in rounds)}", flush=True)
+
+
+def compare(title, unit, subjects, load, scale=1e6):
+    """CPU time per thing done; a negative scale turns it round, into things done per CPU second."""
+    figures = {name: [] for name, _, _ in subjects}
+    for _ in range(ROUNDS):
+        for name, started, port in subjects:
+            before = rig.cpu_seconds(started.pid)
+            done = load(port)
+            spent = rig.cpu_seconds(started.pid) - before
+            figures[name].append(spent / done * scale if scale > 0 else done / spent)
+    table(title, figures, unit, min if scale > 0 else max)
+
+
+def rate(subjects):
+    """How long a client waits at a fixed rate."""
+    middle, slow = {name: [] for name, _, _ in subjects}, {name: [] for name, _, _ in subjects}
+    log = WORK / "rate"
+    for _ in range(ROUNDS):
+        for name, _, port in subjects:
+            log.unlink(missing_ok=True)
+            rig.h2load(port, RATE * RATE_SECONDS, f"--rps={RATE / RATE_CLIENTS}", f"--log-file={log}", clients=RATE_CLIENTS)
+            waits = [int(line.split("\t")[2]) for line in log.read_text().splitlines()]
+            middle[name].append(percentile(waits, 0.5))
+            slow[name].append(percentile(waits, 0.99))
+    table(f"h1 at {RATE} requests/s", middle, "p50 in microseconds")
+    table(f"h1 at {RATE} requests/s", slow, "p99 in microseconds")
+
+
+async def events():
+    """An upstream that sends each stream an event of its own clock every tenth of a second, and swallows uploads."""
+    async def swallow(reader, writer, head):
+        while head:
+            left = int(re.search(rb"(?i)content-length: (\d+)", head).group(1))
+            while left:
+                left -= len(await reader.read(min(left, 1 << 20)))
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+
+    async def serve(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"POST"):
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                await swallow(reader, writer, head)
+            return writer.close()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        for _ in range(EVENTS):
+            await asyncio.sleep(EVENT_INTERVAL)
+            event = b"data: %d\n\n" % time.monotonic_ns()
+            writer.write(b"%x\r\n%b\r\n" % (len(event), event))
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+    return await asyncio.start_server(serve, "127.0.0.1", rig.STREAMS, backlog=1024, limit=1 << 20)
+
+
+async def listen(port, context):
+    """One stream: how long each event took, and in how many chunks they came."""
+    host = "streams.internal"
+    secure = {"ssl": context, "server_hostname": host} if context else {}
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, **secure)
+    writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b" 200 " in head.split(b"\r\n")[0] + b" ", head
+    late, chunks = [], 0
+    while size := int(await reader.readline(), 16):
+        data = await reader.readexactly(size + 2)
+        now = time.monotonic_ns()
+        chunks += 1
+        late += [(now - int(event.split(b" ")[1])) / 1e3 for event in data.strip().split(b"\n\n")]
+    writer.close()
+    return late, chunks
+
+
+async def streams(subjects):
+    """What a token waits on its way; direct is without a proxy."""
+    served = await events()
+    ways = [("direct", None, rig.STREAMS), *subjects]
+    middle, slow, cost = {w[0]: [] for w in ways}, {w[0]: [] for w in ways}, {w[0]: [] for w in subjects}
+    joined = {w[0]: 0 for w in ways}
+    for _ in range(ROUNDS):
+        for name, started, port in ways:
+            before = started and rig.cpu_seconds(started.pid)
+            heard = await asyncio.gather(*(listen(port, started and tls()) for _ in range(STREAMS)))
+            waits = [wait for late, _ in heard for wait in late]
+            assert len(waits) == STREAMS * EVENTS, f"{name} lost events"
+            joined[name] += len(waits) - sum(chunks for _, chunks in heard)
+            middle[name].append(percentile(waits, 0.5))
+            slow[name].append(percentile(waits, 0.99))
+            if started:
+                cost[name].append((rig.cpu_seconds(started.pid) - before) / len(waits) * 1e6)
+    served.close()
+    table(f"{STREAMS} event streams", middle, "p50 of an event's way in microseconds")
+    table(f"{STREAMS} event streams", slow, "p99 of an event's way in microseconds")
+    table(f"{STREAMS} event streams", cost, "CPU microseconds per event, handshakes included")
+    print(f"  events that did not come in a chunk of their own: {joined}")
+
+
+def idle(subjects):
+    """What an idle TLS connection holds, and what is given back after a burst of them."""
+    print(f"\n{IDLE} idle TLS connections after one request each: KiB")
+    for name, started, port in subjects:
+        context = tls()
+        ask(port, context).close()
+        before = rig.memory_kib(started.pid)
+        open_ones = [ask(port, context) for _ in range(IDLE)]
+        time.sleep(1)
+        there = rig.memory_kib(started.pid)
+        for stream in open_ones:
+            stream.close()
+        time.sleep(15)
+        after = rig.memory_kib(started.pid)
+        print(f"  {name:8} {(there - before) / IDLE:6.1f} per connection; {before:,} before, {there:,} with them, {after:,} 15 s after", flush=True)
+
+
+def present(found):
+    started = []
+    for name, tool, start, port in found:
+        if shutil.which(tool):
+            started.append((name, start(0), port))
+        else:
+            print(f"SKIPPED: {name} is not installed")
+    return started
+
+
+PROXIES = (("nginx", "nginx", rig.nginx, 7444), ("haproxy", "haproxy", rig.haproxy, 7445), ("caddy", "caddy", rig.caddy, 7446))
+RESOLVERS = (("dnsmasq", "dnsmasq", dnsmasq, 7154), ("knot", "knotd", knot, 7155))
+PER_REQUEST = "CPU microseconds per request"
+# What can be asked for: a name, and what to do with the proxies.
+JOBS = {
+    "h1": lambda on: compare("HTTP/1.1 over TLS 1.3, 200 bytes, keep-alive on both sides", PER_REQUEST, on, h2load("h1", "/")),
+    "h1-10k": lambda on: compare("HTTP/1.1 over TLS 1.3, 10 KB, keep-alive on both sides", PER_REQUEST, on, h2load("h1", "/files/10k")),
+    "h2": lambda on: compare("HTTP/2 over TLS 1.3, 200 bytes", PER_REQUEST, on, h2load("h2", "/")),
+    "full": lambda on: compare("Full handshake and one request", "CPU microseconds", on, full),
+    "resumed": lambda on: compare("Resumed handshake and one request", "CPU microseconds", on, resumed),
+    "download": lambda on: compare("Download of 256 MB over HTTP/1.1", "MB per CPU second", on, download, scale=-1),
+    "upload": uploads,
+    "streams": lambda on: asyncio.run(streams(on)),
+    "rate": rate,
+    "idle": idle,
+}
 
 
 def main():
-    os.chmod(WORK, 0o755)
-    certificate()
-    servers = []
-    try:
-        servers.append(start_upstream())
-        conduit = start_conduit()
-        servers.append(conduit)
-        proxies, resolvers = [("conduit", conduit, 7443)], [("conduit", conduit, 7153)]
-        for name, tool, start, port, group in (
-            ("nginx", "nginx", start_nginx, 7444, proxies), ("haproxy", "haproxy", start_haproxy, 7445, proxies),
-            ("dnsmasq", "dnsmasq", start_dnsmasq, 7154, resolvers), ("knot", "knotd", start_knot, 7155, resolvers)):
-            if shutil.which(tool):
-                server = start()
-                servers.append(server)
-                group.append((name, server, port))
-            else:
-                print(f"SKIPPED: {name} is not installed")
-        compare("HTTP/1.1 over TLS 1.3, 200 bytes, keep-alive on both sides", proxies, lambda port: h2load(port, "h1"))
-        compare("HTTP/2 over TLS 1.3, 200 bytes", proxies, lambda port: h2load(port, "h2"))
-        compare(f"DNS over UDP, A, {NAMES} names", resolvers, dnsperf)
-    finally:
-        for server in servers:
-            server.terminate()
-        for server in servers:
-            server.wait()
-        shutil.rmtree(WORK, ignore_errors=True)
+    wanted = sys.argv[2:] or [*JOBS, "dns"]
+    os.sched_setaffinity(0, {1})
+    rig.certificate()
+    rig.upstream(1)
+    gateway = rig.conduit(0, names=NAMES)
+    time.sleep(3)  # The first probes of a thousand services.
+    load = pathlib.Path("/proc/loadavg").read_text().split()[0]
+    print(f"{time.strftime('%Y-%m-%d %H:%M')}, load {load} before the first round, kernel {os.uname().release}")
+    if wanted != ["dns"]:
+        proxies = [("conduit", gateway, 7443), *present(PROXIES)]
+        for job in wanted:
+            if job in JOBS:
+                JOBS[job](proxies)
+    if "dns" in wanted:
+        resolvers = [("conduit", gateway, 7153), *present(RESOLVERS)]
+        compare(f"DNS over UDP, A, {NAMES} names", "CPU microseconds per query", resolvers, dnsperf)
+    print(f"load {pathlib.Path('/proc/loadavg').read_text().split()[0]} after the last round")
 
 
 main()

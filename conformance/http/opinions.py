@@ -61,7 +61,9 @@ def runs(connection):
     """The requests of a connection that follow each other and that everybody could read."""
     run = []
     for request in connection.requests:
-        odd = not request.whole or request.field("upgrade") or request.method not in METHODS
+        # One that was answered by its head alone left its body where it was.
+        odd = not request.whole or request.target == "/hasty"
+        odd = odd or request.field("upgrade") or request.method not in METHODS
         if not odd:
             run.append(request)
         elif run:
@@ -76,7 +78,10 @@ def agrees(read, upstream):
     for connection in list(upstream.connections):
         for run in runs(connection):
             ours = [(r.method.encode(), r.target.encode(), r.body) for r in run]
-            theirs = read(bytes(connection.bytes[run[0].begins : run[-1].ends]))
+            try:
+                theirs = read(bytes(connection.bytes[run[0].begins : run[-1].ends]))
+            except Exception as refused:
+                raise AssertionError(f"{type(refused).__name__}: {refused}, for {ours[:3]}") from refused
             assert theirs == ours, f"{len(ours)} requests here, {len(theirs)} there: {ours[:3]} {theirs[:3]}"
             requests += len(ours)
         connections += 1

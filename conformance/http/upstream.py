@@ -106,7 +106,10 @@ class Upstream:
         if request.field("expect") == "100-continue" and path != "/hasty":
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            if path != "/hasty":
+            if path == "/hasty":
+                # Answered by its head alone.
+                request.whole = True
+            else:
                 strict.read_request_body(reader, request)
         finally:
             request.ends = len(recorded.bytes)

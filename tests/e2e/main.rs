@@ -39,5 +39,9 @@ mod certificates;
 mod backup;
 // Access lines: in a file, across its replacement, and read again.
 mod logs;
+// What is counted: as documented, and as Prometheus reads it.
+mod metrics;
+// Traces, as a collector gets them.
+mod traces;
 // The record, exported.
 mod export;

@@ -205,7 +205,10 @@ async fn postgres_plain_ended_and_passed_through() {
 }
 
 /// Asks for a port of the gateway.
-fn through(port: u16, more: impl FnOnce(&mut Policy)) -> impl FnOnce(&mut RegisterService) {
+pub(super) fn through(
+    port: u16,
+    more: impl FnOnce(&mut Policy),
+) -> impl FnOnce(&mut RegisterService) {
     move |service| {
         let mut policy = Policy { listen: Some(port), ..Policy::default() };
         more(&mut policy);
@@ -213,7 +216,7 @@ fn through(port: u16, more: impl FnOnce(&mut Policy)) -> impl FnOnce(&mut Regist
     }
 }
 
-async fn echo() -> String {
+pub(super) async fn echo() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("bound").to_string();
     conduit_tests::upstream::spawn(async move {
@@ -227,11 +230,11 @@ async fn echo() -> String {
     address
 }
 
-async fn dial(port: u16) -> tokio::net::TcpStream {
+pub(super) async fn dial(port: u16) -> tokio::net::TcpStream {
     tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("connects")
 }
 
-async fn asked(client: &mut tokio::net::TcpStream, text: &str) -> String {
+pub(super) async fn asked(client: &mut tokio::net::TcpStream, text: &str) -> String {
     client.write_all(text.as_bytes()).await.expect("sent");
     let mut answer = vec![0; text.len()];
     client.read_exact(&mut answer).await.expect("answered");
@@ -239,7 +242,7 @@ async fn asked(client: &mut tokio::net::TcpStream, text: &str) -> String {
 }
 
 /// A port that nobody has; below those that the system gives away by itself.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 1_200).expect("small") * 16;
     loop {

@@ -10,6 +10,7 @@
 )]
 
 pub mod client;
+pub mod collector;
 pub mod daemon;
 pub mod gateway;
 pub mod resolver;

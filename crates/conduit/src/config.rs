@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use conduit_core::domains::Domains;
 use conduit_core::service::ProbePath;
+use conduit_proxy::trace::{Callers, Ratio};
 use ipnet::IpNet;
 
 pub use self::error::ConfigError;
@@ -54,6 +55,8 @@ pub struct Config {
     pub log: Log,
     /// One line for each request.
     pub access_log: AccessLog,
+    /// What is told to OpenTelemetry.
+    pub telemetry: Telemetry,
 }
 
 impl Config {
@@ -310,6 +313,41 @@ impl AccessFormat {
             Self::Json => "json",
             Self::Common => "common",
         }
+    }
+}
+
+/// What is told to OpenTelemetry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Who gets the traces; nobody without one.
+    pub otlp: Option<Collector>,
+    /// The share of the traces that begin here which are recorded.
+    pub sample_ratio: Ratio,
+    /// What this gateway is called in them.
+    pub service_name: String,
+    /// Whose traces go on here.
+    pub callers: Callers,
+    /// How long handing a batch over may take.
+    pub timeout: Duration,
+}
+
+/// A collector that speaks OTLP over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collector {
+    /// Whether over TLS.
+    pub is_tls: bool,
+    /// A name or an address, that of IPv6 in brackets; in lower case.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The path that takes traces.
+    pub path: String,
+}
+
+impl std::fmt::Display for Collector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}{}", self.host, self.port, self.path)
     }
 }
 

@@ -31,6 +31,15 @@ pub enum AppError {
     /// The control plane cannot listen.
     #[error("the admin API cannot start")]
     Admin(#[source] AdminError),
+    /// TLS to the collector of traces cannot be set up.
+    #[error("cannot prepare TLS to {collector}; correct telemetry.otlp")]
+    Collector {
+        /// Where it is.
+        collector: String,
+        /// What is wrong.
+        #[source]
+        source: std::io::Error,
+    },
     /// The seal or the record.
     #[error("the record cannot be opened")]
     Audit(#[source] AuditError),

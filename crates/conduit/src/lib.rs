@@ -39,6 +39,7 @@ mod restore;
 mod selfcheck;
 mod sockets;
 mod state;
+mod traces;
 mod views;
 
 use std::process::ExitCode;

@@ -16,17 +16,21 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry as Families;
 
+use crate::traces::Counts;
+
 /// The metrics of all planes.
 pub(crate) struct Metrics {
     families: Families,
     registry: Registry,
     access_lines_lost: Option<Arc<AtomicU64>>,
+    traces: Option<Counts>,
 }
 
 impl Metrics {
     /// No plane yet.
     pub(crate) fn new(registry: Registry) -> Self {
-        Self { families: Families::with_prefix("conduit"), registry, access_lines_lost: None }
+        let families = Families::with_prefix("conduit");
+        Self { families, registry, access_lines_lost: None, traces: None }
     }
 
     /// The services that are registered.
@@ -50,6 +54,11 @@ impl Metrics {
         self.access_lines_lost = Some(Arc::clone(sink.lost()));
     }
 
+    /// Adds what became of traces.
+    pub(crate) fn traces(&mut self, counts: &Counts) {
+        self.traces = Some(counts.clone());
+    }
+
     /// Prometheus text, with the gauges of this moment.
     pub(crate) fn text(&self, gauges: &[(&str, &str, i64)]) -> String {
         let mut text = String::new();
@@ -69,6 +78,9 @@ impl Metrics {
                 "Access lines that are in no log",
                 ConstCounter::new(lost.load(Ordering::Relaxed)),
             );
+        }
+        if let Some(counts) = &self.traces {
+            now.register_collector(Box::new(counts.clone()));
         }
         // Writing to a string cannot fail.
         if encode(&mut text, &self.families).is_ok() {

@@ -23,6 +23,7 @@ use conduit_proxy::metrics::ProxyMetrics;
 use conduit_proxy::sni::SniResolver;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::tcp::TcpPorts;
+use conduit_proxy::trace::Tracer;
 use conduit_proxy::worker::{Proxy, ProxySettings};
 use conduit_tls::authority::Authority;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,7 @@ use crate::app::Addresses;
 use crate::config::Config;
 use crate::error::AppError;
 use crate::metrics::Metrics;
+use crate::traces::Exporter;
 
 /// The running planes; `None` for one that is off.
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub(crate) struct Planes {
     dns_tasks: Tasks,
     dns_leaving: Option<Leaving>,
     access_log: Option<Writer>,
+    exporter: Option<Exporter>,
 }
 
 /// What the planes serve from.
@@ -88,15 +91,30 @@ impl Planes {
         if let Some(writer) = &access_log {
             metrics.access_log(&writer.sink());
         }
+        let exporter = match &proxy {
+            Some(_) => served.exporter(tasks)?,
+            None => None,
+        };
+        if let Some(exporter) = &exporter {
+            metrics.traces(exporter.counts());
+        }
         let proxy = proxy.map(|listeners| {
             let log = access_log::destination(log, access_log.as_ref());
-            let (settings, counts) = (served.proxy_settings(log)?, ProxyMetrics::new());
+            let tracer = exporter.as_ref().map(|exporter| exporter.tracer().clone());
+            let (settings, counts) = (served.proxy_settings(log, tracer)?, ProxyMetrics::new());
             metrics.proxy(&counts, served.routes);
             Proxy::start(listeners, settings, served.routes, &counts, &proxy_tasks)
                 .map_err(AppError::Proxy)
         });
         let (dns, proxy) = (dns.transpose()?, proxy.transpose()?);
-        Ok(Self { dns, dns_tasks, dns_leaving, proxy, proxy_tasks, access_log })
+        Ok(Self { dns, dns_tasks, dns_leaving, proxy, proxy_tasks, access_log, exporter })
+    }
+
+    /// Hands over the traces that are left.
+    pub(crate) async fn finish_traces(&mut self) {
+        if let Some(exporter) = self.exporter.take() {
+            exporter.finish().await;
+        }
     }
 
     /// Writes the access lines that are left.
@@ -187,7 +205,16 @@ impl Served<'_> {
         }
     }
 
-    fn proxy_settings(&self, access_log: AccessLog) -> Result<ProxySettings, AppError> {
+    fn exporter(&self, tasks: &Tasks) -> Result<Option<Exporter>, AppError> {
+        let bundle = self.authority.map(Authority::bundle_pem);
+        Exporter::start(&self.config.telemetry, bundle, tasks)
+    }
+
+    fn proxy_settings(
+        &self,
+        access_log: AccessLog,
+        tracer: Option<Tracer>,
+    ) -> Result<ProxySettings, AppError> {
         let resolver = || Arc::new(SniResolver::new(self.routes.clone()));
         let server = |_| conduit_tls::config::server_config(resolver()).map_err(AppError::Tls);
         Ok(ProxySettings {
@@ -198,6 +225,7 @@ impl Served<'_> {
             connector: self.connector.clone(),
             limits: self.limits(),
             access_log,
+            tracer,
             tcp: self.tcp.cloned(),
         })
     }

@@ -239,6 +239,7 @@ impl Running {
         finish("admin", &self.api.tasks, ADMIN_GRACE).await;
         self.planes.stop_dns().await;
         self.planes.finish_access_log().await;
+        self.planes.finish_traces().await;
         finish("recorder", &self.recorder, RECORDER_GRACE).await;
         if let Err(error) = record_stop(&self.registry).await {
             tracing::error!(error = %Chain(&error), "the stop is not on record");

@@ -56,12 +56,16 @@ impl Tasks {
     /// Starts a task that may end by itself.
     pub fn job(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let shared = Arc::clone(&self.shared);
+        let task = CatchPanic(Box::pin(task));
         self.spawn(async move { shared.run_job(name, task).await });
     }
 
-    /// Like [`Tasks::job`], on the current thread's `LocalSet`.
+    /// Like [`Tasks::job`], on the current thread's own runtime.
     pub fn local_job(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
         let shared = Arc::clone(&self.shared);
+        // On the heap before anything else: large futures are copied once, and not at every step
+        // on their way into the runtime.
+        let task = CatchPanic(Box::pin(task));
         self.tracker.spawn_local(async move { shared.run_job(name, task).await });
     }
 
@@ -127,8 +131,8 @@ impl Tasks {
 }
 
 impl Shared {
-    async fn run_job(&self, name: &'static str, task: impl Future<Output = ()>) {
-        if let Err(panic) = CatchPanic(Box::pin(task)).await {
+    async fn run_job<F: Future<Output = ()>>(&self, name: &'static str, task: CatchPanic<F>) {
+        if let Err(panic) = task.await {
             self.panics.fetch_add(1, Ordering::Relaxed);
             tracing::error!(task = name, panic = text_of(&*panic), "a task panicked");
         }

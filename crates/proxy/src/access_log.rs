@@ -17,6 +17,7 @@ use http::{Method, Request, Version};
 
 use crate::limits::{LOG_LINES_MAX, LOG_PATH_BYTES_MAX};
 use crate::table::Route;
+use crate::trace::TraceId;
 use crate::upstream::Upstream;
 
 /// Where access lines go.
@@ -97,6 +98,8 @@ pub struct Line {
     pub upstream: Option<Arc<Upstream>>,
     /// The id that the upstream was told.
     pub request_id: Option<HeaderValue>,
+    /// The trace that it is recorded in, when it is.
+    pub trace: Option<TraceId>,
     /// Who was let in, when somebody asked.
     pub identity: Option<Arc<str>>,
     /// Why it was not answered by an upstream.
@@ -153,6 +156,7 @@ impl Line {
             route: None,
             upstream: None,
             request_id: None,
+            trace: None,
             identity: None,
             error: None,
             user_agent: field(header::USER_AGENT),
@@ -180,6 +184,11 @@ impl Line {
     /// The id that the upstream was told.
     pub(crate) fn set_request_id(&mut self, id: Option<&HeaderValue>) {
         self.request_id = id.cloned();
+    }
+
+    /// The trace that it is recorded in.
+    pub(crate) fn set_trace(&mut self, trace: TraceId) {
+        self.trace = Some(trace);
     }
 
     /// Who was let in.
@@ -222,6 +231,7 @@ impl Line {
             client = %self.client,
             identity = self.identity.as_deref(),
             request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok()),
+            trace_id = self.trace.map(tracing::field::display),
             error = self.error,
         );
     }

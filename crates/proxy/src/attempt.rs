@@ -90,7 +90,8 @@ pub(crate) async fn attempt(
         let (mut lease, replay) = match kept {
             Some((lease, Doubt::MayClose)) => (lease, copy_of(&request, upstream.transport())),
             Some((lease, Doubt::None)) => (lease, None),
-            None => match client.connect(&slot, versions, connect_timeout).await {
+            // On the heap, so that requests over kept connections carry nothing of it.
+            None => match Box::pin(client.connect(&slot, versions, connect_timeout)).await {
                 Ok(lease) => (lease, None),
                 Err(error) => {
                     return Err(Broken {

@@ -244,7 +244,7 @@ impl ResponseBody {
             exchange.broken(&error);
         }
         let last = self.events.take().and_then(|events| {
-            let code = error.code();
+            let code = error.word();
             events.broken(&error.to_string(), code)
         });
         self.source = Source::Broken { error: Some(error), is_flushed: false };
@@ -337,7 +337,7 @@ pub(crate) enum BodyError {
 
 impl BodyError {
     /// The stable word for it.
-    fn code(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Broken(_) => "upstream_broken",
             Self::Encode(_) => "not_encoded",

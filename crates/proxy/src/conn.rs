@@ -29,6 +29,7 @@ use crate::limits::{
     BUFFER_BYTES_MAX, H2_CONNECTION_WINDOW_BYTES, H2_SEND_BYTES_MAX, H2_STREAM_WINDOW_BYTES, Limits,
 };
 use crate::metered::Metered;
+use crate::read_ahead::ReadAhead;
 use crate::service::{Entrance, Service};
 use crate::worker::Worker;
 
@@ -54,7 +55,7 @@ pub(crate) async fn serve_https(
     peer: SocketAddr,
     acceptor: TlsAcceptor,
 ) {
-    let stream = Metered::new(stream, connection.entry().moved().clone());
+    let stream = ReadAhead::new(Metered::new(stream, connection.entry().moved().clone()));
     let handshake =
         tokio::time::timeout(worker.settings().limits.handshake, acceptor.accept(stream));
     let stream = match connection.until_cut(handshake).await {
@@ -89,7 +90,7 @@ pub(crate) async fn serve_https(
     }
 }
 
-fn server_name(stream: &TlsStream<Metered<TcpStream>>) -> Option<Arc<str>> {
+fn server_name(stream: &TlsStream<ReadAhead<Metered<TcpStream>>>) -> Option<Arc<str>> {
     let name = stream.get_ref().1.server_name()?;
     let name = name.strip_suffix('.').unwrap_or(name);
     Some(name.to_ascii_lowercase().into())
@@ -141,14 +142,15 @@ fn answer(
     Rc::clone(service).serve(request, clock)
 }
 
-/// The same over HTTP/2, where hyper starts a task for the stream right after this returns.
+/// The same over HTTP/2, where hyper starts a task for the stream right after this returns; on the
+/// heap, since hyper hands it on by value several times.
 fn answer_stream(
     service: &Rc<Service>,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
+) -> Pin<Box<impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<>>> {
     let clock = service.clocks().start_stream();
     service.entry().starts(Rc::clone(clock.clock()));
-    Rc::clone(service).serve(request, clock)
+    Box::pin(Rc::clone(service).serve(request, clock))
 }
 
 fn log_end(outcome: Option<Result<(), hyper::Error>>, hits: &Hits) {

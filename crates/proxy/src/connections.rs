@@ -449,10 +449,10 @@ mod tests {
         let leave = async {
             tokio::task::yield_now().await;
             book.leave();
-            book.sweep(Instant::now() + IDLE / 2, IDLE);
+            book.sweep(Instant::now() + IDLE / 2, IDLE.into(), &Hits::default());
             tokio::task::yield_now().await;
             assert!(!asked.get());
-            book.sweep(Instant::now() + IDLE, IDLE);
+            book.sweep(Instant::now() + IDLE, IDLE.into(), &Hits::default());
         };
         let (done, ()) = tokio::join!(drive, leave);
         assert_eq!(done, Some(()));

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use http::header::HeaderMap;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +19,12 @@ use crate::body::BodyError;
 use crate::client::Lease;
 use crate::clocks::{Clock, Expired, Running};
 use crate::connections::Entry;
+use crate::failure::Failure;
 use crate::gate::body_limit::BodyLimit;
+use crate::headers::X_REQUEST_ID;
 use crate::metrics::{Ending, ServiceCounters};
+use crate::table::Route;
+use crate::trace::Recording;
 use crate::tries::Seat;
 use crate::upstream::{InFlight, Observation, Seen, is_failure};
 
@@ -40,6 +45,7 @@ pub(crate) struct Exchange {
     /// Ends a body that waits to be asked for; see [`Exchange::refuses`].
     refused: Option<CancellationToken>,
     upstream: Option<(Lease, InFlight)>,
+    trace: Option<Box<Recording>>,
 }
 
 impl Exchange {
@@ -60,6 +66,53 @@ impl Exchange {
             body_limit: None,
             refused: None,
             upstream: None,
+            trace: None,
+        }
+    }
+
+    /// The request is recorded as part of a trace.
+    pub(crate) fn record(&mut self, recording: Box<Recording>) {
+        if let Some(line) = &mut self.line {
+            line.set_trace(recording.id());
+        }
+        self.trace = Some(recording);
+    }
+
+    /// Its record, when there is one.
+    pub(crate) fn trace(&self) -> Option<&Recording> {
+        self.trace.as_deref()
+    }
+
+    /// The host it asked for.
+    pub(crate) fn set_host(&mut self, host: &str) {
+        if let Some(line) = &mut self.line {
+            line.set_host(host);
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.set_host(host);
+        }
+    }
+
+    /// The route it takes; among what the upstream is told is its id.
+    pub(crate) fn set_route(&mut self, route: &Arc<Route>, told: &HeaderMap) {
+        if !route.policy.access_log {
+            self.line = None;
+        } else if let Some(line) = &mut self.line {
+            line.set_route(route);
+            line.set_request_id(told.get(X_REQUEST_ID));
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.set_route(route, told.get(X_REQUEST_ID));
+        }
+    }
+
+    /// Why it is not answered by an upstream.
+    pub(crate) fn failed(&mut self, failure: &Failure) {
+        if let Some(line) = &mut self.line {
+            line.set_error(failure.kind.word());
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.set_error(&failure.kind, failure.side);
         }
     }
 
@@ -87,11 +140,6 @@ impl Exchange {
     /// The request's body has a limit.
     pub(crate) fn limit_body(&mut self, limit: &Rc<BodyLimit>) {
         self.body_limit = Some(Rc::clone(limit));
-    }
-
-    /// No access line is written.
-    pub(crate) fn silence(&mut self) {
-        self.line = None;
     }
 
     /// When the request was read.
@@ -145,6 +193,9 @@ impl Exchange {
     /// The response ended before its end: its connection is of no more use.
     pub(crate) fn broken(&mut self, why: &BodyError) {
         self.broken = true;
+        if let Some(trace) = &mut self.trace {
+            trace.set_broken(why);
+        }
         // Not the upstream's fault when we broke off, since the request was too large.
         let is_over = self.body_limit.as_ref().is_some_and(|limit| limit.is_over());
         if let Some((_lease, in_flight)) = self.upstream.take()
@@ -192,15 +243,23 @@ impl Drop for Exchange {
             counters.ended(self.ending());
             counters.end(self.status, took, self.clock().bytes_in(), self.bytes_out);
         }
-        if let Some(line) = self.line.take().filter(|line| line.is_wanted()) {
-            line.write(End {
-                status: self.status,
-                took,
-                first_byte: self.first_byte,
-                bytes_in: self.clock().bytes_in(),
-                bytes_out: self.bytes_out,
-                complete: self.complete,
-            });
+        let (line, trace) = (self.line.take(), self.trace.take());
+        if line.is_none() && trace.is_none() {
+            return;
+        }
+        let end = End {
+            status: self.status,
+            took,
+            first_byte: self.first_byte,
+            bytes_in: self.clock().bytes_in(),
+            bytes_out: self.bytes_out,
+            complete: self.complete,
+        };
+        if let Some(line) = line.filter(|line| line.is_wanted()) {
+            line.write(end);
+        }
+        if let Some(trace) = trace {
+            trace.send(end, self.ending());
         }
     }
 }

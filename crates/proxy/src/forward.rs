@@ -48,11 +48,13 @@ pub(crate) async fn forward(
             None
         };
         headers::set_host(request.headers_mut(), &route.policy.host, upstream);
+        tries.begins(upstream, &mut request);
         let attempted = attempt(client, upstream, connect_timeout, request);
         let attempted = match clock.until_expired(attempted).await {
             Ok(attempted) => attempted,
             Err(expiry) => {
                 let failure = expired(expiry, route);
+                tries.failed(&failure);
                 if failure.side == Side::Upstream {
                     upstream.failed(Instant::now());
                     upstream.report(observed(&failure));
@@ -66,6 +68,7 @@ pub(crate) async fn forward(
                 let timed = route.pool.settings().outliers.slow_factor.is_some();
                 let took = timed.then(|| seat.began.elapsed());
                 upstream.observe(Seen::Head { status, took });
+                tries.answered(status);
                 let next = match copy {
                     Some(copy) if is_failure(status.as_u16()) => {
                         tries.instead(&seat.in_flight).map(|next| (next, copy))
@@ -80,6 +83,7 @@ pub(crate) async fn forward(
             }
             Err(Broken { cause, unsent }) => {
                 let failure = cause.into_failure(&route.service, connect_timeout);
+                tries.failed(&failure);
                 // The client's own fault says nothing about the upstream.
                 if failure.side == Side::Upstream {
                     upstream.failed(Instant::now());

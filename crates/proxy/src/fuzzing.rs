@@ -6,11 +6,13 @@ mod decisions;
 mod passage;
 mod request;
 mod streams;
+mod traces;
 
 pub use decisions::{probe_response, route_lookup, sni_hello};
 pub use passage::client_stream;
 pub use request::{forwarded_header, host_parse, request_head};
 pub use streams::{proxy_header, stream_hello};
+pub use traces::trace_context;
 
 #[cfg(test)]
 #[path = "../../../fuzz/replay.rs"]
@@ -32,5 +34,6 @@ mod tests {
         replay("route_lookup", route_lookup);
         replay("sni_hello", sni_hello);
         replay("stream_hello", stream_hello);
+        replay("trace_context", trace_context);
     }
 }

@@ -7,6 +7,7 @@
 mod claims;
 pub(crate) mod told;
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -28,6 +29,9 @@ pub(crate) struct Client {
     /// What the client asked a trusted proxy for.
     host: Option<HeaderValue>,
     forwarded: String,
+    /// The host that was asked for last, and the whole of `Forwarded` with it: the requests of a
+    /// connection are nearly always for one host.
+    last: RefCell<Option<(HeaderValue, HeaderValue)>>,
 }
 
 impl Client {
@@ -60,7 +64,8 @@ impl Client {
         let real_ip = value(address.to_string());
         // One allocation for both, in the usual case.
         let forwarded_for = if hops.len() == 1 { real_ip.clone() } else { value(chain) };
-        Self { address, real_ip, forwarded_for, scheme, host, forwarded }
+        let last = RefCell::default();
+        Self { address, real_ip, forwarded_for, scheme, host, forwarded, last }
     }
 
     /// Where the client is: what lists of addresses, limits and logs go by.
@@ -89,7 +94,7 @@ pub(crate) fn receive(
 ) {
     let trailers = wants_trailers(headers);
     strip(headers);
-    remove(headers, &OF_REQUESTS);
+    remove(headers, is_of_requests);
     claims::drop_claims(headers, trusted);
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -97,7 +102,7 @@ pub(crate) fn receive(
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
     headers.remove(header::EXPECT);
-    if !headers.get(X_REQUEST_ID).is_some_and(is_sane_id) {
+    if !headers.get(&X_REQUEST_ID).is_some_and(is_sane_id) {
         headers.insert(X_REQUEST_ID, request_id());
     }
 }
@@ -156,7 +161,7 @@ pub(crate) fn set_host(headers: &mut HeaderMap, field: &HostField, upstream: &Up
 /// without what it claims.
 pub(crate) fn drop_for_question(headers: &mut HeaderMap) {
     strip(headers);
-    remove(headers, &OF_REQUESTS);
+    remove(headers, is_of_requests);
     claims::drop_claims(headers, false);
 }
 
@@ -188,15 +193,15 @@ pub(crate) fn to_client(headers: &mut HeaderMap) -> Result<(), OtherCoding> {
 /// for fields of the head, which was judged without them.
 pub(crate) fn receive_trailers(trailers: &mut HeaderMap) {
     strip(trailers);
-    remove(trailers, &OF_REQUESTS);
-    remove(trailers, &OF_HEADS);
+    remove(trailers, is_of_requests);
+    remove(trailers, is_of_heads);
     claims::drop_claims(trailers, false);
 }
 
 /// The same for an upstream's.
 pub(crate) fn trailers_to_client(trailers: &mut HeaderMap) {
     strip(trailers);
-    remove(trailers, &OF_HEADS);
+    remove(trailers, is_of_heads);
 }
 
 /// Whether an upstream switches to something that `asked` names (RFC 9110 §7.8).
@@ -241,6 +246,8 @@ fn is_sane_id(id: &HeaderValue) -> bool {
 fn strip(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
         let listed: Vec<HeaderName> = tokens(headers, &header::CONNECTION)
+            // What is listed most goes in any case, and needs no name of its own.
+            .filter(|token| !token.eq_ignore_ascii_case(KEEP_ALIVE.as_bytes()))
             .filter_map(|token| HeaderName::from_bytes(token).ok())
             .filter(|name| !KEPT.contains(name))
             .collect();
@@ -249,11 +256,12 @@ fn strip(headers: &mut HeaderMap) {
         }
         headers.remove(header::CONNECTION);
     }
-    remove(headers, &HOP_BY_HOP);
+    remove(headers, is_hop_by_hop);
 }
 
-fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
-    for name in names {
+/// Most heads have none of what goes, so the usual cost is one look at each name.
+fn remove(headers: &mut HeaderMap, goes: fn(&HeaderName) -> bool) {
+    while let Some(name) = headers.keys().find(|name| goes(name)).cloned() {
         headers.remove(name);
     }
 }
@@ -274,8 +282,20 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
         .filter(|token| !token.is_empty())
 }
 
-/// Writes `for=…;proto=…;host=…` (RFC 7239).
+/// `for=…;proto=…;host=…` (RFC 7239).
 fn forwarded(client: &Client, host: &HeaderValue) -> HeaderValue {
+    let mut last = client.last.borrow_mut();
+    match &*last {
+        Some((asked, whole)) if asked == host => whole.clone(),
+        _ => {
+            let whole = write_forwarded(client, host);
+            *last = Some((host.clone(), whole.clone()));
+            whole
+        }
+    }
+}
+
+fn write_forwarded(client: &Client, host: &HeaderValue) -> HeaderValue {
     let host = host.to_str().unwrap_or_default();
     let mut text = String::with_capacity(client.forwarded.len() + host.len() + 2);
     text.push_str(&client.forwarded);
@@ -288,18 +308,27 @@ fn forwarded(client: &Client, host: &HeaderValue) -> HeaderValue {
         .unwrap_or_else(|| HeaderValue::from_static("for=unknown"))
 }
 
-/// Fields that end at this hop even when `Connection` does not list them.
-const HOP_BY_HOP: [HeaderName; 5] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
-/// Those that only requests have.
-const OF_REQUESTS: [HeaderName; 3] =
-    [HeaderName::from_static("http2-settings"), header::PROXY_AUTHORIZATION, header::TE];
-/// Fields that say how a message is framed, routed, authorised or read, and so belong in its head.
+/// Whether a field ends at this hop even when `Connection` does not list it.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        KEEP_ALIVE | "proxy-connection" | "proxy-authenticate" | "transfer-encoding" | "upgrade"
+    )
+}
+
+/// The same of those that only requests have.
+fn is_of_requests(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "http2-settings" | "proxy-authorization" | "te")
+}
+
+/// Whether a field belongs in a head, since it says how the message is framed, routed, authorised or
+/// read.
+fn is_of_heads(name: &HeaderName) -> bool {
+    OF_HEADS.contains(name)
+}
+
+const KEEP_ALIVE: &str = "keep-alive";
+/// See [`is_of_heads`].
 const OF_HEADS: [HeaderName; 14] = [
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
@@ -320,12 +349,12 @@ const OF_HEADS: [HeaderName; 14] = [
 const KEPT: [HeaderName; 2] = [header::CONTENT_LENGTH, header::HOST];
 const CONTINUE: &str = "100-continue";
 const GRPC: &str = "application/grpc";
-const X_FORWARDED_FOR: &str = "x-forwarded-for";
-const X_FORWARDED_HOST: &str = "x-forwarded-host";
-const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
-const X_REAL_IP: &str = "x-real-ip";
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// Ties the lines of several logs together.
-pub(crate) const X_REQUEST_ID: &str = "x-request-id";
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[cfg(test)]
 mod tests {

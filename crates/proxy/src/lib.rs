@@ -43,12 +43,14 @@ pub mod listener;
 mod metered;
 pub mod metrics;
 mod page;
+mod read_ahead;
 mod redirect;
 mod respond;
 mod service;
 mod streams;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod tries;
 mod upgrade;
 mod websocket;

@@ -157,6 +157,8 @@ pub(crate) const H2_UPSTREAM_HEAD_BYTES_MAX: u32 = 64 * 1_024;
 pub(crate) const UPSTREAM_HEAD_BYTES_MAX: usize = 3 * BUFFER_BYTES_MAX;
 /// What is read or queued per HTTP/1.1 connection at once.
 pub const BUFFER_BYTES_MAX: usize = 128 * 1_024;
+/// What is read ahead of TLS while a client sends a lot; nothing while it does not.
+pub(crate) const READ_AHEAD_BYTES: usize = 64 * 1_024;
 /// Requests in flight per HTTP/2 connection.
 pub const H2_STREAMS_MAX: u32 = 256;
 /// Streams that were reset before anything accepted them, per connection (CVE-2023-44487).
@@ -205,8 +207,9 @@ pub(crate) const H2_PING_AFTER: Duration = Duration::from_secs(310);
 /// What it gets to answer.
 pub(crate) const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Idle connections kept per upstream and worker.
-pub(crate) const UPSTREAM_IDLE_MAX: usize = 128;
+/// Idle connections kept per upstream and worker. Between two rounds of requests over HTTP/2, as
+/// many as were in flight are idle: fewer would be closed and opened again all the time.
+pub(crate) const UPSTREAM_IDLE_MAX: usize = 1_024;
 /// How long an idle connection to an upstream is kept. Servers often close sooner; see
 /// [`REPLAY_AFTER`].
 pub(crate) const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -234,5 +237,9 @@ pub(crate) const REQUEST_ID_BYTES_MAX: usize = 64;
 pub(crate) const LOG_LINES_MAX: usize = 16_384;
 /// What of a path goes into the access log.
 pub(crate) const LOG_PATH_BYTES_MAX: usize = 512;
+/// Records of requests that wait for their exporter; more are dropped and counted.
+pub(crate) const TRACES_MAX: usize = 8_192;
+/// What of a path goes into a trace; a longer user agent is left out.
+pub(crate) const TRACE_TEXT_BYTES_MAX: usize = 512;
 /// What a client gets to close its side of a tunnel after the upstream has closed the other.
 pub(crate) const TUNNEL_LINGER: Duration = Duration::from_secs(5);

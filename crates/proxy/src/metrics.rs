@@ -4,24 +4,28 @@
 //! the shards up.
 //!
 //! **Invariant:** a shard's map is locked once per service and worker, never per request; counting
-//! is a relaxed atomic add.
+//! is a plain load and store. What a service takes is made with its first request, and let go once
+//! it is no longer registered.
 
+mod count;
 mod counters;
 mod histogram;
 mod scrape;
 mod upstreams;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use conduit_core::catalog::Version;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use foldhash::fast::RandomState;
 
 use prometheus_client::registry::Registry;
 
+pub(crate) use self::count::Count;
 pub(crate) use self::counters::{Ending, Queued, ServiceCounters};
 use self::scrape::Scrape;
 use self::upstreams::States;
@@ -64,13 +68,6 @@ impl ProxyMetrics {
         registry.register_collector(Box::new(States(table)));
     }
 
-    /// Drops the counts of services that are gone; `keep` says which are not.
-    pub fn retain(&self, keep: impl Fn(&ServiceName) -> bool) {
-        for shard in lock(&self.0.shards).iter() {
-            lock(shard).retain(|service, _| keep(service));
-        }
-    }
-
     /// How many connections are open, over all workers.
     pub fn connections_open(&self) -> u64 {
         self.0.connections_open.load(Ordering::Relaxed)
@@ -90,7 +87,8 @@ impl ProxyMetrics {
     pub(crate) fn worker(&self) -> WorkerMetrics {
         let shard = Arc::<Shard>::default();
         lock(&self.0.shards).push(Arc::clone(&shard));
-        WorkerMetrics { all: self.clone(), shard, known: RefCell::default() }
+        let swept = Cell::new(Version::default());
+        WorkerMetrics { all: self.clone(), shard, known: RefCell::default(), swept }
     }
 }
 
@@ -100,6 +98,8 @@ pub(crate) struct WorkerMetrics {
     all: ProxyMetrics,
     shard: Arc<Shard>,
     known: RefCell<HashMap<ServiceName, Arc<ServiceCounters>, RandomState>>,
+    /// The table of the last sweep.
+    swept: Cell<Version>,
 }
 
 impl WorkerMetrics {
@@ -113,10 +113,15 @@ impl WorkerMetrics {
         counters
     }
 
-    /// Forgets services that [`ProxyMetrics::retain`] dropped.
-    pub(crate) fn sweep(&self) {
-        let shard = lock(&self.shard);
-        self.known.borrow_mut().retain(|service, _| shard.contains_key(service));
+    /// Forgets services that are gone, so that names that come and go do not pile up. Those that
+    /// stay keep their counts, whatever else is published.
+    pub(crate) fn sweep(&self, table: &RouteTable) {
+        if self.swept.replace(table.version()) == table.version() {
+            return;
+        }
+        let is_there = |service: &ServiceName| table.pool(service).is_some();
+        self.known.borrow_mut().retain(|service, _| is_there(service));
+        lock(&self.shard).retain(|service, _| is_there(service));
     }
 
     pub(crate) fn connection_opened(&self) {

@@ -7,12 +7,19 @@ use http::StatusCode;
 
 use crate::failure::FailureKind;
 
-/// The page for a failed request.
-pub(crate) fn render(status: StatusCode, kind: &FailureKind, request_id: &str) -> String {
+/// The page for a failed request, which may be recorded in a trace.
+pub(crate) fn render(
+    status: StatusCode,
+    kind: &FailureKind,
+    request_id: &str,
+    trace: Option<&str>,
+) -> String {
     let title = status.canonical_reason().unwrap_or("Error");
     let service = kind.service().map_or_else(String::new, |service| {
         format!("<dt>Service</dt><dd>{}</dd>", escape(service.as_str()))
     });
+    let trace =
+        trace.map(|id| format!("<dt>Trace</dt><dd>{}</dd>", escape(id))).unwrap_or_default();
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
@@ -20,7 +27,7 @@ pub(crate) fn render(status: StatusCode, kind: &FailureKind, request_id: &str) -
          <title>{code} {title}</title><style>{STYLE}</style></head>\n\
          <body><main><p class=\"code\">{code}</p><h1>{title}</h1>\n\
          <p>{happened}</p>\n<p>{advice}</p>\n\
-         <dl>{service}<dt>Error</dt><dd>{word}</dd><dt>Request</dt><dd>{id}</dd></dl>\n\
+         <dl>{service}<dt>Error</dt><dd>{word}</dd><dt>Request</dt><dd>{id}</dd>{trace}</dl>\n\
          <footer>Conduit</footer></main></body></html>\n",
         code = status.as_u16(),
         happened = escape(&sentence(&kind.to_string())),
@@ -123,7 +130,7 @@ mod tests {
     #[test]
     fn what_a_client_sent_is_escaped() {
         let kind = FailureKind::UnknownHost("<script>alert('&\"')</script>".into());
-        let page = render(StatusCode::NOT_FOUND, &kind, "\"><img src=x>");
+        let page = render(StatusCode::NOT_FOUND, &kind, "\"><img src=x>", None);
         assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
         assert!(
             page.contains("&lt;script&gt;alert(&#39;&amp;&quot;&#39;)&lt;/script&gt;"),
@@ -135,13 +142,14 @@ mod tests {
     fn it_says_what_happened_and_where_and_what_to_do() {
         let service = conduit_core::name::ServiceName::parse("grafana").expect("valid");
         let kind = FailureKind::ConnectFailed { service, reason: "connection refused".into() };
-        let page = render(StatusCode::BAD_GATEWAY, &kind, "3f2a");
+        let page = render(StatusCode::BAD_GATEWAY, &kind, "3f2a", Some("4bf9"));
         for part in [
             "502",
             "No connection to an upstream of grafana: connection refused.",
             "<dd>grafana</dd>",
             "<dd>connect_failed</dd>",
             "<dd>3f2a</dd>",
+            "<dd>4bf9</dd>",
             "conduit status",
         ] {
             assert!(page.contains(part), "{part} in {page}");

@@ -14,6 +14,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::headers::X_REQUEST_ID;
 use crate::limits::{MAINTENANCE_SECONDS, RETRY_AFTER_SECONDS};
 use crate::page;
+use crate::trace::TraceId;
 
 /// Who will read an answer of ours, and how they call the request.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Asker {
     id: Option<HeaderValue>,
     /// The number of the id that it was given.
     number: Option<u32>,
+    /// The trace that it is recorded in.
+    trace: Option<TraceId>,
 }
 
 /// What programs expect under a path.
@@ -48,7 +51,7 @@ impl Asker {
             Dialect::Plain
         };
         let accept = request.headers().get(header::ACCEPT).cloned();
-        Self { accept, dialect, id: None, number: None }
+        Self { accept, dialect, id: None, number: None, trace: None }
     }
 
     /// The service is of this kind.
@@ -56,6 +59,11 @@ impl Asker {
         if self.dialect == Dialect::MayBeOllama && preset == Some(Preset::Ollama) {
             self.dialect = Dialect::Ollama;
         }
+    }
+
+    /// The request is recorded in this trace.
+    pub(crate) fn set_trace(&mut self, trace: TraceId) {
+        self.trace = Some(trace);
     }
 
     /// The request got an id of ours, with this number.
@@ -73,6 +81,13 @@ impl Asker {
     /// The request's id; `made` makes it from its number, or anew.
     pub(crate) fn id(&mut self, made: impl FnOnce(Option<u32>) -> HeaderValue) -> HeaderValue {
         self.id.take().unwrap_or_else(|| made(self.number))
+    }
+
+    /// Tells a client that gave an id which one it was, unless the answer does.
+    pub(crate) fn remind(&mut self, headers: &mut HeaderMap) {
+        if let Some(id) = self.id.take() {
+            headers.entry(X_REQUEST_ID).or_insert(id);
+        }
     }
 
     fn form(&self) -> Form {
@@ -108,13 +123,15 @@ pub(crate) fn failure(failure: &Failure, asker: &Asker, id: HeaderValue) -> Resp
     let word = kind.word();
     let message = || json_string(&kind.to_string());
     let id_text = id.to_str().unwrap_or_default();
+    let trace = asker.trace.map(|trace| trace.to_string());
     let form = asker.form();
     let body = match form {
-        Form::Html => page::render(status, kind, id_text),
+        Form::Html => page::render(status, kind, id_text, trace.as_deref()),
         Form::Json => format!(
-            "{{\"error\":{{\"code\":\"{word}\",\"message\":{},\"request_id\":{}}}}}\n",
+            "{{\"error\":{{\"code\":\"{word}\",\"message\":{},\"request_id\":{}{}}}}}\n",
             message(),
-            json_string(id_text)
+            json_string(id_text),
+            trace.map(|id| format!(",\"trace_id\":\"{id}\"")).unwrap_or_default()
         ),
         Form::Ollama => format!("{{\"error\":{}}}\n", message()),
         Form::OpenAi => {

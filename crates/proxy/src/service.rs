@@ -24,7 +24,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
 use crate::framing::{self, OtherCoding};
 use crate::gate::Pass;
-use crate::headers::{self, X_REQUEST_ID, told};
+use crate::headers::{self, told};
 use crate::pool::Wish;
 use crate::respond::Asker;
 use crate::streams::{self, Events};
@@ -118,15 +118,21 @@ impl Service {
     /// Answers one request; what fails becomes an answer, too.
     pub(crate) async fn serve(
         self: Rc<Self>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         clock: Running,
     ) -> Result<Response<ResponseBody>, Infallible> {
         let told = self.trusted.then(|| Box::new(self.told(request.headers())));
         let client = told.as_deref().unwrap_or(&self.client);
-        let log = &self.worker.settings().access_log;
-        let line = Line::begin(&request, client.address(), log);
+        let settings = self.worker.settings();
+        let line = Line::begin(&request, client.address(), &settings.access_log);
         let mut exchange = Exchange::begin(self.connection.entry(), clock, line);
         let mut asker = Asker::of(&request);
+        if let Some(tracer) = &settings.tracer
+            && let Some(recording) = tracer.begin(&mut request, client, self.trusted)
+        {
+            asker.set_trace(recording.id());
+            exchange.record(recording);
+        }
         let is_http1 = request.version() < Version::HTTP_2;
         let mut response = match self.answer(request, client, &mut asker, &mut exchange).await {
             Ok(response) => response,
@@ -139,6 +145,7 @@ impl Service {
                 response
             }
         };
+        asker.remind(response.headers_mut());
         exchange.answered(response.status().as_u16());
         if is_http1 && self.connection.is_leaving() {
             send_elsewhere(&mut response);
@@ -154,9 +161,7 @@ impl Service {
         asker: &mut Asker,
         exchange: &mut Exchange,
     ) -> Response<ResponseBody> {
-        if let Some(line) = exchange.line() {
-            line.set_error(failure.kind.word());
-        }
+        exchange.failed(failure);
         if let Some(limit) = failure.kind.limit() {
             self.worker.metrics().hits().count(limit);
         }
@@ -203,12 +208,7 @@ impl Service {
                     self.worker.request_id(number)
                 });
                 asker.keep_id(request.headers());
-                if !route.policy.access_log {
-                    exchange.silence();
-                } else if let Some(line) = exchange.line() {
-                    line.set_route(&route);
-                    line.set_request_id(request.headers().get(X_REQUEST_ID));
-                }
+                exchange.set_route(&route, request.headers());
                 let passage = Passage { route: &route, client, switch, asks, pass: None };
                 match &route.policy.gate {
                     None => self.forward(passage, request, exchange).await,

@@ -24,5 +24,6 @@ mod streaming;
 mod tcp;
 mod tcp_tls;
 mod tls;
+mod traces;
 mod trailers;
 mod transports;

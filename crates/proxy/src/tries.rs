@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use conduit_core::service::WhenAllEjected;
+use http::{Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::exchange::Exchange;
@@ -40,6 +41,27 @@ impl<'a> Tries<'a> {
         Self { route, exchange, wish, tried: Vec::new() }
     }
 
+    /// A try on `upstream` begins: what of it is recorded, the upstream is told.
+    pub(crate) fn begins<B>(&self, upstream: &Arc<Upstream>, request: &mut Request<B>) {
+        if let Some(trace) = self.exchange.trace() {
+            trace.begin_try(upstream, request);
+        }
+    }
+
+    /// The head of an answer came.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        if let Some(trace) = self.exchange.trace() {
+            trace.answered(status);
+        }
+    }
+
+    /// It got none.
+    pub(crate) fn failed(&self, failure: &Failure) {
+        if let Some(trace) = self.exchange.trace() {
+            trace.failed(&failure.kind);
+        }
+    }
+
     /// Whether answers that say that the upstream failed may lead to another try, and there may
     /// be one.
     pub(crate) fn by_status(&self) -> bool {
@@ -50,7 +72,8 @@ impl<'a> Tries<'a> {
     pub(crate) async fn first(&self) -> Result<Seat, Failure> {
         let refused = match self.route.pool.reserve(&self.ask()) {
             Ok(in_flight) => return Ok(Seat { in_flight, began: self.exchange.started() }),
-            Err(Refused::Full) => match self.wait().await {
+            // On the heap, so that requests that need not wait carry nothing of it.
+            Err(Refused::Full) => match Box::pin(self.wait()).await {
                 Ok(seat) => return Ok(seat),
                 Err(refused) => refused,
             },
@@ -69,7 +92,7 @@ impl<'a> Tries<'a> {
         drop(failed);
         let seat = match self.route.pool.reserve(&self.ask()) {
             Ok(in_flight) => Seat { in_flight, began: Instant::now() },
-            Err(Refused::Full) => self.wait().await.ok()?,
+            Err(Refused::Full) => Box::pin(self.wait()).await.ok()?,
             Err(_) => return None,
         };
         self.paid().then_some(seat)
@@ -84,7 +107,11 @@ impl<'a> Tries<'a> {
         self.tried.push(Arc::clone(failed.upstream()));
         let in_flight = self.route.pool.reserve(&self.ask()).ok();
         let seat = in_flight.map(|in_flight| Seat { in_flight, began: Instant::now() });
-        seat.filter(|_| self.paid())
+        let seat = seat.filter(|_| self.paid());
+        if let (Some(trace), Some(_)) = (self.exchange.trace(), &seat) {
+            trace.end_try();
+        }
+        seat
     }
 
     fn may_go_on(&self) -> bool {

@@ -6,15 +6,18 @@
 //! **Invariant:** a tunnel holds the permit of the connection it came from, has no idle limit, and is
 //! ended by its peers or by the deadline of a stop.
 
-use std::pin::pin;
+use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, split};
 
 use crate::connections::{Connection, Held};
 use crate::limits::TUNNEL_LINGER;
+use crate::metrics::ServiceCounters;
 use crate::upstream::InFlight;
 use crate::worker::Worker;
 
@@ -27,11 +30,12 @@ pub(crate) fn join(
     in_flight: InFlight,
     held: Option<Held>,
 ) {
+    let counters = worker.metrics().service(in_flight.upstream().service());
     let place = connection.tunnel();
     let counted = Rc::clone(worker);
     worker.tasks().local_job("tunnel", async move {
         counted.metrics().tunnel_opened();
-        let outcome = place.until_cut(copy(downstream, upstream)).await;
+        let outcome = place.until_cut(copy(downstream, upstream, &counters)).await;
         counted.metrics().tunnel_closed();
         match outcome {
             Some(Ok((up, down))) => tracing::debug!(up, down, "a tunnel ended"),
@@ -45,10 +49,13 @@ pub(crate) fn join(
 async fn copy(
     downstream: OnUpgrade,
     upstream: OnUpgrade,
+    counters: &ServiceCounters,
 ) -> Result<(u64, u64), Box<dyn std::error::Error>> {
     let (downstream, upstream) = tokio::try_join!(downstream, upstream)?;
     let (from_client, to_client) = split(TokioIo::new(downstream));
     let (from_upstream, to_upstream) = split(TokioIo::new(upstream));
+    let from_client = Counted { stream: from_client, count: |n| counters.tunnel_received(n) };
+    let from_upstream = Counted { stream: from_upstream, count: |n| counters.tunnel_sent(n) };
     let mut up = pin!(pump(from_client, to_upstream));
     let mut down = pin!(pump(from_upstream, to_client));
     let (up, down) = tokio::select! {
@@ -67,8 +74,27 @@ async fn copy(
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-) -> std::io::Result<u64> {
+) -> io::Result<u64> {
     let copied = tokio::io::copy(&mut from, &mut to).await?;
     to.shutdown().await?;
     Ok(copied)
+}
+
+/// One direction, whose bytes are counted as they are read: a tunnel may be open for days.
+struct Counted<S, C> {
+    stream: S,
+    count: C,
+}
+
+impl<S: AsyncRead + Unpin, C: Fn(u64) + Unpin> AsyncRead for Counted<S, C> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        (self.count)((buffer.filled().len() - before) as u64);
+        polled
+    }
 }

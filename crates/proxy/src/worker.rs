@@ -4,8 +4,10 @@
 //! death is the process's. Stopping loses nothing: whoever the kernel has accepted is served, what is
 //! in flight ends, and what the deadline cuts is counted.
 
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,9 +15,8 @@ use conduit_core::live;
 use conduit_core::tasks::Tasks;
 use http::HeaderValue;
 use ipnet::IpNet;
-use tokio::runtime::Runtime;
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::oneshot;
-use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_rustls::TlsAcceptor;
 
@@ -44,6 +45,7 @@ use crate::metrics::{ProxyMetrics, WorkerMetrics};
 use crate::table::RouteTable;
 use crate::tcp::TcpPorts;
 use crate::tcp::doors::Doors;
+use crate::trace::Tracer;
 
 /// How the proxy serves.
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ pub struct ProxySettings {
     pub limits: Limits,
     /// Where a line goes for each request.
     pub access_log: AccessLog,
+    /// Which requests are recorded as traces, and where they go; `None` leaves traces alone.
+    pub tracer: Option<Tracer>,
     /// The ports of services of byte streams.
     pub tcp: Option<TcpPorts>,
 }
@@ -102,10 +106,6 @@ impl Proxy {
         let leaving = Leaving::default();
         let mut ends = Vec::new();
         for (index, sockets) in listeners.into_workers().into_iter().enumerate() {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|source| ProxyError::StartWorker { source })?;
             let plan = Plan {
                 listening: sockets.listen()?,
                 settings: Arc::clone(&settings),
@@ -116,11 +116,15 @@ impl Proxy {
                 doors: Doors::of(&settings, index, table),
                 leaving: leaving.clone(),
             };
+            let (begun, beginning) = sync_channel(1);
             let (ended, end) = oneshot::channel();
             std::thread::Builder::new()
                 .name(format!("proxy-{index}"))
-                .spawn(move || run(&runtime, plan, ended))
+                .spawn(move || run(plan, &begun, ended))
                 .map_err(|source| ProxyError::StartWorker { source })?;
+            // A thread that ends without a word has panicked, and said why.
+            let begun = beginning.recv().unwrap_or_else(|ended| Err(io::Error::other(ended)));
+            begun.map_err(|source| ProxyError::StartWorker { source })?;
             ends.push(end);
         }
         Ok(Self { ends, leaving })
@@ -154,10 +158,10 @@ struct Plan {
     leaving: Leaving,
 }
 
-fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
+fn run(plan: Plan, begun: &SyncSender<io::Result<()>>, ended: oneshot::Sender<u64>) {
     let _guard = DeathGuard(plan.tasks.clone());
-    let local = LocalSet::new();
-    let cut = local.block_on(runtime, async move {
+    let Some(runtime) = runtime(begun) else { return };
+    let cut = runtime.block_on(async move {
         let listening = plan.listening;
         let worker = Rc::new(Worker {
             kept: Kept::default(),
@@ -180,6 +184,20 @@ fn run(runtime: &Runtime, plan: Plan, ended: oneshot::Sender<u64>) {
     });
     // Nobody may be waiting.
     ended.send(cut).ok();
+}
+
+/// The runtime of this thread, which it never leaves; tells whoever waits whether there is one.
+fn runtime(begun: &SyncSender<io::Result<()>>) -> Option<LocalRuntime> {
+    let built = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default());
+    let (runtime, outcome) = match built {
+        Ok(runtime) => (Some(runtime), Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    // Who does not wait any more has given up starting.
+    begun.send(outcome).ok();
+    runtime
 }
 
 /// Reports a worker's thread that ends before it was stopped, panics included.
@@ -331,7 +349,7 @@ impl Worker {
                     self.connections.sweep(now, self.deadlines(), self.metrics.hits());
                     self.client.sweep(now);
                     self.kept.sweep(now);
-                    self.metrics.sweep();
+                    self.metrics.sweep(&self.table.load());
                 }
             }
         }

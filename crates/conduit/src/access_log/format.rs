@@ -29,6 +29,8 @@ struct Json<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<&'a str>,
     client: std::net::IpAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,6 +66,7 @@ fn json(line: &Line, out: &mut Vec<u8>) {
     let fields = Json {
         time: instant(line.time.date_time()),
         request_id: request_id.as_deref(),
+        trace_id: line.trace.map(|id| id.to_string()),
         service: line.route.as_ref().map(|route| route.service.as_str()),
         client: line.client.to_canonical(),
         identity: line.identity.as_deref(),

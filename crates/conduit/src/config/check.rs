@@ -13,6 +13,7 @@ mod monitor;
 mod overlap;
 mod parse;
 mod planes;
+mod telemetry;
 
 use self::judge::Judge;
 use super::error::Problem;
@@ -34,6 +35,7 @@ pub(crate) fn resolve(file: &File, surroundings: &Surroundings) -> Result<Config
         monitor: monitor::monitor(&mut judge, &file.monitor, surroundings),
         log: gateway::log(&mut judge, &file.log),
         access_log: access_log::access_log(&mut judge, file, surroundings),
+        telemetry: telemetry::telemetry(&mut judge, file),
         gateway,
         admin,
     };

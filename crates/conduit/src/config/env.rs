@@ -52,6 +52,7 @@ fn set(file: &mut File, name: &str, value: &str, origin: &Origin, warnings: &mut
         }
         "CONDUIT_ALLOWED_UPSTREAMS" => file.upstreams.allow = list(value, origin),
         "CONDUIT_SOCKET" => file.admin.socket = text(),
+        "CONDUIT_OTLP" => file.telemetry.otlp = text(),
         "CONDUIT_LOG" => file.log.level = text(),
         "CONDUIT_LOG_FORMAT" => file.log.format = text(),
         "CONDUIT_CADDY_ADMIN" => warnings.push(
@@ -170,6 +171,7 @@ const VARIABLES: &[&str] = &[
     "CONDUIT_SOCKET",
     "CONDUIT_LOG",
     "CONDUIT_LOG_FORMAT",
+    "CONDUIT_OTLP",
     "CONDUIT_CADDY_ADMIN",
 ];
 /// Read elsewhere: before any configuration is.

@@ -20,6 +20,7 @@ pub(crate) struct File {
     pub(crate) admin: Admin,
     pub(crate) log: Log,
     pub(crate) access_log: AccessLog,
+    pub(crate) telemetry: Telemetry,
     /// Not a key of the file: the directory under `~/.config`, from `CONDUIT_APP_NAME`.
     #[serde(skip)]
     pub(crate) app_name: Given<Text>,
@@ -156,4 +157,14 @@ pub(crate) struct AccessLog {
     pub(crate) rotate_size: Given<Text>,
     pub(crate) keep: Given<Text>,
     pub(crate) compress: Given<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Telemetry {
+    pub(crate) otlp: Given<Text>,
+    pub(crate) sample_ratio: Given<f64>,
+    pub(crate) service_name: Given<Text>,
+    pub(crate) continue_traces: Given<Text>,
+    pub(crate) timeout: Given<Text>,
 }

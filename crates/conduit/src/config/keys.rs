@@ -136,7 +136,7 @@ impl Config {
     }
 
     fn tail_entries(&self) -> Vec<Entry> {
-        let monitor = &self.monitor;
+        let Self { monitor, telemetry, .. } = self;
         let servers = monitor.servers.iter().map(server).collect();
         vec![
             fixed("monitor.enabled", monitor.enabled.into()),
@@ -152,6 +152,14 @@ impl Config {
             fixed("access_log.rotate_size", text(Size(self.access_log.rotate_size))),
             fixed("access_log.keep", i64::from(self.access_log.keep).into()),
             fixed("access_log.compress", self.access_log.compress.into()),
+            fixed(
+                "telemetry.otlp",
+                text(telemetry.otlp.as_ref().map_or_else(String::new, ToString::to_string)),
+            ),
+            fixed("telemetry.sample_ratio", telemetry.sample_ratio.share().into()),
+            fixed("telemetry.service_name", text(&telemetry.service_name)),
+            fixed("telemetry.continue_traces", text(telemetry.callers.as_str())),
+            fixed("telemetry.timeout", text(print(telemetry.timeout))),
         ]
     }
 }

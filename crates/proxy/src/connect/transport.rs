@@ -100,7 +100,7 @@ impl Transport {
     }
 
     /// The scheme of its requests.
-    pub(crate) fn scheme(&self) -> http::uri::Scheme {
+    pub fn scheme(&self) -> http::uri::Scheme {
         match self.what.tls {
             Some(_) => http::uri::Scheme::HTTPS,
             None => http::uri::Scheme::HTTP,

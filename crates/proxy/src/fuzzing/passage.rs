@@ -74,6 +74,7 @@ impl Gateway {
             connector: Connector::default(),
             limits: Limits::default(),
             access_log: AccessLog::Daemon,
+            tracer: None,
             tcp: None,
         };
         let tasks = Tasks::new(CancellationToken::new());

@@ -54,8 +54,8 @@ struct Said {
 
 /// Reads `X-Forwarded-*`.
 fn extended(headers: &HeaderMap) -> Said {
-    let last = |name: &'static str| tokens(headers, &HeaderName::from_static(name)).last();
-    let all: Vec<&[u8]> = tokens(headers, &HeaderName::from_static(X_FORWARDED_FOR)).collect();
+    let last = |name: HeaderName| tokens(headers, &name).last();
+    let all: Vec<&[u8]> = tokens(headers, &X_FORWARDED_FOR).collect();
     let hops = all.iter().rev().take(HOPS_MAX);
     Said {
         hops: hops.map(|node| text(node).and_then(address)).collect(),

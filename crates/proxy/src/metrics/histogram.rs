@@ -2,24 +2,25 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::MetricEncoder;
 
+use super::count::Count;
+
 /// Durations in buckets.
 #[derive(Debug, Default)]
 pub(super) struct Histogram {
-    buckets: [AtomicU64; BUCKETS_MS.len() + 1],
-    sum_us: AtomicU64,
+    buckets: [Count; BUCKETS_MS.len() + 1],
+    sum_us: Count,
 }
 
 impl Histogram {
     pub(super) fn note(&self, took: Duration) {
         let bucket = BUCKETS_MS.partition_point(|ms| Duration::from_millis(*ms) < took);
-        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        self.buckets[bucket].add(1);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.sum_us.fetch_add(micros, Ordering::Relaxed);
+        self.sum_us.add(micros);
     }
 }
 
@@ -33,9 +34,9 @@ pub(super) struct Durations {
 impl Durations {
     pub(super) fn add(&mut self, histogram: &Histogram) {
         for (sum, value) in self.buckets.iter_mut().zip(&histogram.buckets) {
-            *sum += value.load(Ordering::Relaxed);
+            *sum += value.read();
         }
-        self.sum_us += histogram.sum_us.load(Ordering::Relaxed);
+        self.sum_us += histogram.sum_us.read();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use conduit_core::name::ServiceName;
 use prometheus_client::collector::Collector;
@@ -117,6 +117,8 @@ struct Sum {
     bytes_in: u64,
     bytes_out: u64,
     retries: u64,
+    tunnel_received: u64,
+    tunnel_sent: u64,
     streams: StreamSum,
     endings: [u64; ENDINGS],
     retries_refused: u64,
@@ -126,32 +128,39 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, counters: &ServiceCounters) {
-        let read = |value: &AtomicU64| value.load(Ordering::Relaxed);
         for (sum, value) in self.classes.iter_mut().zip(&counters.classes) {
-            *sum += read(value);
+            *sum += value.read();
         }
         self.duration.add(&counters.duration);
         self.first_byte.add(&counters.first_byte);
-        self.in_flight += read(&counters.in_flight);
-        self.bytes_in += read(&counters.bytes_in);
-        self.bytes_out += read(&counters.bytes_out);
-        self.retries += read(&counters.retries);
-        self.streams.add(&counters.streams);
-        for (sum, value) in self.endings.iter_mut().zip(&counters.endings) {
-            *sum += read(value);
+        self.in_flight += counters.in_flight.read();
+        self.bytes_in += counters.bytes_in.read();
+        self.bytes_out += counters.bytes_out.read();
+        self.retries += counters.retries.read();
+        self.tunnel_received += counters.tunnel_received.read();
+        self.tunnel_sent += counters.tunnel_sent.read();
+        if let Some(streams) = counters.streams.get() {
+            self.streams.add(streams);
         }
-        self.retries_refused += read(&counters.retries_refused);
-        self.queued += read(&counters.queued);
-        self.queue_refused += read(&counters.queue_refused);
+        for (sum, value) in self.endings.iter_mut().zip(&counters.endings) {
+            *sum += value.read();
+        }
+        self.retries_refused += counters.retries_refused.read();
+        self.queued += counters.queued.read();
+        self.queue_refused += counters.queue_refused.read();
     }
 }
 
 /// One number per service: its name, its help, and where it is.
 type PerService = (&'static str, &'static str, fn(&Sum) -> u64);
 
-const PER_SERVICE: [PerService; 10] = [
+const PER_SERVICE: [PerService; 12] = [
     ("proxy_request_bytes", "Bytes of request bodies", |sum| sum.bytes_in),
     ("proxy_response_bytes", "Bytes of response bodies", |sum| sum.bytes_out),
+    ("proxy_tunnel_received_bytes", "Bytes from clients through tunnels", |sum| {
+        sum.tunnel_received
+    }),
+    ("proxy_tunnel_sent_bytes", "Bytes to clients through tunnels", |sum| sum.tunnel_sent),
     ("proxy_retries", "Requests moved to another upstream", |sum| sum.retries),
     ("proxy_cancelled", "Requests whose client left before their end", |sum| {
         sum.endings[Ending::Cancelled as usize]

@@ -45,9 +45,7 @@ impl Service {
             return Err(FailureKind::HeadTooLarge { lines_max: limits.head_lines_max });
         }
         let host = authority::of_request(request.uri(), request.headers(), request.version())?;
-        if let Some(line) = exchange.line() {
-            line.set_host(&host);
-        }
+        exchange.set_host(&host);
         let table = self.worker.table().load();
         match &self.entrance {
             Entrance::Http => self.decide_clear(&table, &host, request),

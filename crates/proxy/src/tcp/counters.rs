@@ -8,6 +8,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use crate::metrics::Count;
 use crate::tcp::refusal::Refusal;
 
 /// Refused connections, by reason.
@@ -28,31 +29,31 @@ impl Refusals {
 /// What one worker counts of one service.
 #[derive(Debug, Default)]
 pub(crate) struct StreamCounters {
-    total: AtomicU64,
-    open: AtomicU64,
-    received: AtomicU64,
-    sent: AtomicU64,
+    total: Count,
+    open: Count,
+    received: Count,
+    sent: Count,
     pub(crate) refused: Refusals,
 }
 
 impl StreamCounters {
     pub(crate) fn opened(&self) {
-        self.total.fetch_add(1, Ordering::Relaxed);
-        self.open.fetch_add(1, Ordering::Relaxed);
+        self.total.add(1);
+        self.open.add(1);
     }
 
     pub(crate) fn closed(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.open.subtract(1);
     }
 
     /// Bytes that came from a client.
     pub(crate) fn received(&self, bytes: u64) {
-        self.received.fetch_add(bytes, Ordering::Relaxed);
+        self.received.add(bytes);
     }
 
     /// Bytes that an upstream sent to a client.
     pub(crate) fn sent(&self, bytes: u64) {
-        self.sent.fetch_add(bytes, Ordering::Relaxed);
+        self.sent.add(bytes);
     }
 }
 
@@ -68,11 +69,10 @@ pub(crate) struct StreamSum {
 
 impl StreamSum {
     pub(crate) fn add(&mut self, counters: &StreamCounters) {
-        let read = |value: &AtomicU64| value.load(Ordering::Relaxed);
-        self.total += read(&counters.total);
-        self.open += read(&counters.open);
-        self.received += read(&counters.received);
-        self.sent += read(&counters.sent);
+        self.total += counters.total.read();
+        self.open += counters.open.read();
+        self.received += counters.received.read();
+        self.sent += counters.sent.read();
         for (sum, count) in self.refused.iter_mut().zip(counters.refused.read()) {
             *sum += count;
         }

@@ -56,7 +56,7 @@ impl Line {
 
     /// Whose it is: counted as open from now on.
     pub(crate) fn set_service(&self, route: &Arc<Route>, counters: Arc<ServiceCounters>) {
-        counters.streams.opened();
+        counters.streams().opened();
         *self.service.borrow_mut() = Some((Arc::clone(route), counters));
     }
 
@@ -69,7 +69,7 @@ impl Line {
     pub(crate) fn received(&self, bytes: u64) {
         self.received.set(self.received.get() + bytes);
         if let Some((_, counters)) = &*self.service.borrow() {
-            counters.streams.received(bytes);
+            counters.streams().received(bytes);
         }
     }
 
@@ -77,7 +77,7 @@ impl Line {
     pub(crate) fn sent(&self, bytes: u64) {
         self.sent.set(self.sent.get() + bytes);
         if let Some((_, counters)) = &*self.service.borrow() {
-            counters.streams.sent(bytes);
+            counters.streams().sent(bytes);
         }
     }
 
@@ -85,7 +85,7 @@ impl Line {
     pub(crate) fn refuse(&self, refusal: Refusal, unclaimed: &Refusals) {
         self.end.set(refusal.word());
         match &*self.service.borrow() {
-            Some((_, counters)) => counters.streams.refused.add(refusal),
+            Some((_, counters)) => counters.streams().refused.add(refusal),
             None => unclaimed.add(refusal),
         }
     }
@@ -100,7 +100,7 @@ impl Drop for Line {
     fn drop(&mut self) {
         let service = self.service.get_mut().take();
         if let Some((_, counters)) = &service {
-            counters.streams.closed();
+            counters.streams().closed();
         }
         let route = service.map(|(route, _)| route);
         if route.as_ref().is_some_and(|route| !route.policy.access_log) {

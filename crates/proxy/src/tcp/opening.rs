@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::tcp::hello::{Hello, Peek};
-use crate::tcp::postgres::{NO, Preamble, TLS_REQUEST, YES};
+use crate::tcp::postgres::{CANCEL_BYTES, NO, Preamble, TLS_REQUEST, YES};
 use crate::tcp::proxy_header::{Ends, Parsed, parse};
 use crate::tcp::refusal::Refusal;
 
@@ -46,6 +46,20 @@ impl Opening {
         timeout(OPENING_TIMEOUT, taking).await.unwrap_or(Err(Refusal::ProxyHeader))
     }
 
+    /// Whether a client of Postgres wants a query of another connection to end; what it said stays
+    /// where it is.
+    ///
+    /// # Errors
+    /// When it says nothing in time, or more than that.
+    pub(crate) async fn peek_cancel(&mut self) -> Result<bool, Refusal> {
+        let cancels = timeout(OPENING_TIMEOUT, self.peek_preamble()).await;
+        let cancels = cancels.unwrap_or(Err(Refusal::Hello))? == Preamble::Cancel;
+        if cancels && self.ahead.len() != CANCEL_BYTES {
+            return Err(Refusal::Hello);
+        }
+        Ok(cancels)
+    }
+
     /// Looks at the hello, which stays where it is. With `postgres`, says yes to a wish for TLS
     /// first; the answer tells whether there was one.
     ///
@@ -70,16 +84,10 @@ impl Opening {
     /// Answers Postgres' clients until one says hello; whether it asked for TLS.
     async fn take_preamble(&mut self) -> Result<bool, Refusal> {
         for _ in 0..PREAMBLES_MAX {
-            let preamble = loop {
-                match Preamble::of(&self.ahead) {
-                    Preamble::Short => self.read_more().await.ok_or(Refusal::Hello)?,
-                    told => break told,
-                };
-            };
-            let answer = match preamble {
+            let answer = match self.peek_preamble().await? {
                 Preamble::Tls => YES,
                 Preamble::Kerberos => NO,
-                Preamble::Absent | Preamble::Short => return Ok(false),
+                Preamble::Absent | Preamble::Cancel | Preamble::Short => return Ok(false),
             };
             // Whoever sends more before our answer sends in the clear what is meant to be
             // encrypted, or was put in by somebody between us (CVE-2021-23214).
@@ -93,6 +101,16 @@ impl Opening {
             }
         }
         Err(Refusal::Hello)
+    }
+
+    /// What a client of Postgres begins with.
+    async fn peek_preamble(&mut self) -> Result<Preamble, Refusal> {
+        loop {
+            match Preamble::of(&self.ahead) {
+                Preamble::Short => self.read_more().await.ok_or(Refusal::Hello)?,
+                told => return Ok(told),
+            }
+        }
     }
 
     /// Reads what is there; `None` at the end.

@@ -17,6 +17,8 @@ pub(crate) struct Port {
     pub(crate) has_postgres: bool,
     /// The only service, when it does without TLS.
     pub(crate) plain: Option<Arc<Route>>,
+    /// Who gets cancellations, which name nobody: the only service that is Postgres.
+    pub(crate) cancelled: Option<Arc<Route>>,
     /// Who gets connections that name nobody: the only service that TLS is passed through to.
     pub(crate) unnamed: Option<Arc<Route>>,
 }
@@ -28,11 +30,15 @@ impl Port {
         let passing = |route: &&Arc<Route>| {
             route.policy.stream.as_ref().is_some_and(|stream| stream.passes_tls)
         };
+        let postgres = |route: &&Arc<Route>| {
+            route.policy.stream.as_ref().is_some_and(|stream| stream.is_postgres)
+        };
         let plain = |route: &&Arc<Route>| route.leaves.is_none() && !passing(route);
         Self {
             expects_header: streams().any(|stream| stream.expects_header),
             has_postgres: streams().any(|stream| stream.is_postgres),
             plain: single(routes.iter()).filter(plain).cloned(),
+            cancelled: single(routes.iter().filter(postgres)).cloned(),
             unnamed: single(routes.iter().filter(passing)).cloned(),
             routes: routes.into(),
         }

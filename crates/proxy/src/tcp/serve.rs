@@ -149,6 +149,13 @@ async fn choose(
     if let Some(route) = &port.plain {
         return Ok(Chosen { route: Arc::clone(route), hello: None });
     }
+    // Older clients cancel a query in the clear, also one of an encrypted connection. The service is
+    // known by the port alone then, so it is the only one there or nobody.
+    if let Some(route) = &port.cancelled
+        && opening.peek_cancel().await?
+    {
+        return Ok(Chosen { route: Arc::clone(route), hello: None });
+    }
     let (hello, asked) = opening.peek_hello(port.has_postgres).await?;
     line.set_server_name(hello.server_name.as_deref());
     let table = worker.table().load();

@@ -11,13 +11,15 @@ use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 
 use super::contract::{clocked, endless, second, silent_after, until_counted};
 use super::harness::{PATIENCE, Upstream, ok};
 use super::tls::Site;
 use crate::fixture::tls_service;
 
+/// More than any test waits for.
+const EVENTS_MAX: usize = 64;
 const EVENTS: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
                       transfer-encoding: chunked\r\n\r\n";
 
@@ -39,13 +41,13 @@ fn get(path: &str) -> Request<Full<Bytes>> {
 }
 
 /// What an upstream's thread tells, for who must not stop the client while waiting for it.
-fn heard<T: Send + 'static>(told: mpsc::Receiver<T>) -> UnboundedReceiver<T> {
-    let (forward, heard) = unbounded_channel();
-    std::thread::spawn(move || told.into_iter().try_for_each(|event| forward.send(event)));
+fn heard<T: Send + 'static>(told: mpsc::Receiver<T>) -> Receiver<T> {
+    let (forward, heard) = channel(EVENTS_MAX);
+    std::thread::spawn(move || told.into_iter().try_for_each(|event| forward.blocking_send(event)));
     heard
 }
 
-async fn next<T>(events: &mut UnboundedReceiver<T>) -> T {
+async fn next<T>(events: &mut Receiver<T>) -> T {
     events.recv().await.expect("the upstream lives")
 }
 

@@ -20,6 +20,7 @@ use crate::listener::{BindSettings, Listeners};
 use crate::metrics::ProxyMetrics;
 use crate::table::RouteTable;
 use crate::tcp::TcpPorts;
+use crate::trace::Tracer;
 use crate::worker::{Drained, Proxy, ProxySettings};
 
 /// How long anything may take before a test fails.
@@ -41,6 +42,7 @@ struct Special {
     access_log: AccessLog,
     connector: Connector,
     trusted_proxies: Vec<ipnet::IpNet>,
+    tracer: Option<Tracer>,
 }
 
 impl Default for Special {
@@ -49,6 +51,7 @@ impl Default for Special {
             access_log: AccessLog::Daemon,
             connector: Connector::default(),
             trusted_proxies: Vec::new(),
+            tracer: None,
         }
     }
 }
@@ -106,6 +109,15 @@ impl Gateway {
         Self::serving(special, table, tls, limits)
     }
 
+    /// The same in the clear, recording requests as traces, behind trusted proxies.
+    pub(super) fn tracing(tracer: &Tracer, trusted_proxies: &[&str], table: RouteTable) -> Self {
+        let parsed = trusted_proxies.iter().map(|network| network.parse().expect("a network"));
+        let trusted_proxies = parsed.collect();
+        let tracer = Some(tracer.clone());
+        let special = Special { trusted_proxies, tracer, ..Special::default() };
+        Self::serving(special, table, |_| None, Limits::default())
+    }
+
     fn serving(
         special: Special,
         table: RouteTable,
@@ -136,6 +148,7 @@ impl Gateway {
             connector: special.connector,
             limits,
             access_log: special.access_log,
+            tracer: special.tracer,
             tcp: Some(ports.clone()),
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");

@@ -12,7 +12,7 @@ use rustls::{ClientConnection, ServerConnection, StreamOwned};
 use super::harness::{Gateway, Upstream, Wire, free_port};
 use super::tcp::{asking, dial, echo, stream, until};
 use super::tls::{Site, key};
-use crate::tcp::postgres::{KERBEROS_REQUEST, TLS_REQUEST};
+use crate::tcp::postgres::{CANCEL_REQUEST, KERBEROS_REQUEST, TLS_REQUEST};
 
 fn ended(service: Service) -> Service {
     Service { tls: TlsMode::Issued, ..service }
@@ -208,15 +208,45 @@ fn whoever_names_nobody_is_refused_when_it_could_be_two() {
     gateway.stop();
 }
 
+fn postgres(service: Service) -> Service {
+    let mut policy = (*service.policy).clone();
+    policy.preset = Some(Preset::Postgres);
+    Service { policy: policy.into(), ..service }
+}
+
+#[test]
+fn a_cancellation_in_the_clear_reaches_the_only_postgres_of_its_port() {
+    let (alone, shared, upstream) = (free_port(), free_port(), echo().text());
+    let site = Site::of(vec![
+        postgres(ended(stream("db", alone, &[&upstream]))),
+        ended(stream("other", alone, &[&upstream])),
+        postgres(ended(stream("one", shared, &[&upstream]))),
+        postgres(ended(stream("two", shared, &[&upstream]))),
+    ]);
+    let cancel = [&CANCEL_REQUEST[..], &[0, 0, 0, 7, 1, 2, 3, 4]].concat();
+    let mut client = dial(alone).stream;
+    // In two pieces, as it may come.
+    client.write_all(&cancel[..3]).expect("sent");
+    client.write_all(&cancel[3..]).expect("sent");
+    let mut said = [0; 16];
+    client.read_exact(&mut said).expect("passed on, and echoed");
+    assert_eq!(said[..], cancel);
+    for (port, sent) in [(shared, cancel.clone()), (alone, [&cancel[..], b"more"].concat())] {
+        let mut client = dial(port);
+        client.stream.write_all(&sent).expect("sent");
+        assert_eq!(client.rest(), "");
+    }
+    // The other service of the port is reached as ever.
+    let mut client = over_tls(&site, dial(alone).stream, "other.internal", b"x");
+    client.send("x");
+    assert_eq!(client.exactly(1), "x");
+    site.gateway.stop();
+}
+
 #[test]
 fn postgres_is_answered_before_the_handshake_and_asks_its_upstream_in_turn() {
     let (port, plain) = (free_port(), echo());
     let through = secure("through.internal", "through", true);
-    let postgres = |service: Service| {
-        let mut policy = (*service.policy).clone();
-        policy.preset = Some(Preset::Postgres);
-        Service { policy: policy.into(), ..service }
-    };
     let site = Site::of(vec![
         postgres(ended(stream("here", port, &[&plain.text()]))),
         postgres(passed("through", port, &through.text())),

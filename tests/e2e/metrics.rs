@@ -1,0 +1,116 @@
+//! What is counted: as documented, and as Prometheus reads it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Stdio;
+
+use conduit_tests::{Gateway, Upstream, resolver};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::tcp::{asked, dial, echo, free_port, through};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_metrics_are_those_that_are_exposed() {
+    let text = busy().await;
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let exposed: BTreeSet<String> = types
+        .map(|line| match line.split_once(' ') {
+            Some((name, "counter")) => format!("{name}_total counter"),
+            _ => line.to_owned(),
+        })
+        .collect();
+    let documented = documented();
+    let types = documented.iter().map(|(name, row)| format!("{name} {}", row.kind));
+    assert_eq!(exposed, types.collect());
+
+    let mut unseen: BTreeSet<&str> = documented.keys().map(String::as_str).collect();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let whole = line.split(['{', ' ']).next().expect("a name");
+        let part = ["_bucket", "_count", "_sum"].iter().find_map(|end| whole.strip_suffix(end));
+        let name = part.filter(|part| documented.contains_key(*part)).unwrap_or(whole);
+        let inside = line.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+        let labels: BTreeSet<String> = inside
+            .map_or("", |(inside, _)| inside)
+            .split(',')
+            .filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
+            .filter(|label| label != "le")
+            .collect();
+        let row = documented.get(name).unwrap_or_else(|| panic!("{name} is not documented"));
+        assert_eq!(row.labels, labels, "the labels of {name} in docs/metrics.md");
+        unseen.remove(name);
+    }
+    for name in RARE {
+        assert!(unseen.remove(name), "{name} is no rarity");
+    }
+    assert!(unseen.is_empty(), "no sample of {unseen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_exposed_is_read_by_prometheus() {
+    let reader = ["-c", "import prometheus_client.openmetrics.parser"];
+    let installed = Command::new("python3").args(reader).output().await;
+    if !installed.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: python3 has no package prometheus_client");
+        return;
+    }
+    let text = busy().await;
+    let mut reading = Command::new("python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("metrics_text.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python3 starts");
+    let mut stdin = reading.stdin.take().expect("piped");
+    stdin.write_all(text.as_bytes()).await.expect("written");
+    drop(stdin);
+    let output = reading.wait_with_output().await.expect("it ran");
+    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The metrics of a gateway that has everything on and has served everything.
+async fn busy() -> String {
+    let directory = tempfile::tempdir().expect("directory");
+    let gateway = Gateway::start_with(&format!(
+        "[access_log]\noutput = {:?}\n[telemetry]\notlp = \"http://127.0.0.1:1\"",
+        directory.path().join("access.log").display().to_string()
+    ))
+    .await;
+    let (upstream, stream, port) = (Upstream::start("web").await, echo().await, free_port());
+    gateway.register("web", &[&upstream.host()]).await.expect("registered");
+    gateway.register_with("db", &[&stream], through(port, |_| {})).await.expect("registered");
+    let (status, _) = gateway.client().get_text("web.internal", "/").await.expect("answered");
+    assert_eq!(status, http::StatusCode::OK);
+    assert_eq!(asked(&mut dial(port).await, "hello").await, "hello");
+    assert!(resolver::addresses(gateway.dns, "web.internal").await.is_some());
+    gateway.api.metrics().await.expect("metrics")
+}
+
+/// One metric, as documented.
+struct Row {
+    kind: String,
+    labels: BTreeSet<String>,
+}
+
+/// What `docs/metrics.md` says; a table without a column for labels is about metrics without any.
+fn documented() -> BTreeMap<String, Row> {
+    let mut all = BTreeMap::new();
+    let mut has_labels = false;
+    for row in include_str!("../../docs/metrics.md").lines() {
+        if row.starts_with("| metric |") {
+            has_labels = row.contains("| labels |");
+        }
+        let Some(cells) = row.strip_prefix("| `") else { continue };
+        let Some((name, rest)) = cells.split_once("` | ") else { continue };
+        let (kind, rest) = rest.split_once(" |").expect("a type");
+        let labels = rest.split(" | ").next().filter(|_| has_labels).unwrap_or_default();
+        let labels = labels.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let row = Row { kind: kind.to_owned(), labels };
+        assert!(all.insert(name.to_owned(), row).is_none(), "{name} is there twice");
+    }
+    all
+}
+
+/// What needs more than one good request, and whose labels are not looked at therefore.
+const RARE: &[&str] = &["conduit_proxy_tcp_failed_total"];
