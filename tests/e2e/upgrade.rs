@@ -34,15 +34,15 @@ struct Site {
     http: SocketAddr,
     dns: SocketAddr,
     client: Client,
-    heirs: Vec<u32>,
+    heirs: Vec<Heir>,
 }
 
-impl Drop for Site {
-    /// Processes that took over are nobody's children once the first one is gone.
+/// A process that took over; nobody's child once the first one is gone.
+struct Heir(u32);
+
+impl Drop for Heir {
     fn drop(&mut self) {
-        for heir in &self.heirs {
-            let _gone = kill_process(pid(*heir), Signal::KILL);
-        }
+        let _gone = kill_process(pid(self.0), Signal::KILL);
     }
 }
 
@@ -73,7 +73,7 @@ impl Site {
     async fn upgrade(&mut self) -> UpgradeReply {
         let reply = self.daemon.api.upgrade(&UpgradeRequest::default()).await;
         let reply = reply.expect("upgraded").value;
-        self.heirs.push(reply.pid);
+        self.heirs.push(Heir(reply.pid));
         reply
     }
 
@@ -115,7 +115,7 @@ impl Site {
         let ended = tokio::time::timeout(PATIENCE, self.daemon.child.wait()).await;
         assert_eq!(ended.expect("in time").expect("ended").code(), Some(0));
         for heir in &self.heirs {
-            assert!(test_kill_process(pid(*heir)).is_err(), "process {heir} is left");
+            assert!(test_kill_process(pid(heir.0)).is_err(), "process {} is left", heir.0);
         }
         let state = self.daemon.state();
         let report = conduit_audit::verify_file(&state.join("conduit.db"), &state.join("seal"));
@@ -435,7 +435,7 @@ async fn the_new_process_goes_on_when_the_old_one_is_killed_while_it_drains() {
     let third = conduit_tests::daemon::spawn(BINARY, site.daemon.directory.path(), "");
     let (code, said) = conduit_tests::daemon::refusal(third).await;
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains(&site.heirs[0].to_string()), "{said}");
+    assert!(said.contains(&site.heirs[0].0.to_string()), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -534,6 +534,7 @@ async fn a_supervisor_that_is_told_the_new_process_keeps_only_that_one() {
     assert!(hear().contains("READY=1"));
     let api = conduit_api::client::Client::unix(directory.path().join("state/conduit.sock"));
     let reply = api.upgrade(&UpgradeRequest::default()).await.expect("upgraded").value;
+    let _heir = Heir(reply.pid);
     let told = hear();
     assert!(told.contains("RELOADING=1") && told.contains("MONOTONIC_USEC="), "{told}");
     let told = hear();
@@ -573,6 +574,7 @@ async fn root_that_was_dropped_is_not_needed_again() {
     std::fs::write(&config, text.replace("workers = 1", "workers = 3")).expect("written");
     let before = api.status().await.expect("status").value.listen;
     let reply = api.upgrade(&UpgradeRequest::default()).await.expect("upgraded").value;
+    let _heir = Heir(reply.pid);
     let status = std::fs::read_to_string(format!("/proc/{}/status", reply.pid)).expect("status");
     let uid = status.lines().find(|line| line.starts_with("Uid:")).expect("the field");
     assert!(uid.split_whitespace().skip(1).all(|id| id != "0"), "{uid}");
