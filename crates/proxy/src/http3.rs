@@ -74,7 +74,7 @@ impl Setup {
         Self { ids: Ids { worker, ..self.ids }, ..self.clone() }
     }
 
-    fn endpoint(&self) -> EndpointConfig {
+    fn socket_config(&self) -> EndpointConfig {
         let ids = self.ids;
         let mut config = EndpointConfig::default();
         config.cid_generator(move || Box::new(ids));

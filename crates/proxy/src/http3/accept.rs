@@ -50,7 +50,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, socket: UdpSocket, setup: Setup) 
 
 fn listen(socket: &UdpSocket, setup: &Setup) -> std::io::Result<Endpoint> {
     let server = setup.server.clone();
-    Endpoint::new(setup.endpoint(), Some(server), socket.try_clone()?, Arc::new(TokioRuntime))
+    Endpoint::new(setup.socket_config(), Some(server), socket.try_clone()?, Arc::new(TokioRuntime))
 }
 
 fn admit(worker: &Rc<Worker>, incoming: Incoming, under_way: &Rc<Cell<usize>>) {
