@@ -14,6 +14,7 @@ Usage: benches/peers.py [ROUNDS [JOB...]], with the jobs of JOBS below.
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import pathlib
 import re
@@ -124,15 +125,6 @@ def upload(port):
     return UPLOADS * (UPLOAD_BYTES >> 20)
 
 
-def uploads(subjects):
-    """To an upstream that answers when it has read everything: others may be answered, and cut, early."""
-    async def run():
-        served = await events()
-        await asyncio.to_thread(compare, "Upload of 64 MB over HTTP/1.1", "MB per CPU second", subjects, upload, -1)
-        served.close()
-    asyncio.run(run())
-
-
 def dnsperf(port):
     queries = WORK / "queries"
     queries.write_text("".join(f"name-{i}.internal A\n" for i in range(NAMES)))
@@ -185,9 +177,10 @@ def rate(subjects):
 
 
 async def events():
-    """An upstream that sends each stream an event of its own clock every tenth of a second, and swallows uploads."""
+    """An upstream that sends each stream an event of its own clock every tenth of a second, and answers an upload
+    when it has read everything: one that is answered early may be cut."""
     async def swallow(reader, writer, head):
-        while head:
+        while head.startswith(b"POST"):
             left = int(re.search(rb"(?i)content-length: (\d+)", head).group(1))
             while left:
                 left -= len(await reader.read(min(left, 1 << 20)))
@@ -195,20 +188,25 @@ async def events():
             head = await reader.readuntil(b"\r\n\r\n")
 
     async def serve(reader, writer):
-        head = await reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return writer.close()
         if head.startswith(b"POST"):
-            with contextlib.suppress(asyncio.IncompleteReadError):
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
                 await swallow(reader, writer, head)
             return writer.close()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         for _ in range(EVENTS):
             await asyncio.sleep(EVENT_INTERVAL)
+            if writer.is_closing():
+                return  # A probe has seen enough.
             event = b"data: %d\n\n" % time.monotonic_ns()
             writer.write(b"%x\r\n%b\r\n" % (len(event), event))
         writer.write(b"0\r\n\r\n")
-        await writer.drain()
         writer.close()
-    return await asyncio.start_server(serve, "127.0.0.1", rig.STREAMS, backlog=1024, limit=1 << 20)
+    served = await asyncio.start_server(serve, "127.0.0.1", rig.STREAMS, backlog=1024, limit=1 << 20)
+    await served.serve_forever()
 
 
 async def listen(port, context):
@@ -231,7 +229,6 @@ async def listen(port, context):
 
 async def streams(subjects):
     """What a token waits on its way; direct is without a proxy."""
-    served = await events()
     ways = [("direct", None, rig.STREAMS), *subjects]
     middle, slow, cost = {w[0]: [] for w in ways}, {w[0]: [] for w in ways}, {w[0]: [] for w in subjects}
     joined = {w[0]: 0 for w in ways}
@@ -246,7 +243,6 @@ async def streams(subjects):
             slow[name].append(percentile(waits, 0.99))
             if started:
                 cost[name].append((rig.cpu_seconds(started.pid) - before) / len(waits) * 1e6)
-    served.close()
     table(f"{STREAMS} event streams", middle, "p50 of an event's way in microseconds")
     table(f"{STREAMS} event streams", slow, "p99 of an event's way in microseconds")
     table(f"{STREAMS} event streams", cost, "CPU microseconds per event, handshakes included")
@@ -291,7 +287,7 @@ JOBS = {
     "full": lambda on: compare("Full handshake and one request", "CPU microseconds", on, full),
     "resumed": lambda on: compare("Resumed handshake and one request", "CPU microseconds", on, resumed),
     "download": lambda on: compare("Download of 256 MB over HTTP/1.1", "MB per CPU second", on, download, scale=-1),
-    "upload": uploads,
+    "upload": lambda on: compare("Upload of 64 MB over HTTP/1.1", "MB per CPU second", on, upload, scale=-1),
     "streams": lambda on: asyncio.run(streams(on)),
     "rate": rate,
     "idle": idle,
@@ -303,6 +299,8 @@ def main():
     os.sched_setaffinity(0, {1})
     rig.certificate()
     rig.upstream(1)
+    multiprocessing.Process(target=lambda: asyncio.run(events()), daemon=True).start()
+    rig.until("the upstream of streams", lambda: rig.listens(rig.STREAMS))
     gateway = rig.conduit(0, names=NAMES)
     time.sleep(3)  # The first probes of a thousand services.
     load = pathlib.Path("/proc/loadavg").read_text().split()[0]

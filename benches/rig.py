@@ -187,7 +187,7 @@ defaults
 frontend f
   bind 127.0.0.1:{port} ssl crt {WORK}/both.pem alpn h2,http/1.1 ssl-min-ver TLSv1.3 ciphersuites {SUITE} backlog 4096
   http-request set-header X-Forwarded-Proto https
-  use_backend streams if {{ hdr(host) -i streams.internal }}
+  use_backend streams if {{ hdr_beg(host) -i streams.internal }}
   default_backend web
 backend web
   server s 127.0.0.1:{UPSTREAM} pool-max-conn -1

@@ -34,15 +34,15 @@ struct Site {
     http: SocketAddr,
     dns: SocketAddr,
     client: Client,
-    heirs: Vec<u32>,
+    heirs: Vec<Heir>,
 }
 
-impl Drop for Site {
-    /// Processes that took over are nobody's children once the first one is gone.
+/// A process that took over; nobody's child once the first one is gone.
+struct Heir(u32);
+
+impl Drop for Heir {
     fn drop(&mut self) {
-        for heir in &self.heirs {
-            let _gone = kill_process(pid(*heir), Signal::KILL);
-        }
+        let _gone = kill_process(pid(self.0), Signal::KILL);
     }
 }
 
@@ -73,7 +73,7 @@ impl Site {
     async fn upgrade(&mut self) -> UpgradeReply {
         let reply = self.daemon.api.upgrade(&UpgradeRequest::default()).await;
         let reply = reply.expect("upgraded").value;
-        self.heirs.push(reply.pid);
+        self.heirs.push(Heir(reply.pid));
         reply
     }
 
@@ -115,7 +115,7 @@ impl Site {
         let ended = tokio::time::timeout(PATIENCE, self.daemon.child.wait()).await;
         assert_eq!(ended.expect("in time").expect("ended").code(), Some(0));
         for heir in &self.heirs {
-            assert!(test_kill_process(pid(*heir)).is_err(), "process {heir} is left");
+            assert!(test_kill_process(pid(heir.0)).is_err(), "process {} is left", heir.0);
         }
         let state = self.daemon.state();
         let report = conduit_audit::verify_file(&state.join("conduit.db"), &state.join("seal"));
@@ -181,17 +181,10 @@ impl Load {
 
 /// Many requests on one HTTP/1.1 connection, until the gateway says that it closes.
 async fn keep_alive(client: Client) {
-    let stream = client.connect("web.internal", &["http/1.1"]).await.expect("connected");
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("open");
-    conduit_tests::upstream::spawn(async move { drop(connection.await) });
+    let mut sender = sender(&client).await;
     for _ in 0..50 {
-        let request = Request::get("/").header("host", "web.internal");
-        let request = request.body(Empty::<Bytes>::new()).expect("a request");
-        let response = sender.send_request(request).await.expect("answered");
-        assert_eq!(response.status(), StatusCode::OK);
-        let closes = response.headers().get(header::CONNECTION).is_some_and(|c| c == "close");
-        response.into_body().collect().await.expect("whole");
+        let (status, closes) = ask(&mut sender).await;
+        assert_eq!(status, StatusCode::OK);
         if closes {
             return;
         }
@@ -442,7 +435,7 @@ async fn the_new_process_goes_on_when_the_old_one_is_killed_while_it_drains() {
     let third = conduit_tests::daemon::spawn(BINARY, site.daemon.directory.path(), "");
     let (code, said) = conduit_tests::daemon::refusal(third).await;
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains(&site.heirs[0].to_string()), "{said}");
+    assert!(said.contains(&site.heirs[0].0.to_string()), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -541,6 +534,7 @@ async fn a_supervisor_that_is_told_the_new_process_keeps_only_that_one() {
     assert!(hear().contains("READY=1"));
     let api = conduit_api::client::Client::unix(directory.path().join("state/conduit.sock"));
     let reply = api.upgrade(&UpgradeRequest::default()).await.expect("upgraded").value;
+    let _heir = Heir(reply.pid);
     let told = hear();
     assert!(told.contains("RELOADING=1") && told.contains("MONOTONIC_USEC="), "{told}");
     let told = hear();
@@ -580,6 +574,7 @@ async fn root_that_was_dropped_is_not_needed_again() {
     std::fs::write(&config, text.replace("workers = 1", "workers = 3")).expect("written");
     let before = api.status().await.expect("status").value.listen;
     let reply = api.upgrade(&UpgradeRequest::default()).await.expect("upgraded").value;
+    let _heir = Heir(reply.pid);
     let status = std::fs::read_to_string(format!("/proc/{}/status", reply.pid)).expect("status");
     let uid = status.lines().find(|line| line.starts_with("Uid:")).expect("the field");
     assert!(uid.split_whitespace().skip(1).all(|id| id != "0"), "{uid}");
@@ -587,4 +582,74 @@ async fn root_that_was_dropped_is_not_needed_again() {
     assert_eq!((before.https, before.dns), (after.https, after.dns));
     kill_process(pid(reply.pid), Signal::TERM).expect("sent");
     assert_eq!(child.wait().await.expect("ended").code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_and_fresh_connections_are_answered_once_more_and_told_to_close() {
+    let mut site = Site::start().await;
+    let mut idle = sender(&site.client).await;
+    let (status, closes) = ask(&mut idle).await;
+    assert_eq!((status, closes), (StatusCode::OK, false));
+    let mut fresh = sender(&site.client).await;
+    site.upgrade().await;
+    for connection in [&mut idle, &mut fresh] {
+        let (status, closes) = ask(connection).await;
+        assert_eq!((status, closes), (StatusCode::OK, true));
+    }
+    site.end().await;
+}
+
+type Sender = hyper::client::conn::http1::SendRequest<Empty<Bytes>>;
+
+async fn sender(client: &Client) -> Sender {
+    let stream = client.connect("web.internal", &["http/1.1"]).await.expect("connected");
+    let (sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("open");
+    conduit_tests::upstream::spawn(async move { drop(connection.await) });
+    sender
+}
+
+/// One request; the status, and whether the gateway says that it closes.
+async fn ask(sender: &mut Sender) -> (StatusCode, bool) {
+    let request = Request::get("/").header("host", "web.internal");
+    let request = request.body(Empty::<Bytes>::new()).expect("a request");
+    let response = sender.send_request(request).await.expect("answered");
+    let status = response.status();
+    let closes = response.headers().get(header::CONNECTION).is_some_and(|c| c == "close");
+    response.into_body().collect().await.expect("whole");
+    (status, closes)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn reloads_under_load_lose_nothing_and_cut_nothing() {
+    let site = Site::start().await;
+    let dns = site.dns;
+    let mut load = Load::new();
+    let client = site.client.clone();
+    load.add(move || keep_alive(client.clone()));
+    let client = site.client.clone();
+    load.add(move || streams(client.clone()));
+    load.add(move || async move {
+        assert!(resolver::addresses(dns, "web.internal").await.is_some());
+    });
+    let mut events = site.client.get("web.internal", "/sse").await.expect("stream").into_body();
+    site.upstream.listening().await;
+    let mut idle = sender(&site.client).await;
+    let config = site.daemon.directory.path().join("conduit.toml");
+    let good = std::fs::read_to_string(&config).expect("read");
+    for round in 0..10 {
+        let changed = good.replace("interval = \"1s\"", &format!("interval = \"{}s\"", 40 + round));
+        std::fs::write(&config, changed).expect("written");
+        let reply = site.daemon.api.reload().await.expect("reloaded").value;
+        assert_eq!(reply.applied, ["health.interval"]);
+        site.daemon.signal(Signal::HUP);
+        load.more(20).await;
+        let line = format!("tick {round}");
+        site.upstream.tell(&line);
+        assert_eq!(frame(&mut events).await, format!("data: {line}\n\n"));
+        assert_eq!(ask(&mut idle).await, (StatusCode::OK, false));
+    }
+    load.finish().await;
+    drop((events, idle));
+    site.end().await;
 }

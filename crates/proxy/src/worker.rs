@@ -325,15 +325,14 @@ impl Worker {
             let accept = Rc::clone(&self).accept(listener, None);
             self.keep_accepting(&accepting, accept);
         }
-        // Lives as long as this worker does.
-        let mut _ports = None;
-        if let Some(http3::Share { server, slots, ports }) = quic {
+        // Kept for as long as this worker lives.
+        let _ports = quic.map(|http3::Share { server, slots, ports }| {
             for slot in slots {
                 let accept = http3::accept(Rc::clone(&self), slot, server.clone());
                 self.keep_accepting(&accepting, accept);
             }
-            _ports = Some(ports);
-        }
+            ports
+        });
         if let Some(doors) = doors {
             self.keep_accepting(&accepting, doors.keep(Rc::clone(&self), accepting.clone()));
         }

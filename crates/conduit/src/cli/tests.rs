@@ -89,6 +89,7 @@ fn every_documented_form_parses() {
         "config show",
         "config reload",
         "backup state.tar",
+        "upgrade --binary ./conduit --timeout 30",
         "restore state.tar",
         "restore state.tar --force",
         "completions bash",
@@ -200,6 +201,7 @@ fn only_verbs_that_work_are_listed() {
             "token",
             "config",
             "backup",
+            "upgrade",
             "restore",
             "completions",
             "man"

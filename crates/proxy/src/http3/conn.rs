@@ -70,7 +70,7 @@ impl Talk {
     }
 
     /// Ready when no request is under way.
-    fn poll_empty(&self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_empty(&self, context: &Context<'_>) -> Poll<()> {
         if self.open.get() == 0 {
             return Poll::Ready(());
         }
@@ -166,7 +166,7 @@ fn server_name(quic: &quinn::Connection) -> Option<Arc<str>> {
 
 /// What happens next on a connection.
 enum Next {
-    Request(Both),
+    Request(Box<Both>),
     /// The client makes no more requests.
     Quiet,
     /// It is to end.
@@ -190,8 +190,9 @@ async fn speak(talk: Rc<Talk>, leaving: Rc<Cell<bool>>) -> Result<(), Connection
             if told && talk.poll_empty(context).is_ready() {
                 return Poll::Ready(Ok(Next::Quiet));
             }
-            http.poll_accept_request_stream(context)
-                .map_ok(|accepted| accepted.map_or(Next::Quiet, Next::Request))
+            http.poll_accept_request_stream(context).map_ok(|accepted| {
+                accepted.map_or(Next::Quiet, |both| Next::Request(Box::new(both)))
+            })
         });
         match next.await? {
             Next::Quiet => break,
@@ -205,7 +206,7 @@ async fn speak(talk: Rc<Talk>, leaving: Rc<Cell<bool>>) -> Result<(), Connection
             Next::Request(both) => {
                 talk.worker.metrics().http3().request();
                 let (fate, stopped) = (both.fate(), Box::pin(both.stopped()));
-                let resolver = http.create_resolver(FrameStream::new(BufRecvStream::new(both)));
+                let resolver = http.create_resolver(FrameStream::new(BufRecvStream::new(*both)));
                 let accepted = Accepted { resolver, fate, stopped };
                 let stream = stream::serve(Rc::clone(&talk), accepted);
                 talk.worker.tasks().local_job("stream", stream);

@@ -121,7 +121,8 @@ impl Serving<'_> {
         let mut sent = Err(Left);
         driver
             .drive(async {
-                let answering = Rc::clone(service).serve(request, clock);
+                // On the heap: it is large, and is moved several times.
+                let answering = Box::pin(Rc::clone(service).serve(request, clock));
                 sent = self.exchange(answering, asks, is_head).await;
             })
             .await;

@@ -210,7 +210,7 @@ fn trailers_pass_both_ways() {
         assert_eq!(rest(&mut stream).await, "hello");
         let trailers = stream.recv_trailers().await.expect("unbroken").expect("trailers");
         assert_eq!(
-            (&*trailers["x-sum"].to_str().expect("text"), &trailers["x-status"] == "0"),
+            (trailers["x-sum"].to_str().expect("text"), &trailers["x-status"] == "0"),
             ("42", true)
         );
     });

@@ -50,11 +50,12 @@ fn a_response_in_flight_ends_and_then_the_connection() {
         assert_eq!(piece(&mut stream).await.as_deref(), Some("first"));
         site.gateway.begin_stop();
         assert_eq!(close_code(&idle).await, Code::H3_NO_ERROR.value(), "an idle one ends at once");
-        // The client was told by now, or is about to be, and then makes no more requests.
+        // The client was told by now, or is about to be, and then makes no more requests; one that
+        // arrives before its worker heard of the stop is answered still, or else rejected.
         in_time(async {
-            while let Ok(mut refused) = client.send.send_request(get("/")).await {
-                refused.finish().await.ok();
-                refused.recv_response().await.expect_err("rejected");
+            while let Ok(mut late) = client.send.send_request(get("/")).await {
+                late.finish().await.ok();
+                late.recv_response().await.ok();
             }
         })
         .await;
