@@ -76,6 +76,9 @@ check "HTTP/3 is announced over TCP" says 'alt-svc: h3=":8443"' curl -s -o /dev/
 check "and by DNS" says '1 web.internal.' a_record _8443._https.web.internal TYPE65
 if [ -n "${CONDUIT_AIOQUIC:-}" ]; then
     check "aioquic speaks HTTP/3 with it" "$CONDUIT_AIOQUIC" "$http3_calls" 8443 ca.pem web.internal
+    truncate -s 40M www/large
+    check "and a download over it survives an upgrade" "$CONDUIT_AIOQUIC" "$http3_calls" 8443 ca.pem web.internal \
+        "$conduit" --config config/quickstart.toml upgrade
 else
     echo "SKIPPED: HTTP/3 by aioquic (the package is not installed)"
 fi

@@ -99,7 +99,7 @@ impl Addresses {
         Self {
             dns: dns.as_ref().map(DnsListeners::addresses).unwrap_or_default(),
             https: proxied(ProxyListeners::https_addresses),
-            http3: proxied(ProxyListeners::http3_addresses),
+            http3: proxy.as_ref().map(ProxyListeners::http3_addresses).unwrap_or_default(),
             http: proxied(ProxyListeners::http_addresses),
             admin,
             socket: config.admin.socket.clone(),
@@ -330,14 +330,14 @@ fn with_builtin(
 }
 
 fn table_settings(config: &Config, proxy: Option<&ProxyListeners>) -> TableSettings {
-    let http3 = proxy.and_then(|listeners| listeners.http3_addresses().first());
+    let http3 = proxy.map(ProxyListeners::http3_addresses).unwrap_or_default();
     TableSettings {
         zone: ZoneSettings {
             domains: config.gateway.domains.clone(),
             addresses: config.gateway.addresses.clone(),
             proxied: config.proxy.enabled,
             ttl_s: u32::try_from(config.dns.ttl.as_secs()).unwrap_or(u32::MAX),
-            http3_port: http3.map(SocketAddr::port),
+            http3_port: http3.first().map(SocketAddr::port),
         },
         leaf_validity: config.tls.leaf_validity,
     }

@@ -41,7 +41,10 @@ impl Sockets {
     pub(crate) fn bind(config: &Config, inherited: &mut Inherited) -> Result<Self, AppError> {
         let proxy = config.proxy.enabled.then(|| {
             let listeners = ProxyListeners::bind_or_inherit(&proxy_settings(config), inherited)?;
-            if config.proxy.http3 { listeners.with_http3() } else { Ok(listeners) }
+            match config.proxy.http3 {
+                true => listeners.with_http3(inherited),
+                false => Ok(listeners),
+            }
         });
         let dns = config.dns.enabled.then(|| {
             let addresses: Vec<ListenAddr> = config.dns.listen.iter().map(listen_addr).collect();

@@ -19,6 +19,10 @@ pub enum Purpose {
     Http,
     /// The proxy, with TLS.
     Https,
+    /// HTTP/3, served on.
+    Http3,
+    /// HTTP/3, for whoever takes over.
+    Http3Resting,
     /// A service of byte streams.
     Stream,
 }
@@ -59,6 +63,12 @@ impl Inherited {
     /// Takes the socket for datagrams at an address.
     pub fn take_udp(&mut self, purpose: Purpose, wanted: SocketAddr) -> Option<UdpSocket> {
         take(&mut self.udp, purpose, wanted).into_iter().next()
+    }
+
+    /// Takes every socket for datagrams at an address, in the order in which they were added.
+    pub fn take_datagrams(&mut self, wanted: SocketAddr) -> Vec<(Purpose, UdpSocket)> {
+        let all = self.udp.extract_if(.., |(_, address, _)| *address == wanted);
+        all.map(|(purpose, _, socket)| (purpose, socket)).collect()
     }
 
     /// Takes the listener whose file is at `path`.

@@ -4,7 +4,8 @@
 //! Every worker has a UDP socket of its own on each HTTPS address, and what comes in on it stays on
 //! the worker, as with TCP: no lock between workers, and no thread that all packets pass through.
 //! A connection belongs to the worker that its connection ids name, not to the one that the kernel
-//! would choose by address, so clients may change theirs ([`steer`]).
+//! would choose by address, so clients may change theirs ([`steer`]), and a process that takes over
+//! leaves the connections of the former one to it ([`port`]).
 //!
 //! **Invariant:** off, it costs a branch per response. On, it is announced (`Alt-Svc`) by nothing
 //! but a gateway whose sockets are bound. Early data is refused, since it could be replayed.
@@ -19,16 +20,16 @@ mod steer;
 mod stream;
 mod transport;
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
 
 pub(crate) use accept::accept;
 
-use self::steer::Ids;
+use self::port::{Port, Slot};
 use crate::error::ProxyError;
 use crate::limits::{
     ALT_SVC_SECONDS, H3_CONNECTION_WINDOW_BYTES, H3_IDLE_TIMEOUT_MS, H3_INCOMING_BYTES_MAX,
@@ -36,24 +37,34 @@ use crate::limits::{
     H3_UNIDIRECTIONAL_MAX,
 };
 
-/// What every connection over QUIC is made with.
-#[derive(Debug, Clone)]
+/// What HTTP/3 is served with.
+#[derive(Debug)]
 pub(crate) struct Setup {
     server: ServerConfig,
-    ids: Ids,
-    /// Sockets of all workers, kept until the last worker has ended: the kernel counts them.
-    _sockets: Arc<Vec<UdpSocket>>,
+    ports: Arc<Vec<Port>>,
+    workers: usize,
+}
+
+/// One worker's part in it.
+#[derive(Debug)]
+pub(crate) struct Share {
+    /// How connections are made.
+    pub(crate) server: ServerConfig,
+    /// Where packets come in.
+    pub(crate) slots: Vec<Slot>,
+    /// The slots of everybody, kept until the last worker has ended.
+    pub(crate) ports: Arc<Vec<Port>>,
 }
 
 impl Setup {
-    /// From what TLS handshakes over TCP are done with.
+    /// From what TLS handshakes over TCP are done with. From now on new clients come to `ports`.
     ///
     /// # Errors
     /// When its cipher suites are not enough for QUIC.
     pub(crate) fn new(
         tls: &rustls::ServerConfig,
         workers: usize,
-        sockets: Vec<UdpSocket>,
+        ports: Vec<Port>,
     ) -> Result<Self, ProxyError> {
         let mut tls = tls.clone();
         tls.alpn_protocols = vec![ALPN.to_vec()];
@@ -66,19 +77,21 @@ impl Setup {
             .max_incoming(H3_INCOMING_MAX)
             .incoming_buffer_size(H3_INCOMING_BYTES_MAX)
             .incoming_buffer_size_total(H3_INCOMING_BYTES_MAX * H3_INCOMING_MAX as u64);
-        Ok(Self { server, ids: Ids { worker: 0, workers }, _sockets: Arc::new(sockets) })
+        ports.iter().for_each(Port::steer);
+        Ok(Self { server, ports: Arc::new(ports), workers })
     }
 
-    /// The same for this worker.
-    pub(crate) fn of_worker(&self, worker: usize) -> Self {
-        Self { ids: Ids { worker, ..self.ids }, ..self.clone() }
-    }
-
-    fn socket_config(&self) -> EndpointConfig {
-        let ids = self.ids;
-        let mut config = EndpointConfig::default();
-        config.cid_generator(move || Box::new(ids));
-        config
+    /// What one of the workers gets.
+    ///
+    /// # Errors
+    /// When there are no file descriptors left.
+    pub(crate) fn of_worker(&self, worker: usize) -> Result<Share, ProxyError> {
+        let failed = |source| ProxyError::StartWorker { source };
+        let mut slots = Vec::new();
+        for port in self.ports.iter() {
+            slots.extend(port.of_worker(worker, self.workers).map_err(failed)?);
+        }
+        Ok(Share { server: self.server.clone(), slots, ports: Arc::clone(&self.ports) })
     }
 }
 

@@ -8,14 +8,14 @@
 //! the kernel instead of waiting for an answer that is not ready yet.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use conduit_core::inherited::{Inherited, Purpose};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::error::ProxyError;
-use crate::http3;
+use crate::http3::port::Port;
 use crate::limits::{BACKLOG, keepalive};
 
 /// Where to listen, and for how many workers.
@@ -34,7 +34,7 @@ pub struct BindSettings {
 pub struct Listeners {
     https: Vec<SocketAddr>,
     http: Vec<SocketAddr>,
-    http3: Vec<SocketAddr>,
+    http3: Vec<Port>,
     workers: Vec<Sockets>,
 }
 
@@ -74,28 +74,21 @@ impl Listeners {
     ///
     /// # Errors
     /// Names the address, who holds it, and what to do.
-    pub fn with_http3(mut self) -> Result<Self, ProxyError> {
+    pub fn with_http3(mut self, inherited: &mut Inherited) -> Result<Self, ProxyError> {
         for address in &self.https {
-            let sockets = http3::port::bind(*address, self.workers.len())?;
-            for (worker, socket) in self.workers.iter_mut().zip(sockets) {
-                worker.http3.push(socket);
-            }
+            self.http3.push(Port::bind_or_inherit(*address, self.workers.len(), inherited)?);
         }
-        self.http3.clone_from(&self.https);
         Ok(self)
     }
 
     /// Where HTTP/3 is served; none when it is off.
-    pub fn http3_addresses(&self) -> &[SocketAddr] {
-        &self.http3
+    pub fn http3_addresses(&self) -> Vec<SocketAddr> {
+        self.http3.iter().map(Port::address).collect()
     }
 
-    /// Copies of the UDP sockets of all workers.
-    pub(crate) fn http3_sockets(&self) -> Result<Vec<UdpSocket>, ProxyError> {
-        let copy = |socket: &UdpSocket| {
-            socket.try_clone().map_err(|source| ProxyError::StartWorker { source })
-        };
-        self.workers.iter().flat_map(|worker| &worker.http3).map(copy).collect()
+    /// The ports of HTTP/3.
+    pub(crate) fn take_http3(&mut self) -> Vec<Port> {
+        std::mem::take(&mut self.http3)
     }
 
     /// Second handles of all sockets, for another process.
@@ -107,7 +100,13 @@ impl Listeners {
             let https = worker.https.iter().map(|socket| (Purpose::Https, socket));
             https.chain(worker.http.iter().map(|socket| (Purpose::Http, socket)))
         });
-        all.map(|(purpose, socket)| Ok((purpose, socket.try_clone()?.into()))).collect()
+        let mut all: Vec<(Purpose, OwnedFd)> = all
+            .map(|(purpose, socket)| Ok((purpose, socket.try_clone()?.into())))
+            .collect::<io::Result<_>>()?;
+        for port in &self.http3 {
+            all.extend(port.duplicates()?);
+        }
+        Ok(all)
     }
 
     /// Where TLS is served; real ports, also when 0 was asked for.
@@ -136,7 +135,6 @@ impl Listeners {
 pub(crate) struct Sockets {
     https: Vec<Socket>,
     http: Vec<Socket>,
-    http3: Vec<UdpSocket>,
 }
 
 impl Sockets {
@@ -145,7 +143,7 @@ impl Sockets {
         let all = |sockets: Vec<Socket>| -> Result<Vec<_>, ProxyError> {
             sockets.into_iter().map(listen).collect()
         };
-        Ok(Listening { https: all(self.https)?, http: all(self.http)?, http3: self.http3 })
+        Ok(Listening { https: all(self.https)?, http: all(self.http)? })
     }
 }
 
@@ -154,7 +152,6 @@ impl Sockets {
 pub(crate) struct Listening {
     pub(crate) https: Vec<std::net::TcpListener>,
     pub(crate) http: Vec<std::net::TcpListener>,
-    pub(crate) http3: Vec<UdpSocket>,
 }
 
 fn bind_all(

@@ -92,7 +92,7 @@ impl Proxy {
     /// # Errors
     /// When a socket cannot listen, a thread or its runtime cannot be made, or TLS is missing.
     pub fn start(
-        listeners: Listeners,
+        mut listeners: Listeners,
         settings: ProxySettings,
         table: &live::Reader<RouteTable>,
         metrics: &ProxyMetrics,
@@ -101,8 +101,8 @@ impl Proxy {
         if settings.tls.is_none() && !listeners.https_addresses().is_empty() {
             return Err(ProxyError::TlsMissing);
         }
-        let quic = quic(&listeners, &settings)?;
-        let alt_svc = http3::alt_svc(listeners.http3_addresses());
+        let alt_svc = http3::alt_svc(&listeners.http3_addresses());
+        let quic = quic(&mut listeners, &settings)?;
         let admission =
             Admission::new(&settings.limits, &settings.trusted_proxies, metrics.hits().clone());
         let settings = Arc::new(settings);
@@ -117,9 +117,9 @@ impl Proxy {
                 admission: admission.clone(),
                 tasks: tasks.child(),
                 doors: Doors::of(&settings, index, table),
-                leaving: leaving.clone(),
-                quic: quic.as_ref().map(|quic| quic.of_worker(index)),
+                quic: quic.as_ref().map(|quic| quic.of_worker(index)).transpose()?,
                 alt_svc: alt_svc.clone(),
+                leaving: leaving.clone(),
             };
             let (begun, beginning) = sync_channel(1);
             let (ended, end) = oneshot::channel();
@@ -160,19 +160,20 @@ struct Plan {
     admission: Admission,
     tasks: Tasks,
     doors: Option<Doors>,
-    leaving: Leaving,
-    quic: Option<http3::Setup>,
+    quic: Option<http3::Share>,
     alt_svc: Option<HeaderValue>,
+    leaving: Leaving,
 }
 
 /// What HTTP/3 is served with, when there are sockets for it.
 fn quic(
-    listeners: &Listeners,
+    listeners: &mut Listeners,
     settings: &ProxySettings,
 ) -> Result<Option<http3::Setup>, ProxyError> {
+    let ports = listeners.take_http3();
     match &settings.tls {
-        Some(tls) if !listeners.http3_addresses().is_empty() => {
-            http3::Setup::new(tls, listeners.workers(), listeners.http3_sockets()?).map(Some)
+        Some(tls) if !ports.is_empty() => {
+            http3::Setup::new(tls, listeners.workers(), ports).map(Some)
         }
         _ => Ok(None),
     }
@@ -310,7 +311,7 @@ impl Worker {
         self: Rc<Self>,
         listening: Listening,
         doors: Option<Doors>,
-        quic: Option<http3::Setup>,
+        quic: Option<http3::Share>,
         leaving: &Leaving,
     ) -> u64 {
         // Of their own, so that their end can be waited for before anything else ends.
@@ -324,11 +325,14 @@ impl Worker {
             let accept = Rc::clone(&self).accept(listener, None);
             self.keep_accepting(&accepting, accept);
         }
-        if let Some(quic) = quic {
-            for socket in listening.http3 {
-                let accept = http3::accept(Rc::clone(&self), socket, quic.clone());
+        // Lives as long as this worker does.
+        let mut _ports = None;
+        if let Some(http3::Share { server, slots, ports }) = quic {
+            for slot in slots {
+                let accept = http3::accept(Rc::clone(&self), slot, server.clone());
                 self.keep_accepting(&accepting, accept);
             }
+            _ports = Some(ports);
         }
         if let Some(doors) = doors {
             self.keep_accepting(&accepting, doors.keep(Rc::clone(&self), accepting.clone()));

@@ -125,6 +125,12 @@ impl Predecessor {
             }
             Label::DnsStreams => Purpose::Dns,
             Label::Http => Purpose::Http,
+            Label::Http3 => {
+                return self.inherited.add_udp(Purpose::Http3, UdpSocket::from(socket));
+            }
+            Label::Http3Resting => {
+                return self.inherited.add_udp(Purpose::Http3Resting, UdpSocket::from(socket));
+            }
             Label::Https => Purpose::Https,
             Label::Stream => Purpose::Stream,
         };

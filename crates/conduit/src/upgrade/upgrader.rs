@@ -33,8 +33,6 @@ pub(crate) struct Assets {
     sockets: Vec<(Label, OwnedFd)>,
     pub(crate) tcp: Option<TcpPorts>,
     pub(crate) file: Option<FileOwner>,
-    /// Whether it serves HTTP/3, whose connections cannot stay here when their socket goes.
-    http3: bool,
     /// Processes that wait for their successors, this one not included.
     pub(crate) waiting: u32,
 }
@@ -50,7 +48,12 @@ impl Assets {
     ) -> io::Result<Self> {
         let mut sockets = Vec::new();
         for (purpose, socket) in proxy.map(|p| p.duplicates()).transpose()?.unwrap_or_default() {
-            let label = if purpose == Purpose::Https { Label::Https } else { Label::Http };
+            let label = match purpose {
+                Purpose::Https => Label::Https,
+                Purpose::Http3 => Label::Http3,
+                Purpose::Http3Resting => Label::Http3Resting,
+                _ => Label::Http,
+            };
             sockets.push((label, socket));
         }
         for (udp, streams) in dns.map(|d| d.duplicates()).transpose()?.unwrap_or_default() {
@@ -62,14 +65,7 @@ impl Assets {
             sockets.push((Label::AdminSocket { path }, socket));
         }
         sockets.extend(listener.map(|socket| (Label::Admin, socket)));
-        Ok(Self {
-            lock,
-            sockets,
-            tcp: tcp.cloned(),
-            file: admin.file_owner(),
-            http3: proxy.is_some_and(|proxy| !proxy.http3_addresses().is_empty()),
-            waiting: 0,
-        })
+        Ok(Self { lock, sockets, tcp: tcp.cloned(), file: admin.file_owner(), waiting: 0 })
     }
 }
 
@@ -125,16 +121,7 @@ impl Upgrader {
         };
         let binary = binary.unwrap_or_else(|| program.binary.clone());
         check(&binary)?;
-        let (waiting, http3) = self
-            .assets(|assets| (assets.waiting + 1, assets.http3))
-            .map_err(ControlError::Unavailable)?;
-        if http3 {
-            return Err(ControlError::Conflict(
-                "HTTP/3 is on: its packets cannot be shared between two processes, so an upgrade \
-                 would cut its requests; set proxy.http3 = false first, or restart instead"
-                    .into(),
-            ));
-        }
+        let waiting = self.assets(|assets| assets.waiting).map_err(ControlError::Unavailable)? + 1;
         if !Handover::is_followed() && waiting > WAITING_MAX {
             return Err(ControlError::Conflict(format!(
                 "{WAITING_MAX} former processes wait for this one already, since no supervisor \

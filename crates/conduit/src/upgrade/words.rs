@@ -61,6 +61,10 @@ pub(super) enum Label {
     Http,
     /// The proxy with TLS.
     Https,
+    /// HTTP/3, served on; in the order of the port's slots, those that rest among them.
+    Http3,
+    /// HTTP/3, for whoever takes over.
+    Http3Resting,
     /// A service of byte streams.
     Stream,
 }

@@ -5,24 +5,23 @@
 //! there is no room, a client is refused at once and goes back to TCP, where it can wait.
 
 use std::cell::Cell;
-use std::net::UdpSocket;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use quinn::{Endpoint, Incoming, TokioRuntime};
+use quinn::{Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime};
 
-use super::Setup;
 use super::conn;
+use super::port::Slot;
 use crate::limits::hits::Limit;
 use crate::limits::{ACCEPT_PAUSE, H3_HANDSHAKES_MAX};
 use crate::worker::{Open, Worker};
 
-/// Accepts on one socket until stopped.
-pub(crate) async fn accept(worker: Rc<Worker>, socket: UdpSocket, setup: Setup) {
+/// Accepts on one slot until stopped.
+pub(crate) async fn accept(worker: Rc<Worker>, slot: Slot, server: ServerConfig) {
     let stop = worker.tasks().stop().clone();
     let under_way = Rc::new(Cell::new(0));
     while !stop.is_cancelled() {
-        let endpoint = match listen(&socket, &setup) {
+        let endpoint = match listen(&slot, &server) {
             Ok(endpoint) => endpoint,
             Err(error) => {
                 tracing::error!(%error, "a UDP socket could not be adopted");
@@ -48,9 +47,12 @@ pub(crate) async fn accept(worker: Rc<Worker>, socket: UdpSocket, setup: Setup) 
     }
 }
 
-fn listen(socket: &UdpSocket, setup: &Setup) -> std::io::Result<Endpoint> {
-    let server = setup.server.clone();
-    Endpoint::new(setup.socket_config(), Some(server), socket.try_clone()?, Arc::new(TokioRuntime))
+fn listen(slot: &Slot, server: &ServerConfig) -> std::io::Result<Endpoint> {
+    let ids = slot.ids;
+    let mut config = EndpointConfig::default();
+    config.cid_generator(move || Box::new(ids));
+    let socket = slot.socket.try_clone()?;
+    Endpoint::new(config, Some(server.clone()), socket, Arc::new(TokioRuntime))
 }
 
 fn admit(worker: &Rc<Worker>, incoming: Incoming, under_way: &Rc<Cell<usize>>) {

@@ -1,58 +1,77 @@
-//! Which worker gets a packet.
+//! Which socket gets a packet.
 //!
 //! Every worker has a socket of its own on the same port, and the kernel would spread packets by the
 //! addresses and ports of both sides: a client whose address changes (a phone that leaves the
 //! building, a NAT that forgets) would reach another worker, which knows nothing of its connection.
-//! Instead the first two bytes of a packet's destination connection id say which worker it is for:
-//! ours are made that way, and those that clients invent for their first packets are as good as any
-//! other spread. A small filter in the kernel reads them.
+//! Instead the first two bytes of a packet's destination connection id say which socket it is for.
+//! Ours are made that way. Those that clients invent for their first packets, which nearly all have
+//! another length, are as good as any other spread over the sockets of the process that serves. A
+//! small filter in the kernel reads them.
 //!
-//! **Invariant:** the remainder of an id's first two bytes, divided by the number of workers, is the
-//! worker that made it.
+//! **Invariant:** the remainder of an id's first two bytes, divided by the number of slots, is the
+//! slot of the connection.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use nix::libc::{sock_filter, sock_fprog};
 use nix::sys::socket::{setsockopt, sockopt};
 use quinn::{ConnectionId, ConnectionIdGenerator};
-use socket2::Socket;
 
-/// Tells the kernel to spread the packets of a port over the sockets of `workers`, in the order in
-/// which they were bound.
+/// How the packets of a port are spread over its slots.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spread {
+    /// How many slots a process serves: half of all.
+    pub(super) half: usize,
+    /// The first slot for clients who are new.
+    pub(super) first: usize,
+}
+
+/// Tells the kernel to spread the packets of a port over its sockets, which are numbered in the order
+/// in which they were bound.
 ///
 /// # Errors
 /// When the kernel does not know such filters.
-pub(crate) fn spread(socket: &Socket, workers: usize) -> nix::Result<()> {
-    let workers = u32::try_from(workers).unwrap_or(u32::MAX);
-    let mut program = program(workers);
-    // Invariant: the program has seven steps.
+pub(super) fn spread(socket: &UdpSocket, spread: Spread) -> nix::Result<()> {
+    let mut program = program(spread);
+    // Invariant: the program has thirteen steps.
     let length = u16::try_from(program.len()).unwrap_or_default();
     let program = sock_fprog { len: length, filter: program.as_mut_ptr() };
     setsockopt(socket, sockopt::AttachReusePortCbpf, &program)
 }
 
-/// Reads a packet from its first byte (RFC 8999 §5) and returns the worker.
-fn program(workers: u32) -> [sock_filter; 7] {
+/// Reads a packet from its first byte (RFC 8999 §5) and returns the slot.
+fn program(spread: Spread) -> [sock_filter; 13] {
     let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
+    let number = |slots: usize| u32::try_from(slots).unwrap_or(u32::MAX);
+    let (half, first) = (number(spread.half.max(1)), number(spread.first));
     [
         step(LOAD_BYTE, 0, 0, 0),
-        // Long headers have the bit, and the id behind a version and a length.
-        step(JUMP_IF_BITS, 0, 2, LONG_HEADER),
+        // Long headers have the bit, and the id behind a version and the id's length.
+        step(JUMP_IF_BITS, 0, 8, LONG_HEADER),
+        step(LOAD_BYTE, 0, 0, LONG_ID_LENGTH_AT),
+        step(JUMP_IF_EQUAL, 4, 0, ID_BYTES as u32),
+        // An id that the client has invented.
+        step(LOAD_TWO_BYTES, 0, 0, LONG_ID_AT),
+        step(REMAINDER, 0, 0, half),
+        step(ADD, 0, 0, first),
+        step(RETURN, 0, 0, 0),
+        // One of ours.
         step(LOAD_TWO_BYTES, 0, 0, LONG_ID_AT),
         step(JUMP, 0, 0, 1),
         step(LOAD_TWO_BYTES, 0, 0, SHORT_ID_AT),
-        step(REMAINDER, 0, 0, workers.max(1)),
+        step(REMAINDER, 0, 0, half.saturating_mul(2)),
         step(RETURN, 0, 0, 0),
     ]
 }
 
-/// Makes the connection ids of one worker.
+/// Makes the connection ids of one slot.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ids {
-    /// Which worker.
-    pub(super) worker: usize,
+    /// Which slot.
+    pub(super) slot: usize,
     /// Of how many.
-    pub(super) workers: usize,
+    pub(super) slots: usize,
 }
 
 impl ConnectionIdGenerator for Ids {
@@ -63,9 +82,9 @@ impl ConnectionIdGenerator for Ids {
             fastrand::fill(&mut id);
         }
         let random = usize::from(u16::from_be_bytes([id[0], id[1]]));
-        let workers = self.workers.max(1);
-        let ours = random - random % workers + self.worker;
-        let ours = u16::try_from(ours).or_else(|_| u16::try_from(ours - workers));
+        let slots = self.slots.max(1);
+        let ours = random - random % slots + self.slot;
+        let ours = u16::try_from(ours).or_else(|_| u16::try_from(ours - slots));
         id[..2].copy_from_slice(&ours.unwrap_or_default().to_be_bytes());
         ConnectionId::new(&id)
     }
@@ -79,17 +98,21 @@ impl ConnectionIdGenerator for Ids {
     }
 }
 
-/// The length of our connection ids.
-const ID_BYTES: usize = 10;
-/// `ldb [k]`, `ldh [k]`, `jset #k`, `ja k`, `mod #k`, `ret a` (`linux/filter.h`).
+/// The length of our connection ids, which clients hardly choose: most take 8, or 16 and more.
+const ID_BYTES: usize = 11;
+/// `ldb [k]`, `ldh [k]`, `jset #k`, `jeq #k`, `ja k`, `mod #k`, `add #k`, `ret a`
+/// (`linux/filter.h`).
 const LOAD_BYTE: u16 = 0x30;
 const LOAD_TWO_BYTES: u16 = 0x28;
 const JUMP_IF_BITS: u16 = 0x45;
+const JUMP_IF_EQUAL: u16 = 0x15;
 const JUMP: u16 = 0x05;
 const REMAINDER: u16 = 0x94;
+const ADD: u16 = 0x04;
 const RETURN: u16 = 0x16;
 const LONG_HEADER: u32 = 0x80;
-/// Behind the first byte, four of a version and one of a length.
+/// Behind the first byte and four of a version.
+const LONG_ID_LENGTH_AT: u32 = 5;
 const LONG_ID_AT: u32 = 6;
 const SHORT_ID_AT: u32 = 1;
 
@@ -99,39 +122,15 @@ mod tests {
 
     #[test]
     fn ids_say_whose_they_are() {
-        for workers in [1, 2, 3, 7, 256, 1_024] {
-            for worker in [0, workers / 2, workers - 1] {
-                let mut ids = Ids { worker, workers };
+        for slots in [2, 4, 6, 14, 256, 2_048] {
+            for slot in [0, slots / 2, slots - 1] {
+                let mut ids = Ids { slot, slots };
                 for _ in 0..200 {
                     let id = ids.generate_cid();
                     let first = usize::from(u16::from_be_bytes([id[0], id[1]]));
-                    assert_eq!(first % workers, worker, "{workers}");
+                    assert_eq!(first % slots, slot, "{slots}");
                 }
             }
         }
     }
-
-    #[test]
-    fn the_kernel_gives_packets_to_the_worker_that_they_name() {
-        let sockets = crate::http3::port::bind("127.0.0.1:0".parse().expect("valid"), 3);
-        let sockets = sockets.expect("binds");
-        let address = sockets[0].local_addr().expect("bound");
-        let client = std::net::UdpSocket::bind("127.0.0.1:0").expect("binds");
-        for worker in [2, 0, 1, 1, 2, 0] {
-            let mut ids = Ids { worker, workers: 3 };
-            let id = ids.generate_cid();
-            let short = [&[0x40][..], &id].concat();
-            let long = [&[0xc0, 0, 0, 0, 1, 10][..], &id].concat();
-            for packet in [short, long] {
-                client.send_to(&packet, address).expect("sends");
-                let mut buffer = [0; 64];
-                sockets[worker].set_nonblocking(false).expect("a socket");
-                sockets[worker].set_read_timeout(Some(PATIENCE)).expect("a socket");
-                let (length, _) = sockets[worker].recv_from(&mut buffer).expect("it came here");
-                assert_eq!(buffer[..length], packet, "{worker}");
-            }
-        }
-    }
-
-    const PATIENCE: Duration = Duration::from_secs(10);
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use conduit_core::inherited::Inherited;
 use conduit_core::live;
 use conduit_core::service::Service;
 use conduit_core::tasks::Tasks;
@@ -149,7 +150,7 @@ impl Gateway {
         })
         .expect("binds");
         let listeners = match special.http3 {
-            Some(_) => listeners.with_http3().expect("binds over UDP"),
+            Some(_) => listeners.with_http3(&mut Inherited::default()).expect("binds over UDP"),
             None => listeners,
         };
         let tasks = Tasks::new(CancellationToken::new());
