@@ -1,7 +1,7 @@
 //! Every bound of the request path, with its unit.
 //!
 //! What clients are held to is one value, [`Limits`], whatever they speak; a few of its parts can be
-//! configured. The rest are constants. What was reached is counted in [`hits`].
+//! configured. The rest are constants. What was reached is counted in `hits`.
 //!
 //! **Invariant:** nothing on the request path waits, grows or repeats without a bound named here,
 //! except the duration of a response and of a tunnel, which streams need to be without one.
@@ -97,7 +97,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the accepted connection to the end of the TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a request's head: heads fit in a few packets, and Apache gives as much (20 s, mod_reqtimeout).
-/// Looked at by the sweep, so it may be one [`SWEEP_INTERVAL`] late.
+/// Looked at by the sweep, so it may be one `SWEEP_INTERVAL` late.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same as an idle connection gets while few more connections are possible.
 pub(crate) const SCARCE_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
