@@ -56,3 +56,4 @@ mod tries;
 mod upgrade;
 mod websocket;
 pub mod worker;
+mod write_through;

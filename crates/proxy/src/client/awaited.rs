@@ -7,7 +7,7 @@
 //! the connection ends with an error. Nothing bounds what comes of an answer that has begun.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::limits::UPSTREAM_HEAD_BYTES_MAX;
 use crate::limits::hits::{Hits, Limit};
 use crate::limits::watched::TOO_MUCH;
+use crate::write_through::write_through;
 
 /// Whether an answer's head is waited for on a connection: twice the number of answers that have
 /// begun, and one more while the next is waited for.
@@ -92,33 +93,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Awaited<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Awaited<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
+    write_through!();
 }
 
 /// An upstream sent more and more, and no head of an answer.

@@ -8,6 +8,7 @@ use std::thread;
 use conduit_core::policy::{Clocks, Policy};
 use conduit_core::service::Service;
 use prometheus_client::registry::Registry;
+use tokio::sync::mpsc::{Receiver, channel};
 
 use super::harness::{Gateway, PATIENCE, Upstream, get, ok};
 use crate::fixture::service;
@@ -269,3 +270,17 @@ fn a_browser_gets_a_page_and_nothing_it_sent_unescaped() {
     assert!(!body.contains("<script") && !body.contains("<img"), "{body}");
     gateway.stop();
 }
+
+/// What an upstream's thread tells, for who must not stop the client while waiting for it.
+pub(super) fn heard<T: Send + 'static>(told: mpsc::Receiver<T>) -> Receiver<T> {
+    let (forward, heard) = channel(EVENTS_MAX);
+    thread::spawn(move || told.into_iter().try_for_each(|event| forward.blocking_send(event)));
+    heard
+}
+
+pub(super) async fn next<T>(events: &mut Receiver<T>) -> T {
+    events.recv().await.expect("the upstream lives")
+}
+
+/// More than any test waits for.
+const EVENTS_MAX: usize = 64;

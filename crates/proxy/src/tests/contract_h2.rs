@@ -11,15 +11,12 @@ use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc::{Receiver, channel};
 
-use super::contract::{clocked, endless, second, silent_after, until_counted};
+use super::contract::{clocked, endless, heard, next, second, silent_after, until_counted};
 use super::harness::{PATIENCE, Upstream, ok};
 use super::tls::Site;
 use crate::fixture::tls_service;
 
-/// More than any test waits for.
-const EVENTS_MAX: usize = 64;
 const EVENTS: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
                       transfer-encoding: chunked\r\n\r\n";
 
@@ -38,17 +35,6 @@ fn with_client(site: Site, test: impl AsyncFnOnce(&Site, SendRequest<Full<Bytes>
 
 fn get(path: &str) -> Request<Full<Bytes>> {
     Request::get(format!("https://web.internal{path}")).body(Full::default()).expect("a request")
-}
-
-/// What an upstream's thread tells, for who must not stop the client while waiting for it.
-fn heard<T: Send + 'static>(told: mpsc::Receiver<T>) -> Receiver<T> {
-    let (forward, heard) = channel(EVENTS_MAX);
-    std::thread::spawn(move || told.into_iter().try_for_each(|event| forward.blocking_send(event)));
-    heard
-}
-
-async fn next<T>(events: &mut Receiver<T>) -> T {
-    events.recv().await.expect("the upstream lives")
 }
 
 async fn frame(response: &mut Response<Incoming>) -> String {

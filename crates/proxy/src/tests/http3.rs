@@ -13,7 +13,7 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Endpoint};
 use tokio_util::sync::CancellationToken;
 
-use super::contract::{clocked, endless, second, silent_after, until_counted};
+use super::contract::{clocked, endless, heard, next, second, silent_after, until_counted};
 use super::harness::{PATIENCE, Upstream, get as plain_get, ok};
 use super::tls::Site;
 use crate::fixture::tls_service;
@@ -99,16 +99,6 @@ pub(super) fn get(path: &str) -> Request<()> {
 
 pub(super) fn post() -> http::request::Builder {
     Request::post("https://web.internal/up")
-}
-
-/// Waits for an event without stopping the client.
-pub(super) async fn next<T>(events: &mpsc::Receiver<T>) -> T {
-    loop {
-        match events.try_recv() {
-            Ok(event) => return event,
-            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
-        }
-    }
 }
 
 /// Runs clients of a site, and then stops the site.
@@ -249,6 +239,7 @@ fn a_client_that_leaves_ends_the_upstreams_work_before_and_in_the_answer() {
                           transfer-encoding: chunked\r\n\r\n9\r\ndata: x\n\n\r\n";
     for (begin, counted) in [("", 1), (EVENTS, 0)] {
         let (upstream, events) = silent_after(begin);
+        let mut events = heard(events);
         with_site(web(&upstream), async |site| {
             let mut client = Client::connect(site, "web.internal").await;
             let mut stream = client.open(get("/")).await;
@@ -257,10 +248,10 @@ fn a_client_that_leaves_ends_the_upstreams_work_before_and_in_the_answer() {
                 stream.recv_response().await.expect("an answer");
                 assert_eq!(piece(&mut stream).await.as_deref(), Some("data: x\n\n"));
             }
-            assert!(next(&events).await.starts_with("GET / "));
+            assert!(next(&mut events).await.starts_with("GET / "));
             // Its stop_sending panics while something is being read; dropping does the same.
             drop(stream);
-            assert_eq!(next(&events).await, "", "the connection is closed");
+            assert_eq!(next(&mut events).await, "", "the connection is closed");
             let metric = "conduit_proxy_cancelled_before_first_byte_total{service=\"web\"}";
             until_counted(&site.gateway.metrics, &format!("{metric} {counted}"));
             // The connection goes on.
@@ -272,6 +263,7 @@ fn a_client_that_leaves_ends_the_upstreams_work_before_and_in_the_answer() {
 #[test]
 fn an_upload_that_is_reset_is_not_finished_for_the_upstream() {
     let (told, events) = mpsc::channel();
+    let mut events = heard(events);
     let upstream = Upstream::raw(move |mut wire| {
         wire.head();
         told.send(wire.until("5\r\nhello\r\n")).ok();
@@ -281,21 +273,22 @@ fn an_upload_that_is_reset_is_not_finished_for_the_upstream() {
         let mut client = Client::connect(site, "web.internal").await;
         let mut stream = client.open(post().body(()).expect("a request")).await;
         stream.send_data(Bytes::from("hello")).await.expect("taken");
-        next(&events).await;
+        next(&mut events).await;
         stream.stop_stream(h3::error::Code::H3_REQUEST_CANCELLED);
-        assert_eq!(next(&events).await, "", "no last chunk");
+        assert_eq!(next(&mut events).await, "", "no last chunk");
     });
 }
 
 #[test]
 fn a_client_that_takes_nothing_holds_the_upstream_back_and_is_given_up() {
     let (told, ended) = mpsc::channel();
+    let mut ended = heard(ended);
     let upstream = endless(told);
     let web = clocked(tls_service("web", &[&upstream.text()]), |t| t.client = second());
     with_site(Site::over_http3(vec![web], 1, Limits::default()), async |site| {
         let mut client = Client::connect(site, "web.internal").await;
         let (_, _stream) = client.begin(get("/")).await;
-        next(&ended).await;
+        next(&mut ended).await;
         until_counted(
             &site.gateway.metrics,
             "conduit_proxy_client_timeouts_total{service=\"web\"} 1",

@@ -7,8 +7,9 @@ use h3::error::{Code, StreamError};
 use http::{Request, StatusCode};
 use quinn::{ReadError, ReadToEndError, VarInt};
 
+use super::contract::{heard, next};
 use super::harness::{Upstream, ok};
-use super::http3::{Client, dial, echo, get, next, post, rest, web, with_site};
+use super::http3::{Client, dial, echo, get, post, rest, web, with_site};
 use super::tls::Site;
 use crate::fixture::tls_service;
 use crate::limits::{H3_LEFT_MAX, Limits};
@@ -67,6 +68,7 @@ fn malformed_requests_are_reset_and_cost_only_themselves() {
 #[test]
 fn a_body_is_as_long_as_it_said() {
     let (told, seen) = mpsc::channel();
+    let mut seen = heard(seen);
     let upstream = Upstream::raw(move |mut wire| {
         // The head waits for the first bytes of the body, which may never come.
         let rest = wire.head().map(|head| {
@@ -85,7 +87,7 @@ fn a_body_is_as_long_as_it_said() {
             let response = stream.recv_response().await.expect("an answer");
             assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{sent}");
             assert!(rest(&mut stream).await.contains("body_broken"));
-            assert!(next(&seen).await.len() < 8, "{sent}");
+            assert!(next(&mut seen).await.len() < 8, "{sent}");
         }
     });
 }
