@@ -257,7 +257,7 @@ def idle(subjects):
         ask(port, context).close()
         before = rig.memory_kib(started.pid)
         open_ones = [ask(port, context) for _ in range(IDLE)]
-        time.sleep(1)
+        time.sleep(8)  # Longer than a quiet connection waits before it gives its buffers back.
         there = rig.memory_kib(started.pid)
         for stream in open_ones:
             stream.close()
