@@ -1,0 +1,16 @@
+//! What the machines of a site do: hosts, GPUs, containers and engines; history, rules and alerts.
+//!
+//! A [`source::Source`] reads raw counters on a schedule of its own and hands a
+//! [`reading::Reading`] to the one keeper. The keeper makes rates of two readings, publishes the
+//! [`view::NodesView`], and takes [`metric::Sample`]s of it to the history and to the rules.
+//!
+//! **Invariant:** what is not known is `None`, never zero. A source that hangs delays nobody but
+//! itself, and says so. Everything kept has a bound. Nothing here decides about traffic.
+
+pub mod alert;
+pub mod figures;
+pub mod metric;
+pub mod node;
+pub mod reading;
+pub mod source;
+pub mod view;

@@ -1,0 +1,59 @@
+//! The name of a monitored machine.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What a node is called on screen, in rules and in labels: a label, or the address; cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeName(Arc<str>);
+
+impl NodeName {
+    /// Parses a name: 1 to 64 characters, letters, digits and `. _ : -`, no `-` in front.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn parse(text: &str) -> Result<Self, InvalidNodeName> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
+        let fits = (1..=NAME_CHARS_MAX).contains(&text.len());
+        if !fits || text.starts_with('-') || !text.chars().all(legal) {
+            return Err(InvalidNodeName(text.chars().take(NAME_CHARS_MAX).collect()));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that cannot be the name of a node.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a node's name; use 1 to 64 letters, digits and any of . _ : -, no - in front"
+)]
+pub struct InvalidNodeName(String);
+
+/// The longest name, in characters.
+const NAME_CHARS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_words_that_no_option_looks_like() {
+        for good in ["gpu-server", "10.0.1.20", "fd00::1", "a", "rack_3.node-1"] {
+            assert_eq!(NodeName::parse(good).expect("a name").as_str(), good);
+        }
+        for bad in ["", "-oProxyCommand=x", "a b", "ü", "a/b", &"x".repeat(65)] {
+            assert!(NodeName::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
