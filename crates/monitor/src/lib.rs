@@ -13,4 +13,5 @@ pub mod metric;
 pub mod node;
 pub mod reading;
 pub mod source;
+pub mod survey;
 pub mod view;
