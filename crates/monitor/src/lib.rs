@@ -12,6 +12,7 @@ pub mod figures;
 pub mod metric;
 pub mod node;
 pub mod reading;
+pub mod sampler;
 pub mod source;
 pub mod survey;
 pub mod view;
