@@ -9,9 +9,18 @@
 
 pub mod alert;
 pub mod figures;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+pub mod glob;
+pub mod judge;
 pub mod metric;
 pub mod node;
 pub mod reading;
+pub mod rule;
+pub mod samples;
+pub mod silence;
 pub mod source;
 pub mod survey;
 pub mod view;
+pub mod window;
+pub mod wording;
