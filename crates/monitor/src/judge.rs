@@ -239,7 +239,7 @@ impl Judge {
         let is_gone = |key: &Key, state: &State| {
             let is_about_absence =
                 self.rules.iter().any(|r| r.name == key.0 && r.condition == Condition::Absent);
-            let heard = self.heard_at(&key.1).unwrap_or(state.seen_at());
+            let heard = self.heard_at(&key.1).unwrap_or_else(|| state.seen_at());
             let silent_while_heard = heard.since(state.seen_at());
             (!is_about_absence && silent_while_heard >= GONE_AFTER)
                 || now.since(state.seen_at()) >= GIVEN_UP_AFTER

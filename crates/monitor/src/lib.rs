@@ -24,5 +24,6 @@ pub mod silence;
 pub mod source;
 pub mod survey;
 pub mod view;
+pub mod watch;
 pub mod window;
 pub mod wording;

@@ -36,7 +36,7 @@ impl Place {
     }
 
     pub(super) fn port(&self) -> u16 {
-        self.0.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
+        self.0.port_u16().unwrap_or_else(|| if self.is_tls() { 443 } else { 80 })
     }
 
     /// What the `Host` field says.

@@ -55,7 +55,7 @@ async fn finished(channels: Channels, tasks: Tasks) {
 /// A GPU that is hot for a minute, and then is not.
 fn fired_and_cleared() -> [Vec<AlertChange>; 2] {
     let mut judge = Judge::new(defaults::rules());
-    let mut observe = |second, value| {
+    let mut observe = |second: i64, value| {
         let series = Series {
             node: NodeName::parse("gpu-server").expect("a name"),
             metric: Metric::GpuTemperature,
@@ -95,25 +95,22 @@ async fn alerts_fire_and_clear_through_each_channel() {
         },
     ];
     let (channels, tasks) = started(quick(&files), &receivers);
-    for (changes, word, message) in fired_and_cleared()
-        .into_iter()
-        .zip([
-            (
-                "CRITICAL gpu-hot on gpu-server",
-                "GPU 0 of gpu-server is at 92 °C (limit 85 °C) for 1 min",
-            ),
-            (
-                "OVER gpu-hot on gpu-server",
-                "GPU 0 of gpu-server: gpu-hot is over after 30 s, now 60 °C",
-            ),
-        ])
-        .map(|(changes, (word, message))| (changes, word, message))
-    {
+    let said = [
+        (
+            "CRITICAL gpu-hot on gpu-server",
+            "GPU 0 of gpu-server is at 92 °C (limit 85 °C) for 1 min",
+        ),
+        (
+            "OVER gpu-hot on gpu-server",
+            "GPU 0 of gpu-server: gpu-hot is over after 30 s, now 60 °C",
+        ),
+    ];
+    for (changes, (title, message)) in fired_and_cleared().into_iter().zip(said) {
         assert_eq!(changes.len(), 1);
         channels.tell(&changes);
         for _ in 0..files.len() {
             let received = receivers.next().await;
-            check(&received, word, message);
+            check(&received, title, message);
             receivers.seen.push(received.name);
         }
         receivers.seen.sort_unstable();
@@ -121,10 +118,10 @@ async fn alerts_fire_and_clear_through_each_channel() {
         assert_eq!(receivers.seen.len(), files.len(), "each has told it: {:?}", receivers.seen);
         receivers.seen.clear();
     }
+    finished(channels.clone(), tasks).await;
     for status in channels.status() {
         assert_eq!((status.sent, status.failures, status.lost), (2, 0, 0), "{status:?}");
     }
-    finished(channels, tasks).await;
 }
 
 /// What came is in the shape of its kind.
@@ -236,11 +233,11 @@ async fn a_test_message_says_so_and_errors_name_the_mend_without_the_secret() {
         secret_file: Some("/nowhere/secret".into()),
         ..file("hook", "webhook", "http://127.0.0.1:1/SECRET")
     };
-    let plain_mail = receivers.http("hook", false).await.replace("http://", "smtp://");
+    let bare = receivers.smtp(receivers::BARE).await;
     for (file, expected) in [
         (file("hook", "webhook", &closed), "cannot be reached"),
         (missing, "secret_file /nowhere/secret cannot be read"),
-        (mail("mail", &plain_mail, "starttls"), "did not greet with 220"),
+        (mail("mail", &bare, "starttls"), "offers no STARTTLS; write tls = \"tls\""),
     ] {
         let error = quick(&[file])[0].test(&tls).await.expect_err("fails").to_string();
         assert!(error.contains(expected) && !error.contains("SECRET"), "{error}");

@@ -197,7 +197,7 @@ impl Store {
     }
 
     /// Deletes the oldest day or hour, until the size is within its bound; how often it had to.
-    pub(super) fn give_up_oldest(&mut self) -> rusqlite::Result<u32> {
+    pub(super) fn give_up_oldest(&self) -> rusqlite::Result<u32> {
         for step in 0..GIVE_UP_STEPS_MAX {
             if self.bytes()? <= self.bytes_max {
                 return Ok(step);

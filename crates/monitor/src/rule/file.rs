@@ -98,7 +98,7 @@ impl RuleFile {
             condition: self.condition.clone().or(below.condition),
             threshold: self.threshold.clone().or(below.threshold),
             // What clears the default belongs to the default's threshold.
-            clear: self.clear.clone().or(below.clear.filter(|_| !is_moved)),
+            clear: self.clear.clone().or_else(|| below.clear.filter(|_| !is_moved)),
             held: self.held.clone().or(below.held),
             clear_for: self.clear_for.clone().or(below.clear_for),
             severity: self.severity.clone().or(below.severity),

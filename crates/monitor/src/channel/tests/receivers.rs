@@ -159,7 +159,7 @@ impl Receivers {
         let (tell, acceptor) = (self.tell.clone(), self.acceptor.clone());
         self.tasks.job("smtp receiver", async move {
             while let Ok((stream, _)) = listener.accept().await {
-                if let Some((head, body)) = take_mail(stream, &acceptor).await {
+                if let Some((head, body)) = take_mail(stream, &acceptor, name != BARE).await {
                     tell.send(Received { name, head, body }).await.expect("a test");
                 }
             }
@@ -191,7 +191,11 @@ async fn answer_http(stream: Box<dyn Duplex>, status: u16) -> Option<(String, St
     Some((head, String::from_utf8(body).ok()?))
 }
 
-async fn take_mail(stream: TcpStream, acceptor: &TlsAcceptor) -> Option<(String, String)> {
+async fn take_mail(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    offers_tls: bool,
+) -> Option<(String, String)> {
     let mut stream: BufReader<Box<dyn Duplex>> = BufReader::new(Box::new(stream));
     let (mut head, mut body, mut is_safe) = (String::new(), String::new(), false);
     stream.write_all(b"220 receiver\r\n").await.ok()?;
@@ -203,6 +207,7 @@ async fn take_mail(stream: TcpStream, acceptor: &TlsAcceptor) -> Option<(String,
         head.push_str(&line);
         let answer = match line.split(' ').next().unwrap_or_default().trim() {
             "EHLO" if is_safe => "250-receiver\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n",
+            "EHLO" if !offers_tls => "250 receiver\r\n",
             "EHLO" => "250-receiver\r\n250-STARTTLS\r\n250 8BITMIME\r\n",
             "STARTTLS" => {
                 stream.write_all(b"220 go ahead\r\n").await.ok()?;
@@ -233,3 +238,6 @@ async fn take_mail(stream: TcpStream, acceptor: &TlsAcceptor) -> Option<(String,
         stream.flush().await.ok()?;
     }
 }
+
+/// The name of a mail receiver without STARTTLS.
+pub(super) const BARE: &str = "bare";
