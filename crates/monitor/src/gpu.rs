@@ -1,0 +1,53 @@
+//! GPUs: NVIDIA's through NVML or `nvidia-smi`, AMD's and Intel's through sysfs.
+//!
+//! Locally `GpuSource` reads; of a remote machine a script prints the sections below, and
+//! `parse` makes the same reading of them. A section that is missing or empty is no error. Lines
+//! that make no sense are passed over, so a diagnosis that a tool printed instead of a table does no
+//! harm; where it is a known one, it becomes a line of `GpusReading::problems` with its mend.
+//!
+//! ## `nvidia-power`
+//! One line for each PCI device that the driver `nvidia` holds: `ADDRESS RUNTIME_STATUS POWER_STATE`,
+//! such as `0000:01:00.0 suspended D3cold`, from `power/runtime_status` and `power_state` below
+//! `/sys/bus/pci/drivers/nvidia/ADDRESS`; `-` for a file that is not there. **When any of them is
+//! `suspended`, or in `D3hot` or `D3cold`, `nvidia-smi` must not be run without `--id=`**, since it
+//! would wake it: name those that are awake (`--id=0000:01:00.0,0000:02:00.0`), and run nothing when
+//! none is.
+//!
+//! ## `smi`
+//! What `nvidia-smi --query-gpu=FIELDS --format=csv,nounits` prints on standard output, **with** its
+//! header line, which alone decides what a column is. One unknown field makes the whole query fail,
+//! so FIELDS are those of [`smi::FIELDS`], in that order, which are words of `nvidia-smi
+//! --help-query-gpu`; should that print nothing, [`smi::FIELDS_ALWAYS`] are asked for. In a shell:
+//!
+//! ```sh
+//! known=" $(nvidia-smi --help-query-gpu 2>/dev/null | tr -cs 'A-Za-z0-9_.' ' ') "
+//! query=
+//! for field in index uuid name …; do
+//!   case $known in *" $field "*) query=$query${query:+,}$field ;; esac
+//! done
+//! [ -n "$query" ] || query=index,uuid,name,…
+//! timeout 8 nvidia-smi --query-gpu="$query" --format=csv,nounits 2>&1
+//! ```
+//!
+//! ## `smi-status`
+//! The exit status of that, as a number; 124 and 137 say that it was killed at its deadline of
+//! [`smi::SMI_DEADLINE`]. Without the section it counts as 0.
+//!
+//! ## `smi-apps`
+//! What `nvidia-smi --query-compute-apps=gpu_uuid,pid,process_name,used_memory --format=csv,nounits`
+//! prints, with or without its header line.
+//!
+//! ## `cgroups`
+//! For each process of `smi-apps` each line of `/proc/PID/cgroup`, with the PID and a space in front:
+//! `4711 0::/system.slice/docker-….scope` (`sed "s/^/$pid /" "/proc/$pid/cgroup"`). A bare path
+//! instead of the kernel's three fields is understood too.
+//!
+//! ## `drm`
+//! What `grep -sH .` prints of files below `/sys/class/drm`, as `path:value`, for each `card[0-9]*`
+//! whose `device/vendor` is `0x1002` (AMD) or `0x8086` (Intel). First of all `device/vendor`,
+//! `device/device`, `device/uevent` and `device/power/runtime_status`; when the last one says
+//! `suspended`, no more, since that would wake it. Else the files of [`drm::FILES`] below the card.
+//! Paths may begin anywhere before `/cardN/`.
+
+pub mod drm;
+pub mod smi;
