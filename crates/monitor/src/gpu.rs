@@ -1,9 +1,9 @@
 //! GPUs: NVIDIA's through NVML or `nvidia-smi`, AMD's and Intel's through sysfs.
 //!
 //! Locally `GpuSource` reads; of a remote machine a script prints the sections below, and
-//! `parse` makes the same reading of them. A section that is missing or empty is no error. Lines
+//! [`parse`] makes the same reading of them. A section that is missing or empty is no error. Lines
 //! that make no sense are passed over, so a diagnosis that a tool printed instead of a table does no
-//! harm; where it is a known one, it becomes a line of `GpusReading::problems` with its mend.
+//! harm; where it is a known one, it becomes a line of [`GpusReading::problems`] with its mend.
 //!
 //! ## `nvidia-power`
 //! One line for each PCI device that the driver `nvidia` holds: `ADDRESS RUNTIME_STATUS POWER_STATE`,
@@ -49,5 +49,65 @@
 //! `suspended`, no more, since that would wake it. Else the files of [`drm::FILES`] below the card.
 //! Paths may begin anywhere before `/cardN/`.
 
+pub mod cgroup;
+mod diagnosis;
 pub mod drm;
+mod pci;
 pub mod smi;
+mod text;
+mod throttle;
+
+use std::collections::BTreeMap;
+
+use crate::reading::gpu::{Gpu, GpusReading};
+use crate::survey::Survey;
+
+/// Reads the GPUs of a remote machine; `None` when nothing tells of any.
+pub fn parse(survey: &Survey) -> Option<GpusReading> {
+    let section = |name: &str| survey.get(name).unwrap_or_default();
+    let named = ["nvidia-power", "smi", "smi-apps", "smi-status", "drm"];
+    named.iter().find_map(|name| survey.get(name))?;
+    let mut reading = smi::parse(section("smi"), section("smi-apps"));
+    if matches!(section("smi-status").trim(), "124" | "137") {
+        reading.problems.push(smi::hung());
+    }
+    add_asleep(&mut reading, &pci::parse_power(section("nvidia-power")));
+    add_cards(&mut reading, drm::parse(section("drm")));
+    add_containers(&mut reading, &cgroup::parse(section("cgroups")));
+    Some(reading)
+}
+
+/// Adds NVIDIA's GPUs that sleep. The driver numbers in the order of PCI addresses, so the place
+/// among them is the number.
+fn add_asleep(reading: &mut GpusReading, devices: &[(String, bool)]) {
+    for (index, (address, asleep)) in (0..).zip(devices) {
+        let is_known = reading.gpus.iter().any(|gpu| gpu.bus_id.as_ref() == Some(address));
+        if *asleep && !is_known && reading.gpus.len() < GPUS_MAX {
+            reading.gpus.push(Gpu { index, asleep: true, ..Gpu::of_bus(address) });
+        }
+    }
+    reading.gpus.sort_by_key(|gpu| gpu.index);
+}
+
+/// Adds AMD's and Intel's, whose numbers follow NVIDIA's.
+fn add_cards(reading: &mut GpusReading, cards: Vec<Gpu>) {
+    let first = reading.gpus.iter().map(|gpu| gpu.index.saturating_add(1)).max().unwrap_or(0);
+    let room = GPUS_MAX.saturating_sub(reading.gpus.len());
+    let numbered = cards.into_iter().take(room);
+    reading.gpus.extend(numbered.map(|gpu| Gpu { index: gpu.index.saturating_add(first), ..gpu }));
+}
+
+/// Tells of each process in which container it is.
+fn add_containers(reading: &mut GpusReading, containers: &BTreeMap<u32, String>) {
+    for process in reading.gpus.iter_mut().flat_map(|gpu| &mut gpu.processes) {
+        process.container = containers.get(&process.pid).cloned();
+    }
+}
+
+/// GPUs of a machine that are kept.
+const GPUS_MAX: usize = 64;
+/// Processes on the GPUs of a machine that are kept.
+const PROCESSES_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests;

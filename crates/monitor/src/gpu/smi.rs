@@ -1,6 +1,81 @@
 //! What `nvidia-smi` prints, in its own words for the columns.
+//!
+//! **Invariant:** a cell that is no number of its column is `None`, never zero; no text panics.
 
+mod row;
+mod table;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use self::table::Table;
+use super::{GPUS_MAX, PROCESSES_MAX, diagnosis, pci, text};
+use crate::reading::gpu::{Gpu, GpuProcess, GpusReading};
+
+/// Reads what `nvidia-smi` printed of GPUs, with its header line, and of processes, with or without.
+pub fn parse(query: &str, processes: &str) -> GpusReading {
+    let mut reading = GpusReading::default();
+    let table = Table::of(query, None, "name");
+    for (place, row) in table.rows.iter().take(GPUS_MAX).enumerate() {
+        if reading.driver.is_none() {
+            reading.driver = row.text("driver_version");
+        }
+        let gpu = row::gpu(row, place);
+        let is_known = |gpu: &Gpu| reading.gpus.iter().any(|known| known.id == gpu.id);
+        reading.gpus.extend(gpu.filter(|gpu| !is_known(gpu)));
+    }
+    for line in &table.others {
+        if let Some(address) = lost_address(line) {
+            let index = reading.gpus.iter().map(|gpu| gpu.index + 1).max().unwrap_or(0);
+            let gpu = Gpu { index, lost: true, ..Gpu::of_bus(&address) };
+            if reading.gpus.len() < GPUS_MAX && reading.gpus.iter().all(|g| g.id != gpu.id) {
+                reading.problems.push(diagnosis::lost(&address));
+                reading.gpus.push(gpu);
+            }
+        } else if let Some(problem) = diagnosis::of_text(line)
+            && !reading.problems.contains(&problem)
+        {
+            reading.problems.push(problem);
+        }
+    }
+    add_processes(&mut reading.gpus, processes);
+    reading
+}
+
+/// What to say when it was killed at its deadline.
+pub(super) fn hung() -> String {
+    let seconds = SMI_DEADLINE.as_secs();
+    format!(
+        "nvidia-smi did not answer within {seconds} s: the driver hangs; see `dmesg | grep NVRM`, \
+         and restart the machine if it stays so"
+    )
+}
+
+/// Gives each GPU its processes, each once.
+fn add_processes(gpus: &mut [Gpu], processes: &str) {
+    let mut seen = BTreeSet::new();
+    let table = Table::of(processes, Some(APP_FIELDS), "process_name");
+    for row in table.rows.iter().take(PROCESSES_MAX) {
+        let (Some(uuid), Some(pid)) = (row.text("uuid"), row.number::<u32>("pid")) else {
+            continue;
+        };
+        let Some(gpu) = gpus.iter_mut().find(|gpu| gpu.id == uuid) else { continue };
+        if seen.insert((uuid, pid)) {
+            let name = row.text("process_name").map(|path| text::program(&path));
+            let memory = row.mebibytes("used_memory");
+            let name = name.unwrap_or_default();
+            gpu.processes.push(GpuProcess { pid, name, memory, container: None });
+        }
+    }
+}
+
+/// The PCI address in `Unable to determine the device handle for GPU0000:1B:00.0: …`.
+fn lost_address(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("device handle for")?;
+    rest.split_whitespace()
+        .map(|word| word.trim_start_matches("GPU").trim_end_matches([':', '.', ',']))
+        .find_map(pci::normal)
+}
 
 /// The columns that are asked for, of those that this `nvidia-smi` knows, in this order.
 pub const FIELDS: &[&str] = &[
@@ -72,3 +147,6 @@ pub const APP_FIELDS: &[&str] = &["gpu_uuid", "pid", "process_name", "used_memor
 
 /// How long `nvidia-smi` may take; a driver that hangs never answers.
 pub const SMI_DEADLINE: Duration = Duration::from_secs(8);
+
+#[cfg(test)]
+mod tests;
