@@ -44,21 +44,28 @@
 //!
 //! ## `drm`
 //! What `grep -sH .` prints of files below `/sys/class/drm`, as `path:value`, for each `card[0-9]*`
-//! whose `device/vendor` is `0x1002` (AMD) or `0x8086` (Intel). First of all `device/vendor`,
-//! `device/device`, `device/uevent` and `device/power/runtime_status`; when the last one says
-//! `suspended`, no more, since that would wake it. Else the files of [`drm::FILES`] below the card.
-//! Paths may begin anywhere before `/cardN/`.
+//! whose `device/vendor` is `0x1002` (AMD) or `0x8086` (Intel). When its
+//! `device/power/runtime_status` says `suspended`, those of [`drm::FILES_ASLEEP`] and no more, since
+//! that would wake the card; else those of [`drm::FILES`]. Paths may begin anywhere before `/cardN/`.
 
 pub mod cgroup;
 mod diagnosis;
 pub mod drm;
+mod nvml;
 mod pci;
+mod places;
+mod processes;
 pub mod smi;
+mod source;
+mod sysfs;
 mod text;
+mod thread;
 mod throttle;
 
 use std::collections::BTreeMap;
 
+pub use self::places::GpuPlaces;
+pub use self::source::GpuSource;
 use crate::reading::gpu::{Gpu, GpusReading};
 use crate::survey::Survey;
 
@@ -71,7 +78,14 @@ pub fn parse(survey: &Survey) -> Option<GpusReading> {
     if matches!(section("smi-status").trim(), "124" | "137") {
         reading.problems.push(smi::hung());
     }
-    add_asleep(&mut reading, &pci::parse_power(section("nvidia-power")));
+    let power = pci::parse_power(section("nvidia-power"));
+    add_asleep(
+        &mut reading,
+        (0..)
+            .zip(power)
+            .filter(|(_, (_, asleep))| *asleep)
+            .map(|(index, (address, _))| Gpu { index, ..Gpu::of_bus(&address) }),
+    );
     add_cards(&mut reading, drm::parse(section("drm")));
     add_containers(&mut reading, &cgroup::parse(section("cgroups")));
     Some(reading)
@@ -79,11 +93,11 @@ pub fn parse(survey: &Survey) -> Option<GpusReading> {
 
 /// Adds NVIDIA's GPUs that sleep. The driver numbers in the order of PCI addresses, so the place
 /// among them is the number.
-fn add_asleep(reading: &mut GpusReading, devices: &[(String, bool)]) {
-    for (index, (address, asleep)) in (0..).zip(devices) {
-        let is_known = reading.gpus.iter().any(|gpu| gpu.bus_id.as_ref() == Some(address));
-        if *asleep && !is_known && reading.gpus.len() < GPUS_MAX {
-            reading.gpus.push(Gpu { index, asleep: true, ..Gpu::of_bus(address) });
+fn add_asleep(reading: &mut GpusReading, asleep: impl Iterator<Item = Gpu>) {
+    for gpu in asleep {
+        let is_known = reading.gpus.iter().any(|known| known.bus_id == gpu.bus_id);
+        if !is_known && reading.gpus.len() < GPUS_MAX {
+            reading.gpus.push(Gpu { asleep: true, ..gpu });
         }
     }
     reading.gpus.sort_by_key(|gpu| gpu.index);

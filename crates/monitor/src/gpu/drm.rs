@@ -115,6 +115,17 @@ fn memory(total: Option<u64>, used: Option<u64>) -> Option<GpuMemory> {
     Some(GpuMemory { total, used, reserved: None })
 }
 
+/// The makers of PCI devices whose cards are read.
+pub(super) const VENDORS: &[&str] = &[AMD, INTEL];
+/// What to read of a card that sleeps: its name, which wakes nothing.
+pub const FILES_ASLEEP: &[&str] = &[
+    "device/vendor",
+    "device/device",
+    "device/uevent",
+    "device/power/runtime_status",
+    "device/product_name",
+    "device/unique_id",
+];
 /// AMD's number as a maker of PCI devices.
 const AMD: &str = "0x1002";
 /// Intel's.
@@ -172,5 +183,7 @@ pub const FILES: &[&str] = &[
     "lmem_avail_bytes",
 ];
 
+#[cfg(test)]
+pub(super) use self::tests::CARDS as CARDS_FOR_TESTS;
 #[cfg(test)]
 mod tests;

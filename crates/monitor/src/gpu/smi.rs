@@ -42,6 +42,15 @@ pub fn parse(query: &str, processes: &str) -> GpusReading {
     reading
 }
 
+/// Of what `nvidia-smi --help-query-gpu` printed, the columns to ask for, with commas between; `None`
+/// when it names none of them.
+pub(super) fn columns(help: &str) -> Option<String> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let known: BTreeSet<&str> = help.split(|c| !is_word(c)).collect();
+    let columns: Vec<&str> = FIELDS.iter().copied().filter(|f| known.contains(f)).collect();
+    (!columns.is_empty()).then(|| columns.join(","))
+}
+
 /// What to say when it was killed at its deadline.
 pub(super) fn hung() -> String {
     let seconds = SMI_DEADLINE.as_secs();

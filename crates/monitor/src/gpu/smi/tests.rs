@@ -119,3 +119,13 @@ fn wrong_numbers_are_none() {
     assert_eq!((gpu.temperature, gpu.utilization, gpu.memory), (None, None, None));
     assert_eq!(gpu.power, None);
 }
+
+#[test]
+fn only_columns_that_it_knows_are_asked_for() {
+    let help = "\"index\"\nZero based index of the GPU.\n\n\"name\" or \"gpu_name\"\nThe name.\n\
+                \"clocks_event_reasons.active\"\n\"clocks_event_reasons_counters.sw_power_cap\"\n";
+    let expected =
+        "index,name,clocks_event_reasons.active,clocks_event_reasons_counters.sw_power_cap";
+    assert_eq!(columns(help).as_deref(), Some(expected));
+    assert_eq!(columns("NVIDIA-SMI has failed"), None);
+}
