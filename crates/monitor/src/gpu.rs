@@ -51,6 +51,8 @@
 pub mod cgroup;
 mod diagnosis;
 pub mod drm;
+mod memory;
+mod meter;
 mod nvml;
 mod pci;
 mod places;
@@ -95,9 +97,8 @@ pub fn parse(survey: &Survey) -> Option<GpusReading> {
 /// among them is the number.
 fn add_asleep(reading: &mut GpusReading, asleep: impl Iterator<Item = Gpu>) {
     for gpu in asleep {
-        let is_known = reading.gpus.iter().any(|known| known.bus_id == gpu.bus_id);
-        if !is_known && reading.gpus.len() < GPUS_MAX {
-            reading.gpus.push(Gpu { asleep: true, ..gpu });
+        if reading.gpus.iter().all(|known| known.bus_id != gpu.bus_id) {
+            add(reading, Gpu { asleep: true, ..gpu });
         }
     }
     reading.gpus.sort_by_key(|gpu| gpu.index);
@@ -105,10 +106,22 @@ fn add_asleep(reading: &mut GpusReading, asleep: impl Iterator<Item = Gpu>) {
 
 /// Adds AMD's and Intel's, whose numbers follow NVIDIA's.
 fn add_cards(reading: &mut GpusReading, cards: Vec<Gpu>) {
-    let first = reading.gpus.iter().map(|gpu| gpu.index.saturating_add(1)).max().unwrap_or(0);
-    let room = GPUS_MAX.saturating_sub(reading.gpus.len());
-    let numbered = cards.into_iter().take(room);
-    reading.gpus.extend(numbered.map(|gpu| Gpu { index: gpu.index.saturating_add(first), ..gpu }));
+    for gpu in cards {
+        add(reading, Gpu { index: next_index(reading), ..gpu });
+    }
+}
+
+/// Adds a GPU; under the next number where its own is taken.
+fn add(reading: &mut GpusReading, gpu: Gpu) {
+    let is_taken = reading.gpus.iter().any(|known| known.index == gpu.index);
+    let index = if is_taken { next_index(reading) } else { gpu.index };
+    if reading.gpus.len() < GPUS_MAX {
+        reading.gpus.push(Gpu { index, ..gpu });
+    }
+}
+
+fn next_index(reading: &GpusReading) -> u32 {
+    reading.gpus.iter().map(|gpu| gpu.index.saturating_add(1)).max().unwrap_or(0)
 }
 
 /// Tells of each process in which container it is.
@@ -120,6 +133,8 @@ fn add_containers(reading: &mut GpusReading, containers: &BTreeMap<u32, String>)
 
 /// GPUs of a machine that are kept.
 const GPUS_MAX: usize = 64;
+/// The highest number of a GPU that is believed.
+const INDEX_MAX: u32 = 4095;
 /// Processes on the GPUs of a machine that are kept.
 const PROCESSES_MAX: usize = 1024;
 

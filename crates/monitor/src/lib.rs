@@ -8,7 +8,10 @@
 //! itself, and says so. Everything kept has a bound. Nothing here decides about traffic.
 
 pub mod alert;
+pub mod dcgm;
 pub mod figures;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod gpu;
 pub mod metric;
 pub mod node;

@@ -8,13 +8,13 @@ mod device;
 mod instances;
 mod xid;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
 pub(super) use self::xid::{Watch, XidCounts};
+use super::memory::Memory;
 use super::sysfs::NvidiaDevice;
 use super::{GPUS_MAX, diagnosis};
 use crate::reading::gpu::{Gpu, GpusReading};
@@ -29,28 +29,6 @@ pub(super) fn open(library: &Path) -> Result<Nvml, NvmlError> {
     match nvml.lib().nvmlDeviceGetMemoryInfo_v2.as_ref() {
         Ok(_) => Ok(nvml),
         Err(error) => Err(NvmlError::FailedToLoadSymbol(error.to_string())),
-    }
-}
-
-/// What was learnt of GPUs while they answered, by PCI address, for when they do not.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    known: BTreeMap<String, Gpu>,
-    /// Error codes seen since Conduit started.
-    pub(super) xids: XidCounts,
-}
-
-impl Memory {
-    /// What stays the same of the GPU at an address: id, name and number.
-    pub(super) fn gpu(&self, address: &str) -> Option<&Gpu> {
-        self.known.get(address)
-    }
-
-    fn remember(&mut self, address: &str, gpu: &Gpu) {
-        if self.known.len() < GPUS_MAX || self.known.contains_key(address) {
-            let named = Gpu { index: gpu.index, name: gpu.name.clone(), ..Gpu::of_bus(address) };
-            self.known.insert(address.to_owned(), Gpu { id: gpu.id.clone(), ..named });
-        }
     }
 }
 

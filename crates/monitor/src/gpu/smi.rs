@@ -20,17 +20,18 @@ pub fn parse(query: &str, processes: &str) -> GpusReading {
         if reading.driver.is_none() {
             reading.driver = row.text("driver_version");
         }
-        let gpu = row::gpu(row, place);
-        let is_known = |gpu: &Gpu| reading.gpus.iter().any(|known| known.id == gpu.id);
-        reading.gpus.extend(gpu.filter(|gpu| !is_known(gpu)));
+        let Some(gpu) = row::gpu(row, place) else { continue };
+        if reading.gpus.iter().all(|known| known.id != gpu.id) {
+            super::add(&mut reading, gpu);
+        }
     }
-    for line in &table.others {
+    for line in table.others.iter().take(PROSE_LINES_MAX) {
         if let Some(address) = lost_address(line) {
-            let index = reading.gpus.iter().map(|gpu| gpu.index + 1).max().unwrap_or(0);
-            let gpu = Gpu { index, lost: true, ..Gpu::of_bus(&address) };
-            if reading.gpus.len() < GPUS_MAX && reading.gpus.iter().all(|g| g.id != gpu.id) {
+            let gpu = Gpu { lost: true, ..Gpu::of_bus(&address) };
+            if reading.gpus.iter().all(|known| known.id != gpu.id) {
                 reading.problems.push(diagnosis::lost(&address));
-                reading.gpus.push(gpu);
+                let index = super::next_index(&reading);
+                super::add(&mut reading, Gpu { index, ..gpu });
             }
         } else if let Some(problem) = diagnosis::of_text(line)
             && !reading.problems.contains(&problem)
@@ -154,6 +155,8 @@ pub const FIELDS_ALWAYS: &[&str] = &[
 /// The columns of the list of processes.
 pub const APP_FIELDS: &[&str] = &["gpu_uuid", "pid", "process_name", "used_memory"];
 
+/// Lines beside the table in which a diagnosis is looked for.
+const PROSE_LINES_MAX: usize = 64;
 /// How long `nvidia-smi` may take; a driver that hangs never answers.
 pub const SMI_DEADLINE: Duration = Duration::from_secs(8);
 

@@ -12,7 +12,7 @@ use super::thread::Asker;
 use super::{processes, smi};
 use crate::node::NodeName;
 use crate::reading::Reading;
-use crate::reading::gpu::{Gpu, GpusReading, Vendor};
+use crate::reading::gpu::{GpusReading, Vendor};
 use crate::source::{BoxFuture, Source, SourceError, SourceKind};
 
 /// Reads this machine's GPUs.
@@ -146,8 +146,7 @@ fn merged(told: GpusReading, others: GpusReading) -> GpusReading {
     let (asleep, cards): (Vec<_>, Vec<_>) =
         others.gpus.into_iter().partition(|gpu| gpu.vendor == Vendor::Nvidia);
     super::add_asleep(&mut reading, asleep.into_iter());
-    let numbered = (0..).zip(cards).map(|(index, gpu)| Gpu { index, ..gpu });
-    super::add_cards(&mut reading, numbered.collect());
+    super::add_cards(&mut reading, cards);
     reading
 }
 

@@ -11,7 +11,8 @@ use nvml_wrapper::error::NvmlError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::nvml::{self, Memory, Watch};
+use super::memory::Memory;
+use super::nvml::{self, Watch};
 use super::places::GpuPlaces;
 use super::sysfs::{self, NvidiaDevice};
 use super::{add_asleep, add_cards, diagnosis, drm, processes};
@@ -94,7 +95,7 @@ fn run(places: &GpuPlaces, mut questions: mpsc::Receiver<Question>) {
     while let Some(question) = questions.blocking_recv() {
         let devices = sysfs::nvidia_devices(&places.sysfs, &places.procfs);
         if !devices.is_empty() && devices.iter().all(|device| device.asleep) {
-            answer(places, question, GpusReading::default(), &devices, &memory, None);
+            answer(places, question, GpusReading::default(), &devices, &mut memory, None);
             continue;
         }
         match nvml::open(&places.library) {
@@ -102,10 +103,10 @@ fn run(places: &GpuPlaces, mut questions: mpsc::Receiver<Question>) {
                 let unanswered = serve(places, &nvml, question, &mut questions, &mut memory);
                 drop(nvml);
                 if let Some((question, asked)) = unanswered {
-                    answer(places, question, asked, &devices, &memory, None);
+                    answer(places, question, asked, &devices, &mut memory, None);
                 }
             }
-            Err(error) => without(places, question, &devices, &memory, &error),
+            Err(error) => without(places, question, &devices, &mut memory, &error),
         }
     }
 }
@@ -139,7 +140,7 @@ fn without(
     places: &GpuPlaces,
     question: Question,
     devices: &[NvidiaDevice],
-    memory: &Memory,
+    memory: &mut Memory,
     error: &NvmlError,
 ) {
     let cannot_load = matches!(
@@ -167,13 +168,14 @@ fn answer(
     question: Question,
     reading: GpusReading,
     devices: &[NvidiaDevice],
-    memory: &Memory,
+    memory: &mut Memory,
     smi: Option<Vec<String>>,
 ) {
     let mut reading = reading;
     let asleep = (0..).zip(devices).filter(|(_, device)| device.asleep);
     add_asleep(&mut reading, asleep.map(|(index, device)| named(index, device, memory)));
     let mut cards = drm::parse(&sysfs::cards(&places.sysfs));
+    memory.meter.fill(&mut cards, Instant::now());
     processes::add_clients(&mut cards, &places.procfs);
     add_cards(&mut reading, cards);
     processes::describe(&mut reading, &places.procfs);

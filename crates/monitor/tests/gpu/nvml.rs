@@ -1,8 +1,10 @@
 //! The library that is loaded at run time, call by call.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use conduit_monitor::reading::Reading;
 use conduit_monitor::reading::gpu::{GpuMemory, GpuProcess, NvLink, RemappedRows, Vendor};
 use conduit_monitor::source::{Source, SourceError};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -231,40 +233,52 @@ async fn a_machine_without_driver_or_device_has_no_gpu_and_no_fault() {
 #[tokio::test(start_paused = true)]
 async fn a_driver_that_hangs_is_asked_no_second_time() {
     let Some(mut bench) = Bench::with_library() else { return };
-    let fifo = bench.path("lib/hang");
-    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
+    let fifo = hang(&bench);
     // The clock is paused: nothing else is under way, so it jumps to the deadline at once.
     assert!(matches!(bench.source.read().await, Err(SourceError::TimedOut(_))));
     for _ in 0..3 {
         let again = tokio::time::timeout(Duration::from_millis(1), bench.source.read()).await;
         assert!(matches!(again, Ok(Err(SourceError::TimedOut(_)))), "it must not wait");
     }
-    // Opening waits for the other side: now the question is known to hang, and lets go.
-    drop(fs::OpenOptions::new().write(true).open(&fifo).expect("the other side"));
-    fs::remove_file(&fifo).expect("there");
+    release(&fifo);
     assert_eq!(bench.count("nvmlInit_v2"), 1);
     tokio::time::resume();
-    let reading = loop {
-        match bench.source.read().await {
-            Ok(reading) => break reading,
-            Err(SourceError::TimedOut(_)) => std::thread::yield_now(),
-            Err(other) => panic!("{other}"),
-        }
-    };
+    let reading = read_patiently(&mut bench).await;
     assert_eq!(reading.gpus.expect("GPUs").gpus.len(), 5);
 }
 
 #[tokio::test]
 async fn a_read_that_is_dropped_leaves_the_source_usable() {
     let Some(mut bench) = Bench::with_library() else { return };
+    let fifo = hang(&bench);
     let dropped = tokio::time::timeout(Duration::ZERO, bench.source.read()).await;
     assert!(dropped.is_err());
-    let reading = loop {
+    release(&fifo);
+    let reading = read_patiently(&mut bench).await;
+    assert_eq!(reading.gpus.expect("GPUs").gpus.len(), 5);
+}
+
+/// From now on, who asks for utilisation waits.
+fn hang(bench: &Bench) -> PathBuf {
+    let fifo = bench.path("lib/hang");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
+    fifo
+}
+
+/// Opening waits for the other side: when it returns, a question did hang, and goes on.
+fn release(fifo: &Path) {
+    let other_side = fs::OpenOptions::new().write(true).open(fifo).expect("the other side");
+    fs::remove_file(fifo).expect("there");
+    drop(other_side);
+}
+
+/// Asks until the last question has ended.
+async fn read_patiently(bench: &mut Bench) -> Reading {
+    loop {
         match bench.source.read().await {
-            Ok(reading) => break reading,
+            Ok(reading) => return reading,
             Err(SourceError::TimedOut(_)) => std::thread::yield_now(),
             Err(other) => panic!("{other}"),
         }
-    };
-    assert_eq!(reading.gpus.expect("GPUs").gpus.len(), 5);
+    }
 }

@@ -11,7 +11,7 @@ use crate::reading::gpu::Xid;
 
 /// The last error code of each GPU, and how many there were, by PCI address.
 #[derive(Debug, Default)]
-pub(crate) struct XidCounts(BTreeMap<String, Xid>);
+pub(in crate::gpu) struct XidCounts(BTreeMap<String, Xid>);
 
 impl XidCounts {
     /// Of one GPU; `None` when none was seen.
@@ -29,7 +29,7 @@ impl XidCounts {
 
 /// Listens for error codes, for as long as the library is open.
 #[derive(Debug)]
-pub(crate) struct Watch<'nvml> {
+pub(in crate::gpu) struct Watch<'nvml> {
     nvml: &'nvml Nvml,
     /// A set of its own for each GPU, so that one that fails takes no other with it.
     sets: BTreeMap<String, Option<EventSet<'nvml>>>,
@@ -37,7 +37,7 @@ pub(crate) struct Watch<'nvml> {
 
 impl<'nvml> Watch<'nvml> {
     /// Listens to nobody yet.
-    pub(crate) fn new(nvml: &'nvml Nvml) -> Self {
+    pub(in crate::gpu) fn new(nvml: &'nvml Nvml) -> Self {
         Self { nvml, sets: BTreeMap::new() }
     }
 

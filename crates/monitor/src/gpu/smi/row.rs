@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{pci, throttle};
+use super::super::{INDEX_MAX, pci, throttle};
 use super::table::Row;
 use crate::reading::gpu::{Ecc, Gpu, GpuMemory, Mig, Pcie, RemappedRows, Throttle};
 
@@ -11,7 +11,10 @@ pub(super) fn gpu(row: &Row<'_>, place: usize) -> Option<Gpu> {
     let bus_id = row.text("pci.bus_id").and_then(|id| pci::normal(&id));
     let id = row.text("uuid").or_else(|| bus_id.clone())?;
     Some(Gpu {
-        index: row.number("index").or_else(|| u32::try_from(place).ok())?,
+        index: row
+            .number("index")
+            .filter(|index| *index <= INDEX_MAX)
+            .or_else(|| u32::try_from(place).ok())?,
         id,
         name: row.text("name").unwrap_or_default(),
         bus_id,
