@@ -16,6 +16,7 @@ pub mod gpu;
 pub mod metric;
 pub mod node;
 pub mod reading;
+pub mod sampler;
 pub mod source;
 pub mod survey;
 pub mod view;
