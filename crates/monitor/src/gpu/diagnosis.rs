@@ -20,6 +20,14 @@ pub(super) fn of_nvml(error: &NvmlError) -> Option<String> {
     }
 }
 
+/// Devices that the kernel's driver holds, and nobody here who could ask it.
+pub(super) fn no_library(devices: usize) -> String {
+    format!(
+        "NVIDIA's driver holds {devices} GPUs, but neither libnvidia-ml.so.1 nor nvidia-smi is here: \
+         install the driver's tools (in a container, start it with the GPUs)"
+    )
+}
+
 /// A GPU that the driver holds and no longer reaches.
 pub(super) fn lost(address: &str) -> String {
     format!(

@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use super::places::GpuPlaces;
 use super::thread::Asker;
-use super::{processes, smi};
+use super::{diagnosis, processes, smi};
 use crate::node::NodeName;
 use crate::reading::Reading;
 use crate::reading::gpu::{GpusReading, Vendor};
@@ -40,11 +40,12 @@ impl GpuSource {
     async fn read_once(&mut self) -> Result<Reading, SourceError> {
         let answer = self.asker.ask().await?;
         let mut gpus = answer.reading;
-        if let Some(addresses) = answer.smi
-            && let Some(program) = self.places.smi.iter().find(|path| path.is_file()).cloned()
-        {
-            let told = self.ask_smi(&program, &addresses).await?;
-            gpus = merged(told, gpus);
+        if let Some(addresses) = answer.smi {
+            match self.places.smi.iter().find(|path| path.is_file()).cloned() {
+                Some(program) => gpus = merged(self.ask_smi(&program, &addresses).await?, gpus),
+                None if addresses.is_empty() => {}
+                None => gpus.problems.push(diagnosis::no_library(addresses.len())),
+            }
         }
         let mut reading = Reading::empty(Timestamp::now());
         reading.problems = std::mem::take(&mut gpus.problems);
@@ -78,6 +79,10 @@ impl GpuSource {
             reading
         };
         let described = tokio::task::spawn_blocking(described).await;
+        if described.as_ref().is_ok_and(|reading| reading.gpus.is_empty()) {
+            // Perhaps a new driver knows other columns.
+            self.columns = None;
+        }
         described.map_err(|error| SourceError::Failed(format!("nvidia-smi was not read: {error}")))
     }
 

@@ -61,6 +61,27 @@ async fn gpus_that_sleep_are_not_asked_for() {
 }
 
 #[tokio::test]
+async fn gpus_that_nobody_can_ask_are_said() {
+    let mut bench = Bench::new();
+    bench.write("sys/bus/pci/drivers/nvidia/0000:1b:00.0/power/runtime_status", "active\n");
+    let (reading, gpus) = bench.read().await;
+    assert_eq!((gpus.len(), reading.problems.len()), (0, 1));
+    assert!(reading.problems[0].contains("install the driver's tools"), "{:?}", reading.problems);
+}
+
+#[tokio::test]
+async fn columns_are_asked_for_again_when_the_driver_changes() {
+    let mut bench = Bench::new();
+    bench.write_program(SMI);
+    assert_eq!(bench.read().await.1.len(), 2);
+    let other = SMI.replace("utilization.gpu", "temperature.gpu");
+    bench.write_program(&other);
+    assert_eq!(bench.read().await.1.len(), 0, "one unknown column fails the whole");
+    let (_, gpus) = bench.read().await;
+    assert_eq!((gpus.len(), gpus[0].temperature), (2, Some(33.0)));
+}
+
+#[tokio::test]
 async fn a_program_that_prints_a_diagnosis_or_garbage_is_no_error() {
     let mut bench = Bench::new();
     bench.write_program(
