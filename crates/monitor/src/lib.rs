@@ -15,6 +15,8 @@ pub mod fuzzing;
 pub mod glob;
 pub mod history;
 pub mod judge;
+pub mod dcgm;
+pub mod gpu;
 pub mod metric;
 pub mod node;
 pub mod reading;
