@@ -13,5 +13,6 @@ pub mod metric;
 pub mod node;
 pub mod reading;
 pub mod source;
+pub mod ssh;
 pub mod survey;
 pub mod view;

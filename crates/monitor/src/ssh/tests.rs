@@ -1,0 +1,1 @@
+//! The whole room against a server in the test.
