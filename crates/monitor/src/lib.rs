@@ -9,6 +9,8 @@
 
 pub mod alert;
 pub mod figures;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod metric;
 pub mod node;
 pub mod reading;

@@ -30,7 +30,7 @@ pub(crate) struct Connection {
     /// Where it leads, for people.
     pub(super) place: String,
     /// What it goes through; it must live as long.
-    _jump: Option<Box<Connection>>,
+    _jump: Option<Box<Self>>,
 }
 
 impl Connection {
@@ -78,7 +78,8 @@ impl Connection {
         Ok(channel.into_stream())
     }
 
-    async fn begin<S>(
+    /// Begins with whoever is at the other end of `stream`, and proves who we are.
+    pub(super) async fn begin<S>(
         stream: S,
         destination: &Destination,
         pins: Arc<Pins>,
@@ -120,7 +121,7 @@ impl Connection {
                     format!("the key {} ({})", path.display(), fingerprint(key.public_key()));
                 let key = PrivateKeyWithHashAlg::new(key, None);
                 let proved = self.handle.authenticate_publickey(user, key).await;
-                if proved.map_err(|error| self.closed(&error))?.success() {
+                if proved.is_ok_and(|result| result.success()) {
                     return Ok(());
                 }
                 with
@@ -141,11 +142,10 @@ impl Connection {
             }
         };
         let (place, user) = (self.place.clone(), user.to_owned());
+        if self.tether.is_overrun() {
+            return Err(Fault::TooLong { place, limit: HANDSHAKE_BYTES_MAX });
+        }
         Err(Fault::Authentication { place, user, with })
-    }
-
-    fn closed(&self, error: &russh::Error) -> Fault {
-        Fault::Handshake { place: self.place.clone(), cause: error.to_string() }
     }
 }
 
@@ -159,7 +159,7 @@ pub(super) async fn shake_hands<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (tether, stream) = Tether::tie(stream, HANDSHAKE_BYTES_MAX);
+    let (tether, stream) = Tether::tie(stream, HANDSHAKE_BYTES_MAX as u64);
     let (place, within) = (destination.to_string(), HANDSHAKE_DEADLINE);
     let shaking = client::connect_stream(Arc::new(settings(types)), stream, watch);
     match timeout(within, shaking).await {
@@ -241,7 +241,7 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long proving ourselves may take; an agent may ask its owner.
 const AUTHENTICATION_DEADLINE: Duration = Duration::from_secs(15);
 /// The most bytes that come before the first command: banners are a few hundred.
-const HANDSHAKE_BYTES_MAX: u64 = 128 << 10;
+const HANDSHAKE_BYTES_MAX: usize = 128 << 10;
 /// The most addresses of a name that are tried.
 const ADDRESSES_MAX: usize = 4;
 /// Bytes of an answer that may be on their way; this is what a connection can cost in memory.

@@ -41,6 +41,12 @@ impl SshSource {
         Self { server, access, connection, pause, failure, stamps: Stamps::default() }
     }
 
+    /// A source that has its connection already.
+    #[cfg(test)]
+    pub(super) fn holding(server: Server, access: &Arc<Access>, connection: Connection) -> Self {
+        Self { connection: Some(connection), ..Self::new(server, Arc::clone(access)) }
+    }
+
     async fn poll(&mut self) -> Result<Reading, SourceError> {
         if let Some(failure) = self.held_back() {
             return Err(failure);
@@ -98,7 +104,7 @@ impl SshSource {
         self.ask_on(opened).await
     }
 
-    async fn ask_on(&mut self, mut connection: Connection) -> Result<Reading, Fault> {
+    async fn ask_on(&mut self, connection: Connection) -> Result<Reading, Fault> {
         let place = self.server.destination.to_string();
         let within = ANSWER_DEADLINE;
         let answered = timeout(within, Box::pin(connection.run(script::SURVEY))).await;
