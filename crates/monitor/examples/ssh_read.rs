@@ -2,7 +2,7 @@
 //! and to measure what many servers cost.
 //!
 //! `ssh_read [--pins FILE] [--key FILE] [--jump DEST] [--agent SOCKET] [--known-hosts FILE]
-//! [--accept FINGERPRINT]… [--scan] [--rounds N] [--interval SECONDS] [--copies N] DESTINATION`
+//! [--accept FINGERPRINT]… [--scan] [--script] [--rounds N] [--interval SECONDS] [--copies N] DESTINATION`
 
 use std::io::{Write, stdout};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use conduit_monitor::node::NodeName;
 use conduit_monitor::source::Source;
-use conduit_monitor::ssh::{Access, Destination, Server, SshSource, accept, scan};
+use conduit_monitor::ssh::{Access, Destination, Server, SshSource, accept, scan, script};
 use futures_util::future::join_all;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -26,6 +26,7 @@ struct Wish {
     jump: Option<Destination>,
     accepted: Vec<String>,
     is_scan: bool,
+    is_script: bool,
     rounds: u64,
     interval: u64,
     copies: usize,
@@ -45,6 +46,10 @@ async fn main() -> ExitCode {
 
 async fn run() -> Fallible<()> {
     let wish = parse()?;
+    if wish.is_script {
+        write!(stdout(), "{}", script::SURVEY)?;
+        return Ok(());
+    }
     let access = Arc::new(Access { pins: wish.pins, user: None, agent: wish.agent });
     let server = Server {
         name: NodeName::parse("it")?,
@@ -101,6 +106,10 @@ fn parse() -> Fallible<Wish> {
     let mut wish = Wish { rounds: 1, copies: 1, ..Wish::default() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--script" {
+            wish.is_script = true;
+            continue;
+        }
         if word == "--scan" {
             wish.is_scan = true;
             continue;
