@@ -20,10 +20,16 @@ patient() {
 	"$2" &
 	job=$!
 	(
-		sleep "$1" &
 		trap 'kill $! 2>/dev/null; exit' TERM
+		sleep "$1" &
 		wait $!
-		kill -USR1 $$
+		# More than once, for a shell may be looking away; and only while this is still its child,
+		# since another process may have its number when it is gone.
+		while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do
+			kill -USR1 $$
+			sleep 1 &
+			wait $!
+		done
 	) >/dev/null 2>&1 &
 	dog=$!
 	{
@@ -197,12 +203,15 @@ nvidia_query() {
 		case $known in *" $field "*) query=$query${query:+,}$field ;; esac
 	done
 	[ -n "$query" ] || query=index,uuid,name,driver_version,pci.bus_id,pstate,temperature.gpu,utilization.gpu,utilization.memory,memory.total,memory.used,power.draw,power.limit,clocks.sm,clocks.mem,fan.speed
+	# shellcheck disable=SC2086 # absent, or one word
+	table=$(limit 8 nvidia-smi $only --query-gpu="$query" --format=csv,nounits 2>&1)
+	code=$?
+	# How a `timeout` other than GNU's says that it ended the command.
+	case $code in 137 | 143) code=124 ;; esac
 	echo @@smi
-	{
-		# shellcheck disable=SC2086 # absent, or one word
-		limit 8 nvidia-smi $only --query-gpu="$query" --format=csv,nounits 2>&1
-		printf '\n@@smi-status\n%s\n' $?
-	} | head -c 400000
+	printf '%s\n' "$table" | head -c 400000
+	printf '\n@@smi-status\n%s\n' "$code"
+	return "$code"
 }
 
 nvidia_apps() {
@@ -225,10 +234,11 @@ nvidia() {
 		printf '@@smi-status\n124\n'
 		return 0
 	fi
-	patient 16 nvidia_query || {
-		printf '\n@@smi-status\n124\n'
-		return 0
-	}
+	patient 16 nvidia_query
+	code=$?
+	# Interrupted: it is still there.
+	[ "$code" -gt 128 ] && printf '\n@@smi-status\n124\n'
+	[ "$code" -ge 124 ] && return 0
 	patient 10 nvidia_apps
 	echo
 }
