@@ -234,20 +234,20 @@ nvidia() {
 		printf '@@smi-status\n124\n'
 		return 0
 	fi
-	patient 16 nvidia_query
+	patient 10 nvidia_query
 	code=$?
 	# Interrupted: it is still there.
 	[ "$code" -gt 128 ] && printf '\n@@smi-status\n124\n'
 	[ "$code" -ge 124 ] && return 0
-	patient 10 nvidia_apps
+	patient 9 nvidia_apps
 	echo
 }
 
 clock
 kernel
 devices
-patient 7 units
-patient 12 disks
+patient 5 units
+patient 7 disks
 echo
 patient 7 drm
 nvidia
