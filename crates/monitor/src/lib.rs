@@ -14,6 +14,7 @@ pub mod fuzzing;
 pub mod metric;
 pub mod node;
 pub mod reading;
+pub mod sampler;
 pub mod source;
 pub mod ssh;
 pub mod survey;
