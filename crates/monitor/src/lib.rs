@@ -9,6 +9,7 @@
 
 pub mod alert;
 pub mod figures;
+pub mod host;
 pub mod metric;
 pub mod node;
 pub mod reading;
