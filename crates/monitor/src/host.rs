@@ -7,7 +7,7 @@
 //! | section | text, line by line |
 //! |---|---|
 //! | `uname` | five lines: what `uname -s`, `-n`, `-r`, `-v` and `-m` print |
-//! | `clock` | `date +%s`, with a fraction where it has one; then `getconf CLK_TCK` |
+//! | `clock` | `date +%s`, with a fraction where it has one; then `getconf CLK_TCK`, then `getconf PAGESIZE`; the last two may be missing |
 //! | `df` | `df -kP`, on local file systems only (`-l`) where that is known; under a time limit |
 //! | `df-inodes` | `df -iP`, likewise |
 //! | `hwmon` | `path:value`, as `grep -H .` prints `/sys/class/hwmon/hwmon*/` with `name`, `temp*_input`, `temp*_label`, `temp*_crit`, `temp*_max`, `temp*_crit_hyst`, `temp*_crit_alarm`, `fan*_input`, `fan*_min`; and for each chip with a device `/sys/class/hwmon/hwmonN/device:` with what `readlink -f` says of it |
@@ -23,9 +23,25 @@
 //! **Invariant:** [`parse`] never panics, whatever the text; a section that makes no sense is told in
 //! the reading's `problems` and takes no other section with it; what is missing is `None`.
 
+mod aside;
+mod devices;
+mod figures;
+mod files;
 mod identity;
 mod lines;
+mod local;
+mod memory;
+mod network;
+mod pressure;
+mod processors;
+mod sensors;
+mod space;
+mod storage;
+mod units;
 
+pub use self::figures::clock_offset;
+pub use self::local::HostSource;
+pub use self::units::{InvalidUnit, Units};
 use crate::reading::host::HostReading;
 use crate::survey::Survey;
 
@@ -33,6 +49,12 @@ use crate::survey::Survey;
 pub fn parse(survey: &Survey) -> HostReading {
     let mut reading = HostReading::default();
     identity::read(survey, &mut reading);
+    processors::read(survey, &mut reading);
+    memory::read(survey, &mut reading);
+    pressure::read(survey, &mut reading);
+    storage::read(survey, &mut reading);
+    network::read(survey, &mut reading);
+    sensors::read(survey, &mut reading);
     reading
 }
 
@@ -69,3 +91,6 @@ pub const FILES: &[&str] = &[
     "/proc/uptime",
     "/proc/vmstat",
 ];
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -9,9 +9,12 @@
 
 pub mod alert;
 pub mod figures;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod host;
 pub mod metric;
 pub mod node;
+pub mod node_exporter;
 pub mod reading;
 pub mod source;
 pub mod survey;

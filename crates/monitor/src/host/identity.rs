@@ -45,6 +45,8 @@ fn read_clock(survey: &Survey, reading: &mut HostReading) {
     }
     let ticks = lines::number(lines.next()).ok();
     reading.ticks_per_second = ticks.filter(|ticks| (1..=TICKS_MAX).contains(ticks));
+    let page: Option<u64> = lines::number(lines.next()).ok();
+    reading.page_bytes = page.filter(|bytes| (1..=PAGE_BYTES_MAX).contains(bytes));
 }
 
 fn read_distribution(survey: &Survey, reading: &mut HostReading) {
@@ -88,6 +90,8 @@ const DOMAIN_NONE: &str = "(none)";
 const CLOCK_MAX: f64 = 253_402_300_800.0;
 /// The most ticks per second that are believed.
 const TICKS_MAX: u32 = 10_000;
+/// The longest page that is believed, in bytes.
+const PAGE_BYTES_MAX: u64 = 1 << 20;
 /// The most fields of `/etc/os-release`.
 const FIELDS_MAX: usize = 64;
 /// The longest value of `/etc/os-release`, in characters.

@@ -9,7 +9,7 @@ pub(super) struct Nonsense;
 /// What was kept of a line: nothing when it is of no interest.
 pub(super) type Line<T> = Result<Option<T>, Nonsense>;
 
-/// Reads every line of a section; at most `max` things are kept. How many lines made no sense, and
+/// Reads every line of a section that is not blank; at most `max` things are kept. How many lines made no sense, and
 /// how many things were left out, is told in `problems`.
 pub(super) fn read<'a, T>(
     survey: &'a Survey,
@@ -19,7 +19,8 @@ pub(super) fn read<'a, T>(
     mut line: impl FnMut(&'a str) -> Line<T>,
 ) -> Vec<T> {
     let (mut kept, mut left_out, mut nonsense) = (Vec::new(), 0_usize, 0_usize);
-    for text in survey.get(section).unwrap_or_default().lines() {
+    let lines = survey.get(section).unwrap_or_default().lines();
+    for text in lines.filter(|text| !text.trim().is_empty()) {
         match line(text) {
             Ok(Some(_)) if kept.len() >= max => left_out += 1,
             Ok(Some(thing)) => kept.push(thing),

@@ -33,6 +33,8 @@ pub struct HostReading {
     pub distribution: BTreeMap<String, String>,
     /// Ticks per second of processor times.
     pub ticks_per_second: Option<u32>,
+    /// Bytes of a page of memory.
+    pub page_bytes: Option<u64>,
     /// Its processors and what the scheduler counts.
     pub processors: Processors,
     /// Packets that each processor handled.
