@@ -16,6 +16,7 @@ pub mod metric;
 pub mod node;
 pub mod node_exporter;
 pub mod reading;
+pub mod sampler;
 pub mod source;
 pub mod survey;
 pub mod view;
