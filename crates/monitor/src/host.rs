@@ -13,7 +13,7 @@
 //! | `hwmon` | `path:value`, as `grep -H .` prints `/sys/class/hwmon/hwmon*/` with `name`, `temp*_input`, `temp*_label`, `temp*_crit`, `temp*_max`, `temp*_crit_hyst`, `temp*_crit_alarm`, `fan*_input`, `fan*_min`; and for each chip with a device `/sys/class/hwmon/hwmonN/device:` with what `readlink -f` says of it |
 //! | `cooling` | `path:value` of `/sys/class/thermal/cooling_device*/` with `type`, `cur_state`, `max_state` |
 //! | `power` | `path:value` of `/sys/class/power_supply/*/online` |
-//! | `net-sysfs` | `path:value` of `/sys/class/net/*/` with `operstate`, `mtu`, `speed`, `carrier`, `ifindex`, `address`, `broadcast`, `duplex`, `ifalias`, `carrier_changes`, `tx_queue_len`, `flags`, `type` |
+//! | `net-sysfs` | `path:value` of `/sys/class/net/*/` with `operstate`, `mtu`, `speed`, `carrier`, `ifindex`, `address`, `broadcast`, `duplex`, `ifalias`, `carrier_changes`, `tx_queue_len`, `flags`, `type`, `statistics/rx_nohandler` |
 //! | `units` | `name active-state` for each unit of interest, `not-found` for one that is not there |
 //!
 //! Some files may be sent in part, since the rest is not looked at: of `/proc/schedstat` the lines
@@ -82,6 +82,7 @@ pub const FILES: &[&str] = &[
     "/proc/stat",
     "/proc/sys/fs/file-nr",
     "/proc/sys/kernel/domainname",
+    "/proc/sys/kernel/hung_task_detect_count",
     "/proc/sys/kernel/pid_max",
     "/proc/sys/kernel/random/entropy_avail",
     "/proc/sys/kernel/random/poolsize",

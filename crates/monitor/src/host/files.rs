@@ -76,7 +76,7 @@ fn class(root: &Path, class: &str, attributes: &[&str]) -> String {
     let mut printed = String::new();
     for thing in things(root, class) {
         for attribute in attributes {
-            append(&mut printed, &thing.join(attribute), class, attribute);
+            append(&mut printed, class, &thing, attribute);
         }
     }
     printed
@@ -85,25 +85,26 @@ fn class(root: &Path, class: &str, attributes: &[&str]) -> String {
 fn hwmon(root: &Path) -> String {
     let mut printed = String::new();
     for chip in things(root, "hwmon") {
-        append(&mut printed, &chip.join("name"), "hwmon", "name");
+        append(&mut printed, "hwmon", &chip, "name");
         if let (Ok(device), Some(name)) = (fs::canonicalize(chip.join("device")), file_name(&chip))
         {
             printed += &format!("/sys/class/hwmon/{name}/device:{}\n", device.display());
         }
         for file in entries(&chip) {
             if let Some(attribute) = file_name(&file).filter(|name| sensors::is_attribute(name)) {
-                append(&mut printed, &file, "hwmon", attribute);
+                append(&mut printed, "hwmon", &chip, attribute);
             }
         }
     }
     printed
 }
 
-/// Adds the first line of a small file; a sensor that answers with an error is left out.
-fn append(printed: &mut String, path: &Path, class: &str, attribute: &str) {
-    let Some(thing) = path.parent().and_then(file_name) else {
+/// Adds the first line of a thing's attribute; one that answers with an error is left out.
+fn append(printed: &mut String, class: &str, thing: &Path, attribute: &str) {
+    let Some(name) = file_name(thing) else {
         return;
     };
+    let path = thing.join(attribute);
     let mut bytes = [0; ATTRIBUTE_BYTES_MAX];
     // One read: drivers that are broken answer a second one with an error, or for ever.
     let Ok(count) = File::open(path).and_then(|mut file| file.read(&mut bytes)) else {
@@ -111,7 +112,7 @@ fn append(printed: &mut String, path: &Path, class: &str, attribute: &str) {
     };
     let text = String::from_utf8_lossy(&bytes[..count]);
     if let Some(line) = text.lines().next().filter(|line| !line.is_empty()) {
-        *printed += &format!("/sys/class/{class}/{thing}/{attribute}:{line}\n");
+        *printed += &format!("/sys/class/{class}/{name}/{attribute}:{line}\n");
     }
 }
 

@@ -49,6 +49,7 @@ fn limits(survey: &Survey, problems: &mut Vec<String>) -> Limits {
     Limits {
         files: files.first().copied(),
         files_max: files.get(FILES_MAX_COLUMN).copied(),
+        hung_tasks: single("/proc/sys/kernel/hung_task_detect_count"),
         processes_max: single("/proc/sys/kernel/pid_max"),
         threads_max: single("/proc/sys/kernel/threads-max"),
         entropy_bits: single("/proc/sys/kernel/random/entropy_avail"),

@@ -187,6 +187,7 @@ pub(super) const PROPERTIES: &[&str] = &[
     "mtu",
     "operstate",
     "speed",
+    "statistics/rx_nohandler",
     "tx_queue_len",
     "type",
 ];

@@ -21,6 +21,8 @@ pub(super) struct SpaceAsker {
     aside: Aside<String, Option<Fill>>,
     /// What was asked last and has not answered yet.
     hanging: Option<String>,
+    /// The time that all file systems together have to answer.
+    budget: Duration,
 }
 
 /// What a file system said.
@@ -36,15 +38,20 @@ impl SpaceAsker {
     /// # Errors
     /// When the system gives no thread.
     pub(super) fn start() -> io::Result<Self> {
-        Ok(Self {
-            aside: Aside::start("monitor-space", |place: String| fill(&place))?,
-            hanging: None,
-        })
+        Self::asking(|place: String| fill(&place), BUDGET)
+    }
+
+    fn asking(
+        answer: impl FnMut(String) -> Option<Fill> + Send + 'static,
+        budget: Duration,
+    ) -> io::Result<Self> {
+        let aside = Aside::start("monitor-space", answer)?;
+        Ok(Self { aside, hanging: None, budget })
     }
 
     /// Fills in how full the file systems of a reading are.
     pub(super) async fn fill(&mut self, reading: &mut HostReading) {
-        let deadline = Instant::now() + BUDGET;
+        let deadline = Instant::now() + self.budget;
         let mut answers: HashMap<String, Option<Fill>> = HashMap::new();
         for system in reading.file_systems.iter_mut().filter(|system| is_local(system)) {
             let known = answers.get(&system.device).copied().filter(|_| is_device(system));
@@ -53,9 +60,8 @@ impl SpaceAsker {
                 None => match self.ask(&system.mount_point, deadline).await {
                     Ok(answer) => answer,
                     Err(problem) => {
-                        system.is_silent = true;
                         reading.problems.push(problem);
-                        return;
+                        break;
                     }
                 },
             };
@@ -63,6 +69,10 @@ impl SpaceAsker {
             system.space = answer.map(|fill| fill.space);
             system.files = answer.and_then(|fill| fill.files);
             system.is_silent = answer.is_none();
+        }
+        if let Some(place) = &self.hanging {
+            let silent = reading.file_systems.iter_mut().filter(|s| s.mount_point == *place);
+            silent.for_each(|system| system.is_silent = true);
         }
     }
 
@@ -81,7 +91,7 @@ impl SpaceAsker {
             Ok(Err(Unanswered::Ended)) => Err("the thread that asks file systems ended".to_owned()),
             Err(_) => Err(format!(
                 "the file system at {place} did not answer within {} s",
-                BUDGET.as_secs()
+                self.budget.as_secs()
             )),
         }
     }
@@ -109,7 +119,90 @@ fn is_device(system: &FileSystem) -> bool {
     system.device.starts_with("/dev/")
 }
 
-/// The time that all file systems together have to answer.
+/// The usual [`SpaceAsker::budget`].
 const BUDGET: Duration = Duration::from_secs(2);
 /// Kinds of file systems without a device that are this machine's own.
 const LOCAL_KINDS: &[&str] = &["bcachefs", "ramfs", "tmpfs", "zfs"];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    fn reading(mounts: &[(&str, &str, &str)]) -> HostReading {
+        let system = |(device, mount_point, kind): &(&str, &str, &str)| FileSystem {
+            device: (*device).to_owned(),
+            mount_point: (*mount_point).to_owned(),
+            kind: (*kind).to_owned(),
+            ..FileSystem::default()
+        };
+        let file_systems = mounts.iter().map(system).collect();
+        HostReading { file_systems, ..HostReading::default() }
+    }
+
+    const FILL: Fill = Fill { space: Space { size: 3, free: 2, available: 1 }, files: None };
+
+    #[tokio::test]
+    async fn a_file_system_that_hangs_is_named_until_it_answers() {
+        let (release, held) = sync_channel::<()>(0);
+        let answer = move |place: String| {
+            if place == "/slow" {
+                held.recv().expect("released");
+            }
+            Some(FILL)
+        };
+        let mut asker = SpaceAsker::asking(answer, BUDGET).expect("a thread");
+        let mut fast = reading(&[("/dev/sda1", "/", "ext4")]);
+        asker.fill(&mut fast).await;
+        assert_eq!(fast.file_systems[0].space, Some(FILL.space));
+
+        asker.budget = Duration::ZERO;
+        let mounts = [("/dev/sdb1", "/slow", "ext4"), ("/dev/sda1", "/", "ext4")];
+        let mut slow = reading(&mounts);
+        asker.fill(&mut slow).await;
+        assert_eq!(slow.problems, ["the file system at /slow did not answer within 0 s"]);
+        let silent: Vec<bool> = slow.file_systems.iter().map(|system| system.is_silent).collect();
+        assert_eq!(silent, [true, false]);
+
+        let mut still = reading(&mounts[1..]);
+        asker.fill(&mut still).await;
+        assert!(!still.file_systems[0].is_silent, "it was not asked");
+        let told = ["the file system at /slow still hangs; no file system was asked"];
+        assert_eq!(
+            (still.problems.as_slice(), still.file_systems[0].space),
+            (&told.map(str::to_owned)[..], None)
+        );
+
+        release.send(()).expect("the thread waits");
+        asker.budget = BUDGET;
+        let mut again = still;
+        while again.file_systems[0].space.is_none() {
+            again = reading(&mounts[1..]);
+            asker.fill(&mut again).await;
+        }
+        assert_eq!(again.problems, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn only_this_machines_devices_are_asked_and_each_once() {
+        let (asked, places) = sync_channel(8);
+        let answer = move |place: String| {
+            asked.send(place).expect("room");
+            None
+        };
+        let mut asker = SpaceAsker::asking(answer, BUDGET).expect("a thread");
+        let mut found = reading(&[
+            ("nas:/export", "/mnt/nas", "nfs4"),
+            ("/dev/sda1", "/", "ext4"),
+            ("/dev/sda1", "/srv", "ext4"),
+            ("me@there:", "/mnt/ssh", "fuse.sshfs"),
+            ("tmpfs", "/run", "tmpfs"),
+            ("tmpfs", "/tmp", "tmpfs"),
+        ]);
+        asker.fill(&mut found).await;
+        assert_eq!(places.try_iter().collect::<Vec<_>>(), ["/", "/run", "/tmp"]);
+        let silent: Vec<bool> = found.file_systems.iter().map(|system| system.is_silent).collect();
+        assert_eq!(silent, [false, true, true, false, true, true]);
+    }
+}

@@ -93,6 +93,8 @@ fn write_limits(reading: &HostReading, text: &mut Text) {
         ("node_processes_max_threads", "Limit of threads in the system", limits.threads_max),
         ("node_processes_threads", "Allocated threads in system", threads),
     ];
+    let help = "Total number of tasks that have been detected as hung since the system booted.";
+    text.counter("node_kernel_hung_tasks_total", help, limits.hung_tasks.and_then(count));
     for (name, help, value) in gauges {
         text.gauge(name, help, value.and_then(count));
     }

@@ -62,7 +62,11 @@ fn write_properties(reading: &HostReading, text: &mut Text) {
     }
     for (name, property, kind, factor) in PROPERTIES {
         let metric = format!("node_network_{name}");
-        let help = format!("Network device property: {name}");
+        let statistic = name.strip_suffix("_total").filter(|_| property.contains('/'));
+        let help = match statistic {
+            Some(statistic) => format!("Network device statistic {statistic}."),
+            None => format!("Network device property: {name}"),
+        };
         let mut family = text.family(&metric, *kind, &help);
         for interface in known() {
             let value = interface.number(property).map(|value| value as f64 * factor);
@@ -129,6 +133,7 @@ const PROPERTIES: &[(&str, &str, Kind, f64)] = &[
     ("iface_id", "ifindex", Kind::Gauge, 1.0),
     ("mtu_bytes", "mtu", Kind::Gauge, 1.0),
     ("protocol_type", "type", Kind::Gauge, 1.0),
+    ("receive_nohandler_total", "statistics/rx_nohandler", Kind::Counter, 1.0),
     ("speed_bytes", "speed", Kind::Gauge, MEGABIT_BYTES),
     ("transmit_queue_length", "tx_queue_len", Kind::Gauge, 1.0),
 ];

@@ -144,13 +144,15 @@ pub struct StallTime {
     pub total_us: u64,
 }
 
-/// What the kernel has a limited number of.
+/// What the kernel has a limited number of, and what it counts beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// Open files.
     pub files: Option<u64>,
     /// The most open files.
     pub files_max: Option<u64>,
+    /// Tasks that hung since start, as far as the kernel looked for them.
+    pub hung_tasks: Option<u64>,
     /// The highest process number.
     pub processes_max: Option<u64>,
     /// The most threads.
