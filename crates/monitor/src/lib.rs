@@ -8,7 +8,9 @@
 //! itself, and says so. Everything kept has a bound. Nothing here decides about traffic.
 
 pub mod alert;
+pub mod containers;
 pub mod figures;
+mod loose;
 pub mod metric;
 pub mod node;
 pub mod reading;

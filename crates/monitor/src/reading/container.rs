@@ -42,11 +42,11 @@ pub struct Container {
     pub memory_limit: Option<u64>,
     /// Processes and threads in it.
     pub pids: Option<u64>,
-    /// As its maker and its starter wrote them.
+    /// As its maker and its starter wrote them; at most [`LABELS_MAX`], those of ours first.
     pub labels: BTreeMap<String, String>,
     /// Its addresses in the engine's networks.
     pub addresses: Vec<IpAddr>,
-    /// Ports of this machine that lead into it.
+    /// TCP ports of this machine that lead into it.
     pub ports: Vec<PublishedPort>,
 }
 
@@ -74,3 +74,7 @@ pub struct PublishedPort {
 
 /// The most containers of a machine that are looked at.
 pub const CONTAINERS_MAX: usize = 2_000;
+/// The most labels of a container that are kept.
+pub const LABELS_MAX: usize = 64;
+/// The longest name of a label that is kept, and how much of its value, in bytes.
+pub const LABEL_BYTES_MAX: usize = 256;

@@ -1,0 +1,247 @@
+//! What containers use, as raw counters.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bollard::models::ContainerStatsResponse;
+use serde::Deserialize;
+
+use crate::loose::{Keyed, Number, Part, Text};
+use crate::reading::container::{CONTAINERS_MAX, Container};
+
+/// What one container uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Used {
+    cpu: Option<Duration>,
+    memory: Option<u64>,
+    pids: Option<u64>,
+}
+
+impl Used {
+    /// Of the engine's answer to a single question.
+    pub(super) fn of(stats: &ContainerStatsResponse) -> Self {
+        let cpu = stats.cpu_stats.as_ref().and_then(|cpu| cpu.cpu_usage.as_ref());
+        let memory = stats.memory_stats.as_ref();
+        let kinds = memory.and_then(|memory| memory.stats.as_ref());
+        let kind = |name: &str| kinds.and_then(|kinds| kinds.get(name).copied());
+        Self {
+            cpu: cpu.and_then(|cpu| cpu.total_usage).map(Duration::from_nanos),
+            memory: memory.and_then(|m| m.usage).map(|usage| without_cache(usage, kind)),
+            pids: stats.pids_stats.as_ref().and_then(|pids| pids.current),
+        }
+        .of_something()
+    }
+
+    /// Fills a container that runs; what one that does not run uses means nothing.
+    pub(super) fn apply(self, container: &mut Container) {
+        if RUNNING_STATES.contains(&container.state.as_str()) {
+            container.cpu = self.cpu;
+            container.memory = self.memory;
+            container.pids = self.pids;
+        }
+    }
+
+    /// An engine answers zeros for a container that has just ended.
+    fn of_something(self) -> Self {
+        let is_nothing = self.cpu == Some(Duration::ZERO) && self.memory.is_none_or(|m| m == 0);
+        if is_nothing { Self::default() } else { self }
+    }
+}
+
+/// What containers use, by the beginning of their ids.
+#[derive(Debug, Default)]
+pub(super) struct UsedById(BTreeMap<String, Used>);
+
+impl UsedById {
+    /// What the container with this id uses.
+    pub(super) fn take(&mut self, id: &str) -> Option<Used> {
+        // The command lines of some versions shorten the id, whatever they are told.
+        let short = id.get(..SHORT_ID_BYTES).and_then(|short| self.0.remove(short));
+        self.0.remove(id).or(short)
+    }
+}
+
+/// Reads documents that stand one after the other, up to the first broken one.
+pub(super) fn read_stats(text: &str) -> UsedById {
+    let documents = serde_json::Deserializer::from_str(text).into_iter::<Part<Told>>();
+    let whole = documents.map_while(Result::ok).take(CONTAINERS_MAX);
+    UsedById(whole.filter_map(|Part(told)| Some((told.id()?, told.used()))).collect())
+}
+
+/// One document: the API's, or a line of `docker stats` or `podman stats`.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Told {
+    id: Text,
+    #[serde(rename = "ID")]
+    id_of_docker: Text,
+    #[serde(rename = "ContainerID")]
+    id_of_podman: Text,
+    cpu_stats: Part<ToldCpu>,
+    memory_stats: Part<ToldMemory>,
+    pids_stats: Part<ToldPids>,
+    /// Nanoseconds, from `podman stats`.
+    #[serde(rename = "CPUNano")]
+    cpu_nanoseconds: Number,
+    /// Bytes from `podman stats`, `1.5MiB / 23GiB` from `docker stats`.
+    #[serde(rename = "MemUsage")]
+    memory_usage: Amount,
+    #[serde(rename = "PIDs")]
+    pids: Number,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ToldCpu {
+    cpu_usage: Part<ToldCpuUsage>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ToldCpuUsage {
+    total_usage: Number,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ToldMemory {
+    usage: Number,
+    stats: Keyed<Number>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ToldPids {
+    current: Number,
+}
+
+impl Told {
+    fn id(&self) -> Option<String> {
+        let id = self.id.get().or(self.id_of_docker.get()).or(self.id_of_podman.get());
+        id.map(str::to_owned)
+    }
+
+    fn used(&self) -> Used {
+        let api = self.cpu_stats.0.cpu_usage.0.total_usage.whole();
+        let kinds = &self.memory_stats.0.stats.0;
+        let kind = |name: &str| kinds.get(name).and_then(|bytes| bytes.whole());
+        let usage = self.memory_stats.0.usage.whole();
+        Used {
+            cpu: api.or(self.cpu_nanoseconds.whole()).map(Duration::from_nanos),
+            memory: usage.map(|usage| without_cache(usage, kind)).or(self.memory_usage.0),
+            pids: self.pids_stats.0.current.whole().or(self.pids.whole()),
+        }
+        .of_something()
+    }
+}
+
+/// Memory less the page cache that can be given back, which cgroup v1 (of the whole tree) and v2
+/// call by different names; as `docker stats` shows it.
+fn without_cache(usage: u64, kind: impl Fn(&str) -> Option<u64>) -> u64 {
+    let cache = kind("total_inactive_file").or_else(|| kind("inactive_file")).unwrap_or(0);
+    usage.checked_sub(cache).unwrap_or(usage)
+}
+
+/// Bytes, as a number or as `1.5MiB / 23GiB`, of which the first counts.
+#[derive(Default)]
+struct Amount(Option<u64>);
+
+impl crate::loose::Take<'_> for Amount {
+    fn text(text: &str) -> Self {
+        let first = text.split('/').next().unwrap_or_default().trim();
+        let digits = first.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(first.len());
+        let (number, unit) = first.split_at(digits);
+        let factor = UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, factor)| *factor);
+        let bytes = number.parse::<f64>().ok().zip(factor).map(|(number, factor)| number * factor);
+        Self(bytes.filter(|bytes| bytes.is_finite()).map(|bytes| bytes as u64))
+    }
+
+    fn number(_: f64, whole: Option<u64>) -> Self {
+        Self(whole)
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        crate::loose::loose(input)
+    }
+}
+
+/// The states in which a container has processes.
+const RUNNING_STATES: [&str; 2] = ["running", "paused"];
+/// How much of an id a shortened one has.
+const SHORT_ID_BYTES: usize = 12;
+/// The units of `docker stats`.
+const UNITS: [(&str, f64); 10] = [
+    ("B", 1.0),
+    ("kB", 1e3),
+    ("KiB", 1_024.0),
+    ("MB", 1e6),
+    ("MiB", 1_048_576.0),
+    ("GB", 1e9),
+    ("GiB", 1_073_741_824.0),
+    ("TB", 1e12),
+    ("TiB", 1_099_511_627_776.0),
+    ("", 1.0),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(text: &str) -> Used {
+        read_stats(text).take("abc").expect("one")
+    }
+
+    #[test]
+    fn reclaimable_cache_is_not_in_use_in_both_versions_of_control_groups() {
+        let of = |kinds: &str| {
+            let text = format!(
+                r#"{{"id":"abc","cpu_stats":{{"cpu_usage":{{"total_usage":1500000000}}}},
+                "memory_stats":{{"usage":1000,"stats":{kinds}}},"pids_stats":{{"current":3}}}}"#
+            );
+            (used(&text), Used::of(&serde_json::from_str(&text).expect("typed")))
+        };
+        for (kinds, memory) in [
+            (r#"{"total_inactive_file":400,"inactive_file":100}"#, 600),
+            (r#"{"inactive_file":100,"anon":7}"#, 900),
+            (r#"{"inactive_file":2000}"#, 1_000),
+            ("null", 1_000),
+        ] {
+            let expected = Used {
+                cpu: Some(Duration::from_millis(1_500)),
+                memory: Some(memory),
+                pids: Some(3),
+            };
+            assert_eq!(of(kinds), (expected, expected), "{kinds}");
+        }
+    }
+
+    #[test]
+    fn lines_of_the_command_lines_are_read() {
+        let docker =
+            r#"{"ID":"abc","Name":"x","CPUPerc":"0.5%","MemUsage":"1.5MiB / 23GiB","PIDs":"4"}"#;
+        assert_eq!(used(docker), Used { cpu: None, memory: Some(1_572_864), pids: Some(4) });
+        let podman = r#"{"ContainerID":"abc","CPUNano":2000,"MemUsage":4096,"PIDs":1}"#;
+        let cpu = Some(Duration::from_nanos(2_000));
+        assert_eq!(used(podman), Used { cpu, memory: Some(4_096), pids: Some(1) });
+    }
+
+    #[test]
+    fn what_is_missing_or_ended_is_absent() {
+        assert_eq!(used(r#"{"id":"abc"}"#), Used::default());
+        let ended = r#"{"id":"abc","cpu_stats":{"cpu_usage":{"total_usage":0}},"memory_stats":{},
+            "pids_stats":{"current":0}}"#;
+        assert_eq!(used(ended), Used::default());
+        assert_eq!(used(r#"{"id":"abc","memory_stats":7,"MemUsage":"-- / --"}"#), Used::default());
+        assert!(read_stats("garbage").take("abc").is_none());
+    }
+
+    #[test]
+    fn shortened_ids_are_found() {
+        let id = "0123456789abcdef";
+        let mut stats = read_stats(r#"{"ID":"0123456789ab","PIDs":"2"}"#);
+        assert_eq!(stats.take(id).and_then(|used| used.pids), Some(2));
+        assert!(stats.take(id).is_none() && stats.take("ü").is_none());
+    }
+}
