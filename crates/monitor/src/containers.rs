@@ -17,10 +17,20 @@
 //! Only the list is needed. It may be cut in the middle: what is whole is read, and the rest counts
 //! as one container that was left out.
 
+mod client;
 mod details;
+mod events;
 mod list;
 mod ports;
+mod rates;
+mod source;
 mod stats;
 mod survey;
+mod wire;
 
+pub use rates::figures;
+pub use source::ContainersSource;
 pub use survey::{SURVEY_SCRIPT, parse};
+
+#[cfg(test)]
+mod tests;

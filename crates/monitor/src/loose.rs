@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A text; absent when it is something else.
+/// A text without control characters; absent when it is something else.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Text(pub(crate) Option<String>);
 
@@ -91,7 +91,8 @@ pub(crate) trait Take<'de>: Default {
 
 impl Take<'_> for Text {
     fn text(text: &str) -> Self {
-        Self(Some(cut(text, TEXT_BYTES_MAX).to_owned()))
+        let visible = |text: &str| text.chars().filter(|c| !c.is_control()).collect();
+        Self(Some(visible(cut(text, TEXT_BYTES_MAX))))
     }
 }
 
@@ -249,6 +250,8 @@ mod tests {
 
     #[test]
     fn long_things_are_cut() {
+        let told: Text = serde_json::from_str(r#""a\u001b[31m\nb""#).expect("JSON");
+        assert_eq!(told.get(), Some("a[31mb"));
         let long = format!("[{}1]", "1,".repeat(1_000));
         assert_eq!(serde_json::from_str::<Many<Number>>(&long).expect("JSON").0.len(), MANY_MAX);
         let text = format!("\"{}\"", "ä".repeat(5_000));

@@ -60,6 +60,9 @@ pub(super) fn details_of_lines(text: &str) -> BTreeMap<&str, Details> {
 fn details_of_line(line: &str) -> Option<(&str, Details)> {
     let mut words = line.splitn(DETAILS_WORDS, ' ');
     let (id, restarts, memory) = (words.next()?, words.next()?, words.next()?);
+    if !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
     let (started, networks) = (words.next()?, words.next().unwrap_or_default());
     let networks: Networks = serde_json::from_str(networks).unwrap_or_default();
     let details = Details {
@@ -107,7 +110,7 @@ mod tests {
     fn what_is_missing_or_nonsense_is_absent() {
         let never = "abc -1 0 \"0001-01-01T00:00:00Z\" null";
         assert_eq!(details_of_lines(never).get("abc"), Some(&Details::default()));
-        assert!(details_of_lines("abc\n\nabc 1\nError: no such container\n").is_empty());
+        assert!(details_of_lines("abc\n\nabc 1\nError: no such container x\n").is_empty());
         assert_eq!(Details::of(&ContainerInspectResponse::default()), Details::default());
     }
 }

@@ -14,43 +14,59 @@ use crate::reading::container::{
     CONTAINERS_MAX, Container, ContainerHealth, ContainersReading, LABEL_BYTES_MAX, LABELS_MAX,
 };
 
+/// Reads the API's list, which must be whole.
+pub(super) fn read_whole_list(text: &str) -> Result<ContainersReading, serde_json::Error> {
+    let (gathered, whole) = gather(text);
+    whole.map(|()| gathered.reading())
+}
+
 /// Reads a list: an array, or objects one after the other. What comes after a broken entry is lost
 /// and counts as one that was left out.
 pub(super) fn read_list(text: &str) -> ContainersReading {
-    let mut gathered = Gathered::default();
-    let text = text.trim_start();
-    if text.starts_with('[') {
-        let mut input = serde_json::Deserializer::from_str(text);
-        let whole = Gather(&mut gathered).deserialize(&mut input);
+    if text.trim_start().starts_with('[') {
+        let (mut gathered, whole) = gather(text);
         gathered.left_out += usize::from(whole.is_err());
-    } else {
-        for item in serde_json::Deserializer::from_str(text).into_iter::<Part<Listed>>() {
-            match item {
-                Ok(Part(listed)) => gathered.add(listed),
-                Err(_) => gathered.left_out += 1,
-            }
+        return gathered.reading();
+    }
+    let mut gathered = Gathered::default();
+    for item in serde_json::Deserializer::from_str(text).into_iter::<Part<Listed>>() {
+        match item {
+            Ok(Part(listed)) => gathered.add(listed),
+            Err(_) => gathered.left_out += 1,
         }
     }
-    let Gathered { mut containers, left_out } = gathered;
-    containers.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.id.cmp(&b.id)));
-    ContainersReading { engine: String::new(), containers, left_out }
+    gathered.reading()
+}
+
+/// What of an array is whole, and whether all of it is.
+fn gather(text: &str) -> (Gathered, Result<(), serde_json::Error>) {
+    let mut gathered = Gathered::default();
+    let mut input = serde_json::Deserializer::from_str(text);
+    let whole = Gather(&mut gathered).deserialize(&mut input);
+    (gathered, whole)
 }
 
 /// The engine and its version, of what it says about itself; empty when it says nothing.
 pub(super) fn engine_name(version: &str) -> String {
-    let Ok(told) = serde_json::from_str::<Version>(version.trim()) else {
+    let Ok(Part(told)) = serde_json::from_str::<Part<Version>>(version.trim()) else {
         return String::new();
     };
     let first = told.components.0.first();
-    let name = match first.and_then(|component| component.0.name.get()) {
-        Some("Podman Engine") => "Podman",
+    // Podman's own command line tells no components.
+    let podman = told.podman_api.get().map(|_| PODMAN_COMPONENT);
+    let component = first.and_then(|component| component.0.name.get()).or(podman);
+    let version = told.version.get().or(first.and_then(|component| component.0.version.get()));
+    name_of(component, version)
+}
+
+/// `Podman 4.3.1`, of the name of an engine's first component and of its version.
+pub(super) fn name_of(component: Option<&str>, version: Option<&str>) -> String {
+    let name = match component {
+        Some(PODMAN_COMPONENT) => "Podman",
         Some("Engine") => "Docker",
         Some(other) => other,
-        // Podman's own command line tells no components.
-        None if told.podman_api.get().is_some() => "Podman",
         None => "engine",
     };
-    let version = told.version.get().or(first.and_then(|component| component.0.version.get()));
     version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
 }
 
@@ -145,6 +161,9 @@ pub(super) fn addresses_of(networks: &Networks) -> Vec<IpAddr> {
 impl Listed {
     fn container(self) -> Option<Container> {
         let id = self.id.get().or(self.id_of_line.get())?.to_owned();
+        if id.len() > ID_BYTES_MAX || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
         let status = self.status.get().unwrap_or_default();
         let health = self.health.0.status.get().or_else(|| health_word(status));
         Some(Container {
@@ -155,6 +174,7 @@ impl Listed {
             restarts: self.restarts.whole(),
             started_at: self.started_at.whole().and_then(time_of_seconds),
             cpu: None,
+            counted_at: None,
             memory: None,
             memory_limit: None,
             pids: None,
@@ -257,6 +277,12 @@ struct Gathered {
 }
 
 impl Gathered {
+    fn reading(mut self) -> ContainersReading {
+        self.containers.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.id.cmp(&b.id)));
+        let Self { containers, left_out } = self;
+        ContainersReading { engine: String::new(), containers, left_out }
+    }
+
     fn add(&mut self, listed: Listed) {
         if self.containers.len() < CONTAINERS_MAX {
             self.containers.extend(listed.container());
@@ -298,11 +324,15 @@ impl<'de> Visitor<'de> for Gather<'_> {
     }
 }
 
+/// What Podman calls its first component.
+const PODMAN_COMPONENT: &str = "Podman Engine";
 /// What labels of ours begin with.
 const OUR_LABELS: &str = "conduit.";
 /// The state of a container that tells none.
 const UNKNOWN_STATE: &str = "unknown";
 /// The longest name, in bytes; engines allow about 250.
 const NAME_BYTES_MAX: usize = 255;
+/// The longest id: 32 bytes in hexadecimal.
+const ID_BYTES_MAX: usize = 64;
 /// How much of an id people are shown.
 const SHORT_ID_BYTES: usize = 12;

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bollard::models::ContainerStatsResponse;
+use conduit_core::clock::Timestamp;
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess};
 
-use crate::loose::{Keyed, Number, Part, Text};
+use crate::loose::{Keyed, Many, Number, Part, Take, Text, loose};
 use crate::reading::container::{CONTAINERS_MAX, Container};
 
 /// What one container uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Used {
     cpu: Option<Duration>,
+    counted_at: Option<Timestamp>,
     memory: Option<u64>,
     pids: Option<u64>,
 }
@@ -26,6 +29,7 @@ impl Used {
         let kind = |name: &str| kinds.and_then(|kinds| kinds.get(name).copied());
         Self {
             cpu: cpu.and_then(|cpu| cpu.total_usage).map(Duration::from_nanos),
+            counted_at: stats.read.as_deref().and_then(time_of),
             memory: memory.and_then(|m| m.usage).map(|usage| without_cache(usage, kind)),
             pids: stats.pids_stats.as_ref().and_then(|pids| pids.current),
         }
@@ -36,6 +40,7 @@ impl Used {
     pub(super) fn apply(self, container: &mut Container) {
         if RUNNING_STATES.contains(&container.state.as_str()) {
             container.cpu = self.cpu;
+            container.counted_at = self.counted_at;
             container.memory = self.memory;
             container.pids = self.pids;
         }
@@ -63,9 +68,32 @@ impl UsedById {
 
 /// Reads documents that stand one after the other, up to the first broken one.
 pub(super) fn read_stats(text: &str) -> UsedById {
-    let documents = serde_json::Deserializer::from_str(text).into_iter::<Part<Told>>();
-    let whole = documents.map_while(Result::ok).take(CONTAINERS_MAX);
-    UsedById(whole.filter_map(|Part(told)| Some((told.id()?, told.used()))).collect())
+    let mut used = UsedById::default();
+    let documents = serde_json::Deserializer::from_str(text).into_iter::<OneOrMany>();
+    for OneOrMany(told) in documents.map_while(Result::ok).take(CONTAINERS_MAX) {
+        used.0.extend(told.iter().filter_map(|Part(told)| Some((told.id()?, told.used()))));
+    }
+    used
+}
+
+/// A document, or an array of them as `podman stats` prints it.
+#[derive(Default)]
+struct OneOrMany(Vec<Part<Told>>);
+
+impl<'de> Take<'de> for OneOrMany {
+    fn list<A: SeqAccess<'de>>(items: A) -> Result<Self, A::Error> {
+        Many::list(items).map(|many| Self(many.0))
+    }
+
+    fn object<A: MapAccess<'de>>(entries: A) -> Result<Self, A::Error> {
+        Part::object(entries).map(|one| Self(vec![one]))
+    }
+}
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        loose(input)
+    }
 }
 
 /// One document: the API's, or a line of `docker stats` or `podman stats`.
@@ -73,20 +101,22 @@ pub(super) fn read_stats(text: &str) -> UsedById {
 #[serde(default)]
 struct Told {
     id: Text,
+    /// Podman's API spells it so.
+    #[serde(rename = "Id")]
+    id_of_podman: Text,
+    /// `docker stats` spells it so.
     #[serde(rename = "ID")]
     id_of_docker: Text,
-    #[serde(rename = "ContainerID")]
-    id_of_podman: Text,
+    read: Text,
     cpu_stats: Part<ToldCpu>,
     memory_stats: Part<ToldMemory>,
     pids_stats: Part<ToldPids>,
-    /// Nanoseconds, from `podman stats`.
-    #[serde(rename = "CPUNano")]
-    cpu_nanoseconds: Number,
-    /// Bytes from `podman stats`, `1.5MiB / 23GiB` from `docker stats`.
-    #[serde(rename = "MemUsage")]
-    memory_usage: Amount,
-    #[serde(rename = "PIDs")]
+    /// `1m2.5s`, from `podman stats`.
+    cpu_time: Text,
+    /// `1.5MiB / 23GiB`, from `docker stats` and `podman stats`.
+    #[serde(rename = "MemUsage", alias = "mem_usage")]
+    memory_usage: Text,
+    #[serde(rename = "PIDs", alias = "pids")]
     pids: Number,
 }
 
@@ -127,8 +157,13 @@ impl Told {
         let kind = |name: &str| kinds.get(name).and_then(|bytes| bytes.whole());
         let usage = self.memory_stats.0.usage.whole();
         Used {
-            cpu: api.or(self.cpu_nanoseconds.whole()).map(Duration::from_nanos),
-            memory: usage.map(|usage| without_cache(usage, kind)).or(self.memory_usage.0),
+            cpu: api
+                .map(Duration::from_nanos)
+                .or_else(|| self.cpu_time.get().and_then(parse_duration)),
+            counted_at: self.read.get().and_then(time_of),
+            memory: usage
+                .map(|usage| without_cache(usage, kind))
+                .or_else(|| self.memory_usage.get().and_then(parse_bytes)),
             pids: self.pids_stats.0.current.whole().or(self.pids.whole()),
         }
         .of_something()
@@ -142,37 +177,51 @@ fn without_cache(usage: u64, kind: impl Fn(&str) -> Option<u64>) -> u64 {
     usage.checked_sub(cache).unwrap_or(usage)
 }
 
-/// Bytes, as a number or as `1.5MiB / 23GiB`, of which the first counts.
-#[derive(Default)]
-struct Amount(Option<u64>);
-
-impl crate::loose::Take<'_> for Amount {
-    fn text(text: &str) -> Self {
-        let first = text.split('/').next().unwrap_or_default().trim();
-        let digits = first.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(first.len());
-        let (number, unit) = first.split_at(digits);
-        let factor = UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, factor)| *factor);
-        let bytes = number.parse::<f64>().ok().zip(factor).map(|(number, factor)| number * factor);
-        Self(bytes.filter(|bytes| bytes.is_finite()).map(|bytes| bytes as u64))
-    }
-
-    fn number(_: f64, whole: Option<u64>) -> Self {
-        Self(whole)
-    }
+/// Bytes, of `1.5MiB / 23GiB`: the first amount.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let (number, unit) = number_and_unit(text.split('/').next()?)?;
+    let (_, factor) = BYTE_UNITS.iter().find(|(name, _)| *name == unit)?;
+    Some(number * factor).filter(|bytes| bytes.is_finite()).map(|bytes| bytes as u64)
 }
 
-impl<'de> Deserialize<'de> for Amount {
-    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        crate::loose::loose(input)
+/// A duration as Go prints it: `1h2m3.5s`, `34.9ms`.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let mut seconds = 0.0;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let letter = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let unit = &rest[letter..];
+        let end = unit.find(|c: char| c.is_ascii_digit()).unwrap_or(unit.len());
+        let (part, next) = rest.split_at(letter + end);
+        let (number, unit) = number_and_unit(part)?;
+        let (_, factor) = TIME_UNITS.iter().find(|(name, _)| *name == unit)?;
+        seconds += number * factor;
+        rest = next;
     }
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+fn number_and_unit(text: &str) -> Option<(f64, &str)> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    Some((number.parse().ok()?, unit.trim()))
+}
+
+/// An engine writes the year 1 for a container that does not run.
+fn time_of(text: &str) -> Option<Timestamp> {
+    Timestamp::parse(text).ok().filter(|at| at.seconds() > 0)
 }
 
 /// The states in which a container has processes.
 const RUNNING_STATES: [&str; 2] = ["running", "paused"];
+/// The units of Go's durations, in seconds.
+const TIME_UNITS: [(&str, f64); 6] =
+    [("h", 3_600.0), ("m", 60.0), ("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)];
 /// How much of an id a shortened one has.
 const SHORT_ID_BYTES: usize = 12;
-/// The units of `docker stats`.
-const UNITS: [(&str, f64); 10] = [
+/// The units of memory, in bytes.
+const BYTE_UNITS: [(&str, f64); 10] = [
     ("B", 1.0),
     ("kB", 1e3),
     ("KiB", 1_024.0),
@@ -197,7 +246,7 @@ mod tests {
     fn reclaimable_cache_is_not_in_use_in_both_versions_of_control_groups() {
         let of = |kinds: &str| {
             let text = format!(
-                r#"{{"id":"abc","cpu_stats":{{"cpu_usage":{{"total_usage":1500000000}}}},
+                r#"{{"id":"abc","read":"2026-04-04T12:00:00Z","cpu_stats":{{"cpu_usage":{{"total_usage":1500000000}}}},
                 "memory_stats":{{"usage":1000,"stats":{kinds}}},"pids_stats":{{"current":3}}}}"#
             );
             (used(&text), Used::of(&serde_json::from_str(&text).expect("typed")))
@@ -210,6 +259,7 @@ mod tests {
         ] {
             let expected = Used {
                 cpu: Some(Duration::from_millis(1_500)),
+                counted_at: Timestamp::parse("2026-04-04T12:00:00Z").ok(),
                 memory: Some(memory),
                 pids: Some(3),
             };
@@ -221,10 +271,17 @@ mod tests {
     fn lines_of_the_command_lines_are_read() {
         let docker =
             r#"{"ID":"abc","Name":"x","CPUPerc":"0.5%","MemUsage":"1.5MiB / 23GiB","PIDs":"4"}"#;
-        assert_eq!(used(docker), Used { cpu: None, memory: Some(1_572_864), pids: Some(4) });
-        let podman = r#"{"ContainerID":"abc","CPUNano":2000,"MemUsage":4096,"PIDs":1}"#;
-        let cpu = Some(Duration::from_nanos(2_000));
-        assert_eq!(used(podman), Used { cpu, memory: Some(4_096), pids: Some(1) });
+        let expected = Used { memory: Some(1_572_864), pids: Some(4), ..Used::default() };
+        assert_eq!(used(docker), expected);
+        let podman =
+            r#"[{"id":"abc","cpu_time":"1m2.5s","mem_usage":"819.2kB / 25.28GB","pids":"1"}]"#;
+        let cpu = Some(Duration::from_millis(62_500));
+        let expected = Used { cpu, memory: Some(819_200), pids: Some(1), counted_at: None };
+        assert_eq!(used(podman), expected);
+        assert_eq!(parse_duration("34.929993ms"), Some(Duration::from_nanos(34_929_993)));
+        for bad in ["x", "1", "1y", "-1s", "1e9s", "..s"] {
+            assert_eq!(parse_duration(bad), None, "{bad}");
+        }
     }
 
     #[test]

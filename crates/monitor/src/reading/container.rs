@@ -36,6 +36,8 @@ pub struct Container {
     pub started_at: Option<Timestamp>,
     /// Processor time used since it started.
     pub cpu: Option<Duration>,
+    /// When `cpu` was read, by the engine's clock; `None` where the engine does not tell.
+    pub counted_at: Option<Timestamp>,
     /// Bytes of memory in use, page cache that can be given back not counted.
     pub memory: Option<u64>,
     /// Bytes it may use; `None` without a limit.
