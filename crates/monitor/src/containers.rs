@@ -20,6 +20,7 @@
 mod client;
 mod details;
 mod events;
+mod labels;
 mod list;
 mod ports;
 mod rates;
@@ -27,10 +28,13 @@ mod source;
 mod stats;
 mod survey;
 mod wire;
+mod wishes;
 
+pub use labels::Asks;
 pub use rates::figures;
 pub use source::ContainersSource;
 pub use survey::{SURVEY_SCRIPT, parse};
+pub use wishes::{ABSENT_MAX, Asked, LABEL_MARK, LabelWish, LabelledService, Wishes, wishes};
 
 #[cfg(test)]
 mod tests;

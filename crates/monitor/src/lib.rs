@@ -16,4 +16,5 @@ pub mod node;
 pub mod reading;
 pub mod source;
 pub mod survey;
+pub mod ties;
 pub mod view;

@@ -37,6 +37,10 @@ impl Number {
     }
 }
 
+/// True or false; absent when it is something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flag(pub(crate) Option<bool>);
+
 /// A list, of which at most [`MANY_MAX`] are kept; empty when it is something else.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Many<T>(pub(crate) Vec<T>);
@@ -68,6 +72,11 @@ struct Loose<T>(PhantomData<T>);
 pub(crate) trait Take<'de>: Default {
     /// What a text gives.
     fn text(_: &str) -> Self {
+        Self::default()
+    }
+
+    /// What `true` and `false` give.
+    fn truth(_: bool) -> Self {
         Self::default()
     }
 
@@ -104,6 +113,12 @@ impl Take<'_> for Number {
 
     fn number(real: f64, whole: Option<u64>) -> Self {
         Self(Some(real).filter(|real| real.is_finite()), whole)
+    }
+}
+
+impl Take<'_> for Flag {
+    fn truth(truth: bool) -> Self {
+        Self(Some(truth))
     }
 }
 
@@ -158,8 +173,8 @@ impl<'de, T: Take<'de>> Visitor<'de> for Loose<T> {
         Ok(T::default())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<T, E> {
-        Ok(T::default())
+    fn visit_bool<E>(self, truth: bool) -> Result<T, E> {
+        Ok(T::truth(truth))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<T, E> {
@@ -196,6 +211,12 @@ impl<'de> Deserialize<'de> for Text {
 }
 
 impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        loose(input)
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         loose(input)
     }
