@@ -9,7 +9,10 @@
 
 pub mod alert;
 pub mod containers;
+pub mod engines;
 pub mod figures;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod loose;
 pub mod metric;
 pub mod node;
