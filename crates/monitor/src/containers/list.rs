@@ -55,7 +55,8 @@ pub(super) fn engine_name(version: &str) -> String {
     // Podman's own command line tells no components.
     let podman = told.podman_api.get().map(|_| PODMAN_COMPONENT);
     let component = first.and_then(|component| component.0.name.get()).or(podman);
-    let version = told.version.get().or(first.and_then(|component| component.0.version.get()));
+    let version =
+        told.version.get().or_else(|| first.and_then(|component| component.0.version.get()));
     name_of(component, version)
 }
 
@@ -160,7 +161,7 @@ pub(super) fn addresses_of(networks: &Networks) -> Vec<IpAddr> {
 
 impl Listed {
     fn container(self) -> Option<Container> {
-        let id = self.id.get().or(self.id_of_line.get())?.to_owned();
+        let id = self.id.get().or_else(|| self.id_of_line.get())?.to_owned();
         if id.len() > ID_BYTES_MAX || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
         }

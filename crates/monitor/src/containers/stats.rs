@@ -147,7 +147,7 @@ struct ToldPids {
 
 impl Told {
     fn id(&self) -> Option<String> {
-        let id = self.id.get().or(self.id_of_docker.get()).or(self.id_of_podman.get());
+        let id = [&self.id, &self.id_of_docker, &self.id_of_podman].into_iter().find_map(Text::get);
         id.map(str::to_owned)
     }
 
@@ -164,7 +164,7 @@ impl Told {
             memory: usage
                 .map(|usage| without_cache(usage, kind))
                 .or_else(|| self.memory_usage.get().and_then(parse_bytes)),
-            pids: self.pids_stats.0.current.whole().or(self.pids.whole()),
+            pids: self.pids_stats.0.current.whole().or_else(|| self.pids.whole()),
         }
         .of_something()
     }

@@ -178,7 +178,8 @@ impl Kept {
     /// The service as it is asked for now; `None` when nobody asks any more.
     fn service(&self, name: &ServiceName) -> Option<LabelledService> {
         let members = self.members();
-        let first = members.iter().find(|member| !self.is_recalled(member)).or(members.first())?;
+        let first =
+            members.iter().find(|member| !self.is_recalled(member)).or_else(|| members.first())?;
         let mut upstreams: Vec<_> = members.iter().map(|member| member.upstream.clone()).collect();
         upstreams.sort();
         upstreams.dedup();

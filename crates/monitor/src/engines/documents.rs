@@ -26,7 +26,7 @@ pub(crate) fn read_models(text: &str) -> Told {
         return Told::default();
     };
     let loaded = models.0.iter().filter_map(|Part(model)| {
-        let name = model.name.get().or(model.model.get())?.to_owned();
+        let name = model.name.get().or_else(|| model.model.get())?.to_owned();
         Some(LoadedModel { name, size: model.size.whole(), vram: model.size_vram.whole() })
     });
     Told { models: loaded.take(MODELS_MAX).collect(), knows_models: true, ..Told::default() }
@@ -79,7 +79,7 @@ pub(crate) fn read_slots(text: &str) -> Told {
     }
     impl Slot {
         fn is_busy(&self) -> Option<bool> {
-            self.is_processing.0.or(self.state.real().map(|state| state != 0.0))
+            self.is_processing.0.or_else(|| self.state.real().map(|state| state != 0.0))
         }
     }
     let slots: Many<Part<Slot>> = serde_json::from_str(text).unwrap_or_default();

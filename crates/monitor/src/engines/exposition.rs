@@ -112,7 +112,9 @@ const LINE_BYTES_MAX: usize = 16_384;
 mod tests {
     use super::*;
 
-    fn one(line: &str) -> Option<(String, Vec<(String, String)>, f64)> {
+    type Read = (String, Vec<(String, String)>, f64);
+
+    fn one(line: &str) -> Option<Read> {
         let mut all = samples(line);
         let sample = all.next()?;
         let labels = sample.labels().map(|(name, value)| (name.to_owned(), value.into_owned()));

@@ -113,7 +113,7 @@ async fn ask(target: &EngineTarget, tls: Option<&TlsFor>) -> Option<EngineReadin
             Ok((status, _)) => format!("answers {path} with {}; {mend}", status.as_u16()),
             Err(error @ Unanswered::Broken(_)) => error.to_string(),
             Err(error @ Unanswered::Unreachable(_)) => {
-                problem.get_or_insert(error.to_string());
+                problem.get_or_insert_with(|| error.to_string());
                 break;
             }
         };
