@@ -17,6 +17,7 @@ mod loose;
 pub mod metric;
 pub mod node;
 pub mod reading;
+pub mod sampler;
 pub mod source;
 pub mod survey;
 pub mod ties;
