@@ -11,8 +11,8 @@
 //! |---|---|
 //! | `containers/version` | the JSON of `GET /version`, of `docker version --format '{{json .Server}}'`, or of `podman version --format '{{json .Client}}'` |
 //! | `containers/list` | the JSON of `GET /containers/json?all=1`, of `podman ps -a --format json`, or a line of JSON for each container, of `docker ps -a --no-trunc --format '{{json .}}'` |
-//! | `containers/stats` | one JSON document after the other: of `GET /containers/ID/stats?stream=false&one-shot=true`, or of `docker` or `podman stats --no-stream --format '{{json .}}'` |
-//! | `containers/details` | a line for each container of `inspect`: id, restarts, limit of memory in bytes (0: none), time of start in JSON, networks in JSON; with a blank between them |
+//! | `containers/stats` | JSON documents on lines of their own, in any order, of `GET /containers/ID/stats?stream=false&one-shot=true`, of `docker stats`; or an array, of `podman stats` (both with `--no-stream --format '{{json .}}'`) |
+//! | `containers/details` | a line for each container of `inspect`: id, restarts, the limit of memory in bytes (0: none), time of start in JSON, networks in JSON; with a blank between them |
 //!
 //! Only the list is needed. It may be cut in the middle: what is whole is read, and the rest counts
 //! as one container that was left out.

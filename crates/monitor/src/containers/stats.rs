@@ -66,11 +66,16 @@ impl UsedById {
     }
 }
 
-/// Reads documents that stand one after the other, up to the first broken one.
+/// Reads an array, or documents on lines; a line that is broken is passed over.
 pub(super) fn read_stats(text: &str) -> UsedById {
+    let is_array = text.trim_start().starts_with('[');
+    let pieces: Vec<&str> = if is_array { vec![text] } else { text.lines().collect() };
+    let documents = pieces.into_iter().flat_map(|piece| {
+        let documents = serde_json::Deserializer::from_str(piece).into_iter::<OneOrMany>();
+        documents.map_while(Result::ok)
+    });
     let mut used = UsedById::default();
-    let documents = serde_json::Deserializer::from_str(text).into_iter::<OneOrMany>();
-    for OneOrMany(told) in documents.map_while(Result::ok).take(CONTAINERS_MAX) {
+    for OneOrMany(told) in documents.take(CONTAINERS_MAX) {
         used.0.extend(told.iter().filter_map(|Part(told)| Some((told.id()?, told.used()))));
     }
     used
@@ -249,6 +254,7 @@ mod tests {
                 r#"{{"id":"abc","read":"2026-04-04T12:00:00Z","cpu_stats":{{"cpu_usage":{{"total_usage":1500000000}}}},
                 "memory_stats":{{"usage":1000,"stats":{kinds}}},"pids_stats":{{"current":3}}}}"#
             );
+            let text = text.replace('\n', "");
             (used(&text), Used::of(&serde_json::from_str(&text).expect("typed")))
         };
         for (kinds, memory) in [
@@ -287,11 +293,12 @@ mod tests {
     #[test]
     fn what_is_missing_or_ended_is_absent() {
         assert_eq!(used(r#"{"id":"abc"}"#), Used::default());
-        let ended = r#"{"id":"abc","cpu_stats":{"cpu_usage":{"total_usage":0}},"memory_stats":{},
-            "pids_stats":{"current":0}}"#;
+        let ended = r#"{"id":"abc","cpu_stats":{"cpu_usage":{"total_usage":0}},"memory_stats":{}}"#;
         assert_eq!(used(ended), Used::default());
         assert_eq!(used(r#"{"id":"abc","memory_stats":7,"MemUsage":"-- / --"}"#), Used::default());
         assert!(read_stats("garbage").take("abc").is_none());
+        let after_broken = "{\"id\":\"x\",\n{\"id\":\"abc\",\"PIDs\":\"2\"}{\"id\":\"d\"}\n";
+        assert_eq!(used(after_broken).pids, Some(2));
     }
 
     #[test]

@@ -24,10 +24,13 @@ if [ -n "$containers_socket" ]; then
 	containers_list=$(containers_ask 'http://d/containers/json?all=1' | head -c 2000000)
 	printf '%s\n' "$containers_list"
 	containers_ids=$(printf '%s\n' "$containers_list" | grep -o '"Id":"[0-9a-f]\{64\}"' | cut -d '"' -f 4 | head -n 200)
+	# Docker answers this question once a second, however many ask: they ask together where curl can.
+	containers_together=
+	curl -Z --version >/dev/null 2>&1 && containers_together='-Z --parallel-max 64'
 	echo '@@containers/stats'
 	for containers_id in $containers_ids; do
 		echo "url = \"http://d/containers/$containers_id/stats?stream=false&one-shot=true\""
-	done | containers_ask -K - | head -c 1000000
+	done | containers_ask $containers_together -K - | head -c 1000000
 	echo
 	case $containers_socket in
 	*podman*) containers_cli=podman ;;

@@ -136,9 +136,9 @@ async fn exchange(
 }
 
 /// How long connecting may take, TLS included.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
+const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
 /// How long an answer may take; an engine that reads a long prompt is slow to answer anything.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+const ANSWER_DEADLINE: Duration = Duration::from_secs(3);
 /// The longest answer, in bytes.
 const BODY_BYTES_MAX: usize = 4 << 20;
 /// What is asked for; engines that know other forms answer in this one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
 use futures_util::{StreamExt, stream};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::ask::{Unanswered, get};
 use super::plan::{Plan, plan, read};
@@ -59,9 +59,9 @@ impl EnginesSource {
         drop(asked);
         self.turn = self.turn.wrapping_add(engines.len());
         if engines.len() < all {
-            let (missing, seconds) = (all - engines.len(), ROUND_DEADLINE.as_secs());
+            let missing = all - engines.len();
             reading.problems.push(format!(
-                "{missing} of {all} engines were not asked within {seconds} s; they come first next time"
+                "{missing} of {all} engines were not asked in time; they come first next time"
             ));
         }
         engines.sort_by(|a, b| (&a.service, &a.upstream).cmp(&(&b.service, &b.upstream)));
@@ -92,13 +92,40 @@ impl Source for EnginesSource {
 
 /// Asks one engine all its questions; `None` when it is of no kind that is asked.
 async fn ask(target: &EngineTarget, tls: Option<&TlsFor>) -> Option<EngineReading> {
-    let Plan { questions, mend } = plan(target.preset)?;
+    let plan = plan(target.preset)?;
+    let (told, problem) =
+        timeout(ENGINE_DEADLINE, ask_all(plan, target, tls)).await.unwrap_or_else(|_| {
+            let seconds = ENGINE_DEADLINE.as_secs();
+            (Told::default(), Some(format!("no answer within {seconds} s")))
+        });
+    // Some of what can be asked is an option of the engine; that it is off is no fault.
+    let problem = problem.filter(|_| told.is_nothing());
+    Some(EngineReading {
+        service: target.service.clone(),
+        upstream: target.upstream.clone(),
+        preset: target.preset.as_str(),
+        running: told.running,
+        waiting: told.waiting,
+        cache_used: told.cache_used,
+        prompt_tokens: told.prompt_tokens,
+        generated_tokens: told.generated_tokens,
+        models: told.models,
+        problem,
+    })
+}
+
+/// What an engine tells in all its answers, and what was wrong first.
+async fn ask_all(
+    plan: Plan,
+    target: &EngineTarget,
+    tls: Option<&TlsFor>,
+) -> (Told, Option<String>) {
+    let Plan { questions, mend } = plan;
     let mut told = Told::default();
     let mut problem = None;
     for question in questions {
         let path = question.path;
-        let answer = get(target, (path, question.port), tls).await;
-        let why = match answer {
+        let why = match get(target, (path, question.port), tls).await {
             Ok((status, text)) if status.is_success() => {
                 let more = read(question.form, &text);
                 if !more.is_nothing() {
@@ -119,25 +146,14 @@ async fn ask(target: &EngineTarget, tls: Option<&TlsFor>) -> Option<EngineReadin
         };
         problem.get_or_insert(why);
     }
-    // Some of what can be asked is an option of the engine; that it is off is no fault.
-    let problem = problem.filter(|_| told.is_nothing());
-    Some(EngineReading {
-        service: target.service.clone(),
-        upstream: target.upstream.clone(),
-        preset: target.preset.as_str(),
-        running: told.running,
-        waiting: told.waiting,
-        cache_used: told.cache_used,
-        prompt_tokens: told.prompt_tokens,
-        generated_tokens: told.generated_tokens,
-        models: told.models,
-        problem,
-    })
+    (told, problem)
 }
 
 /// The most engines that are asked in one reading; the others come first in the next.
 const TARGETS_MAX: usize = 512;
 /// How many are asked at once.
 const ASKED_AT_ONCE: usize = 32;
-/// How long a reading may take.
-const ROUND_DEADLINE: Duration = Duration::from_secs(10);
+/// How long one engine may take with all its answers.
+const ENGINE_DEADLINE: Duration = Duration::from_secs(4);
+/// How long a reading may take; longer than one engine, so that each one that hangs is told of.
+const ROUND_DEADLINE: Duration = Duration::from_millis(4_500);
