@@ -8,10 +8,21 @@
 //! itself, and says so. Everything kept has a bound. Nothing here decides about traffic.
 
 pub mod alert;
+pub mod channel;
 pub mod figures;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+pub mod glob;
+pub mod history;
+pub mod judge;
 pub mod metric;
 pub mod node;
 pub mod reading;
+pub mod rule;
+pub mod samples;
+pub mod silence;
 pub mod source;
 pub mod survey;
 pub mod view;
+pub mod window;
+pub mod wording;
