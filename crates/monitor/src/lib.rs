@@ -19,6 +19,7 @@ pub mod metric;
 pub mod node;
 pub mod reading;
 pub mod rule;
+pub mod sampler;
 pub mod samples;
 pub mod silence;
 pub mod source;

@@ -1,6 +1,6 @@
 //! Watching a machine, and watching it no more.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use conduit_core::clock::Timestamp;
@@ -79,7 +79,7 @@ fn check(node: &Node) -> Result<(), Rejection> {
     }
     let paths = [("key", &node.key), ("known_hosts", &node.known_hosts)];
     for (what, path) in paths {
-        if path.as_ref().is_some_and(|path| !is_legal(path)) {
+        if path.as_deref().is_some_and(|path| !is_legal(path)) {
             let message = format!("{what} must be the absolute path of a file on the gateway");
             return Err(Rejection::new("invalid_path", message));
         }
@@ -87,7 +87,7 @@ fn check(node: &Node) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn is_legal(path: &PathBuf) -> bool {
+fn is_legal(path: &Path) -> bool {
     let text = path.to_str();
     path.is_absolute() && text.is_some_and(|t| t.len() <= PATH_BYTES_MAX && !t.contains('\0'))
 }
