@@ -152,7 +152,7 @@ impl Monitor for Site {
         asked: &'a HistoryAsked,
     ) -> BoxFuture<'a, Result<Vec<SeriesPoints>, MonitorError>> {
         let point = Point { at: asked.from, mean: 61.5, min: 60.0, max: 63.0 };
-        let subject = asked.subject.clone().or(Some("0".into()));
+        let subject = asked.subject.clone().or_else(|| Some("0".into()));
         Box::pin(async move { Ok(vec![SeriesPoints { subject, points: vec![point] }]) })
     }
 

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** what waits to be printed is bounded: a source that is faster waits.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
@@ -166,7 +166,7 @@ impl Access {
 
     /// What has no time of its own is as old as can be.
     fn stamped(&self, text: &str) -> Stamped {
-        let at = line::time_of(text).unwrap_or(Timestamp::from_seconds(0));
+        let at = line::time_of(text).unwrap_or_else(beginning);
         Stamped { at, text: self.show.text(text) }
     }
 }
@@ -190,7 +190,7 @@ fn container(
         let told = async {
             let mut lines = client.container_log(name, asked).await?;
             while let Some(line) = lines.next().await? {
-                let at = Timestamp::parse(&line.time).unwrap_or(Timestamp::from_seconds(0));
+                let at = Timestamp::parse(&line.time).unwrap_or_else(|_| beginning());
                 let text = if as_json {
                     // Invariant: texts always serialize.
                     format!("{}\n", serde_json::to_string(&line).unwrap_or_default())
@@ -285,6 +285,11 @@ pub(super) fn entry(text: &str, as_json: bool) -> Option<Stamped> {
 
 fn printed(at: Timestamp, who: &str, line: &str) -> String {
     format!("{at} {who} {}\n", line::plain(line))
+}
+
+/// When everything without a time was.
+fn beginning() -> Timestamp {
+    Timestamp::from_seconds(0)
 }
 
 fn unreadable(error: &std::io::Error) -> Failure {

@@ -133,7 +133,7 @@ fn lines_of_the_journal_and_of_requests_are_ordered_by_time() {
         at: line::time_of(&json(second, "web")).expect("a time"),
         text: second.to_string(),
     };
-    let mut all = vec![request(6), line, request(5)];
+    let mut all = [request(6), line, request(5)];
     all.sort();
     let texts: Vec<&str> = all.iter().map(|line| line.text.trim_end()).collect();
     assert_eq!(texts, ["5", "2026-04-04T12:00:05Z conduit ready", "6"]);
