@@ -92,6 +92,11 @@ fn the_nearest_way_in_is_taken() {
         ),
         ("a running 172.17.0.2 conduit.name=a,conduit.preset=ollama", "172.17.0.2:11434"),
         ("a running fd00::2 conduit.name=a,conduit.port=80", "[fd00::2]:80"),
+        (
+            "a running 172.17.0.2 conduit.name=a,conduit.port=80 \
+             10.0.0.1:8000->80/tcp,127.0.0.1:8001->80/tcp,0.0.0.0:8002->80/tcp",
+            "127.0.0.1:8002",
+        ),
     ] {
         assert_eq!(next(&Asked::default(), &[line]).0, [format!("+a {upstream}")], "{line}");
     }
