@@ -172,15 +172,15 @@ fn a_thing_that_is_gone_is_over_but_a_machine_that_is_silent_is_not() {
     let other = sample_of("box", Metric::ContainerUnhealthy, "web", 0.0);
     let host = sample_of("box", Metric::Cpu, "", 0.5);
     let mut judge = unhealthy();
-    judge.observe(&[sick.clone()], at(0));
-    assert!(judge.observe(&[other.clone()], at(599)).is_empty());
+    judge.observe(std::slice::from_ref(&sick), at(0));
+    assert!(judge.observe(std::slice::from_ref(&other), at(599)).is_empty());
     let lines = told(&judge.observe(&[other], at(600)), 600);
     assert_eq!(lines, ["600 cleared sick"], "removed");
     let mut judge = unhealthy();
     judge.observe(&[sick], at(0));
     for hour in 1..100 {
         assert!(
-            judge.observe(&[host.clone()], at(hour * 3_600)).is_empty(),
+            judge.observe(std::slice::from_ref(&host), at(hour * 3_600)).is_empty(),
             "only the host speaks"
         );
     }

@@ -76,7 +76,7 @@ impl Receivers {
         next.expect("something comes").expect("receivers run")
     }
 
-    pub(super) async fn http(&mut self, name: &'static str, is_tls: bool) -> String {
+    pub(super) async fn http(&self, name: &'static str, is_tls: bool) -> String {
         let (listener, port) = bound().await;
         let (tell, answers) = (self.tell.clone(), Arc::clone(&self.answers));
         let acceptor = self.acceptor.clone();
@@ -109,7 +109,7 @@ impl Receivers {
         format!("http://127.0.0.1:{port}/")
     }
 
-    pub(super) async fn udp(&mut self, name: &'static str) -> String {
+    pub(super) async fn udp(&self, name: &'static str) -> String {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("binds");
         let port = socket.local_addr().expect("an address").port();
         let tell = self.tell.clone();
@@ -123,7 +123,7 @@ impl Receivers {
         format!("udp://127.0.0.1:{port}")
     }
 
-    pub(super) async fn unix(&mut self, name: &'static str, dir: &Path) -> String {
+    pub(super) async fn unix(&self, name: &'static str, dir: &Path) -> String {
         let path = dir.join("log");
         let socket = UnixDatagram::bind(&path).expect("binds");
         let tell = self.tell.clone();
@@ -138,7 +138,7 @@ impl Receivers {
     }
 
     /// A log over TCP: the length of each line stands before it.
-    pub(super) async fn tcp_log(&mut self, name: &'static str) -> String {
+    pub(super) async fn tcp_log(&self, name: &'static str) -> String {
         let (listener, port) = bound().await;
         let tell = self.tell.clone();
         self.tasks.job("tcp receiver", async move {
@@ -154,7 +154,7 @@ impl Receivers {
         format!("tcp://127.0.0.1:{port}")
     }
 
-    pub(super) async fn smtp(&mut self, name: &'static str) -> String {
+    pub(super) async fn smtp(&self, name: &'static str) -> String {
         let (listener, port) = bound().await;
         let (tell, acceptor) = (self.tell.clone(), self.acceptor.clone());
         self.tasks.job("smtp receiver", async move {
