@@ -22,6 +22,7 @@ mod details;
 mod events;
 mod labels;
 mod list;
+mod log;
 mod ports;
 mod rates;
 mod source;
@@ -31,6 +32,7 @@ mod wire;
 mod wishes;
 
 pub use labels::Asks;
+pub use log::{LogAsked, LogLine, log};
 pub use rates::figures;
 pub use source::ContainersSource;
 pub use survey::{SURVEY_SCRIPT, parse};

@@ -9,17 +9,18 @@
 
 pub mod alert;
 pub mod channel;
+pub mod containers;
+pub mod dcgm;
+pub mod engines;
 pub mod figures;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod dcgm;
 pub mod glob;
 pub mod gpu;
 pub mod history;
 pub mod host;
 pub mod judge;
-pub mod containers;
-pub mod engines;
+pub mod keeper;
 mod loose;
 pub mod metric;
 pub mod node;

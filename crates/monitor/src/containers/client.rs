@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bollard::container::LogOutput;
 use bollard::errors::Error as Failure;
 use bollard::models::EventMessage;
 use bollard::query_parameters::{
-    EventsOptionsBuilder, InspectContainerOptions, StatsOptionsBuilder,
+    EventsOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder, StatsOptionsBuilder,
 };
 use bollard::{BollardRequest, Docker};
 use futures_util::{Stream, StreamExt};
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 use super::details::Details;
 use super::list::{name_of, read_whole_list};
+use super::log::LogAsked;
 use super::stats::Used;
 use super::wire::{ANSWER_BYTES_MAX, Wire};
 use crate::reading::container::ContainersReading;
@@ -126,6 +128,25 @@ impl Engine {
                 used: used.ok().flatten().map(|told| Used::of(&told)),
             },
         }
+    }
+
+    /// The log of a container, with the time of each line.
+    pub(super) fn logs(
+        &self,
+        container: &str,
+        asked: &LogAsked,
+    ) -> impl Stream<Item = Result<LogOutput, Failure>> + use<> {
+        let since = asked.since.map_or(0, |at| at.seconds());
+        let tail = asked.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .timestamps(true)
+            .follow(asked.follow)
+            .since(i32::try_from(since).unwrap_or(i32::MAX))
+            .tail(&tail)
+            .build();
+        self.docker.logs(container, Some(options))
     }
 
     /// What happens to containers from now on.

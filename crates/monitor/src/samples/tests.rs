@@ -49,7 +49,7 @@ fn a_host_gives_what_it_knows_and_nothing_else() {
     let unit = |name: &str, active: &str| UnitState { name: name.into(), active: active.into() };
     view.host = Some(HostFigures {
         cores: 4,
-        load: [1.0, 6.0, 3.0],
+        load: Some([1.0, 6.0, 3.0]),
         memory: Usage { total: 200, used: 50 },
         file_systems: vec![system("/", false), system("/snap/core", true)],
         units: vec![unit("a.service", "active"), unit("b.service", "failed")],
@@ -106,7 +106,7 @@ fn gpus_tell_of_memory_heat_links_and_codes_that_mean_trouble() {
     };
     let view = |read_at, gpu: Gpu| {
         let mut view = node(read_at);
-        view.gpus = Some(GpusReading { gpus: vec![gpu], driver: None });
+        view.gpus = Some(GpusReading { gpus: vec![gpu], ..GpusReading::default() });
         view
     };
     let first = view(1, gpu(79, 1, 16, 1, 0.0));
@@ -140,6 +140,7 @@ fn containers_that_start_are_neither_well_nor_unwell() {
             restarts: Some(4),
             started_at: None,
             cpu: None,
+            counted_at: None,
             memory: None,
             memory_limit: None,
             pids: None,

@@ -121,7 +121,8 @@ fn memory_of_gpus_is_held_by_services() {
     };
     let processes =
         vec![process(1, Some("abc")), process(2, Some("0123456789abcdef")), process(3, None)];
-    let gpus = GpusReading { gpus: vec![Gpu { processes, ..Gpu::default() }], driver: None };
+    let gpus =
+        GpusReading { gpus: vec![Gpu { processes, ..Gpu::default() }], ..GpusReading::default() };
     let containers =
         ContainersReading { containers: vec![container("web", "", None)], ..Default::default() };
     let holders = ties().holders(&node("here"), &gpus, Some(&containers));
