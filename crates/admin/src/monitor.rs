@@ -92,8 +92,10 @@ pub type LogStream = BoxStream<'static, Result<LogLine, MonitorError>>;
 /// What the monitor counts about itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counts {
-    /// Samples that are kept.
-    pub samples: u64,
+    /// Series that are kept.
+    pub series: u64,
+    /// Samples that were not kept: too much came at once, or there is no room.
+    pub samples_lost: u64,
     /// Bytes of the history on the disk.
     pub history_bytes: u64,
     /// How long the last read of each source took.

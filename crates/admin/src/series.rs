@@ -57,7 +57,8 @@ fn own(text: &mut Text, view: &NodesView, counts: &Counts) {
         let labels = [("node", node.as_str()), ("source", kind.as_str())];
         text.value("conduit_node_source_read_seconds", &labels, took.as_secs_f64());
     }
-    text.value("conduit_monitor_samples_kept", &[], counts.samples as f64);
+    text.value("conduit_monitor_history_series", &[], counts.series as f64);
+    text.value("conduit_monitor_samples_lost_total", &[], counts.samples_lost as f64);
     text.value("conduit_monitor_history_bytes", &[], counts.history_bytes as f64);
 }
 
@@ -92,7 +93,12 @@ pub(crate) const FAMILIES: &[(&str, &str, &str)] = &[
     ("conduit_engine_prompt_tokens_total", "counter", "Tokens read since the engine started"),
     ("conduit_engine_generated_tokens_total", "counter", "Tokens written since the engine started"),
     ("conduit_alerts_raised", "gauge", "Alerts that are raised now"),
-    ("conduit_monitor_samples_kept", "gauge", "Samples in the history"),
+    ("conduit_monitor_history_series", "gauge", "Series in the history"),
+    (
+        "conduit_monitor_samples_lost_total",
+        "counter",
+        "Samples that are not in the history: too much came at once, or there is no room",
+    ),
     ("conduit_monitor_history_bytes", "gauge", "Bytes of the history on the disk"),
 ];
 

@@ -24,6 +24,7 @@ use conduit_proxy::resolve::Resolver;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::tcp::TcpPorts;
 use conduit_registry::Registry;
+use conduit_tls::authority::Authority;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,7 @@ use crate::control::{ControlParts, GatewayControl};
 use crate::decisions::{record_start, record_stop};
 use crate::error::AppError;
 use crate::metrics::Metrics;
+use crate::monitor;
 use crate::planes::{Planes, Served, join};
 use crate::readiness::Readiness;
 use crate::record::Recorder;
@@ -136,7 +138,7 @@ async fn take_over(
 }
 
 /// What opens connections to upstreams: it trusts our own roots, and keeps away from our socket.
-fn connector(config: &Config, authority: Option<&conduit_tls::authority::Authority>) -> Connector {
+fn connector(config: &Config, authority: Option<&Authority>) -> Connector {
     let bundle = authority.map(|authority| authority.bundle_pem().to_owned().into());
     Connector::new(bundle, Some(config.admin.socket.clone()))
 }
@@ -202,6 +204,17 @@ impl Running {
         let upgrader = Arc::new(Upgrader::new(registry.clone(), handover, bound.assets));
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
         upkeep.renewal(&registry, &routes, bound.reissue);
+        let monitor = monitor::start(
+            &monitor::Given {
+                config: &config,
+                registry: &registry,
+                routes: &routes,
+                bundle_pem: authority.as_deref().map(Authority::bundle_pem),
+                events: &events,
+            },
+            &upkeep.0,
+        )?;
+        let monitor = monitor.map(|monitor| monitor as Arc<dyn conduit_admin::monitor::Monitor>);
         let stopping = Arc::new(AtomicBool::new(false));
         let control = GatewayControl::new(ControlParts {
             addresses,
@@ -226,7 +239,7 @@ impl Running {
             health: board,
             state_dir: config.gateway.state_dir,
             control: Arc::new(control),
-            monitor: None,
+            monitor,
             events,
         });
         let api = Api::serve(bound.admin, state, tasks.child())?;
@@ -309,7 +322,7 @@ impl Upkeep {
 
 fn self_check(
     addresses: &Addresses,
-    authority: Option<&conduit_tls::authority::Authority>,
+    authority: Option<&Authority>,
     registry: &Registry,
     routes: &live::Reader<RouteTable>,
 ) -> Result<Arc<SelfCheck>, AppError> {

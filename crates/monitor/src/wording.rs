@@ -32,6 +32,23 @@ pub fn raised(rule: &Rule, series: &Series, value: f64) -> String {
     }
 }
 
+/// What a rule asks, such as `gpu_temperature above 85 °C for 1 min`.
+pub fn condition(rule: &Rule) -> String {
+    let (metric, word) = (rule.metric, rule.condition.as_str());
+    let held =
+        if rule.held.is_zero() { String::new() } else { format!(" for {}", rough(rule.held)) };
+    match rule.condition {
+        Condition::Absent => format!("{metric} {word}{held}"),
+        Condition::Above | Condition::Below => {
+            format!("{metric} {word} {}{held}", amount(metric, rule.threshold))
+        }
+        Condition::Rising => {
+            let limit = amount(metric, rule.threshold);
+            format!("{metric} {word} by more than {limit} within {}", rough(rule.held))
+        }
+    }
+}
+
 /// What is said of a change: when it is raised its message, and then that it is over.
 pub fn told(change: &AlertChange) -> String {
     match change {

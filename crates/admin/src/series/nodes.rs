@@ -45,8 +45,8 @@ fn machine(text: &mut Text, name: &str, host: &HostFigures) {
     let labels = [("node", name)];
     text.maybe("conduit_node_cpu_ratio", &labels, host.cpu);
     text.value("conduit_node_cores", &labels, f64::from(host.cores));
-    text.value("conduit_node_load5", &labels, host.load[1]);
-    text.value("conduit_node_uptime_seconds", &labels, host.uptime.as_secs_f64());
+    text.maybe("conduit_node_load5", &labels, host.load.map(|[_, five, _]| five));
+    text.maybe("conduit_node_uptime_seconds", &labels, host.uptime.map(|up| up.as_secs_f64()));
     text.value("conduit_node_memory_size_bytes", &labels, host.memory.total as f64);
     text.value("conduit_node_memory_used_bytes", &labels, host.memory.used as f64);
     for system in &host.file_systems {

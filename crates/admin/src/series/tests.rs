@@ -63,7 +63,7 @@ fn host() -> HostFigures {
     HostFigures {
         cores: 48,
         cpu: Some(0.5),
-        load: [1.0, 2.5, 3.0],
+        load: Some([1.0, 2.5, 3.0]),
         memory: Usage { total: 100, used: 40 },
         file_systems: vec![FileSystemFigures {
             mount_point: "/".into(),
@@ -135,7 +135,7 @@ fn view() -> NodesView {
 fn counts() -> Counts {
     let name = NodeName::parse("gpu-server").expect("valid");
     let reads = vec![(name, SourceKind::Host, Duration::from_millis(5))];
-    Counts { samples: 12, history_bytes: 4_096, reads }
+    Counts { series: 12, samples_lost: 3, history_bytes: 4_096, reads }
 }
 
 fn written(view: &NodesView, counts: &Counts) -> String {
@@ -163,7 +163,8 @@ fn every_declared_series_is_written() {
         "conduit_vram_held_bytes{node=\"gpu-server\",kind=\"service\",holder=\"vllm\"} 4294967296",
         "conduit_engine_generated_tokens_total{service=\"vllm\",upstream=\"10.0.1.20:8000\"} 200",
         "conduit_alerts_raised{rule=\"gpu-hot\",severity=\"critical\"} 2",
-        "conduit_monitor_samples_kept 12",
+        "conduit_monitor_history_series 12",
+        "conduit_monitor_samples_lost_total 3",
     ] {
         assert!(text.lines().any(|written| written == line), "{line} is missing:\n{text}");
     }
@@ -193,7 +194,7 @@ fn what_is_not_known_has_no_line() {
         .filter_map(|line| line.split(['{', ' ']).next())
         .collect();
     let known =
-        ["conduit_gpu_info", "conduit_monitor_history_bytes", "conduit_monitor_samples_kept"];
+        ["conduit_gpu_info", "conduit_monitor_history_bytes", "conduit_monitor_history_series"];
     assert_eq!(names.into_iter().collect::<Vec<_>>(), known);
 }
 

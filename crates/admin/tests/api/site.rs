@@ -144,7 +144,7 @@ impl Monitor for Site {
     }
 
     fn counts(&self) -> Counts {
-        Counts { samples: 7, history_bytes: 4_096, reads: Vec::new() }
+        Counts { series: 7, samples_lost: 0, history_bytes: 4_096, reads: Vec::new() }
     }
 
     fn history<'a>(

@@ -8,7 +8,7 @@ pub(super) fn host(host: &HostFigures) -> wire::Host {
     wire::Host {
         hostname: host.hostname.clone(),
         kernel: host.kernel.clone(),
-        uptime_seconds: host.uptime.as_secs_f64(),
+        uptime_seconds: host.uptime.map(|uptime| uptime.as_secs_f64()),
         cores: host.cores,
         cpu: host.cpu,
         cpu_per_core: host.cpu_per_core.clone(),

@@ -10,7 +10,8 @@ pub struct Host {
     /// The kernel's release.
     pub kernel: String,
     /// Since it was started.
-    pub uptime_seconds: f64,
+    #[serde(default)]
+    pub uptime_seconds: Option<f64>,
     /// Processors that are on line.
     pub cores: u32,
     /// Busy share of all processors; `null` until there are two readings.
@@ -20,7 +21,8 @@ pub struct Host {
     #[serde(default)]
     pub cpu_per_core: Vec<f64>,
     /// Over 1, 5 and 15 minutes.
-    pub load: [f64; 3],
+    #[serde(default)]
+    pub load: Option<[f64; 3]>,
     /// Memory.
     pub memory: Amount,
     /// Swap.

@@ -34,12 +34,12 @@ fn machine(host: &Host) -> String {
         .cpu
         .map_or_else(|| MISSING.to_owned(), |cpu| format!("{:.0}", cpu * f64::from(host.cores)));
     let cores = pad(&format!("{busy}/{} cores", host.cores), CORES_COLUMNS);
-    let load = host.load[0];
+    let load = host.load.map_or_else(|| MISSING.to_owned(), |load| format!("{:.1}", load[0]));
     let memory = used_of(host.memory.used_bytes, host.memory.total_bytes, Counting::Binary);
     let (used, total) = disks(host);
     let disk = used_of(used, total, Counting::Decimal);
     let mut text =
-        format!("  CPU:   {cores}|  Load: {load:.1}\n  Memory: {memory}\n  Disk:   {disk}\n");
+        format!("  CPU:   {cores}|  Load: {load}\n  Memory: {memory}\n  Disk:   {disk}\n");
     for unit in host.units.iter().filter(|unit| unit.state != "active") {
         text.push_str(&format!("  Unit:   {} is {}\n", unit.name, unit.state));
     }

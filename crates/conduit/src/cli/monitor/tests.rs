@@ -55,7 +55,7 @@ fn host(cores: u32, load: f64, memory: (f64, f64), disk: (u64, u64)) -> Host {
     Host {
         cores,
         cpu: Some(0.5),
-        load: [load, 0.0, 0.0],
+        load: Some([load, 0.0, 0.0]),
         memory: Amount { used_bytes: gib(memory.0), total_bytes: gib(memory.1) },
         file_systems: vec![disk],
         ..Host::default()
