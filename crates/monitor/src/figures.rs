@@ -12,7 +12,7 @@ pub struct HostFigures {
     /// The kernel's release.
     pub kernel: String,
     /// Since it was started.
-    pub uptime: Duration,
+    pub uptime: Option<Duration>,
     /// Processors that are on line.
     pub cores: u32,
     /// Busy share of all processors, 0 to 1; `None` until there are two readings.
@@ -20,7 +20,7 @@ pub struct HostFigures {
     /// Busy share of each processor, 0 to 1.
     pub cpu_per_core: Vec<f64>,
     /// Load averages over 1, 5 and 15 minutes.
-    pub load: [f64; 3],
+    pub load: Option<[f64; 3]>,
     /// Bytes of memory.
     pub memory: Usage,
     /// Bytes of swap.

@@ -2,9 +2,19 @@
 //!
 //! **Invariant:** every target states a property; not panicking is the least of them.
 
+mod engine;
+mod gpu;
+mod rules;
 mod ssh;
+mod survey;
 
+pub use engine::monitor_engine;
+pub use gpu::monitor_gpu;
+pub use rules::monitor_rules;
 pub use ssh::monitor_ssh;
+#[cfg(test)]
+pub(crate) use survey::assert_page;
+pub use survey::monitor_survey;
 
 #[cfg(test)]
 #[path = "../../../fuzz/replay.rs"]
@@ -17,6 +27,10 @@ mod tests {
 
     #[test]
     fn seeds_hold() {
+        replay("monitor_engine", monitor_engine);
+        replay("monitor_gpu", monitor_gpu);
+        replay("monitor_rules", monitor_rules);
         replay("monitor_ssh", monitor_ssh);
+        replay("monitor_survey", monitor_survey);
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::reading::Reading;
 use crate::survey::Survey;
+use crate::{containers, gpu, host};
 
 /// The script, as `conduit monitor script` prints it: for the standard input of a shell, or to be
 /// installed as the forced command of a key. It is one group of commands, so that a shell has read
@@ -12,6 +13,7 @@ pub const SURVEY: &str = concat!(
     "#!/bin/sh\n",
     "{\n",
     include_str!("survey.sh"),
+    include_str!("../containers/survey.sh"),
     "echo @@end\n",
     "exit 0\n",
     "} </dev/null\n",
@@ -19,7 +21,14 @@ pub const SURVEY: &str = concat!(
 
 /// Fills a reading from what the script printed.
 pub(super) fn fill(survey: &Survey, reading: &mut Reading) {
-    let _ = (survey, reading);
+    let mut host = host::parse(survey);
+    reading.problems.append(&mut host.problems);
+    reading.host = Some(host);
+    // No section of GPUs is a machine without them.
+    let mut gpus = gpu::parse(survey).unwrap_or_default();
+    reading.problems.append(&mut gpus.problems);
+    reading.gpus = Some(gpus);
+    reading.containers = containers::parse(survey);
 }
 
 #[cfg(test)]
