@@ -13,7 +13,12 @@ pub const SURVEY: &str = concat!(
     "#!/bin/sh\n",
     "{\n",
     include_str!("survey.sh"),
+    // An engine that hangs takes its own section and nothing else.
+    "containers() {\n",
     include_str!("../containers/survey.sh"),
+    "}\n",
+    "patient 9 containers\n",
+    "echo\n",
     "echo @@end\n",
     "exit 0\n",
     "} </dev/null\n",
@@ -62,6 +67,20 @@ mod tests {
             }
             assert!(!text.contains("\nsoftirq "), "{shell}: not all of /proc/stat is sent");
         }
+    }
+
+    #[test]
+    fn it_asks_for_all_that_is_parsed() {
+        let words: std::collections::BTreeSet<_> = SURVEY.split_ascii_whitespace().collect();
+        for word in host::FILES.iter().chain(gpu::smi::FIELDS) {
+            let is_asked = words.contains(word) || words.contains(format!("{word};").as_str());
+            assert!(is_asked, "{word}");
+        }
+        for file in gpu::drm::FILES {
+            let name = file.strip_prefix("device/hwmon/hwmon*/").unwrap_or(file);
+            assert!(SURVEY.contains(name), "{file}");
+        }
+        assert!(SURVEY.contains(containers::SURVEY_SCRIPT));
     }
 
     #[test]

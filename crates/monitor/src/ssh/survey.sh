@@ -49,8 +49,9 @@ clock() {
 	case $now in
 	*[!0-9.]* | '' | *.) now=$(date +%s) ;;
 	esac
-	ticks=$(getconf CLK_TCK 2>/dev/null)
-	printf '@@clock\n%s\n%s\n' "$now" "$ticks"
+	# First, and all at once: when this line is heard tells how far apart the clocks are.
+	printf '@@clock\n%s\n' "$now"
+	printf '%s\n%s\n' "$(getconf CLK_TCK 2>/dev/null)" "$(getconf PAGESIZE 2>/dev/null)"
 }
 
 kernel() {
@@ -78,7 +79,8 @@ kernel() {
 		/proc/net/dev /proc/net/netstat /proc/net/snmp /proc/net/snmp6 /proc/net/sockstat \
 		/proc/net/sockstat6 /proc/net/softnet_stat /proc/pressure/cpu /proc/pressure/io \
 		/proc/pressure/irq /proc/pressure/memory /proc/schedstat /proc/stat /proc/sys/fs/file-nr \
-		/proc/sys/kernel/domainname /proc/sys/kernel/pid_max \
+		/proc/sys/kernel/domainname /proc/sys/kernel/hung_task_detect_count \
+		/proc/sys/kernel/pid_max \
 		/proc/sys/kernel/random/entropy_avail /proc/sys/kernel/random/poolsize \
 		/proc/sys/kernel/threads-max /proc/sys/net/netfilter/nf_conntrack_count \
 		/proc/sys/net/netfilter/nf_conntrack_max /proc/uptime /proc/vmstat 2>/dev/null
@@ -107,7 +109,7 @@ devices() {
 	echo @@net-sysfs
 	net=''
 	for word in operstate mtu speed carrier ifindex address broadcast duplex ifalias \
-		carrier_changes tx_queue_len flags type; do
+		carrier_changes tx_queue_len flags type statistics/rx_nohandler; do
 		net="$net /sys/class/net/*/$word"
 	done
 	# shellcheck disable=SC2086
