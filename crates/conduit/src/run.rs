@@ -226,6 +226,7 @@ impl Running {
             health: board,
             state_dir: config.gateway.state_dir,
             control: Arc::new(control),
+            monitor: None,
             events,
         });
         let api = Api::serve(bound.admin, state, tasks.child())?;

@@ -163,13 +163,13 @@ metrics! {
     GpuXid = "gpu_xid" in Count,
     /// 1 while a GPU that works has fewer lanes or a lower generation than card and slot allow.
     GpuLink = "gpu_link" in Count,
-    /// GPUs that were there and are gone; no subject.
-    GpusLost = "gpus_lost" in Count,
+    /// 1 while a GPU is there, asleep or not; the subject is its id. Rules judge its absence.
+    GpuPresent = "gpu_present" in Count,
     /// Processors that a container uses; the subject is its name, as of all that follow.
     ContainerCpu = "container_cpu" in Count,
     /// Bytes of memory that a container uses.
     ContainerMemory = "container_memory" in Bytes,
-    /// Restarts of a container between two readings.
+    /// How often a container was restarted, ever; rules judge its rise.
     ContainerRestarts = "container_restarts" in Count,
     /// 1 while a container's own check fails.
     ContainerUnhealthy = "container_unhealthy" in Count,
@@ -199,6 +199,35 @@ impl FromStr for Metric {
     fn from_str(text: &str) -> Result<Self, UnknownMetric> {
         let found = Self::ALL.iter().find(|metric| metric.as_str() == text);
         found.copied().ok_or_else(|| UnknownMetric(text.chars().take(SHOWN_CHARS).collect()))
+    }
+}
+
+/// The parts of a node that its metrics belong to; each comes from sources of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The machine itself.
+    Host,
+    /// Its GPUs.
+    Gpus,
+    /// Its containers.
+    Containers,
+    /// Engines of services.
+    Engines,
+    /// What this gateway knows of itself: sources, leaves.
+    Gateway,
+}
+
+impl Metric {
+    /// Which part of a node it tells about.
+    pub fn part(self) -> Part {
+        let word = self.as_str();
+        match self {
+            Self::SourceLost | Self::LeafExpiry => Part::Gateway,
+            _ if word.starts_with("gpu_") => Part::Gpus,
+            _ if word.starts_with("container_") => Part::Containers,
+            _ if word.starts_with("engine_") => Part::Engines,
+            _ => Part::Host,
+        }
     }
 }
 

@@ -72,49 +72,54 @@ fn plain(error: &io::Error) -> String {
 }
 
 /// Tries one upstream, over a kept connection if there is one.
-pub(crate) async fn attempt(
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps a parameter twice in its state")]
+pub(crate) fn attempt(
     client: &Rc<Client>,
     upstream: &Arc<Upstream>,
     connect_timeout: Duration,
     mut request: Request<RequestBody>,
-) -> Result<(Response<Incoming>, Lease), Broken> {
-    let Some(place) = upstream.place() else {
-        return Err(Broken { cause: Cause::Unresolved, unsent: Some(Box::new(request)) });
-    };
-    let slot = client.slot(&place, upstream.transport());
-    let versions = versions_for(&request, upstream.transport());
-    let mut stale = 0;
-    loop {
-        let kept = (stale < STALE_MAX).then(|| slot.reuse(versions)).flatten();
-        let reused = kept.is_some();
-        let (mut lease, replay) = match kept {
-            Some((lease, Doubt::MayClose)) => (lease, copy_of(&request, upstream.transport())),
-            Some((lease, Doubt::None)) => (lease, None),
-            // On the heap, so that requests over kept connections carry nothing of it.
-            None => match Box::pin(client.connect(&slot, versions, connect_timeout)).await {
-                Ok(lease) => (lease, None),
-                Err(error) => {
-                    return Err(Broken {
-                        cause: Cause::Connect(error),
-                        unsent: Some(Box::new(request)),
-                    });
+) -> impl Future<Output = Result<(Response<Incoming>, Lease), Broken>> {
+    async move {
+        let Some(place) = upstream.place() else {
+            return Err(Broken { cause: Cause::Unresolved, unsent: Some(Box::new(request)) });
+        };
+        let slot = client.slot(&place, upstream.transport());
+        let versions = versions_for(&request, upstream.transport());
+        let mut stale = 0;
+        loop {
+            let kept = (stale < STALE_MAX).then(|| slot.reuse(versions)).flatten();
+            let reused = kept.is_some();
+            let (mut lease, replay) = match kept {
+                Some((lease, Doubt::MayClose)) => {
+                    (lease, copy_of(&request, upstream.transport()).map(Box::new))
                 }
-            },
-        };
-        request.body().begin();
-        let failed = match lease.send(request).await {
-            Ok(response) => return Ok((response, lease)),
-            Err(failed) => failed,
-        };
-        request = match (failed.untouched, replay) {
-            (Some(untouched), _) if reused && failed.why == Why::Closed => untouched,
-            (None, Some(copy)) if may_repeat(&copy, failed.why) => copy,
-            (untouched, _) => {
-                let unsent = untouched.map(Box::new);
-                return Err(Broken { cause: Cause::Sent(failed.why), unsent });
-            }
-        };
-        stale = if reused { stale + 1 } else { STALE_MAX };
+                Some((lease, Doubt::None)) => (lease, None),
+                // On the heap, so that requests over kept connections carry nothing of it.
+                None => match Box::pin(client.connect(&slot, versions, connect_timeout)).await {
+                    Ok(lease) => (lease, None),
+                    Err(error) => {
+                        return Err(Broken {
+                            cause: Cause::Connect(error),
+                            unsent: Some(Box::new(request)),
+                        });
+                    }
+                },
+            };
+            request.body().begin();
+            let failed = match lease.send(request).await {
+                Ok(response) => return Ok((response, lease)),
+                Err(failed) => failed,
+            };
+            request = match (failed.untouched, replay) {
+                (Some(untouched), _) if reused && failed.why == Why::Closed => untouched,
+                (None, Some(copy)) if may_repeat(&copy, failed.why) => *copy,
+                (untouched, _) => {
+                    let unsent = untouched.map(Box::new);
+                    return Err(Broken { cause: Cause::Sent(failed.why), unsent });
+                }
+            };
+            stale = if reused { stale + 1 } else { STALE_MAX };
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -211,8 +211,12 @@ impl Clock {
     }
 
     /// Runs what leads to the head of a response, until it is there or a clock runs out.
-    pub(crate) async fn until_expired<F: Future>(&self, future: F) -> Result<F::Output, Expired> {
-        let mut future = pin!(future);
+    ///
+    /// It takes the future by reference: by value it would be in the caller's state twice.
+    pub(crate) async fn until_expired<F: Future>(
+        &self,
+        mut future: Pin<&mut F>,
+    ) -> Result<F::Output, Expired> {
         poll_fn(|context| match self.expired.get() {
             Some(expired) => Poll::Ready(Err(expired)),
             None => future.as_mut().poll(context).map(Ok),

@@ -3,6 +3,9 @@
 //! **Invariant:** a handshake has a deadline, heads and streams have limits, and ALPN alone decides
 //! the version over TLS; in the clear it is HTTP/1.1.
 
+mod http1;
+mod resumable;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -14,19 +17,20 @@ use conduit_core::tasks::Tasks;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::{Executor, Read, Write};
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::body::{ClientBody, ResponseBody};
-use crate::connections::{Connection, Entry, Graceful};
+use crate::connections::{Connection, Driven, Entry, Graceful};
 use crate::limits::hits::{Hits, Limit};
 use crate::limits::watched::Watched;
 use crate::limits::{
-    BUFFER_BYTES_MAX, H2_CONNECTION_WINDOW_BYTES, H2_SEND_BYTES_MAX, H2_STREAM_WINDOW_BYTES, Limits,
+    H2_CONNECTION_WINDOW_BYTES, H2_SEND_BYTES_MAX, H2_STREAM_WINDOW_BYTES, Limits,
 };
 use crate::metered::Metered;
 use crate::read_ahead::ReadAhead;
@@ -41,10 +45,10 @@ pub(crate) async fn serve_http(
     peer: SocketAddr,
 ) {
     let connection = Rc::new(connection);
-    let stream = Metered::new(stream, connection.entry().moved().clone());
+    let stream = Metered::new(stream, connection.entry().written().clone());
     let service =
         Service::new(Rc::clone(&worker), Rc::clone(&connection), Entrance::Http, peer.ip());
-    speak_http1(&worker, &connection, TokioIo::new(stream), Rc::new(service)).await;
+    http1::speak(&worker, &connection, stream, &Rc::new(service)).await;
 }
 
 /// Does the handshake and serves a client until one side ends it.
@@ -55,9 +59,11 @@ pub(crate) async fn serve_https(
     peer: SocketAddr,
     acceptor: TlsAcceptor,
 ) {
-    let stream = ReadAhead::new(Metered::new(stream, connection.entry().moved().clone()));
+    let stream = ReadAhead::new(Metered::new(stream, connection.entry().written().clone()));
+    // What follows is on the heap, each part for as long as it lasts: the task itself stays small
+    // for as long as the connection lives.
     let handshake =
-        tokio::time::timeout(worker.settings().limits.handshake, acceptor.accept(stream));
+        Box::pin(tokio::time::timeout(worker.settings().limits.handshake, acceptor.accept(stream)));
     let stream = match connection.until_cut(handshake).await {
         None => return,
         Some(Ok(Ok(stream))) => stream,
@@ -84,9 +90,9 @@ pub(crate) async fn serve_https(
     if is_http2 {
         let (frames, hits) = (&worker.settings().limits.h2.frames, worker.metrics().hits());
         let stream = Watched::client(stream, frames, peer.ip(), hits.clone());
-        speak_http2(&worker, &connection, TokioIo::new(stream), Rc::new(service)).await;
+        Box::pin(speak_http2(&worker, &connection, stream, Rc::new(service))).await;
     } else {
-        speak_http1(&worker, &connection, TokioIo::new(stream), Rc::new(service)).await;
+        Box::pin(http1::speak(&worker, &connection, stream, &Rc::new(service))).await;
     }
 }
 
@@ -96,32 +102,14 @@ fn server_name(stream: &TlsStream<ReadAhead<Metered<TcpStream>>>) -> Option<Arc<
     Some(name.to_ascii_lowercase().into())
 }
 
-async fn speak_http1<I>(worker: &Worker, connection: &Connection, io: I, service: Rc<Service>)
+async fn speak_http2<S>(worker: &Worker, connection: &Connection, stream: S, service: Rc<Service>)
 where
-    I: Read + Write + Unpin + Send + 'static,
-{
-    // No timer is given to hyper: the worker's sweep ends connections that finish no head. And no
-    // `pipeline_flush`: with it, an answer to a bad head is never flushed when bytes follow it.
-    let limits = &worker.settings().limits;
-    connection.entry().expects_head();
-    let speaking = http1::Builder::new()
-        .half_close(false)
-        .max_headers(limits.head_lines_max)
-        .max_header_size(limits.head_bytes_max)
-        .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(io, service_fn(move |request| answer(&service, request)))
-        .with_upgrades();
-    log_end(connection.drive(speaking).await, worker.metrics().hits());
-}
-
-async fn speak_http2<I>(worker: &Worker, connection: &Connection, io: I, service: Rc<Service>)
-where
-    I: Read + Write + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let entry = Rc::clone(connection.entry());
     let tasks = worker.tasks().clone();
     let Limits { head_bytes_max, h2, .. } = worker.settings().limits;
-    let speaking = http2::Builder::new(Streams { tasks, entry })
+    let mut speaking = http2::Builder::new(Streams { tasks, entry })
         .enable_connect_protocol()
         .max_concurrent_streams(h2.streams_max)
         .max_header_list_size(u32::try_from(head_bytes_max).unwrap_or(u32::MAX))
@@ -130,8 +118,14 @@ where
         .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
         .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(H2_SEND_BYTES_MAX)
-        .serve_connection(io, service_fn(move |request| answer_stream(&service, request)));
-    log_end(connection.drive(speaking).await, worker.metrics().hits());
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(move |request| answer_stream(&service, request)),
+        );
+    match connection.drive(&mut speaking).await {
+        Driven::Ended(outcome) => log_end(outcome, worker.metrics().hits()),
+        Driven::Cut | Driven::Rests => log_cut(),
+    }
 }
 
 fn answer(
@@ -153,17 +147,17 @@ fn answer_stream(
     Box::pin(Rc::clone(service).serve(request.map(ClientBody::from), clock))
 }
 
-fn log_end(outcome: Option<Result<(), hyper::Error>>, hits: &Hits) {
-    match outcome {
-        Some(Ok(())) => {}
-        Some(Err(error)) => {
-            if error.is_parse_too_large() {
-                hits.count(Limit::HeadSize);
-            }
-            tracing::debug!(%error, "a client's connection broke");
+fn log_end(outcome: Result<(), hyper::Error>, hits: &Hits) {
+    if let Err(error) = outcome {
+        if error.is_parse_too_large() {
+            hits.count(Limit::HeadSize);
         }
-        None => tracing::debug!("a client's connection was cut"),
+        tracing::debug!(%error, "a client's connection broke");
     }
+}
+
+fn log_cut() {
+    tracing::debug!("a client's connection was cut");
 }
 
 /// Runs the streams of HTTP/2 connections on this worker.
@@ -185,11 +179,11 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
     }
 }
 
-impl<I, S> Graceful for http1::UpgradeableConnection<I, S>
+impl<I, S> Graceful for hyper::server::conn::http1::Connection<I, S>
 where
     S: hyper::service::HttpService<Incoming, ResBody = ResponseBody>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    I: Read + Write + Unpin + Send + 'static,
+    I: Read + Write + Unpin,
 {
     const ANNOUNCES: bool = false;
 

@@ -7,22 +7,25 @@
 //! **Invariant:** an entry is in the book exactly as long as its [`Connection`] lives. A connection
 //! with a request in flight, and a tunnel, is ended by nothing but the deadline.
 
+mod entry;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::clocks::Clock;
+pub(crate) use self::entry::{Entry, Held, Receiving};
 use crate::limits::admission::Admitted;
 use crate::limits::hits::{Hits, Limit};
-use crate::limits::{FRESH_GRACE, GOODBYE_TIMEOUT, PROGRESS_BYTES_MIN};
-use crate::metered::Moved;
+use crate::limits::{FRESH_GRACE, GOODBYE_TIMEOUT};
+use crate::upgrade::Duplex;
 
 /// Everything open on one worker.
 #[derive(Debug, Default)]
@@ -53,32 +56,6 @@ pub(crate) struct Deadlines {
     pub(crate) idle: Duration,
     /// With a head that has begun and does not end.
     pub(crate) head: Duration,
-}
-
-/// One open connection or tunnel, as the worker sees it.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    phase: Cell<Phase>,
-    is_tunnel: bool,
-    active: Cell<u32>,
-    /// Tunnels that are streams of it (WebSocket over HTTP/2).
-    held: Cell<u32>,
-    /// The clock of the stream that hyper is about to start.
-    starting: RefCell<Option<Rc<Clock>>>,
-    /// Whether a request was ever read from it.
-    used: Cell<bool>,
-    idle_since: Cell<Instant>,
-    moved: Moved,
-    /// How much had been written at the last sweep.
-    seen: Cell<u64>,
-    /// How much had been read when the last request ended, where more is the next one's head.
-    heads_after: Cell<Option<u64>>,
-    /// Bodies of requests that are being read, which may be after their responses ended.
-    bodies: Cell<u32>,
-    /// When a sweep first saw the head that is being read.
-    head_since: Cell<Option<Instant>>,
-    told: Cell<Option<Instant>>,
-    waker: RefCell<Option<Waker>>,
 }
 
 impl Connections {
@@ -139,7 +116,10 @@ impl Connections {
                     Phase::Draining
                 }
                 None if draining && quiet >= FRESH_GRACE => Phase::Draining,
-                None => continue,
+                None => {
+                    entry.look_for_rest(quiet);
+                    continue;
+                }
             };
             entry.phase.set(next);
             entry.wake();
@@ -149,142 +129,15 @@ impl Connections {
     fn add(self: &Rc<Self>, admitted: Rc<Admitted>, is_tunnel: bool) -> Connection {
         let id = self.next.get();
         self.next.set(id + 1);
-        let entry = Rc::new(Entry {
-            phase: Cell::default(),
-            is_tunnel,
-            active: Cell::new(0),
-            held: Cell::new(0),
-            starting: RefCell::default(),
-            used: Cell::new(false),
-            idle_since: Cell::new(Instant::now()),
-            moved: Moved::default(),
-            seen: Cell::new(0),
-            heads_after: Cell::new(None),
-            bodies: Cell::new(0),
-            head_since: Cell::new(None),
-            told: Cell::new(None),
-            waker: RefCell::default(),
-        });
+        let entry = Rc::new(Entry::new(is_tunnel));
         self.entries.borrow_mut().insert(id, Rc::clone(&entry));
-        Connection { id, book: Rc::clone(self), entry, admitted }
+        Connection { id, book: Rc::clone(self), entry, admitted, awaited: RefCell::default() }
     }
 
     fn wake_all(&self) {
         for entry in self.entries.borrow().values() {
             entry.wake();
         }
-    }
-}
-
-impl Entry {
-    /// A request was read.
-    pub(crate) fn begin(&self) {
-        self.used.set(true);
-        self.active.set(self.active.get() + 1);
-    }
-
-    /// Its response ended.
-    pub(crate) fn end(&self, now: Instant) {
-        self.active.set(self.active.get().saturating_sub(1));
-        self.idle_since.set(now);
-        if self.heads_after.get().is_some() {
-            self.expects_head();
-        }
-    }
-
-    /// Where the bytes that move over the connection are counted.
-    pub(crate) fn moved(&self) -> &Moved {
-        &self.moved
-    }
-
-    /// From now on, what is read is a request's head, and nothing else is (HTTP/1.1).
-    pub(crate) fn expects_head(&self) {
-        self.heads_after.set(Some(self.moved.read()));
-        self.head_since.set(None);
-    }
-
-    /// A response that was handed over whole may still be on its way to a slow client: as long as it
-    /// moves, the connection is not idle.
-    fn look_for_progress(&self, now: Instant) {
-        let written = self.moved.written();
-        if written - self.seen.replace(written) >= PROGRESS_BYTES_MIN {
-            self.idle_since.set(now);
-        }
-    }
-
-    /// What is read until this is dropped is the body of a request.
-    pub(crate) fn receives(self: &Rc<Self>) -> Receiving {
-        self.bodies.set(self.bodies.get() + 1);
-        Receiving(Rc::clone(self))
-    }
-
-    /// A head that has begun and is not whole has been read in part.
-    fn look_for_head(&self, now: Instant) {
-        if self.bodies.get() > 0 {
-            return;
-        }
-        let has_begun = self.heads_after.get().is_some_and(|after| self.moved.read() > after);
-        if has_begun && self.head_since.get().is_none() {
-            self.head_since.set(Some(now));
-        }
-    }
-
-    /// Keeps the connection while one of its streams is a tunnel.
-    pub(crate) fn hold(self: &Rc<Self>) -> Held {
-        self.held.set(self.held.get() + 1);
-        Held(Rc::clone(self))
-    }
-
-    /// Notes the clock of the request that was just read; hyper starts its stream next.
-    pub(crate) fn starts(&self, clock: Rc<Clock>) {
-        *self.starting.borrow_mut() = Some(clock);
-    }
-
-    /// The clock of the stream that starts now.
-    pub(crate) fn started(&self) -> Option<Rc<Clock>> {
-        self.starting.borrow_mut().take()
-    }
-
-    /// Ends the connection at once.
-    pub(crate) fn cut(&self) {
-        self.phase.set(Phase::Cut);
-        self.wake();
-    }
-
-    /// Whether it was, or is being, ended by us.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.phase.get() == Phase::Cut
-    }
-
-    /// Lets the task that drives the connection look again.
-    pub(crate) fn wake(&self) {
-        if let Some(waker) = &*self.waker.borrow() {
-            waker.wake_by_ref();
-        }
-    }
-}
-
-/// The body of a request that is being read.
-#[derive(Debug)]
-pub(crate) struct Receiving(Rc<Entry>);
-
-impl Drop for Receiving {
-    fn drop(&mut self) {
-        self.0.bodies.set(self.0.bodies.get().saturating_sub(1));
-        if self.0.heads_after.get().is_some() {
-            self.0.expects_head();
-        }
-    }
-}
-
-/// Keeps a connection that carries a tunnel, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Held(Rc<Entry>);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.held.set(self.0.held.get().saturating_sub(1));
-        self.0.idle_since.set(Instant::now());
     }
 }
 
@@ -295,6 +148,8 @@ pub(crate) struct Connection {
     book: Rc<Connections>,
     entry: Rc<Entry>,
     admitted: Rc<Admitted>,
+    /// Who waits for the stream, once HTTP/1.1 has ended on it.
+    awaited: RefCell<Option<oneshot::Sender<Box<dyn Duplex>>>>,
 }
 
 impl Connection {
@@ -306,6 +161,26 @@ impl Connection {
     /// A place of its own for a tunnel that this connection becomes; it shares the place in the total.
     pub(crate) fn tunnel(&self) -> Self {
         self.book.add(Rc::clone(&self.admitted), true)
+    }
+
+    /// The stream itself, once the answer that ends HTTP/1.1 on it is on its way.
+    pub(crate) fn stream_after(&self) -> oneshot::Receiver<Box<dyn Duplex>> {
+        let (sender, receiver) = oneshot::channel();
+        *self.awaited.borrow_mut() = Some(sender);
+        receiver
+    }
+
+    /// Whether somebody waits for the stream.
+    pub(crate) fn becomes_tunnel(&self) -> bool {
+        self.awaited.borrow().is_some()
+    }
+
+    /// Gives the stream to whom it was promised; without anybody it ends here.
+    pub(crate) fn hand_over(&self, stream: impl Duplex + 'static) {
+        if let Some(awaited) = self.awaited.take() {
+            // Whoever does not wait any more wants it closed.
+            let _unwanted = awaited.send(Box::new(stream));
+        }
     }
 
     /// Runs something that only the deadline ends; `None` when it was cut.
@@ -321,23 +196,41 @@ impl Connection {
         .await
     }
 
-    /// Drives hyper's connection to its end; `None` when it was cut.
-    pub(crate) async fn drive<C: Graceful>(&self, connection: C) -> Option<C::Output> {
-        let mut connection = pin!(connection);
+    /// Drives hyper's connection until it ends, is cut, or may be put to rest.
+    ///
+    /// It takes the connection by reference: by value it would be in the caller's state twice.
+    pub(crate) async fn drive<C: Graceful + Unpin>(&self, connection: &mut C) -> Driven<C::Output> {
         poll_fn(|context| {
             match self.phase() {
-                Phase::Cut => return Poll::Ready(None),
+                Phase::Cut => return Poll::Ready(Driven::Cut),
                 Phase::Leaving if !C::ANNOUNCES || !self.entry.used.get() => {}
                 Phase::Leaving | Phase::Draining
                     if self.entry.told.get().is_none() && self.may_be_told() =>
                 {
                     self.entry.told.set(Some(Instant::now()));
-                    connection.as_mut().finish();
+                    Pin::new(&mut *connection).finish();
                 }
+                _ if self.entry.takes_rest() => return Poll::Ready(Driven::Rests),
                 _ => {}
             }
             self.remember(context);
-            connection.as_mut().poll(context).map(Some)
+            Pin::new(&mut *connection).poll(context).map(Driven::Ended)
+        })
+        .await
+    }
+
+    /// Waits, on a connection at rest, for what comes next; `None` when it is to be closed instead.
+    pub(crate) async fn until_wanted<F: Future + Unpin>(&self, mut next: F) -> Option<F::Output> {
+        poll_fn(|context| {
+            match self.phase() {
+                Phase::Cut | Phase::Draining => return Poll::Ready(None),
+                Phase::Open | Phase::Leaving => {}
+            }
+            self.remember(context);
+            Pin::new(&mut next).poll(context).map(|output| {
+                self.entry.wakes_up();
+                Some(output)
+            })
         })
         .await
     }
@@ -371,6 +264,17 @@ impl Drop for Connection {
     }
 }
 
+/// Why a connection is driven no further.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Driven<T> {
+    /// The deadline, or a limit, cut it.
+    Cut,
+    /// It came to its end.
+    Ended(T),
+    /// It is quiet, and everything that speaks HTTP/1.1 on it may go until something comes.
+    Rests,
+}
+
 /// A connection of hyper's that can be asked to finish.
 pub(crate) trait Graceful: Future {
     /// Whether the client is told that no more is answered before that is so (GOAWAY).
@@ -385,8 +289,8 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::*;
-    use crate::limits::Limits;
     use crate::limits::admission::Admission;
+    use crate::limits::{Limits, PROGRESS_BYTES_MIN, REST_AFTER};
     use crate::metered::Metered;
 
     impl From<Duration> for Deadlines {
@@ -426,7 +330,8 @@ mod tests {
         let book = Rc::new(Connections::default());
         let connection = entered(&book);
         let asked = Rc::new(Cell::new(false));
-        let drive = connection.drive(Fake(Rc::clone(&asked)));
+        let mut fake = Fake(Rc::clone(&asked));
+        let drive = connection.drive(&mut fake);
         let sweep = async {
             tokio::task::yield_now().await;
             book.sweep(Instant::now() + IDLE / 2, IDLE.into(), &Hits::default());
@@ -435,7 +340,7 @@ mod tests {
             book.sweep(Instant::now() + IDLE, IDLE.into(), &Hits::default());
         };
         let (done, ()) = tokio::join!(drive, sweep);
-        assert_eq!(done, Some(()));
+        assert_eq!(done, Driven::Ended(()));
         drop(connection);
         assert!(book.entries.borrow().is_empty());
     }
@@ -445,7 +350,8 @@ mod tests {
         let book = Rc::new(Connections::default());
         let connection = entered(&book);
         let asked = Rc::new(Cell::new(false));
-        let drive = connection.drive(Fake(Rc::clone(&asked)));
+        let mut fake = Fake(Rc::clone(&asked));
+        let drive = connection.drive(&mut fake);
         let leave = async {
             tokio::task::yield_now().await;
             book.leave();
@@ -455,7 +361,7 @@ mod tests {
             book.sweep(Instant::now() + IDLE, IDLE.into(), &Hits::default());
         };
         let (done, ()) = tokio::join!(drive, leave);
-        assert_eq!(done, Some(()));
+        assert_eq!(done, Driven::Ended(()));
         assert!(connection.is_leaving() || asked.get());
     }
 
@@ -463,7 +369,7 @@ mod tests {
     async fn a_connection_whose_client_still_takes_something_is_not_idle() {
         let book = Rc::new(Connections::default());
         let connection = entered(&book);
-        let mut socket = Metered::new(tokio::io::sink(), connection.entry().moved().clone());
+        let mut socket = Metered::new(tokio::io::sink(), connection.entry().written().clone());
         let start = Instant::now();
         for (bytes, halves, expected) in [
             (PROGRESS_BYTES_MIN, 3, Phase::Open),
@@ -498,11 +404,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_does_not_end_is_cut_and_a_body_is_no_head() {
-        use tokio::io::AsyncReadExt;
         let book = Rc::new(Connections::default());
         let connection = entered(&book);
         let entry = connection.entry();
-        let mut socket = Metered::new(tokio::io::repeat(b'x'), entry.moved().clone());
         let hits = Hits::default();
         let deadlines = Deadlines { idle: IDLE * 10, head: Duration::from_secs(10) };
         let start = Instant::now();
@@ -512,22 +416,49 @@ mod tests {
             book.sweep(start + Duration::from_secs(seconds), deadlines, &hits);
             entry.phase.get()
         };
-        // The handshake.
-        socket.read_u64().await.expect("bytes");
         entry.expects_head();
         assert_eq!([phase(5), phase(20)], [Phase::Open; 2], "nothing of a head has come");
-        socket.read_u8().await.expect("a byte");
+        entry.has_read(1);
         assert_eq!([phase(5), phase(5)], [Phase::Open; 2]);
         entry.begin();
         let receiving = entry.receives();
         assert_eq!(phase(60), Phase::Open, "a request is in flight");
         entry.end(Instant::now());
-        socket.read_u64().await.expect("bytes");
+        entry.has_read(8);
         assert_eq!([phase(5), phase(60)], [Phase::Open; 2], "its body still comes");
         drop(receiving);
         assert_eq!([phase(5), phase(60)], [Phase::Open; 2], "and then nothing");
-        socket.read_u8().await.expect("a byte");
+        entry.has_read(1);
         assert_eq!([phase(5), phase(5), phase(5)], [Phase::Open, Phase::Open, Phase::Cut]);
         assert_eq!((hits.of(Limit::HeadTime), hits.of(Limit::IdleTime)), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_quiet_connection_of_http1_is_put_to_rest() {
+        let book = Rc::new(Connections::default());
+        let connection = entered(&book);
+        let entry = connection.entry();
+        let later = Instant::now() + REST_AFTER;
+        let rests = || {
+            book.sweep(later, (IDLE * 2).into(), &Hits::default());
+            entry.takes_rest()
+        };
+        assert!(!rests(), "HTTP/2, or nothing was asked yet");
+        entry.expects_head();
+        assert!(!rests(), "the first request may be coming");
+        entry.begin();
+        assert!(!rests(), "a request is in flight");
+        entry.end(Instant::now());
+        assert!(rests(), "nothing is under way");
+        assert!(!rests(), "it rests already");
+        entry.wakes_up();
+        entry.set_unsent(true);
+        assert!(!rests(), "its answer waits for a slow client");
+        entry.set_unsent(false);
+        let receiving = entry.receives();
+        assert!(!rests(), "its body still comes");
+        drop(receiving);
+        entry.has_read(1);
+        assert!(!rests(), "the next head has begun");
     }
 }

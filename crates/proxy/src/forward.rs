@@ -6,7 +6,9 @@
 //! where the policy says so, one that is safe to repeat and has no body is also repeated after an
 //! answer that says that the upstream failed.
 
+use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -20,7 +22,7 @@ use crate::failure::{Failure, FailureKind, Retry, Side};
 use crate::headers;
 use crate::table::Route;
 use crate::tries::{Seat, Tries};
-use crate::upstream::{Observation, Seen, is_failure};
+use crate::upstream::{Observation, Seen, Upstream, is_failure};
 
 /// The head of a response, with what it came on.
 #[derive(Debug)]
@@ -31,76 +33,78 @@ pub(crate) struct Answer {
 }
 
 /// Sends a request to an upstream of its route, and to others when that may help.
-pub(crate) async fn forward(
+#[expect(clippy::manual_async_fn, reason = "an async fn keeps a parameter twice in its state")]
+pub(crate) fn forward(
     client: &Rc<Client>,
     route: &Route,
     mut tries: Tries<'_>,
     mut request: Request<RequestBody>,
-) -> Result<Answer, Failure> {
-    let connect_timeout = route.policy.timeouts.connect;
-    let clock = Rc::clone(request.body().clock());
-    let mut seat = clock.until_expired(tries.first()).await.map_err(|e| expired(e, route))??;
-    loop {
-        let upstream = seat.in_flight.upstream();
-        let copy = if tries.by_status() && request.method().is_idempotent() {
-            copy_of(&request, upstream.transport())
-        } else {
-            None
+) -> impl Future<Output = Result<Answer, Failure>> {
+    async move {
+        let connect_timeout = route.policy.timeouts.connect;
+        let clock = Rc::clone(request.body().clock());
+        let mut seat = {
+            let first = pin!(tries.first());
+            clock.until_expired(first).await.map_err(|e| expired(e, route))??
         };
-        headers::set_host(request.headers_mut(), &route.policy.host, upstream);
-        tries.begins(upstream, &mut request);
-        let attempted = attempt(client, upstream, connect_timeout, request);
-        let attempted = match clock.until_expired(attempted).await {
-            Ok(attempted) => attempted,
-            Err(expiry) => {
-                let failure = expired(expiry, route);
-                tries.failed(&failure);
-                if failure.side == Side::Upstream {
-                    upstream.failed(Instant::now());
-                    upstream.report(observed(&failure));
-                }
-                return Err(failure);
-            }
-        };
-        (seat, request) = match attempted {
-            Ok((response, lease)) => {
-                let status = response.status();
-                let timed = route.pool.settings().outliers.slow_factor.is_some();
-                let took = timed.then(|| seat.began.elapsed());
-                upstream.observe(Seen::Head { status, took });
-                tries.answered(status);
-                let next = match copy {
-                    Some(copy) if is_failure(status.as_u16()) => {
-                        tries.instead(&seat.in_flight).map(|next| (next, copy))
-                    }
-                    _ => None,
-                };
-                let Some(next) = next else {
-                    return Ok(Answer { response, lease, seat });
-                };
-                upstream.failed(Instant::now());
-                next
-            }
-            Err(Broken { cause, unsent }) => {
-                let failure = cause.into_failure(&route.service, connect_timeout);
-                tries.failed(&failure);
-                // The client's own fault says nothing about the upstream.
-                if failure.side == Side::Upstream {
-                    upstream.failed(Instant::now());
-                    upstream.report(observed(&failure));
-                }
-                let again = match (failure.retry, &failure.kind) {
-                    (Retry::Another, _) => unsent.map(|unsent| *unsent),
-                    (_, FailureKind::ClosedEarly(_)) => copy,
-                    _ => None,
-                };
-                let Some(again) = again else { return Err(failure) };
-                let Some(next) = tries.after_failure(seat.in_flight).await else {
+        loop {
+            let upstream = seat.in_flight.upstream();
+            let copy = if tries.by_status() && request.method().is_idempotent() {
+                copy_of(&request, upstream.transport()).map(Box::new)
+            } else {
+                None
+            };
+            headers::set_host(request.headers_mut(), &route.policy.host, upstream);
+            tries.begins(upstream, &mut request);
+            let attempted = {
+                let attempted = pin!(attempt(client, upstream, connect_timeout, request));
+                clock.until_expired(attempted).await
+            };
+            let attempted = match attempted {
+                Ok(attempted) => attempted,
+                Err(expiry) => {
+                    let failure = expired(expiry, route);
+                    tries.failed(&failure);
+                    tell(upstream, &failure);
                     return Err(failure);
-                };
-                (next, again)
-            }
-        };
+                }
+            };
+            (seat, request) = match attempted {
+                Ok((response, lease)) => {
+                    let status = response.status();
+                    let timed = route.pool.settings().outliers.slow_factor.is_some();
+                    let took = timed.then(|| seat.began.elapsed());
+                    upstream.observe(Seen::Head { status, took });
+                    tries.answered(status);
+                    let next = match copy {
+                        Some(copy) if is_failure(status.as_u16()) => {
+                            tries.instead(&seat.in_flight).map(|next| (next, *copy))
+                        }
+                        _ => None,
+                    };
+                    let Some(next) = next else {
+                        return Ok(Answer { response, lease, seat });
+                    };
+                    upstream.failed(Instant::now());
+                    next
+                }
+                Err(Broken { cause, unsent }) => {
+                    let failure = cause.into_failure(&route.service, connect_timeout);
+                    tries.failed(&failure);
+                    tell(upstream, &failure);
+                    let again = match (failure.retry, &failure.kind) {
+                        (Retry::Another, _) => unsent,
+                        (_, FailureKind::ClosedEarly(_)) => copy,
+                        _ => None,
+                    };
+                    let Some(again) = again else { return Err(failure) };
+                    let Some(next) = tries.after_failure(seat.in_flight).await else {
+                        return Err(failure);
+                    };
+                    (next, *again)
+                }
+            };
+        }
     }
 }
 
@@ -113,6 +117,14 @@ fn expired(expired: Expired, route: &Route) -> Failure {
         }
     }
     .into()
+}
+
+/// The client's own fault says nothing about the upstream.
+fn tell(upstream: &Arc<Upstream>, failure: &Failure) {
+    if failure.side == Side::Upstream {
+        upstream.failed(Instant::now());
+        upstream.report(observed(failure));
+    }
 }
 
 fn observed(failure: &Failure) -> Observation {

@@ -115,6 +115,10 @@ pub(crate) const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// The same while stopping.
 pub(crate) const DRAIN_SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+/// After how much silence a connection of HTTP/1.1 gives its buffers back; looked at by the sweep.
+pub(crate) const REST_AFTER: Duration = Duration::from_secs(1);
+/// What is read at once from a connection that was at rest; the rest follows from the buffers of TLS.
+pub(crate) const REST_READ_BYTES: usize = 512;
 /// What a connection accepted just before a stop gets to send its first request.
 pub(crate) const FRESH_GRACE: Duration = Duration::from_secs(1);
 /// What a client has to take between two sweeps for its connection not to be idle, when its last

@@ -1,47 +1,24 @@
-//! A client's socket that counts what is read from it and written to it.
+//! A client's socket that counts what is written to it.
 //!
 //! When the last response of a connection was handed over, much of it may still wait for a slow
-//! client in hyper's buffers. Only the socket knows whether that moves, and whether a head has begun
-//! that hyper waits for.
+//! client in hyper's buffers. Only the socket knows whether that moves.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How many bytes moved over a connection.
-///
-/// **Invariant:** only the task of the connection adds; hyper wants sockets that could move between
-/// threads, which is why it is atomic.
+/// How many bytes were written to a socket; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Moved(Arc<Bytes>);
+pub(crate) struct Written(Rc<Cell<u64>>);
 
-#[derive(Debug, Default)]
-struct Bytes {
-    read: AtomicU64,
-    written: AtomicU64,
-}
-
-impl Moved {
-    /// All bytes from the client so far.
-    pub(crate) fn read(&self) -> u64 {
-        self.0.read.load(Ordering::Relaxed)
-    }
-
-    /// All bytes to the client so far.
-    pub(crate) fn written(&self) -> u64 {
-        self.0.written.load(Ordering::Relaxed)
-    }
-
-    fn add_read(&self, bytes: usize) {
-        self.0.read.store(self.read() + bytes as u64, Ordering::Relaxed);
-    }
-
-    fn add_written(&self, bytes: usize) {
-        self.0.written.store(self.written() + bytes as u64, Ordering::Relaxed);
+impl Written {
+    /// All of them so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.get()
     }
 }
 
@@ -49,18 +26,18 @@ impl Moved {
 #[derive(Debug)]
 pub(crate) struct Metered<S> {
     stream: S,
-    moved: Moved,
+    written: Written,
 }
 
 impl<S> Metered<S> {
-    /// Counts what moves over `stream` into `moved`.
-    pub(crate) fn new(stream: S, moved: Moved) -> Self {
-        Self { stream, moved }
+    /// Counts what is written to `stream` into `written`.
+    pub(crate) fn new(stream: S, written: Written) -> Self {
+        Self { stream, written }
     }
 
     fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = &written {
-            self.moved.add_written(*bytes);
+            self.written.0.set(self.written.bytes() + *bytes as u64);
         }
         written
     }
@@ -72,10 +49,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.moved.add_read(buffer.filled().len() - before);
-        polled
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 

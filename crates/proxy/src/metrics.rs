@@ -44,6 +44,7 @@ struct Inner {
     shards: Mutex<Vec<Arc<Shard>>>,
     connections: AtomicU64,
     connections_open: AtomicU64,
+    connections_resting: AtomicU64,
     handshakes_failed: AtomicU64,
     tunnels_open: AtomicU64,
     cut: AtomicU64,
@@ -76,6 +77,12 @@ impl ProxyMetrics {
         self.0.connections_open.load(Ordering::Relaxed)
     }
 
+    /// How many of them are at rest, over all workers.
+    #[cfg(test)]
+    pub(crate) fn connections_resting(&self) -> u64 {
+        self.0.connections_resting.load(Ordering::Relaxed)
+    }
+
     /// Where limits that were reached are counted.
     pub(crate) fn hits(&self) -> &Hits {
         &self.0.hits
@@ -92,6 +99,16 @@ impl ProxyMetrics {
         lock(&self.0.shards).push(Arc::clone(&shard));
         let swept = Cell::new(Version::default());
         WorkerMetrics { all: self.clone(), shard, known: RefCell::default(), swept }
+    }
+}
+
+/// A connection that is at rest.
+#[derive(Debug)]
+pub(crate) struct Resting<'a>(&'a AtomicU64);
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -134,6 +151,12 @@ impl WorkerMetrics {
 
     pub(crate) fn connection_closed(&self) {
         self.all.0.connections_open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A quiet connection gave its buffers back, until this is dropped.
+    pub(crate) fn connection_rests(&self) -> Resting<'_> {
+        self.all.0.connections_resting.fetch_add(1, Ordering::Relaxed);
+        Resting(&self.all.0.connections_resting)
     }
 
     pub(crate) fn tunnel_opened(&self) {

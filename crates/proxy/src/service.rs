@@ -115,45 +115,49 @@ impl Service {
     }
 
     /// Answers one request; what fails becomes an answer, too.
-    pub(crate) async fn serve(
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps a parameter twice in its state")]
+    pub(crate) fn serve(
         self: Rc<Self>,
         mut request: Request<ClientBody>,
         clock: Running,
-    ) -> Result<Response<ResponseBody>, Infallible> {
-        let told = self.trusted.then(|| Box::new(self.told(request.headers())));
-        let client = told.as_deref().unwrap_or(&self.client);
-        let settings = self.worker.settings();
-        let line = Line::begin(&request, client.address(), &settings.access_log);
-        let mut exchange = Exchange::begin(self.connection.entry(), clock, line);
-        let mut asker = Asker::of(&request);
-        if let Some(tracer) = &settings.tracer
-            && let Some(recording) = tracer.begin(&mut request, client, self.trusted)
-        {
-            asker.set_trace(recording.id());
-            exchange.record(recording);
-        }
-        let is_http1 = request.version() < Version::HTTP_2;
-        let mut response = match self.answer(request, client, &mut asker, &mut exchange).await {
-            Ok(response) => response,
-            Err(failure) => {
-                let mut response = self.refuse(&failure, &mut asker, &mut exchange);
-                if is_http1 && failure.kind.ends_connection() {
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().insert(header::CONNECTION, close);
-                }
-                response
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
+        async move {
+            let told = self.trusted.then(|| Box::new(self.told(request.headers())));
+            let client = told.as_deref().unwrap_or(&self.client);
+            let settings = self.worker.settings();
+            let line = Line::begin(&request, client.address(), &settings.access_log);
+            let mut exchange = Exchange::begin(self.connection.entry(), clock, line);
+            let mut asker = Asker::of(&request);
+            if let Some(tracer) = &settings.tracer
+                && let Some(recording) = tracer.begin(&mut request, client, self.trusted)
+            {
+                asker.set_trace(recording.id());
+                exchange.record(recording);
             }
-        };
-        if let (Some(alt_svc), Entrance::Https { .. }) = (self.worker.alt_svc(), &self.entrance) {
-            response.headers_mut().insert(header::ALT_SVC, alt_svc.clone());
+            let is_http1 = request.version() < Version::HTTP_2;
+            let mut response = match self.answer(request, client, &mut asker, &mut exchange).await {
+                Ok(response) => response,
+                Err(failure) => {
+                    let mut response = self.refuse(&failure, &mut asker, &mut exchange);
+                    if is_http1 && failure.kind.ends_connection() {
+                        let close = HeaderValue::from_static("close");
+                        response.headers_mut().insert(header::CONNECTION, close);
+                    }
+                    response
+                }
+            };
+            if let (Some(alt_svc), Entrance::Https { .. }) = (self.worker.alt_svc(), &self.entrance)
+            {
+                response.headers_mut().insert(header::ALT_SVC, alt_svc.clone());
+            }
+            asker.remind(response.headers_mut());
+            exchange.answered(response.status().as_u16());
+            if is_http1 && self.connection.is_leaving() {
+                send_elsewhere(&mut response);
+            }
+            response.body_mut().track(exchange);
+            Ok(response)
         }
-        asker.remind(response.headers_mut());
-        exchange.answered(response.status().as_u16());
-        if is_http1 && self.connection.is_leaving() {
-            send_elsewhere(&mut response);
-        }
-        response.body_mut().track(exchange);
-        Ok(response)
     }
 
     /// Answers a request that failed.
@@ -180,53 +184,56 @@ impl Service {
         told::client(headers, self.address, self.entrance.scheme(), trusted)
     }
 
-    async fn answer(
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps a parameter twice in its state")]
+    fn answer(
         &self,
         mut request: Request<ClientBody>,
         client: &headers::Client,
         asker: &mut Asker,
         exchange: &mut Exchange,
-    ) -> Result<Response<ResponseBody>, Failure> {
-        let decision = self.decide(&request, exchange);
-        match decision {
-            Ok(Decision::Forward(route)) => {
-                exchange.routed(self.worker.metrics().service(&route.service));
-                exchange.clock().limit(&route.policy.timeouts);
-                decide::judge_target(request.method(), request.uri())?;
-                asker.set_preset(route.asked.preset);
-                let switch = Switch::of(&mut request);
-                if switch.is_none() && request.method() == Method::CONNECT {
-                    return Err(FailureKind::MethodRefused.into());
-                }
-                let is_unsized = request.body().size_hint().exact().is_none();
-                if is_unsized && framing::judge_coding(request.headers()).is_err() {
-                    return Err(FailureKind::CodingRefused.into());
-                }
-                let asks =
-                    !request.body().is_end_stream() && headers::expects_continue(request.headers());
-                headers::receive(request.headers_mut(), self.trusted, || {
-                    let number = self.worker.request_number();
-                    asker.set_number(number);
-                    self.worker.request_id(number)
-                });
-                asker.keep_id(request.headers());
-                exchange.set_route(&route, request.headers());
-                let passage = Passage { route: &route, client, switch, asks, pass: None };
-                match &route.policy.gate {
-                    None => self.forward(passage, request, exchange).await,
-                    // On the heap, so that requests without a gate carry nothing of it.
-                    Some(gate) => {
-                        Box::pin(self.through(gate, passage, request, asker, exchange)).await
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Failure>> {
+        async move {
+            let decision = self.decide(&request, exchange);
+            match decision {
+                Ok(Decision::Forward(route)) => {
+                    exchange.routed(self.worker.metrics().service(&route.service));
+                    exchange.clock().limit(&route.policy.timeouts);
+                    decide::judge_target(request.method(), request.uri())?;
+                    asker.set_preset(route.asked.preset);
+                    let switch = Switch::of(&mut request);
+                    if switch.is_none() && request.method() == Method::CONNECT {
+                        return Err(FailureKind::MethodRefused.into());
+                    }
+                    let is_unsized = request.body().size_hint().exact().is_none();
+                    if is_unsized && framing::judge_coding(request.headers()).is_err() {
+                        return Err(FailureKind::CodingRefused.into());
+                    }
+                    let asks = !request.body().is_end_stream()
+                        && headers::expects_continue(request.headers());
+                    headers::receive(request.headers_mut(), self.trusted, || {
+                        let number = self.worker.request_number();
+                        asker.set_number(number);
+                        self.worker.request_id(number)
+                    });
+                    asker.keep_id(request.headers());
+                    exchange.set_route(&route, request.headers());
+                    let passage = Passage { route: &route, client, switch, asks, pass: None };
+                    match &route.policy.gate {
+                        None => self.forward(passage, request, exchange).await,
+                        // On the heap, so that requests without a gate carry nothing of it.
+                        Some(gate) => {
+                            Box::pin(self.through(gate, passage, request, asker, exchange)).await
+                        }
                     }
                 }
-            }
-            Ok(Decision::Own(response)) => {
-                self.worker.metrics().request_refused();
-                Ok(*response)
-            }
-            Err(kind) => {
-                self.worker.metrics().request_refused();
-                Err(kind.into())
+                Ok(Decision::Own(response)) => {
+                    self.worker.metrics().request_refused();
+                    Ok(*response)
+                }
+                Err(kind) => {
+                    self.worker.metrics().request_refused();
+                    Err(kind.into())
+                }
             }
         }
     }

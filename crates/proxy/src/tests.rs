@@ -21,6 +21,7 @@ mod limits_upstream;
 mod logging;
 mod multiplexing;
 mod refusals;
+mod resting;
 pub(crate) mod speaker;
 mod stopping;
 mod streaming;

@@ -1,11 +1,12 @@
 //! Connections that stop being HTTP: WebSocket and everything else that answers 101.
 //!
-//! hyper hands both sides over and forgets them, so its graceful shutdown does not see them; they are
+//! hyper lets both sides go and forgets them, so its graceful shutdown does not see them; they are
 //! in the worker's book as tunnels instead.
 //!
 //! **Invariant:** a tunnel holds the permit of the connection it came from, has no idle limit, and is
 //! ended by its peers or by the deadline of a stop.
 
+use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use std::task::{Context, Poll};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, split};
+use tokio::sync::oneshot;
 
 use crate::connections::{Connection, Held};
 use crate::limits::TUNNEL_LINGER;
@@ -21,11 +23,39 @@ use crate::metrics::ServiceCounters;
 use crate::upstream::InFlight;
 use crate::worker::Worker;
 
+/// Bytes in both directions.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
+
+impl fmt::Debug for dyn Duplex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Duplex")
+    }
+}
+
+/// Where the client's side of a tunnel comes from.
+pub(crate) enum Downstream {
+    /// A connection, from the task that spoke HTTP/1.1 on it.
+    Connection(oneshot::Receiver<Box<dyn Duplex>>),
+    /// A stream of HTTP/2, from hyper.
+    Stream(OnUpgrade),
+}
+
+impl Downstream {
+    async fn stream(self) -> Result<Box<dyn Duplex>, Box<dyn std::error::Error>> {
+        Ok(match self {
+            Self::Connection(connection) => connection.await?,
+            Self::Stream(stream) => Box::new(TokioIo::new(stream.await?)),
+        })
+    }
+}
+
 /// Joins the two sides, once hyper hands them over, until both have ended, or the upstream has.
 pub(crate) fn join(
     worker: &Rc<Worker>,
     connection: &Connection,
-    downstream: OnUpgrade,
+    downstream: Downstream,
     upstream: OnUpgrade,
     in_flight: InFlight,
     held: Option<Held>,
@@ -47,12 +77,13 @@ pub(crate) fn join(
 }
 
 async fn copy(
-    downstream: OnUpgrade,
+    downstream: Downstream,
     upstream: OnUpgrade,
     counters: &ServiceCounters,
 ) -> Result<(u64, u64), Box<dyn std::error::Error>> {
-    let (downstream, upstream) = tokio::try_join!(downstream, upstream)?;
-    let (from_client, to_client) = split(TokioIo::new(downstream));
+    let upstream = async { Ok::<_, Box<dyn std::error::Error>>(upstream.await?) };
+    let (downstream, upstream) = tokio::try_join!(downstream.stream(), upstream)?;
+    let (from_client, to_client) = split(downstream);
     let (from_upstream, to_upstream) = split(TokioIo::new(upstream));
     let from_client = Counted { stream: from_client, count: |n| counters.tunnel_received(n) };
     let from_upstream = Counted { stream: from_upstream, count: |n| counters.tunnel_sent(n) };

@@ -36,17 +36,19 @@ pub struct Container {
     pub started_at: Option<Timestamp>,
     /// Processor time used since it started.
     pub cpu: Option<Duration>,
+    /// When `cpu` was read, by the engine's clock; `None` where the engine does not tell.
+    pub counted_at: Option<Timestamp>,
     /// Bytes of memory in use, page cache that can be given back not counted.
     pub memory: Option<u64>,
     /// Bytes it may use; `None` without a limit.
     pub memory_limit: Option<u64>,
     /// Processes and threads in it.
     pub pids: Option<u64>,
-    /// As its maker and its starter wrote them.
+    /// As its maker and its starter wrote them; at most [`LABELS_MAX`], those of ours first.
     pub labels: BTreeMap<String, String>,
     /// Its addresses in the engine's networks.
     pub addresses: Vec<IpAddr>,
-    /// Ports of this machine that lead into it.
+    /// TCP ports of this machine that lead into it.
     pub ports: Vec<PublishedPort>,
 }
 
@@ -74,3 +76,7 @@ pub struct PublishedPort {
 
 /// The most containers of a machine that are looked at.
 pub const CONTAINERS_MAX: usize = 2_000;
+/// The most labels of a container that are kept.
+pub const LABELS_MAX: usize = 64;
+/// The longest name of a label that is kept, and how much of its value, in bytes.
+pub const LABEL_BYTES_MAX: usize = 256;

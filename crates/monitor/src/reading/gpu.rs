@@ -11,12 +11,15 @@ pub struct GpusReading {
     pub gpus: Vec<Gpu>,
     /// The version of NVIDIA's driver.
     pub driver: Option<String>,
+    /// What could not be read and its mend, one line each, for [`super::Reading::problems`]; the
+    /// local source has moved them there already.
+    pub problems: Vec<String>,
 }
 
 /// One GPU.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Gpu {
-    /// Its number, as the driver counts.
+    /// Its number, as NVIDIA's driver counts; AMD's and Intel's follow in the order of their cards.
     pub index: u32,
     /// Who made it.
     pub vendor: Vendor,
@@ -68,12 +71,18 @@ pub struct Gpu {
     pub mig: Option<Mig>,
     /// Links to other GPUs.
     pub nvlinks: Vec<NvLink>,
-    /// The last error code of the driver and when it was seen (NVIDIA's XID).
+    /// The last error code of the driver (NVIDIA's XID); `None` when none was seen, which means
+    /// that there was none only if [`Self::xid_is_watched`].
     pub xid: Option<Xid>,
+    /// Whether error codes are listened for.
+    pub xid_is_watched: bool,
     /// Who computes on it.
     pub processes: Vec<GpuProcess>,
     /// Whether it sleeps; then nothing else was asked, so as not to wake it.
     pub asleep: bool,
+    /// Whether it fell off the bus: the driver holds it and reaches it no more, and nothing else is
+    /// known of it.
+    pub lost: bool,
 }
 
 /// Who made a GPU.

@@ -72,35 +72,38 @@ impl Lease {
     }
 
     /// Sends a request, as HTTP/1.1 wants it, and waits for the head of the response.
-    pub(crate) async fn send(
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps a parameter twice in its state")]
+    pub(crate) fn send(
         &mut self,
         mut request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, Failed> {
-        match &mut self.over {
-            Over::Http1 { sender, head, .. } => {
-                head.is_due();
-                let answered = sender.try_send_request(request).await;
-                head.has_come();
-                answered.map_err(|mut error| {
-                    let why = match error.error() {
-                        error if error.is_parse() => Why::NotHttp,
-                        error => why_of(error),
-                    };
-                    Failed { why, untouched: error.take_message() }
-                })
-            }
-            Over::Http2(streaming) => {
-                let scheme = self.slot.transport().scheme();
-                if !form::to_http2(&mut request, scheme) {
-                    return Err(Failed { why: Why::BadAuthority, untouched: Some(request) });
+    ) -> impl Future<Output = Result<Response<Incoming>, Failed>> {
+        async move {
+            match &mut self.over {
+                Over::Http1 { sender, head, .. } => {
+                    head.is_due();
+                    let answered = sender.try_send_request(request).await;
+                    head.has_come();
+                    answered.map_err(|mut error| {
+                        let why = match error.error() {
+                            error if error.is_parse() => Why::NotHttp,
+                            error => why_of(error),
+                        };
+                        Failed { why, untouched: error.take_message() }
+                    })
                 }
-                let request = request.map(StreamBody::new);
-                streaming.send(request).await.map_err(|mut error| Failed {
-                    untouched: error
-                        .take_message()
-                        .map(|request| form::to_http1(request.map(StreamBody::into_inner))),
-                    why: why_of(error.error()),
-                })
+                Over::Http2(streaming) => {
+                    let scheme = self.slot.transport().scheme();
+                    if !form::to_http2(&mut request, scheme) {
+                        return Err(Failed { why: Why::BadAuthority, untouched: Some(request) });
+                    }
+                    let request = request.map(StreamBody::new);
+                    streaming.send(request).await.map_err(|mut error| Failed {
+                        untouched: error
+                            .take_message()
+                            .map(|request| form::to_http1(request.map(StreamBody::into_inner))),
+                        why: why_of(error.error()),
+                    })
+                }
             }
         }
     }

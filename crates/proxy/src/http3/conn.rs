@@ -19,7 +19,7 @@ use quinn::crypto::rustls::HandshakeData;
 
 use super::stream::{self, Accepted};
 use super::transport::{Both, Transport, number};
-use crate::connections::{Connection, Graceful};
+use crate::connections::{Connection, Driven, Graceful};
 use crate::limits::H3_LEFT_MAX;
 use crate::limits::hits::Limit;
 use crate::service::{Entrance, Service};
@@ -144,11 +144,13 @@ pub(super) async fn serve(
     });
     let leaving = Rc::new(Cell::new(false));
     let speaking = Box::pin(speak(talk, Rc::clone(&leaving)));
-    match connection.drive(Speaking { future: speaking, leaving }).await {
-        Some(Ok(())) => {}
-        Some(Err(error)) if error.is_h3_no_error() => {}
-        Some(Err(error)) => tracing::debug!(%peer, %error, "a client's QUIC connection broke"),
-        None => tracing::debug!(%peer, "a client's QUIC connection was cut"),
+    match connection.drive(&mut Speaking { future: speaking, leaving }).await {
+        Driven::Ended(Ok(())) => {}
+        Driven::Ended(Err(error)) if error.is_h3_no_error() => {}
+        Driven::Ended(Err(error)) => {
+            tracing::debug!(%peer, %error, "a client's QUIC connection broke");
+        }
+        Driven::Cut | Driven::Rests => tracing::debug!(%peer, "a client's QUIC connection was cut"),
     }
     quic.close(number(Code::H3_NO_ERROR.value()), b"");
     // Lets what sends the packets say goodbye, also when nothing runs after us.

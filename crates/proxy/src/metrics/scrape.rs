@@ -57,6 +57,11 @@ impl Collector for Scrape {
         }
         for (name, help, value) in [
             ("proxy_connections_open", "Connections open now", &inner.connections_open),
+            (
+                "proxy_connections_resting",
+                "Quiet HTTP/1.1 connections that gave their buffers back",
+                &inner.connections_resting,
+            ),
             ("proxy_tunnels_open", "Tunnels open now", &inner.tunnels_open),
         ] {
             let gauge = ConstGauge::new(value.load(Ordering::Relaxed).cast_signed());

@@ -9,14 +9,15 @@ use crate::body::{ClientBody, ResponseBody};
 use crate::failure::{Failure, FailureKind};
 use crate::forward::Answer;
 use crate::table::Route;
+use crate::upgrade::Downstream;
 use crate::websocket::{self, WEBSOCKET};
 use crate::{headers, upgrade};
 
 /// A request that wants to switch to another protocol.
 pub(super) struct Switch {
     pub(super) protocol: HeaderValue,
-    /// hyper's promise to hand the connection, or the stream, over.
-    downstream: OnUpgrade,
+    /// hyper's promise to hand a stream of HTTP/2 over; a whole connection comes from its task.
+    stream: Option<OnUpgrade>,
     /// What the upstream has to answer, for a stream of HTTP/2.
     pub(super) key: Option<websocket::Key>,
 }
@@ -27,13 +28,13 @@ impl Switch {
         if request.method() == Method::CONNECT {
             let key = Some(websocket::Key::random()?);
             let protocol = HeaderValue::from_static(WEBSOCKET);
-            return Some(Self { protocol, downstream: hyper::upgrade::on(request), key });
+            return Some(Self { protocol, stream: Some(hyper::upgrade::on(request)), key });
         }
         // Also in HTTP/1.0 the fields mean nothing (RFC 9110 §7.8).
         let protocol = (request.version() == Version::HTTP_11)
             .then(|| headers::upgrade(request.headers()))
             .flatten()?;
-        Some(Self { protocol, downstream: hyper::upgrade::on(request), key: None })
+        Some(Self { protocol, stream: None, key: None })
     }
 }
 
@@ -55,11 +56,15 @@ impl Service {
             return Err(bad());
         }
         let upstream = hyper::upgrade::on(&mut theirs);
+        let downstream = match switch.stream {
+            Some(stream) => Downstream::Stream(stream),
+            None => Downstream::Connection(self.connection.stream_after()),
+        };
         let held = switch.key.is_some().then(|| self.connection.entry().hold());
         upgrade::join(
             &self.worker,
             &self.connection,
-            switch.downstream,
+            downstream,
             upstream,
             answer.seat.in_flight,
             held,

@@ -231,6 +231,7 @@ fn a_cancellation_in_the_clear_reaches_the_only_postgres_of_its_port() {
     let mut said = [0; 16];
     client.read_exact(&mut said).expect("passed on, and echoed");
     assert_eq!(said[..], cancel);
+    drop(client);
     for (port, sent) in [(shared, cancel.clone()), (alone, [&cancel[..], b"more"].concat())] {
         let mut client = dial(port);
         client.stream.write_all(&sent).expect("sent");
@@ -240,6 +241,7 @@ fn a_cancellation_in_the_clear_reaches_the_only_postgres_of_its_port() {
     let mut client = over_tls(&site, dial(alone).stream, "other.internal", b"x");
     client.send("x");
     assert_eq!(client.exactly(1), "x");
+    drop(client);
     site.gateway.stop();
 }
 

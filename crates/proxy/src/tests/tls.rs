@@ -170,7 +170,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    fn start(services: &[(&str, &str)]) -> Self {
+    pub(super) fn start(services: &[(&str, &str)]) -> Self {
         let services = services.iter().map(|(name, upstream)| tls_service(name, &[upstream]));
         Self::serving(services.collect(), &[])
     }
