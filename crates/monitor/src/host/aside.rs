@@ -57,7 +57,12 @@ impl<Q: Send + 'static, A: Send + 'static> Aside<Q, A> {
         }
         let (reply, answer) = oneshot::channel();
         self.questions.try_send((question, reply)).map_err(|_| Unanswered::Ended)?;
-        answer.await.map_err(|_| Unanswered::Ended)
+        let answer = answer.await;
+        if answer.is_err() {
+            // The thread panicked. It may still be on its way out, which is not being busy.
+            self.is_busy.store(false, Ordering::Release);
+        }
+        answer.map_err(|_| Unanswered::Ended)
     }
 }
 
