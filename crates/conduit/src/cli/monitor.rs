@@ -17,6 +17,7 @@ use std::time::Duration;
 use conduit_api::client::Client;
 use conduit_api::v1::nodes::{Node, NodeList};
 use conduit_monitor::metric::Metric;
+use conduit_monitor::ssh::script::SURVEY;
 use serde_json::json;
 
 use super::args::{Json, MonitorAction, MonitorArgs};
@@ -33,6 +34,7 @@ pub(crate) async fn run(session: &Session, args: MonitorArgs) -> Result<(), Fail
         Some(MonitorAction::Test(which)) => nodes::test(session, which).await,
         Some(MonitorAction::Silence(silence)) => silences::run(session, silence).await,
         Some(MonitorAction::Metrics(Json { json })) => metrics(session, json),
+        Some(MonitorAction::Script) => session.printer.text(SURVEY),
         Some(MonitorAction::Alerts(Json { json })) => {
             let reply = session.client().await?.alerts().await?;
             let paint = session.printer.paint;

@@ -74,6 +74,7 @@ fn every_documented_form_parses() {
         "monitor alerts --json",
         "monitor rules",
         "monitor metrics",
+        "monitor script",
         "upstream drain N HOST:1",
         "upstream eject N HOST:1 --json",
         "upstream admit N HOST:1",

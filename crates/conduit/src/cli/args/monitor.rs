@@ -48,6 +48,8 @@ pub(crate) enum MonitorAction {
     Rules(Json),
     /// List the numbers that are kept and judged
     Metrics(Json),
+    /// Print the script that a watched machine runs, to be the forced command of a key
+    Script,
 }
 
 /// `conduit monitor add`.
