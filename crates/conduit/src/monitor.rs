@@ -101,6 +101,13 @@ pub(crate) fn start(
     Ok(Some(Arc::new(SiteMonitor::new(parts, config, tasks.clone()))))
 }
 
+/// The nodes that no verb adds or removes, each with where it comes from.
+pub(crate) fn fixed_nodes(config: &Config) -> Vec<(NodeName, &'static str)> {
+    let servers = nodes::configured(&config.monitor.servers);
+    let servers = servers.into_iter().map(|node| (node.name, "monitor.servers"));
+    std::iter::once((here(), "this machine")).chain(servers).collect()
+}
+
 /// What this machine is called: its own name, as far as a node may be called so.
 fn here() -> NodeName {
     let own = rustix::system::uname().nodename().to_string_lossy().into_owned();

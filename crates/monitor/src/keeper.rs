@@ -74,8 +74,11 @@ pub struct Surroundings {
     /// Who records alerts.
     pub tell: Box<dyn Fn(&AlertChange) + Send>,
     /// Who looks at the labels of this machine's containers.
-    pub containers: Option<Box<dyn Fn(&ContainersReading) + Send>>,
+    pub containers: Option<LabelReader>,
 }
+
+/// Who takes each reading of this machine's containers.
+pub type LabelReader = Box<dyn Fn(&ContainersReading) + Send>;
 
 /// How long the last read of each source took.
 pub type Reads = Arc<Mutex<BTreeMap<(NodeName, SourceKind), Duration>>>;

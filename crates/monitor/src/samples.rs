@@ -106,10 +106,8 @@ fn is_fresh(previous: Option<&NodeView>, now: &NodeView, kind: SourceKind) -> bo
 
 fn host_samples(host: &HostFigures, samples: &mut Samples<'_>) {
     samples.put(Metric::Cpu, None, host.cpu);
-    if host.cores > 0 {
-        if let Some([_, five, _]) = host.load {
-            samples.put(Metric::LoadPerCore, None, five / f64::from(host.cores));
-        }
+    if let Some([_, five, _]) = host.load.filter(|_| host.cores > 0) {
+        samples.put(Metric::LoadPerCore, None, five / f64::from(host.cores));
     }
     samples.put(Metric::Memory, None, host.memory.share());
     samples.put(Metric::Swap, None, host.swap.share());

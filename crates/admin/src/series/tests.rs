@@ -27,6 +27,7 @@ fn container() -> ContainerFigures {
         health: None,
         restarts: Some(0),
         started_at: None,
+        counted_at: None,
         cpu: None,
         memory: None,
         memory_limit: None,
@@ -92,7 +93,7 @@ fn view() -> NodesView {
         sources: vec![source(SourceKind::Host, None), source(SourceKind::Gpu, Some("hung"))],
         host: Some(host()),
         counters: None,
-        gpus: Some(GpusReading { gpus: vec![gpu()], driver: None }),
+        gpus: Some(GpusReading { gpus: vec![gpu()], ..GpusReading::default() }),
         containers: Some(ContainersView {
             engine: "Podman".into(),
             containers: vec![container()],
@@ -182,7 +183,7 @@ fn what_is_not_known_has_no_line() {
         counters: None,
         gpus: Some(GpusReading {
             gpus: vec![Gpu { asleep: true, ..Gpu::default() }],
-            driver: None,
+            ..GpusReading::default()
         }),
         containers: None,
     };

@@ -160,7 +160,7 @@ pub(super) fn server_of(node: &Node) -> Result<Server, ssh::InvalidDestination> 
 }
 
 /// The nodes of the configuration; of two with one name the first counts.
-fn configured(servers: &[MonitoredServer]) -> Vec<Node> {
+pub(super) fn configured(servers: &[MonitoredServer]) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::with_capacity(servers.len());
     for server in servers {
         match node_of(server) {

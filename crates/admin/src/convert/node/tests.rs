@@ -21,6 +21,7 @@ fn container(id: &str, name: &str, service: Option<&str>) -> ContainerFigures {
         health: None,
         restarts: None,
         started_at: None,
+        counted_at: None,
         cpu: None,
         memory: None,
         memory_limit: None,
@@ -46,7 +47,7 @@ fn memory_is_held_by_services_then_containers_then_programs() {
                 ],
             ),
         ],
-        driver: None,
+        ..GpusReading::default()
     };
     let containers = ContainersView {
         engine: String::new(),

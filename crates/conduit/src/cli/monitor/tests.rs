@@ -213,7 +213,7 @@ fn what_could_not_be_read_is_told_with_its_age() {
         format!(
             "SERVER: 10.0.1.20 (gpu-server)\n  gpu-server: {unpinned}\n\n\
              SERVER: app-server\n  app-server: no answer (last reading 5m 12s ago)\n\n\
-             SERVER: localhost (here)\n  CPU:   –/4 cores     |  Load: 0.0\n  Memory: –\n  \
+             SERVER: localhost (here)\n  CPU:   –/4 cores     |  Load: –\n  Memory: –\n  \
              Disk:   –\n  Unit:   docker.service is failed\n  \
              here: the last reading of ssh is 1m 40s old\n  \
              here: nvidia-smi did not answer within 8 s\n\n\
