@@ -17,7 +17,7 @@ fn history_query(criterion: &mut Criterion) {
     runtime.block_on(fill(&history, now));
     let counts = history.counts();
     assert_eq!((counts.lost, counts.late, counts.off), (0, 0, None));
-    println!("{} series, {} MB", counts.series, counts.bytes / 1_000_000);
+    eprintln!("{} series, {} MB", counts.series, counts.bytes / 1_000_000);
     let mut group = criterion.benchmark_group("history_query");
     for (name, range) in [("a day", DAY), ("a month", 30 * DAY)] {
         let from = now.minus(Duration::from_secs(range));

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use conduit_admin::monitor::Monitor;
 use conduit_core::clock::Timestamp;
 use conduit_core::event::{Event, EventSink};
 use conduit_core::live;
@@ -34,6 +35,7 @@ use conduit_monitor::watch::Watch;
 use conduit_monitor::wording;
 use conduit_proxy::table::RouteTable;
 use conduit_registry::Registry;
+use conduit_tls::authority::Authority;
 use tokio::sync::{Notify, mpsc};
 
 use self::control::SiteMonitor;
@@ -53,11 +55,27 @@ pub(crate) struct Given<'a> {
     pub(crate) events: &'a EventSink,
 }
 
+impl<'a> Given<'a> {
+    /// Of the parts of a gateway.
+    pub(crate) fn of(
+        (config, registry, routes, authority, events): (
+            &'a Config,
+            &'a Registry,
+            &'a live::Reader<RouteTable>,
+            Option<&'a Authority>,
+            &'a EventSink,
+        ),
+    ) -> Self {
+        let bundle_pem = authority.map(Authority::bundle_pem);
+        Self { config, registry, routes, bundle_pem, events }
+    }
+}
+
 /// Starts the monitor, when the configuration wants one.
 pub(crate) fn start(
     given: &Given<'_>,
     tasks: &Tasks,
-) -> Result<Option<Arc<SiteMonitor>>, AppError> {
+) -> Result<Option<Arc<dyn Monitor>>, AppError> {
     let config = given.config;
     if !config.monitor.enabled {
         return Ok(None);

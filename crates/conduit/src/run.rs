@@ -35,7 +35,7 @@ use crate::control::{ControlParts, GatewayControl};
 use crate::decisions::{record_start, record_stop};
 use crate::error::AppError;
 use crate::metrics::Metrics;
-use crate::monitor;
+use crate::monitor::{self, Given};
 use crate::planes::{Planes, Served, join};
 use crate::readiness::Readiness;
 use crate::record::Recorder;
@@ -169,14 +169,12 @@ impl Running {
         let Bound { config, registry, writer, routes, zone, authority, addresses, .. } = bound;
         let former = bound.predecessor.as_ref().map(Predecessor::process);
         record_start(&registry, &config, bound.is_new, bound.cut_from, former).await?;
-        let (events, stream) = bound.events;
+        let ((events, stream), tunables) = (bound.events, bound.tunables);
         let recorder = recorder(tasks, &registry, stream);
 
-        let tunables = bound.tunables;
         let upkeep = Upkeep(tasks.child());
         let connector = connector(&config, authority.as_deref());
-        let resolver = resolver(&config, &connector);
-        let probes = tunables.probes_reader.clone();
+        let (resolver, probes) = (resolver(&config, &connector), tunables.probes_reader.clone());
         let prober = Prober::new(routes.clone(), probes, resolver, bound.reports, events.clone());
         let board = upkeep.prober(prober, bound.tcp.as_ref());
         let check = self_check(&addresses, authority.as_deref(), &registry, &routes)?;
@@ -200,21 +198,12 @@ impl Running {
             upkeep.reload(reloader, &orders.reload);
         }
         take_over(bound.predecessor, bound.admin.file_owner()).await?;
-        let handover = orders.handover.clone();
-        let upgrader = Arc::new(Upgrader::new(registry.clone(), handover, bound.assets));
+        let upgrader = Upgrader::new(registry.clone(), orders.handover.clone(), bound.assets);
+        let upgrader = Arc::new(upgrader);
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
         upkeep.renewal(&registry, &routes, bound.reissue);
-        let monitor = monitor::start(
-            &monitor::Given {
-                config: &config,
-                registry: &registry,
-                routes: &routes,
-                bundle_pem: authority.as_deref().map(Authority::bundle_pem),
-                events: &events,
-            },
-            &upkeep.0,
-        )?;
-        let monitor = monitor.map(|monitor| monitor as Arc<dyn conduit_admin::monitor::Monitor>);
+        let given = (&config, &registry, &routes, authority.as_deref(), &events);
+        let monitor = monitor::start(&Given::of(given), &upkeep.0)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let control = GatewayControl::new(ControlParts {
             addresses,

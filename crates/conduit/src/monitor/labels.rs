@@ -65,15 +65,12 @@ impl Labels {
 
     async fn register(&mut self, service: LabelledService) {
         let name = service.name.clone();
-        match self.is_ours(&name) {
-            Some(false) => {
-                tracing::warn!(
-                    service = %name, container = service.container,
-                    "a container asks for a service that a person registered; nothing was changed"
-                );
-                return;
-            }
-            Some(true) | None => {}
+        if self.is_ours(&name) == Some(false) {
+            tracing::warn!(
+                service = %name, container = service.container,
+                "a container asks for a service that a person registered; nothing was changed"
+            );
+            return;
         }
         let options = RegisterOptions { replace: true, ..RegisterOptions::default() };
         let mutation = Mutation::Register { services: vec![registration(service)], options };
