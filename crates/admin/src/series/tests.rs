@@ -62,6 +62,7 @@ fn gpu() -> Gpu {
 
 fn host() -> HostFigures {
     HostFigures {
+        uptime: Some(Duration::from_secs(60)),
         cores: 48,
         cpu: Some(0.5),
         load: Some([1.0, 2.5, 3.0]),
@@ -194,8 +195,12 @@ fn what_is_not_known_has_no_line() {
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split(['{', ' ']).next())
         .collect();
-    let known =
-        ["conduit_gpu_info", "conduit_monitor_history_bytes", "conduit_monitor_history_series"];
+    let known = [
+        "conduit_gpu_info",
+        "conduit_monitor_history_bytes",
+        "conduit_monitor_history_series",
+        "conduit_monitor_samples_lost_total",
+    ];
     assert_eq!(names.into_iter().collect::<Vec<_>>(), known);
 }
 

@@ -115,7 +115,11 @@ pub(crate) fn node(called: &str, address: Option<&str>) -> NodeView {
         }],
         host: Some(host),
         counters: Some(Arc::new(HostReading::default())),
-        gpus: address.map(|_| GpusReading { gpus: vec![gpu], driver: Some("550.54".into()) }),
+        gpus: address.map(|_| GpusReading {
+            gpus: vec![gpu],
+            driver: Some("550.54".into()),
+            ..GpusReading::default()
+        }),
         containers: None,
     }
 }

@@ -128,7 +128,8 @@ impl Keeper {
         step: Duration,
         now: Timestamp,
     ) -> Points {
-        let is_fine = now.since(from) <= self.settings.fine;
+        // Who asks for the last 24 hours asks a moment after having reckoned when they began.
+        let is_fine = now.since(from) <= self.settings.fine + QUERY_SLACK;
         let resolution = if is_fine { Resolution::Fine } else { Resolution::Coarse };
         let reach = if is_fine { self.settings.fine } else { self.settings.coarse };
         let from = from.max(now.minus(reach).minus(QUERY_SLACK));
