@@ -3,7 +3,7 @@
 //! **Invariant:** counters are raw, and what an engine does not tell is `None`. One parser reads
 //! the list of containers of both; one entry of an unknown shape never hides the others.
 //!
-//! A remote machine prints up to four sections of its [`Survey`]; `containers/survey.sh`
+//! A remote machine prints up to four sections of its [`Survey`](crate::survey::Survey); `containers/survey.sh`
 //! ([`SURVEY_SCRIPT`]) is the part of the script that prints them, with the first of these that
 //! answers: the Docker or Podman socket by curl, `docker`, `podman`. No engine: no section.
 //!

@@ -1,6 +1,6 @@
 //! The last values of one series, for rules about its rise.
 //!
-//! **Invariant:** holds at most [`POINTS_MAX`] points, oldest first, all within the span but the
+//! **Invariant:** holds at most `POINTS_MAX` points, oldest first, all within the span but the
 //! first, which is the last one before it.
 
 use std::collections::VecDeque;

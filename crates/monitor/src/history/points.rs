@@ -11,7 +11,7 @@ pub struct Points {
     pub resolution: Resolution,
     /// How much time each stands for; zero is as they were sampled.
     pub step: Duration,
-    /// In the order of time; at most [`POINTS_MAX`].
+    /// In the order of time; at most `POINTS_MAX`.
     pub points: Vec<Point>,
 }
 

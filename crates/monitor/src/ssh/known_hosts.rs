@@ -36,7 +36,7 @@ struct Line {
 }
 
 impl Pins {
-    /// Reads the text of a known hosts file; at most [`LINES_MAX`] lines of it.
+    /// Reads the text of a known hosts file; at most `LINES_MAX` lines of it.
     pub fn parse(text: &str) -> Self {
         Self { lines: text.lines().take(LINES_MAX).filter_map(parse_line).collect() }
     }
