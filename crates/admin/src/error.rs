@@ -17,6 +17,7 @@ use conduit_registry::{ApplyError, RegistryError, Rejection};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::control::ControlError;
+use crate::monitor::MonitorError;
 
 /// Why the admin listeners could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +119,19 @@ impl ApiError {
         let message = format!("there is no active service {name:?}");
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
             .hint("`conduit status` lists the services")
+    }
+
+    /// A node that is not there.
+    pub fn no_node(name: &str) -> Self {
+        let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no node {name:?}"))
+            .hint("`conduit monitor` shows the nodes")
+    }
+
+    /// The monitor is not there to be asked.
+    pub fn monitor_off(status: StatusCode) -> Self {
+        Self::new(status, "monitor_off", "the monitor is off")
+            .hint("set monitor.enabled = true, and restart the gateway")
     }
 
     /// The gateway is stopping.
@@ -262,11 +276,31 @@ impl From<ControlError> for ApiError {
     }
 }
 
+impl From<MonitorError> for ApiError {
+    fn from(error: MonitorError) -> Self {
+        match error {
+            MonitorError::Conflict(message) => Self::new(StatusCode::CONFLICT, "conflict", message),
+            MonitorError::Failed(message) => {
+                Self::new(StatusCode::BAD_GATEWAY, "node_failed", message)
+            }
+            MonitorError::Invalid(message) => Self::invalid(message),
+            MonitorError::NotFound(message) => {
+                Self::new(StatusCode::NOT_FOUND, "not_found", message)
+            }
+            MonitorError::Unavailable(message) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+            }
+        }
+    }
+}
+
 /// Rejections are 422, but for what is missing and what is taken.
 fn status_of(code: &str) -> StatusCode {
     match code {
         "not_found" => StatusCode::NOT_FOUND,
-        "name_taken" | "host_taken" | "token_name_taken" => StatusCode::CONFLICT,
+        "name_taken" | "host_taken" | "token_name_taken" | "node_taken" | "node_fixed" => {
+            StatusCode::CONFLICT
+        }
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

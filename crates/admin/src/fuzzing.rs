@@ -1,12 +1,17 @@
 //! What a fuzzer calls: the bodies of requests, all the way into the vocabulary.
 
+use conduit_api::v1::alerts::AddSilence;
+use conduit_api::v1::nodes::AddNode;
 use conduit_api::v1::services::{RegisterBulk, RegisterService};
+use conduit_core::clock::Timestamp;
 use conduit_core::name::ServiceName;
+use conduit_core::node::Destination;
 
 use crate::body::parse;
 use crate::convert::register::{registration, registrations};
+use crate::convert::{alert, node};
 
-/// Any bytes are refused with an error of the caller's, or become registrations that are legal.
+/// Any bytes are refused with an error of the caller's, or become registrations, nodes and silences that are legal.
 ///
 /// # Panics
 /// When they do neither.
@@ -22,6 +27,18 @@ pub fn api_body(data: &[u8]) {
     }
     let many = parse::<RegisterBulk>(data).and_then(|bulk| registrations(&bulk, &[]));
     if let Err(error) = many {
+        assert!(error.status().is_client_error(), "{error:?}");
+    }
+    let now = Timestamp::from_seconds(0);
+    match parse::<AddNode>(data).and_then(|wish| node::wanted(wish, now)) {
+        Ok(node) => {
+            let printed = node.destination.to_string();
+            assert_eq!(Destination::parse(&printed).as_ref(), Ok(&node.destination));
+        }
+        Err(error) => assert!(error.status().is_client_error(), "{error:?}"),
+    }
+    let silence = parse::<AddSilence>(data);
+    if let Err(error) = silence.and_then(|wish| alert::wanted(wish, &[], String::new(), now)) {
         assert!(error.status().is_client_error(), "{error:?}");
     }
 }

@@ -13,12 +13,14 @@ pub mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod limits;
+pub mod monitor;
 pub mod server;
 pub mod settings;
 pub mod state;
 
 mod auth;
 mod body;
+mod changes;
 mod convert;
 mod hosts;
 mod page;
@@ -27,4 +29,5 @@ mod peer;
 mod record;
 mod router;
 mod routes;
+mod series;
 mod throttle;

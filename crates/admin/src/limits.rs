@@ -47,3 +47,31 @@ pub const AUTH_FAILURES_PER_MINUTE_MAX: u32 = 60;
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest secret that is looked at.
 pub const SECRET_BYTES_MAX: usize = 512;
+/// Intervals without a reading after which a node counts as lost.
+pub const STALE_INTERVALS: u32 = 3;
+/// Points of one series in an answer.
+pub const HISTORY_POINTS_MAX: u64 = 2_000;
+/// Points of one series in an answer when no step is given.
+pub const HISTORY_POINTS: u64 = 500;
+/// Series in one answer of the history.
+pub const HISTORY_SERIES_MAX: usize = 64;
+/// The longest time that one question to the history may span.
+pub const HISTORY_SPAN_MAX: Duration = Duration::from_secs(400 * 86_400);
+/// The same when no beginning is given.
+pub const HISTORY_SPAN: Duration = Duration::from_secs(86_400);
+/// The longest silence: 30 days.
+pub const SILENCE_SECONDS_MAX: u64 = 30 * 86_400;
+/// Characters of a comment or of the subject of a silence.
+pub const TEXT_CHARS_MAX: usize = 200;
+/// Streams of events, and of containers' logs, that are open at a time; further ones get 429.
+pub const STREAMS_MAX: usize = 32;
+/// From one sign of life of a silent stream to the next.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often a stream looks whether the gateway is stopping.
+pub(crate) const STOP_LOOK: Duration = Duration::from_secs(1);
+/// Events about one publication of the nodes; what is beyond is told as one.
+pub const EVENTS_AT_ONCE_MAX: usize = 1_000;
+/// Lines that a container's log begins with at most.
+pub const LOG_TAIL_MAX: u32 = 100_000;
+/// How long scanning, pinning or trying a machine may take.
+pub const NODE_TIMEOUT: Duration = Duration::from_secs(60);

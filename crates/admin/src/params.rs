@@ -4,6 +4,7 @@
 
 use axum::extract::{FromRequestParts, Path, Query};
 use conduit_core::name::ServiceName;
+use conduit_core::node::NodeName;
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -27,6 +28,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
             // No service can have that name, so there is none.
             Err(_) => Err(ApiError::no_service(&text)),
         }
+    }
+}
+
+/// The `{name}` of a path: of a node.
+#[derive(Debug)]
+pub(crate) struct NodeParam(pub(crate) NodeName);
+
+impl<S: Send + Sync> FromRequestParts<S> for NodeParam {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = segment(parts, state).await?;
+        // No node can have a name that does not parse, so there is none.
+        NodeName::parse(&text).map(Self).map_err(|_| ApiError::no_node(&text))
     }
 }
 

@@ -21,18 +21,24 @@ use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::page;
 use crate::routes::{
-    audit, config, dns, health, metrics, routing, services, status, tls, tokens, upgrade, upstreams,
+    alerts, audit, config, discovery, dns, health, history, metrics, nodes, routing, services,
+    status, streams, tls, tokens, upgrade, upstreams,
 };
 use crate::state::AdminState;
 
 /// The router of both listeners.
 pub(crate) fn build(state: Arc<AdminState>) -> Router {
-    let metrics = Router::new().route("/metrics", get(metrics::text));
+    let scraped = Router::new()
+        .route("/metrics", get(metrics::text))
+        .route("/metrics/node/{name}", get(discovery::node_page))
+        .route("/metrics/dcgm/{name}", get(discovery::dcgm_page))
+        .route("/sd/node", get(discovery::nodes))
+        .route("/sd/dcgm", get(discovery::gpus));
     Router::new()
         .route("/", get(page::index))
         .route("/health", get(status::alive))
         .route("/ready", get(status::ready))
-        .merge(guarded(metrics, &state))
+        .merge(guarded(scraped, &state))
         .nest("/api/v1", guarded(api(), &state))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -65,6 +71,15 @@ fn api() -> Router<Arc<AdminState>> {
         .route("/routing", get(routing::list))
         .route("/audit", get(audit::list))
         .route("/config", get(config::effective))
+        .route("/nodes", get(nodes::list))
+        .route("/nodes/events", get(streams::events))
+        .route("/nodes/{name}", get(nodes::one))
+        .route("/nodes/{name}/history", get(history::points))
+        .route("/containers/{name}/logs", get(streams::container_log))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/silences", get(alerts::silences).post(alerts::silence))
+        .route("/alerts/silences/{id}", delete(alerts::lift))
+        .route("/monitor/rules", get(alerts::rules))
         .route_layer(from_fn(|request: Request, next: Next| timed(REQUEST_TIMEOUT, request, next)));
     let slow = Router::new()
         .route("/services", post(services::register))
@@ -73,6 +88,9 @@ fn api() -> Router<Arc<AdminState>> {
         .route("/services/{name}/upstreams/{wish}", post(upstreams::act))
         .route("/tls/{name}/rotate", post(tls::rotate))
         .route("/audit/verify", get(audit::verify))
+        .route("/nodes", post(nodes::add))
+        .route("/nodes:test", post(nodes::test))
+        .route("/nodes/{name}", delete(nodes::remove))
         .route_layer(from_fn(|request: Request, next: Next| timed(BULK_TIMEOUT, request, next)));
     let admins = Router::new()
         .route("/tokens", get(tokens::list).post(tokens::create))

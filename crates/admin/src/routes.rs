@@ -3,14 +3,19 @@
 //! **Invariant:** a handler parses, asks the registry or reads what is published, and converts. It
 //! decides nothing about services.
 
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod config;
+pub(crate) mod discovery;
 pub(crate) mod dns;
 pub(crate) mod health;
+pub(crate) mod history;
 pub(crate) mod metrics;
+pub(crate) mod nodes;
 pub(crate) mod routing;
 pub(crate) mod services;
 pub(crate) mod status;
+pub(crate) mod streams;
 pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod upgrade;

@@ -9,10 +9,13 @@ use conduit_dns::zone::Zone;
 use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::table::RouteTable;
 use conduit_registry::Registry;
+use http::StatusCode;
 use tokio::sync::Semaphore;
 
 use crate::control::Control;
-use crate::limits::{AUTH_FAILURES_PER_MINUTE_MAX, BULKS_MAX, REQUESTS_MAX};
+use crate::error::ApiError;
+use crate::limits::{AUTH_FAILURES_PER_MINUTE_MAX, BULKS_MAX, REQUESTS_MAX, STREAMS_MAX};
+use crate::monitor::Monitor;
 use crate::server::Addresses;
 use crate::throttle::Throttle;
 
@@ -25,10 +28,12 @@ pub struct AdminState {
     pub(crate) health: HealthBoard,
     pub(crate) state_dir: PathBuf,
     pub(crate) control: Arc<dyn Control>,
+    pub(crate) monitor: Option<Arc<dyn Monitor>>,
     pub(crate) events: EventSink,
     pub(crate) throttle: Throttle,
     pub(crate) requests: Semaphore,
     pub(crate) bulks: Semaphore,
+    pub(crate) streams: Arc<Semaphore>,
     pub(crate) listening: Addresses,
 }
 
@@ -46,6 +51,8 @@ pub struct Parts {
     pub state_dir: PathBuf,
     /// The gateway as a whole.
     pub control: Arc<dyn Control>,
+    /// The monitor; `None` when it is off.
+    pub monitor: Option<Arc<dyn Monitor>>,
     /// Where failed authentications are reported.
     pub events: EventSink,
 }
@@ -60,11 +67,23 @@ impl AdminState {
             health: parts.health,
             state_dir: parts.state_dir,
             control: parts.control,
+            monitor: parts.monitor,
             events: parts.events,
             throttle: Throttle::per_minute(AUTH_FAILURES_PER_MINUTE_MAX),
             requests: Semaphore::new(REQUESTS_MAX),
             bulks: Semaphore::new(BULKS_MAX),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             listening: Addresses::default(),
         }
+    }
+
+    /// The monitor, for whoever reads; 404 when it is off.
+    pub(crate) fn monitor(&self) -> Result<&Arc<dyn Monitor>, ApiError> {
+        self.monitor.as_ref().ok_or_else(|| ApiError::monitor_off(StatusCode::NOT_FOUND))
+    }
+
+    /// The monitor, for whoever changes something; 409 when it is off.
+    pub(crate) fn monitor_for_change(&self) -> Result<&Arc<dyn Monitor>, ApiError> {
+        self.monitor.as_ref().ok_or_else(|| ApiError::monitor_off(StatusCode::CONFLICT))
     }
 }

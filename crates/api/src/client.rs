@@ -18,10 +18,14 @@ use crate::error::{ClientError, Place, Tried};
 use crate::v1::error::ErrorBody;
 
 mod exchange;
+mod lines;
+mod nodes;
 mod requests;
 mod target;
 
 use exchange::{Answer, Failure, Outgoing};
+pub use lines::Lines;
+pub use nodes::{ContainerLogQuery, HistoryQuery};
 
 /// A handle to one gateway; cheap to clone, holds no connection.
 #[derive(Clone)]
@@ -130,6 +134,30 @@ impl Client {
         parse(&request, answer)
     }
 
+    /// Asks for an answer that goes on; how long it may take to begin is limited, and nothing else.
+    async fn lines<T: DeserializeOwned>(&self, target: &str) -> Result<Lines<T>, ClientError> {
+        let (place, token) = (&self.place, self.token.as_deref());
+        let request = format!("GET {target}");
+        let outgoing = Outgoing { place, token, method: Method::GET, target, body: Bytes::new() };
+        let lost = |reason| ClientError::Unanswered { request: request.clone(), reason };
+        let opened = outgoing.open(self.timeout).await;
+        let (response, connection) =
+            opened.map_err(|failure| self.failed(&request, failure, lost))?;
+        let status = response.status().as_u16();
+        if (200..300).contains(&status) {
+            return Ok(Lines::new(request, response.into_body(), connection));
+        }
+        let mut refusal: Lines<ErrorBody> =
+            Lines::new(request.clone(), response.into_body(), connection);
+        match refusal.next().await {
+            Ok(Some(body)) => Err(ClientError::Api { status, error: body.error }),
+            _ => {
+                let reason = format!("status {status} without an error body");
+                Err(ClientError::Malformed { request, reason })
+            }
+        }
+    }
+
     /// Sends one request; `lost` says what a lost answer means.
     async fn send(
         &self,
@@ -143,19 +171,7 @@ impl Client {
             Outgoing { place: &self.place, token: self.token.as_deref(), method, target, body };
         let answer = match outgoing.send(self.timeout, RESPONSE_BYTES_MAX).await {
             Ok(answer) => answer,
-            Err(Failure::Unreachable(reason)) => {
-                let place = self.place.clone();
-                let tried = vec![Tried { place, reason }];
-                return Err(ClientError::Unreachable { tried });
-            }
-            Err(Failure::Unsendable { what, reason }) => {
-                return Err(ClientError::Unsendable { what, reason });
-            }
-            Err(Failure::TooLarge) => {
-                let limit_bytes = RESPONSE_BYTES_MAX;
-                return Err(ClientError::TooLarge { request, limit_bytes });
-            }
-            Err(Failure::Lost(reason)) => return Err(lost(reason)),
+            Err(failure) => return Err(self.failed(&request, failure, lost)),
         };
         if (200..300).contains(&answer.status) {
             return Ok(answer);
@@ -166,6 +182,29 @@ impl Client {
                 request,
                 reason: format!("status {} without an error body", answer.status),
             }),
+        }
+    }
+}
+
+impl Client {
+    /// What a failure means; `lost` knows about a lost answer.
+    fn failed(
+        &self,
+        request: &str,
+        failure: Failure,
+        lost: impl FnOnce(String) -> ClientError,
+    ) -> ClientError {
+        match failure {
+            Failure::Unreachable(reason) => {
+                let place = self.place.clone();
+                ClientError::Unreachable { tried: vec![Tried { place, reason }] }
+            }
+            Failure::Unsendable { what, reason } => ClientError::Unsendable { what, reason },
+            Failure::TooLarge => ClientError::TooLarge {
+                request: request.to_owned(),
+                limit_bytes: RESPONSE_BYTES_MAX,
+            },
+            Failure::Lost(reason) => lost(reason),
         }
     }
 }

@@ -3,11 +3,13 @@
 //! **Invariant:** a field is never renamed or given another meaning within a version; new fields
 //! may be added to answers, and unknown fields in requests are refused.
 
+pub mod alerts;
 pub mod audit;
 pub mod config;
 pub mod dns;
 pub mod error;
 pub mod health;
+pub mod nodes;
 pub mod routes;
 pub mod services;
 pub mod status;

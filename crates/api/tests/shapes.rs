@@ -1,7 +1,9 @@
 //! The JSON of the API, pinned: a change here is a change of the contract.
 
+use conduit_api::v1::alerts::AddSilence;
 use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::health::{Check, CheckSet, HealthCounts, HealthStatus};
+use conduit_api::v1::nodes::{AddNode, Gpu, Node, NodeOrigin, NodeState};
 use conduit_api::v1::services::{RegisterBulk, RegisterService, Service, ServiceList};
 use conduit_api::v1::tokens::{CreateToken, NewToken, Role};
 use serde_json::{Value, json};
@@ -122,4 +124,37 @@ fn words_are_the_same_in_json_and_in_print() {
     let checks = CheckSet { dns: Some(Check { ok: true, reason: None, at: None }), tls: None };
     let text = json!({ "dns": { "ok": true, "reason": null, "at": null }, "tls": null });
     assert_eq!(serde_json::to_value(checks).expect("written"), text);
+}
+
+#[test]
+fn what_is_not_known_of_a_node_is_null_and_never_zero() {
+    let text = json!({
+        "name": "gpu-server", "address": "10.0.1.20", "origin": "configured", "state": "waiting"
+    });
+    let node: Node = serde_json::from_value(text).expect("read");
+    assert_eq!((node.origin, node.state), (NodeOrigin::Configured, NodeState::Waiting));
+    let written = serde_json::to_value(&node).expect("written");
+    for key in ["host", "gpus", "containers"] {
+        assert_eq!(written[key], Value::Null, "{key}");
+    }
+    let gpu: Gpu = serde_json::from_value(json!({
+        "index": 0, "vendor": "nvidia", "id": "GPU-1", "name": "NVIDIA H200", "asleep": true
+    }))
+    .expect("read");
+    let written = serde_json::to_value(&gpu).expect("written");
+    for key in ["temperature", "memory_used_bytes", "utilization", "power", "throttle"] {
+        assert_eq!(written[key], Value::Null, "{key}");
+    }
+}
+
+#[test]
+fn wishes_about_nodes_send_only_what_was_asked_for() {
+    let wish = AddNode { destination: "ops@10.0.1.20".into(), ..AddNode::default() };
+    let text = json!({ "destination": "ops@10.0.1.20" });
+    assert_eq!(serde_json::to_value(&wish).expect("written"), text);
+    let text = json!({ "destination": "a", "password": "x" });
+    let error = serde_json::from_value::<AddNode>(text).expect_err("refused");
+    assert!(error.to_string().contains("`password`"), "{error}");
+    let text = json!({ "rule": "gpu-hot", "for_seconds": 60, "until": "x" });
+    assert!(serde_json::from_value::<AddSilence>(text).is_err());
 }

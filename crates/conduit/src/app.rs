@@ -34,6 +34,7 @@ use crate::builtin;
 use crate::config::Config;
 use crate::decisions::record_setup;
 use crate::error::AppError;
+use crate::monitor;
 use crate::privilege;
 use crate::publish::{FirstTables, Publisher, TableSettings};
 use crate::reload::Tunables;
@@ -349,6 +350,7 @@ pub(crate) fn registry_settings(config: &Config) -> Settings {
             allow_link_local: config.upstreams.allow_link_local,
             allowed: config.upstreams.allow.clone(),
         },
+        fixed_nodes: if config.monitor.enabled { monitor::fixed_nodes(config) } else { Vec::new() },
         ..Settings::new(config.gateway.domains.clone())
     }
 }

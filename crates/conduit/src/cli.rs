@@ -21,6 +21,7 @@ mod exit;
 mod import;
 mod logs;
 mod man;
+mod monitor;
 mod output;
 mod policy;
 mod register;
@@ -94,6 +95,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Status(args) => return session.block_on(status::run(&session, &args)),
         Verb::Register(args) => session.block_on(register::run(&session, *args))?,
         Verb::Deregister(args) => session.block_on(deregister::run(&session, args))?,
+        Verb::Monitor(args) => session.block_on(monitor::run(&session, *args))?,
         Verb::Upstream(args) => session.block_on(upstream::run(&session, args.action))?,
         Verb::Certs(args) => session.block_on(certs::run(&session, args))?,
         Verb::Ca(args) => session.block_on(ca::run(&session, args.action))?,

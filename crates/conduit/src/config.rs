@@ -24,6 +24,9 @@ use std::time::Duration;
 
 use conduit_core::domains::Domains;
 use conduit_core::service::ProbePath;
+use conduit_monitor::channel::file::ChannelFile;
+use conduit_monitor::rule::file::RuleFile;
+use conduit_monitor::silence::quiet::QuietHoursFile;
 use conduit_proxy::trace::{Callers, Ratio};
 use ipnet::IpNet;
 
@@ -33,7 +36,7 @@ pub use self::lookup::{Loaded, Source, Surroundings};
 pub(crate) use conduit_core::duration::parse as parse_duration;
 
 /// Everything that can be configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The gateway as a whole.
     pub gateway: Gateway,
@@ -206,7 +209,7 @@ pub struct Health {
 }
 
 /// The hardware view.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Monitor {
     /// Whether there is one.
     pub enabled: bool,
@@ -214,8 +217,31 @@ pub struct Monitor {
     pub interval: Duration,
     /// The container engine's socket.
     pub docker_socket: PathBuf,
+    /// Whether containers register and deregister services by their labels.
+    pub register_containers: bool,
+    /// The systemd units to watch on this machine.
+    pub units: Vec<String>,
     /// Other machines to look at.
     pub servers: Vec<MonitoredServer>,
+    /// How long samples are kept.
+    pub history: MonitorHistory,
+    /// Rules of the operator's, as written; they are legal beside the defaults.
+    pub rules: Vec<RuleFile>,
+    /// How people are told of alerts, as written; they are legal.
+    pub channels: Vec<ChannelFile>,
+    /// When only what is grave is told, as written; they are legal.
+    pub quiet_hours: Vec<QuietHoursFile>,
+}
+
+/// How long samples are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MonitorHistory {
+    /// Every one of them.
+    pub fine: Duration,
+    /// Their means, least and greatest over longer steps.
+    pub coarse: Duration,
+    /// The most bytes on the disk; the oldest go first.
+    pub size: u64,
 }
 
 /// A machine to look at over SSH.

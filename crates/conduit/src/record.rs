@@ -81,6 +81,8 @@ impl Recorder {
 /// What counts as a repetition of what.
 fn kind_of(event: &Event) -> String {
     match event {
+        // What is raised and what is cleared are two things; a flapping one is damped by its rule.
+        Event::AlertChanged { about, is_raised, .. } => format!("alert {is_raised} {about}"),
         Event::AuthFailed { peer, .. } => format!("auth {peer}"),
         Event::HealthChanged { service, .. } => format!("health {service}"),
         _ => String::new(),
@@ -90,6 +92,14 @@ fn kind_of(event: &Event) -> String {
 fn draft_of(coalesced: &Coalesced<Event>) -> Option<Draft> {
     let count = coalesced.count;
     let (at, action, status, message, mut details, part) = match &coalesced.fact {
+        Event::AlertChanged { at, about, is_raised, message, details } => (
+            *at,
+            Action::MonitorAlert,
+            Status::Success,
+            if *is_raised { message.clone() } else { format!("Over: {about}") },
+            Value::Object(Map::clone(details)),
+            "monitor",
+        ),
         Event::AuthFailed { at, peer, request } => (
             *at,
             Action::AuthFailure,

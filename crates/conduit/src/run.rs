@@ -24,6 +24,7 @@ use conduit_proxy::resolve::Resolver;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::tcp::TcpPorts;
 use conduit_registry::Registry;
+use conduit_tls::authority::Authority;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,7 @@ use crate::control::{ControlParts, GatewayControl};
 use crate::decisions::{record_start, record_stop};
 use crate::error::AppError;
 use crate::metrics::Metrics;
+use crate::monitor::{self, Given};
 use crate::planes::{Planes, Served, join};
 use crate::readiness::Readiness;
 use crate::record::Recorder;
@@ -136,7 +138,7 @@ async fn take_over(
 }
 
 /// What opens connections to upstreams: it trusts our own roots, and keeps away from our socket.
-fn connector(config: &Config, authority: Option<&conduit_tls::authority::Authority>) -> Connector {
+fn connector(config: &Config, authority: Option<&Authority>) -> Connector {
     let bundle = authority.map(|authority| authority.bundle_pem().to_owned().into());
     Connector::new(bundle, Some(config.admin.socket.clone()))
 }
@@ -167,14 +169,12 @@ impl Running {
         let Bound { config, registry, writer, routes, zone, authority, addresses, .. } = bound;
         let former = bound.predecessor.as_ref().map(Predecessor::process);
         record_start(&registry, &config, bound.is_new, bound.cut_from, former).await?;
-        let (events, stream) = bound.events;
+        let ((events, stream), tunables) = (bound.events, bound.tunables);
         let recorder = recorder(tasks, &registry, stream);
 
-        let tunables = bound.tunables;
         let upkeep = Upkeep(tasks.child());
         let connector = connector(&config, authority.as_deref());
-        let resolver = resolver(&config, &connector);
-        let probes = tunables.probes_reader.clone();
+        let (resolver, probes) = (resolver(&config, &connector), tunables.probes_reader.clone());
         let prober = Prober::new(routes.clone(), probes, resolver, bound.reports, events.clone());
         let board = upkeep.prober(prober, bound.tcp.as_ref());
         let check = self_check(&addresses, authority.as_deref(), &registry, &routes)?;
@@ -198,10 +198,12 @@ impl Running {
             upkeep.reload(reloader, &orders.reload);
         }
         take_over(bound.predecessor, bound.admin.file_owner()).await?;
-        let handover = orders.handover.clone();
-        let upgrader = Arc::new(Upgrader::new(registry.clone(), handover, bound.assets));
+        let upgrader = Upgrader::new(registry.clone(), orders.handover.clone(), bound.assets);
+        let upgrader = Arc::new(upgrader);
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
         upkeep.renewal(&registry, &routes, bound.reissue);
+        let given = (&config, &registry, &routes, authority.as_deref(), &events);
+        let monitor = monitor::start(&Given::of(given), &upkeep.0)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let control = GatewayControl::new(ControlParts {
             addresses,
@@ -226,6 +228,7 @@ impl Running {
             health: board,
             state_dir: config.gateway.state_dir,
             control: Arc::new(control),
+            monitor,
             events,
         });
         let api = Api::serve(bound.admin, state, tasks.child())?;
@@ -308,7 +311,7 @@ impl Upkeep {
 
 fn self_check(
     addresses: &Addresses,
-    authority: Option<&conduit_tls::authority::Authority>,
+    authority: Option<&Authority>,
     registry: &Registry,
     routes: &live::Reader<RouteTable>,
 ) -> Result<Arc<SelfCheck>, AppError> {

@@ -19,6 +19,19 @@ use crate::upstream::UpstreamAddr;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
+    /// An alert was raised or cleared.
+    AlertChanged {
+        /// When.
+        at: Timestamp,
+        /// The rule and the thing, for people.
+        about: String,
+        /// Whether it was raised; else it was cleared.
+        is_raised: bool,
+        /// What is wrong, for people.
+        message: String,
+        /// The same for programs, as the record has it.
+        details: Box<serde_json::Map<String, serde_json::Value>>,
+    },
     /// A request to the admin API had no valid credentials.
     AuthFailed {
         /// When.

@@ -22,6 +22,7 @@ pub mod inherited;
 pub mod leaf;
 pub mod live;
 pub mod name;
+pub mod node;
 pub mod policy;
 pub mod service;
 pub mod shared_map;

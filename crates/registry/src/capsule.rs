@@ -14,7 +14,7 @@ use conduit_core::upstream::UpstreamAddr;
 use serde_json::{Map, Value, json};
 
 use crate::mutation::Cause;
-use crate::rules::{Act, Plan, TokenStep};
+use crate::rules::{Act, NodeStep, Plan, TokenStep};
 use crate::token::Token;
 
 /// What the drafts of one plan have in common.
@@ -42,10 +42,11 @@ pub(crate) fn drafts<'a>(
         Some(context.draft(action, message, details))
     });
     let token = plan.token.iter().map(move |step| of_token(step, context));
+    let node = plan.node.iter().map(move |step| of_node(step, context));
     // Who asked is known better here than by whoever wrote the draft.
     let own = |draft: &Draft| Draft { actor: context.actor.clone(), ..draft.clone() };
     let record = plan.record.iter().map(move |draft| own(draft));
-    services.chain(token).chain(record)
+    services.chain(token).chain(node).chain(record)
 }
 
 impl Context<'_> {
@@ -139,6 +140,34 @@ fn of_token(step: &TokenStep, context: &Context<'_>) -> Draft {
         details.insert("role".into(), json!(role.as_str()));
         let expires_at = expires_at.map(|at| at.to_string());
         details.insert("expires_at".into(), json!(expires_at));
+    }
+    context.draft(action, message, details)
+}
+
+fn of_node(step: &NodeStep, context: &Context<'_>) -> Draft {
+    let (action, message, node) = match step {
+        NodeStep::Add(node) => {
+            let message = format!("Added node {}: {}", node.name, node.destination);
+            (Action::NodeAdd, message, node)
+        }
+        NodeStep::Remove(node) => (Action::NodeRemove, format!("Removed node {}", node.name), node),
+    };
+    let mut details = Map::new();
+    let mut put = |key: &str, value: Value| details.insert(key.to_owned(), value);
+    put("name", json!(node.name.as_str()));
+    put("host", json!(node.destination.to_string()));
+    if let Some(jump) = &node.jump {
+        put("jump", json!(jump.to_string()));
+    }
+    // Where the key is, never what it is.
+    if let Some(key) = &node.key {
+        put("key", json!(key));
+    }
+    if let Some(fingerprint) = &node.fingerprint {
+        put("fingerprint", json!(fingerprint));
+    }
+    if !node.tags.is_empty() {
+        put("tags", json!(node.tags));
     }
     context.draft(action, message, details)
 }

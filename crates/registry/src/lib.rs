@@ -1,11 +1,11 @@
-//! The truth: which services and tokens there are, and the record of how they came to be.
+//! The truth: which services, tokens and nodes there are, and the record of how they came to be.
 //!
 //! One thread owns the only connection that writes. A [`Mutation`] is judged by pure [`rules`],
 //! prepared by the [`Publisher`] of the composition, committed together with its capsules in one
 //! transaction, and only then published. Nothing here knows what is compiled from a catalog.
 //!
 //! **Invariant:** what comes before the commit can refuse; what comes after it cannot fail.
-//! **Invariant:** rows of services are never deleted, and every change of them has its capsule.
+//! **Invariant:** rows of services and nodes are never deleted, and every change of them has its capsule.
 
 pub mod error;
 #[cfg(any(test, fuzzing))]
@@ -14,6 +14,7 @@ pub mod handover;
 pub mod import;
 pub mod lock;
 pub mod mutation;
+pub mod nodes;
 pub mod policy;
 pub mod publisher;
 pub mod registry;
@@ -40,6 +41,7 @@ pub use mutation::{
     Cause, Committed, Mutation, NewToken, OutcomeKind, RegisterOptions, Registration,
     ServiceOutcome,
 };
+pub use nodes::NodeTable;
 pub use policy::UpstreamPolicy;
 pub use publisher::{Preparation, PublishError, Publisher, Work};
 pub use registry::Registry;

@@ -9,6 +9,7 @@ use conduit_core::catalog::{Generation, Version};
 use conduit_core::clock::Timestamp;
 use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
+use conduit_core::node::{Node, NodeName};
 use conduit_core::policy::Policy;
 use conduit_core::service::{
     DnsMode, Monitoring, ProbePath, Protocol, Service, TlsMode, WhenAllEjected,
@@ -18,6 +19,8 @@ use conduit_core::upstream::UpstreamAddr;
 /// A wish to change the truth or its record.
 #[derive(Debug, Clone)]
 pub enum Mutation {
+    /// Watch a machine; when it was added is written by the rules.
+    AddNode(Box<Node>),
     /// Make an API token.
     CreateToken {
         /// What it is called.
@@ -58,6 +61,11 @@ pub enum Mutation {
         names: Vec<ServiceName>,
         /// Why.
         cause: Cause,
+    },
+    /// Watch a machine no more; its row stays.
+    RemoveNode {
+        /// Which one.
+        name: NodeName,
     },
     /// Make a token worthless; its row stays.
     RevokeToken {

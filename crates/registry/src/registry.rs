@@ -10,12 +10,14 @@ use conduit_core::catalog::Catalog;
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
+use conduit_core::node::Node;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::backup;
 use crate::error::RegistryError;
 use crate::handover::PauseWish;
 use crate::mutation::{Committed, Mutation};
+use crate::nodes::NodeTable;
 use crate::reader::{Reader, blocking};
 use crate::rejection::ApplyError;
 use crate::row::{ServiceRow, TokenRow};
@@ -31,6 +33,7 @@ pub struct Registry {
     pub(crate) lost: Arc<Lost>,
     pub(crate) catalog: live::Reader<Catalog>,
     pub(crate) tokens: live::Reader<TokenTable>,
+    pub(crate) nodes: live::Reader<NodeTable>,
     pub(crate) head: live::Reader<Head>,
     pub(crate) reader: Reader,
 }
@@ -114,6 +117,11 @@ impl Registry {
         self.catalog.clone()
     }
 
+    /// The machines that operators added and that are watched.
+    pub fn nodes(&self) -> live::Reader<NodeTable> {
+        self.nodes.clone()
+    }
+
     /// The tip of the record; it changes with every commit, so whoever writes views waits for it.
     pub fn head(&self) -> live::Reader<Head> {
         self.head.clone()
@@ -167,6 +175,14 @@ impl Registry {
     /// When the database cannot be read.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>, RegistryError> {
         self.reader.read(store::tokens).await
+    }
+
+    /// Lists every node that was ever added, oldest first, removed ones included.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn node_rows(&self) -> Result<Vec<Node>, RegistryError> {
+        self.reader.read(|connection| store::nodes(connection, true)).await
     }
 
     /// Replaces `services.json` in a directory; `health` knows about active services.

@@ -6,6 +6,7 @@
 
 mod hold;
 mod listen;
+mod node;
 mod register;
 mod service;
 
@@ -17,10 +18,12 @@ use conduit_core::catalog::{Catalog, Change};
 use conduit_core::clock::Timestamp;
 use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
+use conduit_core::node::Node;
 use conduit_core::service::{Service, TlsMode};
 use conduit_core::upstream::UpstreamAddr;
 
 use crate::mutation::{Cause, Mutation, OutcomeKind, ServiceOutcome};
+use crate::nodes::NodeTable;
 use crate::rejection::Rejection;
 use crate::settings::Settings;
 use crate::token::TokenTable;
@@ -34,11 +37,13 @@ pub use service::build;
 pub fn apply(
     catalog: &Catalog,
     tokens: &TokenTable,
+    nodes: &NodeTable,
     mutation: &Mutation,
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Plan, Rejection> {
     match mutation {
+        Mutation::AddNode(node) => node::add(nodes, node, settings, now),
         Mutation::CreateToken { name, role, expires_at } => {
             tokens.may_create(name, *expires_at, settings.limits.tokens_max, now)?;
             Ok(Plan::of_token(TokenStep::Create {
@@ -56,6 +61,7 @@ pub fn apply(
             register::apply(catalog, services, *options, settings, now)
         }
         Mutation::Reissue { names, cause } => reissue(catalog, names, *cause, settings),
+        Mutation::RemoveNode { name } => node::remove(nodes, name, settings, now),
         Mutation::RevokeToken { id } => {
             let name = tokens.may_revoke(id)?;
             Ok(Plan::of_token(TokenStep::Revoke { id: id.clone(), name }))
@@ -70,6 +76,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What becomes of a token.
     pub token: Option<TokenStep>,
+    /// What becomes of a node.
+    pub node: Option<NodeStep>,
     /// A decision to put on record.
     pub record: Option<Box<Draft>>,
     /// Whether this is only to be told, not done.
@@ -81,9 +89,14 @@ impl Plan {
         Self { token: Some(step), ..Self::default() }
     }
 
+    fn of_node(step: NodeStep) -> Self {
+        Self { node: Some(step), ..Self::default() }
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.token.is_none()
+            && self.node.is_none()
             && self.record.is_none()
             && self.steps.iter().all(|step| matches!(step.act, Act::Keep))
     }
@@ -209,6 +222,15 @@ pub enum TokenStep {
         /// What it is called.
         name: String,
     },
+}
+
+/// What becomes of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeStep {
+    /// It is watched from now on.
+    Add(Arc<Node>),
+    /// It is watched no more; the node with the time of its removal.
+    Remove(Arc<Node>),
 }
 
 fn deregister(catalog: &Catalog, name: &ServiceName) -> Result<Plan, Rejection> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use conduit_core::domains::Domains;
+use conduit_core::node::NodeName;
 use conduit_core::service::{DnsMode, Service};
 
 use crate::policy::UpstreamPolicy;
@@ -21,6 +22,9 @@ pub struct Settings {
     pub own_ports: Vec<(u16, &'static str)>,
     /// Conduit's own service: no row, but its leaves are issued like those of any other.
     pub builtin: Option<Arc<Service>>,
+    /// Nodes that are there without a row, each with where it comes from, such as
+    /// `monitor.servers`; none can be added under their names, nor can they be removed.
+    pub fixed_nodes: Vec<(NodeName, &'static str)>,
     /// How much there may be of everything.
     pub limits: Limits,
 }
@@ -34,6 +38,7 @@ impl Settings {
             dns_default: DnsMode::Gateway,
             own_ports: Vec::new(),
             builtin: None,
+            fixed_nodes: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -52,6 +57,8 @@ pub struct Limits {
     pub monitoring_bytes_max: usize,
     /// Tokens that are neither revoked nor expired.
     pub tokens_max: usize,
+    /// Nodes that were added and not removed.
+    pub nodes_max: usize,
 }
 
 impl Default for Limits {
@@ -62,6 +69,7 @@ impl Default for Limits {
             upstreams_max: UPSTREAMS_MAX,
             monitoring_bytes_max: MONITORING_BYTES_MAX,
             tokens_max: TOKENS_MAX,
+            nodes_max: NODES_MAX,
         }
     }
 }
@@ -71,3 +79,4 @@ const ALIASES_MAX: usize = 32;
 const UPSTREAMS_MAX: usize = 64;
 const MONITORING_BYTES_MAX: usize = 256;
 const TOKENS_MAX: usize = 1_000;
+const NODES_MAX: usize = 1_000;

@@ -8,6 +8,7 @@
 mod commit;
 mod handover;
 mod inspect;
+mod nodes;
 mod read;
 mod rows;
 mod schema;
@@ -23,9 +24,11 @@ use conduit_core::name::ServiceName;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::RegistryError;
+use crate::nodes::NodeTable;
 use crate::token::TokenTable;
 
 pub(crate) use commit::{CommitError, Drafts, TokenWrite, Writes};
+pub(crate) use nodes::nodes;
 pub(crate) use read::{entries_from, generation, newest_entries, rows, tokens};
 pub(crate) use rows::{ServiceRows, select_rows};
 pub use schema::SCHEMA_VERSION;
@@ -40,6 +43,7 @@ pub struct Store {
     seal_dir: PathBuf,
     catalog: Arc<Catalog>,
     tokens: Arc<TokenTable>,
+    nodes: Arc<NodeTable>,
     is_new: bool,
 }
 
@@ -66,6 +70,7 @@ impl Store {
         let changes = services.into_iter().map(|s| Change::Put(Arc::new(s)));
         let catalog = Catalog::default().with(generation, changes.collect());
         let tokens = TokenTable::new(read::valid_tokens(&connection)?);
+        let nodes = NodeTable::new(nodes(&connection, false)?);
         let head = conduit_audit::store::head(&connection).map_err(RegistryError::Record)?;
         Ok(Self {
             connection,
@@ -75,6 +80,7 @@ impl Store {
             seal_dir: dir.join(SEAL_DIR),
             catalog: Arc::new(catalog),
             tokens: Arc::new(tokens),
+            nodes: Arc::new(nodes),
             is_new,
         })
     }
@@ -87,6 +93,11 @@ impl Store {
     /// The tokens that were not revoked.
     pub fn tokens(&self) -> &Arc<TokenTable> {
         &self.tokens
+    }
+
+    /// The nodes that were added and not removed.
+    pub fn nodes(&self) -> &Arc<NodeTable> {
+        &self.nodes
     }
 
     /// The catalog's generation.

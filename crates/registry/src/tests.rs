@@ -4,6 +4,7 @@ mod atomic;
 mod fake;
 mod handover;
 mod holds;
+mod nodes;
 mod record;
 mod restart;
 mod views;

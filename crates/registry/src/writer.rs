@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use self::pause::refuse;
 use crate::error::RegistryError;
+use crate::nodes::NodeTable;
 use crate::publisher::Publisher;
 use crate::reader::Reader;
 use crate::registry::{Decision, Lost, Registry};
@@ -65,6 +66,7 @@ pub(crate) fn start_with<P: Publisher>(
     let (observations, observations_in) = mpsc::channel(limits.observations_max);
     let (catalog, catalog_reader) = live::channel(Arc::clone(store.catalog()));
     let (tokens, tokens_reader) = live::channel(Arc::clone(store.tokens()));
+    let (nodes, nodes_reader) = live::channel(Arc::clone(store.nodes()));
     let (head, head_reader) = live::channel(Arc::new(store.head().clone()));
     let lost = Arc::new(Lost::default());
     let registry = Registry {
@@ -73,6 +75,7 @@ pub(crate) fn start_with<P: Publisher>(
         lost: Arc::clone(&lost),
         catalog: catalog_reader,
         tokens: tokens_reader,
+        nodes: nodes_reader,
         head: head_reader,
         reader: Reader::new(store.open_reader()?, store.path().to_owned()),
     };
@@ -83,6 +86,7 @@ pub(crate) fn start_with<P: Publisher>(
         publisher,
         catalog,
         tokens,
+        nodes,
         head,
         version,
         lost,
@@ -107,6 +111,7 @@ struct Writer<P: Publisher> {
     publisher: P,
     catalog: live::Writer<Catalog>,
     tokens: live::Writer<TokenTable>,
+    nodes: live::Writer<NodeTable>,
     head: live::Writer<Head>,
     version: Version,
     lost: Arc<Lost>,
@@ -127,6 +132,7 @@ struct Effect<T> {
     prepared: Option<T>,
     catalog: Option<Arc<Catalog>>,
     tokens: Option<Arc<TokenTable>>,
+    nodes: Option<Arc<NodeTable>>,
     version: Version,
 }
 

@@ -11,6 +11,7 @@ use conduit_admin::control::{
     BoxFuture, CheckOutcome, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded,
     Resolution, Upgraded,
 };
+use conduit_admin::monitor::Monitor;
 use conduit_admin::server::{Addresses, Admin};
 use conduit_admin::settings::{AdminSettings, SOCKET_MODE_PRIVATE};
 use conduit_admin::state::{AdminState, Parts};
@@ -50,8 +51,13 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts one; must run inside a runtime.
+    /// Starts one with the monitor off; must run inside a runtime.
     pub(crate) fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Starts one; must run inside a runtime.
+    pub(crate) fn start_with(monitor: Option<Arc<dyn Monitor>>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let host = Host::parse("internal").expect("valid");
         let domains = Domains::new(vec![host]).expect("some");
@@ -101,6 +107,7 @@ impl Gateway {
             health,
             state_dir: dir.path().to_owned(),
             control: Arc::clone(&control) as Arc<dyn Control>,
+            monitor,
             events: sink,
         });
         bound.serve(state, &tasks).expect("served");

@@ -4,4 +4,6 @@
 mod auth;
 mod gateway;
 mod limits;
+mod nodes;
 mod services;
+mod site;

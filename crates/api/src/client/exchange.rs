@@ -5,15 +5,16 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Body;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::lines::Connection;
 use crate::error::Place;
 
 /// What is to be sent, and where.
@@ -56,6 +57,28 @@ impl Outgoing<'_> {
         let request = self.into_request()?;
         let stream = connect(place).await.map_err(Failure::Unreachable)?;
         match timeout_at(deadline, Box::pin(exchange(stream, request, bytes_max))).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::Lost(format!("no answer within {} s", limit.as_secs()))),
+        }
+    }
+
+    /// Connects, sends and waits for the head of the answer within `limit`; the body follows as the
+    /// connection is polled.
+    pub(super) async fn open(
+        self,
+        limit: Duration,
+    ) -> Result<(Response<Incoming>, Connection), Failure> {
+        let deadline = Instant::now() + limit;
+        let place = self.place;
+        let request = self.into_request()?;
+        let stream = connect(place).await.map_err(Failure::Unreachable)?;
+        let opening = async {
+            match stream {
+                Stream::Tcp(stream) => open_on(stream, request).await,
+                Stream::Unix(stream) => open_on(stream, request).await,
+            }
+        };
+        match timeout_at(deadline, Box::pin(opening)).await {
             Ok(result) => result,
             Err(_) => Err(Failure::Lost(format!("no answer within {} s", limit.as_secs()))),
         }
@@ -165,6 +188,29 @@ async fn exchange_on<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         done = &mut answer => done,
         _ = &mut connection => answer.await,
     }
+}
+
+async fn open_on<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+) -> Result<(Response<Incoming>, Connection), Failure> {
+    let lost = |error: hyper::Error| Failure::Lost(error.to_string());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    let mut connection: Connection = Box::pin(async move {
+        // The body says how it ended.
+        connection.await.ok();
+    });
+    let answer = async move { sender.send_request(request).await.map_err(lost) };
+    let mut answer = pin!(answer);
+    let response = tokio::select! {
+        biased;
+        done = &mut answer => done,
+        () = connection.as_mut() => {
+            let response = answer.await?;
+            return Ok((response, Box::pin(std::future::ready(()))));
+        }
+    };
+    Ok((response?, connection))
 }
 
 /// How long connecting may take.

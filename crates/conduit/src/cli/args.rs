@@ -4,6 +4,7 @@
 //! file of each verb.
 
 mod authority;
+mod monitor;
 mod record;
 mod traffic;
 mod upstream;
@@ -14,6 +15,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
 
 pub(crate) use self::authority::{CaAction, CaArgs, CertsAction, CertsArgs, Named};
+pub(crate) use self::monitor::{
+    AddNodeArgs, MachineArgs, MonitorAction, MonitorArgs, NodeNamed, SilenceArgs, TestNodeArgs,
+};
 pub(crate) use self::record::{
     AuditAction, AuditArgs, CreateTokenArgs, RoleArg, TokenAction, TokenArgs,
 };
@@ -53,6 +57,8 @@ pub(crate) enum Verb {
     Deregister(DeregisterArgs),
     /// Show services with health, TLS and DNS
     Status(StatusArgs),
+    /// Show machines, GPUs and containers; watch more machines; silence alerts
+    Monitor(Box<MonitorArgs>),
     /// Drain, eject or admit one upstream of a service
     Upstream(UpstreamArgs),
     /// List, inspect or rotate certificates
@@ -254,7 +260,8 @@ pub(crate) struct ResolveArgs {
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Reads the access log's files (access_log.output is a path and \
     access_log.format is json), on the gateway's machine; it need not run. Lines of the daemon are \
-    in the system's journal: journalctl -u conduit. Containers' logs are not shown yet.")]
+    in the system's journal, and shown with --daemon. A container's lines come from the running gateway; \
+    --container alone shows them alone, with --service the service's requests beside them.")]
 pub(crate) struct LogsArgs {
     /// Go on with new lines as they come, across rotation
     #[arg(short = 'f', long)]
@@ -262,6 +269,12 @@ pub(crate) struct LogsArgs {
     /// Only requests for this service
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<String>,
+    /// Lines of this container, on the gateway's machine; repeat it for several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) container: Vec<String>,
+    /// Lines of the daemon too, from the system's journal
+    #[arg(long)]
+    pub(crate) daemon: bool,
     /// Only requests since then: 10m, 2h, or a time such as 2026-04-04T12:00:00Z
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,

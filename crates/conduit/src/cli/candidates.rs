@@ -50,6 +50,24 @@ pub(crate) fn services() -> Vec<CompletionCandidate> {
         .collect()
 }
 
+/// The names of the nodes that are watched now; none when no gateway answers in time.
+pub(crate) fn nodes() -> Vec<CompletionCandidate> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else {
+        return Vec::new();
+    };
+    let asking = async {
+        let client = Client::first_reachable(sockets()).await.ok()?;
+        Some(client.nodes(false).await.ok()?.value.nodes)
+    };
+    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, asking).await });
+    let nodes = answer.ok().flatten().unwrap_or_default();
+    nodes
+        .into_iter()
+        .map(|node| CompletionCandidate::new(node.name).help(node.address.map(Into::into)))
+        .collect()
+}
+
 /// Where a gateway may answer. What is typed in front (`--socket`) is not known here.
 fn sockets() -> Vec<PathBuf> {
     let surroundings = Surroundings::of_this_process();

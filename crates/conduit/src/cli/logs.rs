@@ -1,7 +1,9 @@
-//! `conduit logs`: the access log's lines, old and new, in one ordered stream.
+//! `conduit logs`: lines of the access log, of containers and of the daemon, old and new, in one
+//! ordered stream.
 
 mod follow;
 mod line;
+mod merged;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -22,6 +24,9 @@ use crate::config::{AccessFormat, AccessLog, AccessOutput, parse_duration};
 
 /// Prints what is there, and then what comes.
 pub(crate) fn run(session: &Session, args: &LogsArgs) -> Result<(), Failure> {
+    if args.daemon || !args.container.is_empty() {
+        return merged::run(session, args);
+    }
     let config = session.load()?.config;
     let path = path_of(&config.access_log)?;
     let since = args.since.as_deref().map(|text| moment(text, Timestamp::now())).transpose()?;
@@ -162,10 +167,11 @@ struct Show {
 
 impl Show {
     fn line(&self, line: &str) -> Result<(), Failure> {
-        if self.as_it_is {
-            return self.printer.text(&format!("{line}\n"));
-        }
-        self.printer.text(&line::readable(line))
+        self.printer.text(&self.text(line))
+    }
+
+    fn text(&self, line: &str) -> String {
+        if self.as_it_is { format!("{line}\n") } else { line::readable(line) }
     }
 
     fn each(&self, mut reading: impl BufRead, wanted: &Wanted) -> Result<(), Failure> {

@@ -8,6 +8,7 @@
 mod access_log;
 mod gateway;
 mod judge;
+mod judging;
 mod limits;
 mod monitor;
 mod overlap;

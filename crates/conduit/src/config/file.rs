@@ -2,6 +2,9 @@
 //!
 //! **Invariant:** an unknown section or key is an error with its place, and never ignored.
 
+use conduit_monitor::channel::file::ChannelFile;
+use conduit_monitor::rule::file::RuleFile;
+use conduit_monitor::silence::quiet::QuietHoursFile;
 use serde::Deserialize;
 
 use super::value::{Given, GivenList, Text};
@@ -112,7 +115,21 @@ pub(crate) struct Monitor {
     pub(crate) enabled: Given<bool>,
     pub(crate) interval: Given<Text>,
     pub(crate) docker_socket: Given<Text>,
+    pub(crate) register_containers: Given<bool>,
+    pub(crate) units: GivenList,
+    pub(crate) history: MonitorHistory,
+    pub(crate) rules: Given<Vec<super::value::Sourced<RuleFile>>>,
+    pub(crate) channels: Given<Vec<super::value::Sourced<ChannelFile>>>,
+    pub(crate) quiet_hours: Given<Vec<super::value::Sourced<QuietHoursFile>>>,
     pub(crate) servers: Given<Vec<super::value::Sourced<MonitoredServer>>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MonitorHistory {
+    pub(crate) fine: Given<Text>,
+    pub(crate) coarse: Given<Text>,
+    pub(crate) size: Given<Text>,
 }
 
 /// One machine to look at, as a table of `monitor.servers`.

@@ -5,6 +5,7 @@
 //! **Invariant:** every key of the file is listed, and what is shown parses to the same
 //! configuration.
 
+use serde::Serialize;
 use toml::Value;
 
 use super::check::defaults;
@@ -143,7 +144,15 @@ impl Config {
             fixed("monitor.enabled", monitor.enabled.into()),
             fixed("monitor.interval", text(print(monitor.interval))),
             fixed("monitor.docker_socket", path(&monitor.docker_socket)),
+            fixed("monitor.register_containers", monitor.register_containers.into()),
+            fixed("monitor.units", list(&monitor.units)),
             fixed("monitor.servers", Value::Array(servers)),
+            fixed("monitor.rules", tables(&monitor.rules)),
+            fixed("monitor.channels", tables(&monitor.channels)),
+            fixed("monitor.quiet_hours", tables(&monitor.quiet_hours)),
+            fixed("monitor.history.fine", text(print(monitor.history.fine))),
+            fixed("monitor.history.coarse", text(print(monitor.history.coarse))),
+            fixed("monitor.history.size", text(Size(monitor.history.size))),
             fixed("admin.socket", path(&self.admin.socket)),
             fixed("admin.listen", text(self.admin.listen)),
             dynamic("log.level", text(&self.log.level)),
@@ -204,6 +213,12 @@ fn number(value: usize) -> Value {
 
 fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> Value {
     Value::Array(values.into_iter().map(text).collect())
+}
+
+/// Tables as they were written.
+fn tables<T: Serialize>(items: &[T]) -> Value {
+    // Invariant: texts, numbers and lists of them always have a form in TOML.
+    Value::Array(items.iter().filter_map(|item| Value::try_from(item).ok()).collect())
 }
 
 fn server(server: &MonitoredServer) -> Value {

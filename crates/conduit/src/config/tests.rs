@@ -189,7 +189,7 @@ fn the_state_directory_depends_on_who_runs_it() {
 #[test]
 fn what_is_shown_parses_to_the_same() {
     let config = parsed(
-        "[gateway]\nuser = \"conduit\"\n[monitor]\nservers = [{ host = \"gpu\", port = 22, key = \"k\", tags = [\"a\"] }]\n",
+        "[gateway]\nuser = \"conduit\"\n[monitor]\nunits = [\"a@b.service\"]\nregister_containers = true\nhistory = { fine = \"2h\", size = \"1GB\" }\nrules = [{ name = \"gpu-hot\", threshold = 80, for = \"2m\" }]\nquiet_hours = [{ from = \"22:00\", to = \"07:00\" }]\nchannels = [{ name = \"log\", kind = \"syslog\", url = \"udp://127.0.0.1:514\" }]\nservers = [{ host = \"gpu\", port = 22, key = \"k\", tags = [\"a\"] }]\n",
     );
     assert_eq!(parsed(&config.show()), config);
     assert!(config.show().starts_with("[gateway]\nstate_dir = \"/home/ops/.config/qp-conduit\"\ndomains = [\"internal\", \"local\", \"test\"]\n"), "{}", config.show());

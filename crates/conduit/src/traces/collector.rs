@@ -16,15 +16,14 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::config;
 use crate::error::AppError;
+use crate::roots;
 
 /// A collector, and how to reach it.
 pub(super) struct Collector {
@@ -140,17 +139,7 @@ fn tls(
     let failed = |source| AppError::Collector { collector: at.to_string(), source };
     let host = at.host.trim_matches(['[', ']']).to_owned();
     let name = ServerName::try_from(host).map_err(|e| failed(io::Error::other(e)))?;
-    let mut roots = RootCertStore::empty();
-    // What is unreadable among the system's roots vouches for nobody.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let ours = CertificateDer::pem_slice_iter(bundle_pem.unwrap_or_default().as_bytes());
-    roots.add_parsable_certificates(ours.filter_map(Result::ok));
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| failed(io::Error::other(e)))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = roots::client(bundle_pem).map_err(failed)?;
     Ok((TlsConnector::from(Arc::new(config)), name))
 }
 

@@ -156,11 +156,14 @@ fn serve(mut stream: TcpStream, wrong: &Sender<String>) {
 }
 
 /// Whether Sōzu's parser takes these bytes for a whole request; an error when it takes them for none,
-/// or for more than one.
+/// or for more than one. Sōzu refuses bytes above ASCII in values, which are legal there (RFC 9110 §5.5,
+/// obs-text): they are letters here.
 fn read(bytes: &[u8]) -> Result<bool, String> {
+    let bytes: Vec<u8> =
+        bytes.iter().map(|byte| if byte.is_ascii() { *byte } else { b'x' }).collect();
     let mut storage = vec![0; bytes.len()];
     let mut request = Kawa::new(Kind::Request, Buffer::new(SliceBuffer(&mut storage)));
-    request.storage.write_all(bytes).expect("room");
+    request.storage.write_all(&bytes).expect("room");
     h1::parse(&mut request, &mut h1::NoCallbacks);
     let rest = request.storage.unparsed_data();
     match (request.is_error(), request.is_terminated()) {

@@ -36,7 +36,7 @@ fn judge(
 ) -> Result<Plan, Rejection> {
     let mutation = Mutation::Register { services, options };
     let now = Timestamp::from_seconds(1_000);
-    apply(catalog, &TokenTable::default(), &mutation, &settings(), now)
+    apply(catalog, &TokenTable::default(), &NodeTable::default(), &mutation, &settings(), now)
 }
 
 /// A catalog with these services.
@@ -248,7 +248,14 @@ fn there_is_a_limit_to_services() {
         let options = RegisterOptions { prune, ..REPLACE };
         let mutation = Mutation::Register { services, options };
         let now = Timestamp::from_seconds(0);
-        code(apply(&there, &TokenTable::default(), &mutation, &settings, now))
+        code(apply(
+            &there,
+            &TokenTable::default(),
+            &NodeTable::default(),
+            &mutation,
+            &settings,
+            now,
+        ))
     };
     assert_eq!(judge(vec![asked("c", "10.0.0.3:80")], false), "limit");
     assert_eq!(judge(vec![asked("c", "10.0.0.3:80")], true), "granted");
@@ -260,7 +267,7 @@ fn deregistering_and_reissuing_need_an_active_service() {
     let there = catalog(vec![asked("a", "10.0.0.1:80"), with("t", |r| r.protocol = Protocol::Tcp)]);
     let judge = |mutation: Mutation| {
         let now = Timestamp::from_seconds(0);
-        apply(&there, &TokenTable::default(), &mutation, &settings(), now)
+        apply(&there, &TokenTable::default(), &NodeTable::default(), &mutation, &settings(), now)
     };
     let reissue = |names: &[&str]| Mutation::Reissue {
         names: names.iter().map(|text| name(text)).collect(),

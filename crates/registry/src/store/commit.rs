@@ -15,7 +15,7 @@ use super::Store;
 use crate::capsule::{self, Context};
 use crate::error::RegistryError;
 use crate::row::ServiceColumns;
-use crate::rules::{Act, Plan, Step};
+use crate::rules::{Act, NodeStep, Plan, Step};
 use crate::token::Token;
 
 /// Everything that one commit writes.
@@ -24,6 +24,7 @@ pub(crate) struct Writes<'a> {
     pub(crate) steps: &'a [Step],
     pub(crate) leaves: &'a [(ServiceName, LeafPair)],
     pub(crate) token: Option<TokenWrite<'a>>,
+    pub(crate) node: Option<&'a NodeStep>,
     pub(crate) drafts: Drafts<'a>,
     /// The catalog's next generation, when it changes.
     pub(crate) generation: Option<Generation>,
@@ -34,7 +35,7 @@ impl<'a> Writes<'a> {
     /// Entries alone.
     pub(crate) fn of_drafts(drafts: &'a [Draft], now: Timestamp) -> Self {
         let drafts = Drafts::Given(drafts);
-        Self { steps: &[], leaves: &[], token: None, drafts, generation: None, now }
+        Self { steps: &[], leaves: &[], token: None, node: None, drafts, generation: None, now }
     }
 }
 
@@ -144,6 +145,9 @@ fn write(
     }
     if let Some(token) = &writes.token {
         write_token(transaction, token, writes.now).map_err(RegistryError::Write)?;
+    }
+    if let Some(step) = writes.node {
+        super::nodes::write(transaction, step).map_err(RegistryError::Write)?;
     }
     if let Some(generation) = writes.generation {
         transaction

@@ -38,7 +38,8 @@ impl<P: Publisher> Writer<P> {
         }
         let previous = self.catalog.current();
         let tokens = self.tokens.current();
-        let plan = rules::apply(&previous, &tokens, mutation, &self.settings, now)?;
+        let nodes = self.nodes.current();
+        let plan = rules::apply(&previous, &tokens, &nodes, mutation, &self.settings, now)?;
         let mut committed = Committed {
             generation: self.version.generation,
             version: self.version,
@@ -69,6 +70,7 @@ impl<P: Publisher> Writer<P> {
             steps: &plan.steps,
             leaves: &leaves,
             token: token_write(&plan, minted_token, actor),
+            node: plan.node.as_ref(),
             drafts: Drafts::OfPlan(&plan, &context),
             generation: catalog.as_ref().map(|catalog| catalog.generation()),
             now,
@@ -77,6 +79,7 @@ impl<P: Publisher> Writer<P> {
             prepared,
             catalog,
             tokens: next_tokens(&plan, minted_token, &tokens),
+            nodes: plan.node.as_ref().map(|step| Arc::new(nodes.with(step))),
             version,
         };
         self.commit(&writes, effect)?;
@@ -161,7 +164,8 @@ impl<P: Publisher> Writer<P> {
 
     /// A commit of entries alone is in doubt; nothing becomes live either way.
     pub(super) fn doubt_entries(&mut self, next: Head) {
-        let effect = Effect { prepared: None, catalog: None, tokens: None, version: self.version };
+        let version = self.version;
+        let effect = Effect { prepared: None, catalog: None, tokens: None, nodes: None, version };
         self.doubt = Some(Doubt { next, effect });
     }
 
@@ -175,6 +179,9 @@ impl<P: Publisher> Writer<P> {
         }
         if let Some(tokens) = effect.tokens {
             self.tokens.publish(tokens);
+        }
+        if let Some(nodes) = effect.nodes {
+            self.nodes.publish(nodes);
         }
         self.note_commit();
     }

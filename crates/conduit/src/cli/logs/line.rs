@@ -63,7 +63,17 @@ pub(super) fn readable(line: &str) -> String {
     format!("{}\n", plain(&text))
 }
 
+/// When the request of a line began.
+pub(super) fn time_of(line: &str) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Time {
+        time: String,
+    }
+    let found: Time = serde_json::from_str(line).ok()?;
+    Timestamp::parse(&found.time).ok()
+}
+
 /// What a client sent must not steer a terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

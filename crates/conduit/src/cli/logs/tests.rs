@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 
+use super::merged::{Stamped, entry};
 use super::*;
 
 fn json(second: u32, service: &str) -> String {
@@ -112,4 +113,28 @@ fn old_files_come_first() {
     assert_eq!(all, "1\n2\n3\n4\n");
     let reading = read(&numbered(&path, 1, "")).expect("opens");
     assert_eq!(last(reading, &Wanted::default(), 1).expect("reads"), ["4"]);
+}
+
+#[test]
+fn lines_of_the_journal_and_of_requests_are_ordered_by_time() {
+    let journal = |micros: u64, message: &str| {
+        format!(r#"{{"__REALTIME_TIMESTAMP":"{micros}","MESSAGE":{message},"PRIORITY":"6"}}"#)
+    };
+    let line = entry(&journal(1_775_304_005_500_000, r#""ready""#), false).expect("a line");
+    assert_eq!(line.text, "2026-04-04T12:00:05Z conduit ready\n");
+    let bytes = entry(&journal(1, "[104,105,27]"), false).expect("a line");
+    assert_eq!(bytes.text, "1970-01-01T00:00:00Z conduit hi\u{fffd}\n");
+    let raw = entry(&journal(1, r#""x""#), true).expect("a line").text;
+    assert_eq!(raw, "{\"daemon\":\"conduit\",\"line\":\"x\",\"time\":\"1970-01-01T00:00:00Z\"}\n");
+    for none in ["", "{}", r#"{"__REALTIME_TIMESTAMP":"x","MESSAGE":"y"}"#] {
+        assert_eq!(entry(none, false), None);
+    }
+    let request = |second| Stamped {
+        at: line::time_of(&json(second, "web")).expect("a time"),
+        text: second.to_string(),
+    };
+    let mut all = [request(6), line, request(5)];
+    all.sort();
+    let texts: Vec<&str> = all.iter().map(|line| line.text.trim_end()).collect();
+    assert_eq!(texts, ["5", "2026-04-04T12:00:05Z conduit ready", "6"]);
 }

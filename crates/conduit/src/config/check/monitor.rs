@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::super::file;
 use super::super::value::Text;
-use super::super::{Monitor, MonitoredServer, Surroundings};
+use super::super::{Monitor, MonitorHistory, MonitoredServer, Surroundings};
 use super::gateway::{optional_path, path};
 use super::judge::Judge;
+use super::judging;
 use super::parse;
 
 pub(super) fn monitor(
@@ -26,8 +27,47 @@ pub(super) fn monitor(
             PathBuf::from(DOCKER_SOCKET),
             |text| path(text.strip_prefix("unix://").unwrap_or(text), surroundings),
         ),
+        register_containers: judge.switch(&given.register_containers, false),
+        units: judge.list("monitor.units", &given.units, Vec::new(), UNITS_MAX, unit),
         servers: servers(judge, given, surroundings),
+        history: history(judge, &given.history),
+        rules: judging::rules(judge, &given.rules),
+        channels: judging::channels(judge, &given.channels),
+        quiet_hours: judging::quiet_hours(judge, &given.quiet_hours),
     }
+}
+
+fn history(judge: &mut Judge, given: &file::MonitorHistory) -> MonitorHistory {
+    let history = MonitorHistory {
+        fine: judge.take("monitor.history.fine", &given.fine, FINE, |text| {
+            parse::duration(text, FINE_MIN, FINE_MAX)
+        }),
+        coarse: judge.take("monitor.history.coarse", &given.coarse, COARSE, |text| {
+            parse::duration(text, COARSE_MIN, COARSE_MAX)
+        }),
+        size: judge.take("monitor.history.size", &given.size, HISTORY_SIZE, |text| {
+            parse::size(text, HISTORY_SIZE_MIN, HISTORY_SIZE_MAX)
+        }),
+    };
+    if let Some(fine) = given.fine.as_ref().filter(|_| history.fine > history.coarse) {
+        let reason = "is longer than monitor.history.coarse".to_owned();
+        judge.refuse("monitor.history.fine", &fine.origin, reason);
+    }
+    history
+}
+
+/// The name of a systemd unit, with its ending.
+fn unit(text: &str) -> Result<String, String> {
+    let name = parse::text(text, UNIT_CHARS_MAX, "the name of a unit")?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+    let has_ending = name
+        .rsplit_once('.')
+        .is_some_and(|(stem, ending)| !stem.is_empty() && UNIT_ENDINGS.contains(&ending));
+    if name.starts_with('-') || !has_ending || !name.chars().all(legal) {
+        let text = parse::short(text);
+        return Err(format!("{text:?} is not a systemd unit; write it whole, as docker.service"));
+    }
+    Ok(name)
 }
 
 fn servers(
@@ -94,6 +134,21 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
+const UNITS_MAX: usize = 64;
+const UNIT_CHARS_MAX: usize = 255;
+/// What the names of units that can be active end in.
+const UNIT_ENDINGS: [&str; 8] =
+    ["service", "socket", "target", "mount", "timer", "path", "device", "slice"];
+const FINE: Duration = Duration::from_secs(86_400);
+const FINE_MIN: Duration = Duration::from_secs(3_600);
+const FINE_MAX: Duration = Duration::from_secs(7 * 86_400);
+const COARSE: Duration = Duration::from_secs(30 * 86_400);
+const COARSE_MIN: Duration = Duration::from_secs(3_600);
+const COARSE_MAX: Duration = Duration::from_secs(400 * 86_400);
+/// Bytes.
+const HISTORY_SIZE: u64 = 256_000_000;
+const HISTORY_SIZE_MIN: u64 = 10_000_000;
+const HISTORY_SIZE_MAX: u64 = 100_000_000_000;
 const SERVERS_MAX: usize = 1_000;
 const TAGS_MAX: usize = 32;
 const WORD_CHARS_MAX: usize = 64;

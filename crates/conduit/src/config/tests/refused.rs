@@ -100,6 +100,45 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[monitor]\nservers = [{ host = \"-oProxyCommand=x\" }]\n",
         "monitor.servers: \"-oProxyCommand=x\" is not a host for SSH",
     ),
+    (
+        "[monitor]\nunits = [\"docker\"]\n",
+        "conduit.toml:2:10: monitor.units: \"docker\" is not a systemd unit; write it whole",
+    ),
+    (
+        "[monitor]\nunits = [\"-x.service\"]\n",
+        "monitor.units: \"-x.service\" is not a systemd unit",
+    ),
+    (
+        "[[monitor.rules]]\nname = \"gpu-hot\"\nthreshold = \"hot\"\n",
+        "monitor.rules: rule \"gpu-hot\", threshold: ",
+    ),
+    (
+        "[[monitor.rules]]\nname = \"mine\"\nmetrik = \"cpu\"\n",
+        "unknown key `metrik`; did you mean `metric`?",
+    ),
+    ("[[monitor.channels]]\nname = \"ops\"\nkind = \"pigeon\"\n", "monitor.channels: "),
+    (
+        "[[monitor.quiet_hours]]\nfrom = \"25:00\"\nto = \"07:00\"\n",
+        "monitor.quiet_hours: quiet hours, from: \"25:00\" is not a time such as 22:00",
+    ),
+    ("[monitor]\nunit = []\n", "unknown key `unit`; did you mean `units`?"),
+    (
+        "[monitor]\nregister_container = true\n",
+        "unknown key `register_container`; did you mean `register_containers`?",
+    ),
+    ("[monitor.history]\nfines = \"1d\"\n", "unknown key `fines`; did you mean `fine`?"),
+    (
+        "[monitor.history]\nfine = \"8d\"\n",
+        "conduit.toml:2:8: monitor.history.fine: 8d is out of range; use 1h to 7d",
+    ),
+    (
+        "[monitor.history]\nfine = \"2d\"\ncoarse = \"1d\"\n",
+        "conduit.toml:2:8: monitor.history.fine: is longer than monitor.history.coarse",
+    ),
+    (
+        "[monitor.history]\nsize = \"1MB\"\n",
+        "monitor.history.size: 1MB is out of range; use 10MB to 100GB",
+    ),
     ("[admin]\nlisten = \"9999\"\n", "admin.listen: \"9999\" is not an address"),
     ("[dns]\nttl = \n", "conduit.toml:2:"),
     ("dns = 5\n", "conduit.toml:1:7: dns: invalid type: integer `5`"),

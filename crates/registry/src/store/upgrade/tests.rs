@@ -106,6 +106,9 @@ fn an_old_database_is_upgraded_with_everything_in_it() {
     assert_eq!(*store.catalog().get(&grafana).expect("there").policy, Policy::default());
     assert_eq!(store.leaves().expect("read").len(), 1);
     assert_eq!(super::super::rows(&store.connection, true).expect("read").len(), 2);
+    assert!(store.nodes().is_empty());
+    let nodes = super::super::nodes(&store.connection, true).expect("the table is there");
+    assert_eq!(nodes, []);
     drop(store);
     assert_eq!(valid_entries(dir.path()), 2);
     assert_eq!(version_of(&dir.path().join(DATABASE_FILE)), SCHEMA_VERSION);

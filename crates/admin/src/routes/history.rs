@@ -1,0 +1,139 @@
+//! What a node was: samples over time.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use conduit_api::v1::nodes as wire;
+use conduit_core::clock::Timestamp;
+use conduit_core::node::NodeName;
+use serde::Deserialize;
+
+use super::{Admin, Answer};
+use crate::convert::node as convert;
+use crate::error::ApiError;
+use crate::limits::{
+    HISTORY_POINTS, HISTORY_POINTS_MAX, HISTORY_SERIES_MAX, HISTORY_SPAN, HISTORY_SPAN_MAX,
+    TEXT_CHARS_MAX,
+};
+use crate::monitor::HistoryAsked;
+use crate::params::{NodeParam, Options};
+
+/// The options of [`points`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HistoryOptions {
+    metric: String,
+    subject: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    step: Option<u64>,
+}
+
+/// `GET /api/v1/nodes/{name}/history?metric=&subject=&from=&to=&step=`.
+pub(crate) async fn points(
+    State(state): Admin,
+    NodeParam(node): NodeParam,
+    Options(options): Options<HistoryOptions>,
+) -> Answer<wire::History> {
+    let monitor = state.monitor()?;
+    super::nodes::find(&monitor.view().load_full(), &node)?;
+    let asked = asked(node, options, Timestamp::now(), monitor.interval())?;
+    let mut series = monitor.history(&asked).await?;
+    series.truncate(HISTORY_SERIES_MAX);
+    Ok(Json(wire::History {
+        node: asked.node.to_string(),
+        metric: asked.metric.to_string(),
+        unit: asked.metric.unit().as_str().to_owned(),
+        from: asked.from.to_string(),
+        to: asked.to.to_string(),
+        step_seconds: asked.step.as_secs_f64(),
+        series: series.into_iter().map(convert::series).collect(),
+    }))
+}
+
+fn asked(
+    node: NodeName,
+    options: HistoryOptions,
+    now: Timestamp,
+    interval: Duration,
+) -> Result<HistoryAsked, ApiError> {
+    let metric =
+        options.metric.parse().map_err(|error| ApiError::unparsed("invalid_metric", &error))?;
+    let moment = |text: Option<String>| {
+        let parsed = text.map(|text| Timestamp::parse(&text)).transpose();
+        parsed.map_err(|error| ApiError::unparsed("invalid_time", &error))
+    };
+    let to = moment(options.to)?.unwrap_or(now);
+    let from = moment(options.from)?.unwrap_or_else(|| to.minus(HISTORY_SPAN));
+    if from >= to {
+        return Err(ApiError::invalid("from must be before to"));
+    }
+    let span = to.since(from);
+    if span > HISTORY_SPAN_MAX {
+        let days = HISTORY_SPAN_MAX.as_secs() / 86_400;
+        return Err(ApiError::invalid(format!("from and to are more than {days} days apart")));
+    }
+    let subject = options.subject.filter(|subject| !subject.is_empty());
+    if subject.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARS_MAX) {
+        return Err(ApiError::invalid("the subject is too long"));
+    }
+    let usual = span.as_secs().div_ceil(HISTORY_POINTS).max(interval.as_secs()).max(1);
+    let step = options.step.unwrap_or(usual);
+    if step == 0 || span.as_secs().div_ceil(step) > HISTORY_POINTS_MAX {
+        let least = span.as_secs().div_ceil(HISTORY_POINTS_MAX).max(1);
+        let message = format!("step is too small for that time; use {least} seconds or more");
+        return Err(ApiError::invalid(message));
+    }
+    Ok(HistoryAsked { node, metric, subject, from, to, step: Duration::from_secs(step) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(metric: &str) -> HistoryOptions {
+        HistoryOptions { metric: metric.into(), subject: None, from: None, to: None, step: None }
+    }
+
+    fn judged(options: HistoryOptions) -> Result<HistoryAsked, ApiError> {
+        let node = NodeName::parse("gpu-server").expect("valid");
+        asked(node, options, Timestamp::from_seconds(1_000_000), Duration::from_secs(30))
+    }
+
+    #[test]
+    fn a_day_in_few_points_is_what_nobody_asked_for() {
+        let asked = judged(options("cpu")).expect("legal");
+        assert_eq!(asked.to.since(asked.from), HISTORY_SPAN);
+        assert_eq!(asked.step, Duration::from_secs(173));
+        let short = HistoryOptions {
+            from: Some("1970-01-12T13:00:00Z".into()),
+            to: Some("1970-01-12T14:00:00Z".into()),
+            ..options("cpu")
+        };
+        assert_eq!(judged(short).expect("legal").step, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_refused_with_its_mend() {
+        let text = |text: &str| Some(text.to_owned());
+        for (options, part) in [
+            (options("cpus"), "conduit monitor metrics"),
+            (HistoryOptions { from: text("yesterday"), ..options("cpu") }, "is not a time"),
+            (HistoryOptions { from: text("1999-01-01T00:00:00Z"), ..options("cpu") }, "before to"),
+            (
+                HistoryOptions {
+                    to: text("1999-01-01T00:00:00Z"),
+                    from: text("1990-01-01T00:00:00Z"),
+                    ..options("cpu")
+                },
+                "400 days",
+            ),
+            (HistoryOptions { step: Some(0), ..options("cpu") }, "44 seconds or more"),
+            (HistoryOptions { step: Some(1), ..options("cpu") }, "44 seconds or more"),
+        ] {
+            let error = judged(options).expect_err(part);
+            assert!(error.message().contains(part), "{}", error.message());
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Alerts, the rules that raise them, and the silences that keep them from people.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/v1/alerts`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertList {
+    /// The critical ones first, then the oldest first.
+    pub alerts: Vec<Alert>,
+}
+
+/// A rule that holds for a thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// The rule's name, such as `gpu-hot`.
+    pub rule: String,
+    /// `critical`, `warning` or `info`.
+    pub severity: String,
+    /// The node.
+    pub node: String,
+    /// The number, such as `gpu_temperature`.
+    pub metric: String,
+    /// Which of the node's things.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The last value.
+    pub value: f64,
+    /// What it is compared with.
+    pub threshold: f64,
+    /// What both are counted in.
+    pub unit: String,
+    /// In words for people.
+    pub message: String,
+    /// Since when.
+    pub raised_at: String,
+    /// Whether a silence or quiet hours keep it from the channels.
+    #[serde(default)]
+    pub silenced: bool,
+}
+
+/// `GET /api/v1/monitor/rules`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleList {
+    /// By name.
+    pub rules: Vec<AlertRule>,
+}
+
+/// What raises an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertRule {
+    /// What it is called.
+    pub name: String,
+    /// The number it looks at.
+    pub metric: String,
+    /// What that is counted in.
+    pub unit: String,
+    /// Which things it looks at, in words such as `gpu_temperature > 85 for 1m`.
+    pub condition: String,
+    /// How much it matters.
+    pub severity: String,
+    /// Whether it is Conduit's own or configured: `default` or `configured`.
+    pub origin: String,
+    /// Whether it is on.
+    pub enabled: bool,
+}
+
+/// `GET /api/v1/alerts/silences`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SilenceList {
+    /// Those that are in force, by their end.
+    pub silences: Vec<Silence>,
+}
+
+/// What keeps alerts from the channels for a while; they stay visible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// How to name it.
+    pub id: String,
+    /// The rule, by name or by a pattern.
+    pub rule: String,
+    /// Only nodes that fit.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// Only subjects that fit.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// Since when.
+    pub from: String,
+    /// Until when.
+    pub until: String,
+    /// Who asked.
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub comment: Option<String>,
+}
+
+/// `POST /api/v1/alerts/silences`. Unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddSilence {
+    /// The rule, by name or by a pattern such as `gpu-*`.
+    pub rule: String,
+    /// Only nodes that fit this name or pattern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Only subjects that fit this word or pattern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// How long.
+    pub for_seconds: u64,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
