@@ -3,7 +3,7 @@
 //! `conduit config show`, reloading and the tests of the shipped file all read this one list.
 //!
 //! **Invariant:** every key of the file is listed, and what is shown parses to the same
-//! configuration.
+//! configuration, but for the URLs of channels, of which only the host is shown.
 
 use serde::Serialize;
 use toml::Value;
@@ -12,6 +12,7 @@ use super::check::defaults;
 use super::{Config, MonitoredServer, Surroundings};
 use conduit_core::duration::print;
 use conduit_core::policy::Size;
+use conduit_monitor::channel::file::ChannelFile;
 
 /// What differs between two configurations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -148,7 +149,7 @@ impl Config {
             fixed("monitor.units", list(&monitor.units)),
             fixed("monitor.servers", Value::Array(servers)),
             fixed("monitor.rules", tables(&monitor.rules)),
-            fixed("monitor.channels", tables(&monitor.channels)),
+            fixed("monitor.channels", channels(&monitor.channels)),
             fixed("monitor.quiet_hours", tables(&monitor.quiet_hours)),
             fixed("monitor.history.fine", text(print(monitor.history.fine))),
             fixed("monitor.history.coarse", text(print(monitor.history.coarse))),
@@ -216,6 +217,27 @@ fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> Value {
 }
 
 /// Tables as they were written.
+/// Whoever may look at the configuration may not write to the channels: what stands behind the host in
+/// a URL is often the secret itself.
+fn channels(channels: &[ChannelFile]) -> Value {
+    let shown = |channel: &ChannelFile| ChannelFile {
+        url: channel.url.as_deref().map(without_secrets),
+        ..channel.clone()
+    };
+    tables(&channels.iter().map(shown).collect::<Vec<_>>())
+}
+
+/// Scheme, host and port of a URL.
+fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return HIDDEN.to_owned();
+    };
+    let (place, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = place.rsplit('@').next().unwrap_or_default();
+    let hidden = if path.len() > 1 { format!("/{HIDDEN}") } else { path.to_owned() };
+    format!("{scheme}://{host}{hidden}")
+}
+
 fn tables<T: Serialize>(items: &[T]) -> Value {
     // Invariant: texts, numbers and lists of them always have a form in TOML.
     Value::Array(items.iter().filter_map(|item| Value::try_from(item).ok()).collect())
@@ -243,4 +265,27 @@ fn server(server: &MonitoredServer) -> Value {
         table.insert("tags".into(), list(&server.tags));
     }
     Value::Table(table)
+}
+
+/// What stands for what is not shown.
+const HIDDEN: &str = "…";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_channel_is_reached_by_is_not_shown_whole() {
+        for (url, shown) in [
+            ("https://hooks.example/services/T0/B0/key", "https://hooks.example/…"),
+            ("https://ntfy.internal/alerts", "https://ntfy.internal/…"),
+            ("https://user:key@mail.internal:8443/", "https://mail.internal:8443/"),
+            ("https://mail.internal?token=key", "https://mail.internal/…"),
+            ("smtp://mail.internal:25", "smtp://mail.internal:25"),
+            ("udp://127.0.0.1:514", "udp://127.0.0.1:514"),
+            ("no url", "…"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
 }
