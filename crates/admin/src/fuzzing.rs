@@ -4,8 +4,8 @@ use conduit_api::v1::alerts::AddSilence;
 use conduit_api::v1::nodes::AddNode;
 use conduit_api::v1::services::{RegisterBulk, RegisterService};
 use conduit_core::clock::Timestamp;
+use conduit_core::destination::Destination;
 use conduit_core::name::ServiceName;
-use conduit_core::node::Destination;
 
 use crate::body::parse;
 use crate::convert::register::{registration, registrations};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
 use conduit_core::node::{Node, NodeName};
+pub use conduit_monitor::containers::{LogAsked, LogLine};
 use conduit_monitor::metric::Metric;
 use conduit_monitor::source::SourceKind;
 use conduit_monitor::view::NodesView;
@@ -82,7 +83,7 @@ pub trait Monitor: Send + Sync + 'static {
     fn container_log<'a>(
         &'a self,
         container: &'a str,
-        asked: &'a LogAsked,
+        asked: LogAsked,
     ) -> BoxFuture<'a, Result<LogStream, MonitorError>>;
 }
 
@@ -217,28 +218,6 @@ pub struct Tested {
     pub containers: Option<usize>,
     /// From connecting to the end.
     pub took: Duration,
-}
-
-/// Which lines of a log are asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LogAsked {
-    /// Whether to go on with new lines.
-    pub follow: bool,
-    /// None from before.
-    pub since: Option<Timestamp>,
-    /// Only so many of the newest to begin with.
-    pub tail: Option<u32>,
-}
-
-/// One line of a container's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// When it was written, RFC 3339 with the engine's fractions of a second.
-    pub time: String,
-    /// Whether it was written to standard error.
-    pub is_error: bool,
-    /// The line, without its end.
-    pub line: String,
 }
 
 /// Why the monitor did not do as asked; the text says what and how to mend it.

@@ -31,7 +31,8 @@ pub(crate) fn series(
 }
 
 fn engines(text: &mut Text, view: &NodesView) {
-    for engine in view.engines.iter() {
+    for figures in view.engines.iter() {
+        let engine = &figures.engine;
         let upstream = engine.upstream.to_string();
         let labels = [("service", engine.service.as_str()), ("upstream", upstream.as_str())];
         text.maybe("conduit_engine_requests_running", &labels, engine.running);

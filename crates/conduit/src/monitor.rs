@@ -41,6 +41,7 @@ use tokio::sync::{Notify, mpsc};
 use self::control::SiteMonitor;
 use self::labels::Labels;
 use self::nodes::Nodes;
+pub(crate) use self::nodes::node_of;
 use crate::config::Config;
 use crate::error::AppError;
 use crate::roots;

@@ -12,6 +12,7 @@
 pub mod actor;
 pub mod catalog;
 pub mod clock;
+pub mod destination;
 pub mod domains;
 pub mod duration;
 pub mod error;

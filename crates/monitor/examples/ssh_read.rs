@@ -10,9 +10,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use conduit_core::destination::Destination;
 use conduit_monitor::node::NodeName;
 use conduit_monitor::source::Source;
-use conduit_monitor::ssh::{Access, Destination, Server, SshSource, accept, scan, script};
+use conduit_monitor::ssh::{Access, Server, SshSource, accept, scan, script};
 use futures_util::future::join_all;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;

@@ -141,18 +141,3 @@ pub struct ContainerFigures {
     /// The service it runs, by name.
     pub service: Option<String>,
 }
-
-/// Who holds the memory of a GPU.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct VramHolder {
-    /// The service, when the process is in a container of one.
-    pub service: Option<String>,
-    /// The container's name, when it is in one.
-    pub container: Option<String>,
-    /// The process.
-    pub pid: u32,
-    /// The program's name.
-    pub name: String,
-    /// Bytes.
-    pub memory: Option<u64>,
-}

@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::known::Known;
 use crate::alert::AlertChange;
+use crate::engines::{self, EngineFigures};
 use crate::metric::Sample;
 use crate::node::NodeName;
 use crate::reading::container::ContainersReading;
-use crate::reading::engine::EngineReading;
 use crate::sampler::Report;
 use crate::samples;
 use crate::source::SourceKind;
@@ -98,7 +98,7 @@ pub struct Keeper {
 
 #[derive(Debug, Default)]
 struct Engines {
-    readings: Arc<[EngineReading]>,
+    figures: Arc<[EngineFigures]>,
     at: Option<Timestamp>,
 }
 
@@ -188,10 +188,10 @@ impl Keeper {
     fn report_engines(&mut self, report: Report, now: Timestamp) {
         let Ok(reading) = report.outcome else { return };
         let found = reading.engines.unwrap_or_default();
-        let before = self.engines.at.map(|at| (&*self.engines.readings, reading.at.since(at)));
-        let samples = samples::of_engines(&report.node, before, &found, now);
-        self.engines = Engines { readings: found.into(), at: Some(reading.at) };
-        self.observe(samples, now);
+        let elapsed = self.engines.at.map(|at| reading.at.since(at)).unwrap_or_default();
+        let figures = engines::figures(&self.engines.figures, found, elapsed);
+        self.observe(samples::of_engines(&report.node, &figures, now), now);
+        self.engines = Engines { figures: figures.into(), at: Some(reading.at) };
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -237,7 +237,7 @@ impl Keeper {
     fn publish(&mut self) {
         let nodes = self.nodes.iter().map(|(name, known)| (name.clone(), known.view()));
         let (nodes, alerts) = (nodes.collect(), self.watch().alerts());
-        let engines = Arc::clone(&self.engines.readings);
+        let engines = Arc::clone(&self.engines.figures);
         self.view.publish(Arc::new(NodesView { nodes, engines, alerts }));
     }
 

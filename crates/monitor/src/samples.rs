@@ -4,16 +4,15 @@
 //! host is not sampled again because a GPU was read. What is not known gives no sample.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
 use conduit_core::name::ServiceName;
 
+use crate::engines::EngineFigures;
 use crate::figures::HostFigures;
 use crate::metric::{Metric, Sample, Series};
 use crate::node::NodeName;
 use crate::reading::container::ContainerHealth;
-use crate::reading::engine::EngineReading;
 use crate::reading::gpu::{Gpu, GpusReading, Pcie};
 use crate::source::SourceKind;
 use crate::view::{ContainersView, NodeView};
@@ -39,22 +38,17 @@ pub fn of(previous: Option<&NodeView>, now: &NodeView, at: Timestamp) -> Vec<Sam
     samples.taken
 }
 
-/// The samples of engines behind services, told under the node of this gateway; `before` are the
-/// engines of the view before and how long ago that was.
-pub fn of_engines(
-    node: &NodeName,
-    before: Option<(&[EngineReading], Duration)>,
-    now: &[EngineReading],
-    at: Timestamp,
-) -> Vec<Sample> {
+/// The samples of engines behind services, told under the node of this gateway.
+pub fn of_engines(node: &NodeName, engines: &[EngineFigures], at: Timestamp) -> Vec<Sample> {
     let mut samples = Samples::new(node, at);
-    for engine in now {
+    for figures in engines {
+        let engine = &figures.engine;
         let subject: Arc<str> = format!("{} {}", engine.service, engine.upstream).into();
         let mut put = |metric, value| samples.put(metric, Some(&subject), value);
         put(Metric::EngineRunning, engine.running);
         put(Metric::EngineWaiting, engine.waiting);
         put(Metric::EngineCache, engine.cache_used);
-        put(Metric::EngineTokens, before.and_then(|before| tokens_per_second(engine, before)));
+        put(Metric::EngineTokens, figures.generated_rate);
     }
     samples.taken
 }
@@ -222,18 +216,6 @@ fn source_samples(previous: Option<&NodeView>, now: &NodeView, samples: &mut Sam
             samples.put(Metric::SourceLost, Some(&state.kind.as_str().into()), flag(is_lost));
         }
     }
-}
-
-fn tokens_per_second(
-    now: &EngineReading,
-    (before, ago): (&[EngineReading], Duration),
-) -> Option<f64> {
-    let same =
-        |other: &&EngineReading| other.service == now.service && other.upstream == now.upstream;
-    let before = before.iter().find(same)?.generated_tokens?;
-    let written = now.generated_tokens? - before;
-    // An engine that was started anew counts from zero.
-    (written >= 0.0 && !ago.is_zero()).then(|| written / ago.as_secs_f64())
 }
 
 fn flag(is_set: bool) -> f64 {

@@ -10,7 +10,6 @@
 mod answer;
 mod connection;
 mod credential;
-mod destination;
 mod fault;
 mod known_hosts;
 mod pause;
@@ -26,9 +25,10 @@ mod tests;
 
 use std::path::PathBuf;
 
+use conduit_core::destination::Destination;
+
 use crate::node::NodeName;
 
-pub use self::destination::{Destination, InvalidDestination};
 pub use self::known_hosts::{Pins, Verdict};
 pub use self::pins::{PinError, Pinned, pin, unpin};
 pub use self::scan::{AcceptError, HostKey, accept, scan};

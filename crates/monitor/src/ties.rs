@@ -17,10 +17,8 @@ use conduit_core::name::ServiceName;
 use conduit_core::service::Service;
 use conduit_core::upstream::{UpstreamAddr, UpstreamHost};
 
-use crate::figures::VramHolder;
 use crate::node::NodeName;
-use crate::reading::container::{Container, ContainersReading};
-use crate::reading::gpu::{GpuProcess, GpusReading};
+use crate::reading::container::Container;
 
 /// The label that names a container's service.
 pub const NAME_LABEL: &str = "conduit.name";
@@ -114,35 +112,6 @@ impl Ties {
         }
         let addressed = self.by_own_address(place, container).chain(self.by_port(place, container));
         addressed.filter(|name| self.is_not_elsewhere(name, node, place)).min().cloned()
-    }
-
-    /// Who holds the memory of each GPU, in the order of `gpus`.
-    pub fn holders(
-        &self,
-        node: &NodeName,
-        gpus: &GpusReading,
-        containers: Option<&ContainersReading>,
-    ) -> Vec<Vec<VramHolder>> {
-        let known: HashMap<&str, &Container> = containers
-            .into_iter()
-            .flat_map(|reading| &reading.containers)
-            .map(|container| (container.id.as_str(), container))
-            .collect();
-        let holder = |process: &GpuProcess| {
-            let container = process.container.as_deref().and_then(|id| known.get(id).copied());
-            let service = container.and_then(|container| self.service_of(node, container));
-            VramHolder {
-                service: service.map(|name| name.as_str().to_owned()),
-                // A container that is not in the list is known by its id.
-                container: container.map(|container| container.name.clone()).or_else(|| {
-                    process.container.as_ref()?.get(..SHORT_ID_BYTES).map(str::to_owned)
-                }),
-                pid: process.pid,
-                name: process.name.clone(),
-                memory: process.memory,
-            }
-        };
-        gpus.gpus.iter().map(|gpu| gpu.processes.iter().map(holder).collect()).collect()
     }
 
     fn add(&mut self, service: &Service) {
@@ -241,8 +210,6 @@ fn machine_of(destination: &str) -> String {
 
 /// The name of this machine's loopback.
 const LOCALHOST: &str = "localhost";
-/// How much of the id of an unknown container is shown.
-const SHORT_ID_BYTES: usize = 12;
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use conduit_core::clock::Timestamp;
 
 use crate::alert::Alert;
+use crate::engines::EngineFigures;
 use crate::figures::{ContainerFigures, HostFigures};
 use crate::node::NodeName;
-use crate::reading::engine::EngineReading;
 use crate::reading::gpu::GpusReading;
 use crate::reading::host::HostReading;
 use crate::source::SourceKind;
@@ -22,7 +22,7 @@ pub struct NodesView {
     /// This machine is one of them.
     pub nodes: BTreeMap<NodeName, Arc<NodeView>>,
     /// Engines of services.
-    pub engines: Arc<[EngineReading]>,
+    pub engines: Arc<[EngineFigures]>,
     /// Alerts that are raised now.
     pub alerts: Arc<[Alert]>,
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use conduit_api::v1::nodes as wire;
 use conduit_core::clock::Timestamp;
-use conduit_core::node::{Destination, Node, NodeName};
-use conduit_monitor::reading::engine::EngineReading;
+use conduit_core::destination::Destination;
+use conduit_core::node::{Node, NodeName};
+use conduit_monitor::engines::EngineFigures;
 use conduit_monitor::source::SourceKind;
 use conduit_monitor::view::{NodeView, SourceState};
 use http::StatusCode;
@@ -72,7 +73,8 @@ fn source(state: &SourceState, now: Timestamp) -> wire::NodeSource {
 }
 
 /// One engine.
-pub(crate) fn engine(engine: &EngineReading) -> wire::Engine {
+pub(crate) fn engine(figures: &EngineFigures) -> wire::Engine {
+    let engine = &figures.engine;
     wire::Engine {
         service: engine.service.to_string(),
         upstream: engine.upstream.to_string(),
@@ -82,6 +84,8 @@ pub(crate) fn engine(engine: &EngineReading) -> wire::Engine {
         cache_used: engine.cache_used,
         prompt_tokens: engine.prompt_tokens,
         generated_tokens: engine.generated_tokens,
+        prompt_tokens_per_second: figures.prompt_rate,
+        generated_tokens_per_second: figures.generated_rate,
         models: engine
             .models
             .iter()
@@ -112,7 +116,7 @@ pub(crate) fn wanted(wish: wire::AddNode, now: Timestamp) -> Result<Node, ApiErr
         Destination::parse(text).map_err(|error| ApiError::unparsed("invalid_destination", &error))
     };
     let place = destination(&wish.destination)?;
-    let name = NodeName::parse(wish.name.as_deref().unwrap_or(&place.host))
+    let name = NodeName::parse(wish.name.as_deref().unwrap_or_else(|| place.host()))
         .map_err(|error| ApiError::unparsed("invalid_node_name", &error))?;
     if RESERVED.contains(&name.as_str()) {
         let message = format!("a node cannot be called {name}; it is a path of the API");

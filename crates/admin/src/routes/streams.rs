@@ -117,7 +117,7 @@ pub(crate) async fn container_log(
     }
     let permit = permit(&state)?;
     let asked = LogAsked { follow: options.follow, since, tail: options.tail };
-    let lines = monitor.container_log(&name, &asked).await?;
+    let lines = monitor.container_log(&name, asked).await?;
     let tail =
         Tail { state: Arc::clone(&state), lines, name, told: Instant::now(), _permit: permit };
     let pieces = stream::unfold(tail, |mut tail| async move {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use conduit_core::node::NodeName;
 use conduit_core::upstream::UpstreamAddr;
+use conduit_monitor::engines::EngineFigures;
 use conduit_monitor::figures::{
     ContainerFigures, FileSystemFigures, HostFigures, UnitState, Usage,
 };
@@ -129,7 +130,7 @@ fn view() -> NodesView {
     };
     NodesView {
         nodes: [(name, Arc::new(node))].into_iter().collect(),
-        engines: Arc::from([engine]),
+        engines: Arc::from([EngineFigures { engine, prompt_rate: None, generated_rate: None }]),
         alerts: Arc::from([alert.clone(), alert]),
     }
 }

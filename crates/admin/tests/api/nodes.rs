@@ -142,7 +142,7 @@ async fn who_may_do_what() {
     assert!(viewer.nodes(true).await.is_ok());
     let good = wish("10.0.1.30", Some(FINGERPRINT));
     assert_eq!(refused(viewer.add_node(&good).await).0, 403);
-    let keyed = AddNode { key: Some("/root/.ssh/id".into()), ..good.clone() };
+    let keyed = AddNode { key: Some("/etc/conduit/id".into()), ..good.clone() };
     let (status, _, hint) = refused(operator.add_node(&keyed).await);
     assert_eq!(status, 403, "{hint}");
     assert!(operator.add_node(&good).await.is_ok());

@@ -9,8 +9,9 @@ use conduit_admin::monitor::{
     Scanned, SeriesPoints, Silence, SilenceWish, Tested,
 };
 use conduit_core::clock::Timestamp;
+use conduit_core::destination::Destination;
 use conduit_core::live;
-use conduit_core::node::{Destination, Node, NodeName};
+use conduit_core::node::{Node, NodeName};
 use conduit_monitor::alert::{Alert, Severity};
 use conduit_monitor::figures::{HostFigures, Usage};
 use conduit_monitor::metric::{Metric, Series};
@@ -190,10 +191,12 @@ impl Monitor for Site {
 
     fn scan<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, Result<Scanned, MonitorError>> {
         Box::pin(async move {
-            if node.destination.host == "nowhere" {
+            if node.destination.host() == "nowhere" {
                 return Err(MonitorError::Failed("nowhere: connection refused".into()));
             }
-            let is_pinned = self.pinned.lock().expect("sound").contains(&node.destination.host);
+            let pinned = self.pinned.lock().expect("sound");
+            let is_pinned = pinned.iter().any(|host| host == node.destination.host());
+            drop(pinned);
             Ok(Scanned {
                 fingerprint: FINGERPRINT.into(),
                 key_type: "ssh-ed25519".into(),
@@ -208,12 +211,12 @@ impl Monitor for Site {
         node: &'a Node,
         _: &'a Scanned,
     ) -> BoxFuture<'a, Result<(), MonitorError>> {
-        self.pinned.lock().expect("sound").push(node.destination.host.clone());
+        self.pinned.lock().expect("sound").push(node.destination.host().to_owned());
         Box::pin(async { Ok(()) })
     }
 
     fn unpin<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, Result<(), MonitorError>> {
-        self.pinned.lock().expect("sound").retain(|host| *host != node.destination.host);
+        self.pinned.lock().expect("sound").retain(|host| *host != node.destination.host());
         Box::pin(async { Ok(()) })
     }
 
@@ -244,7 +247,7 @@ impl Monitor for Site {
     fn container_log<'a>(
         &'a self,
         container: &'a str,
-        asked: &'a LogAsked,
+        asked: LogAsked,
     ) -> BoxFuture<'a, Result<LogStream, MonitorError>> {
         Box::pin(async move {
             if container != "qp-hub" {

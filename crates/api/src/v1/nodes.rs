@@ -147,6 +147,12 @@ pub struct Engine {
     /// Tokens written since it started.
     #[serde(default)]
     pub generated_tokens: Option<f64>,
+    /// Tokens read per second between the last two readings.
+    #[serde(default)]
+    pub prompt_tokens_per_second: Option<f64>,
+    /// Tokens written per second between the last two readings.
+    #[serde(default)]
+    pub generated_tokens_per_second: Option<f64>,
     /// Models in memory.
     #[serde(default)]
     pub models: Vec<LoadedModel>,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use conduit_admin::control::BoxFuture;
 use conduit_admin::limits::HISTORY_SERIES_MAX;
 use conduit_admin::monitor::{
-    Counts, HistoryAsked, LogAsked, LogLine, LogStream, Monitor, MonitorError, Point, RuleInfo,
-    Scanned, SeriesPoints, Silence, SilenceWish, Tested,
+    Counts, HistoryAsked, LogAsked, LogStream, Monitor, MonitorError, Point, RuleInfo, Scanned,
+    SeriesPoints, Silence, SilenceWish, Tested,
 };
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
@@ -86,7 +86,7 @@ impl SiteMonitor {
     }
 
     async fn scan_key(&self, node: &Node) -> Result<(ssh::HostKey, Scanned), MonitorError> {
-        let server = server_of(node).map_err(|error| MonitorError::Invalid(error.to_string()))?;
+        let server = server_of(node);
         let access = self.parts.nodes.access();
         let key = ssh::scan(&server, access).await.map_err(|error| failed(&error))?;
         let public = key.key.to_openssh().map_err(|e| MonitorError::Failed(e.to_string()))?;
@@ -111,7 +111,7 @@ impl SiteMonitor {
     async fn read_once(&self, node: &Node) -> Result<Tested, MonitorError> {
         let began = Instant::now();
         let (_, scanned) = self.scan_key(node).await?;
-        let server = server_of(node).map_err(|error| MonitorError::Invalid(error.to_string()))?;
+        let server = server_of(node);
         let mut tested = Tested {
             error: None,
             problems: Vec::new(),
@@ -232,19 +232,16 @@ impl Monitor for SiteMonitor {
         scanned: &'a Scanned,
     ) -> BoxFuture<'a, Result<(), MonitorError>> {
         Box::pin(async {
-            let server = server_of(node).map_err(|e| MonitorError::Invalid(e.to_string()))?;
+            let server = server_of(node);
             let accepted = [scanned.fingerprint.clone()];
-            // The jump host keeps its own pin: only this machine's key was compared.
-            let alone = ssh::Server { jump: None, ..server.clone() };
-            let asked = if server.jump.is_some() { &server } else { &alone };
-            let pinned = ssh::accept(asked, self.parts.nodes.access(), &accepted).await;
+            let pinned = ssh::accept(&server, self.parts.nodes.access(), &accepted).await;
             pinned.map(drop).map_err(|error| MonitorError::Failed(error.to_string()))
         })
     }
 
     fn unpin<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, Result<(), MonitorError>> {
         Box::pin(async {
-            let server = server_of(node).map_err(|e| MonitorError::Invalid(e.to_string()))?;
+            let server = server_of(node);
             let (pins, place) = (self.parts.nodes.access().pins.clone(), server.destination);
             let unpinning = move || ssh::unpin(&pins, place.host(), place.port());
             match tokio::task::spawn_blocking(unpinning).await {
@@ -275,15 +272,13 @@ impl Monitor for SiteMonitor {
     fn container_log<'a>(
         &'a self,
         container: &'a str,
-        asked: &'a LogAsked,
+        asked: LogAsked,
     ) -> BoxFuture<'a, Result<LogStream, MonitorError>> {
-        let asked =
-            containers::LogAsked { follow: asked.follow, since: asked.since, tail: asked.tail };
         Box::pin(async move {
             let (socket, tasks) = (self.docker_socket.clone(), self.tasks.clone());
             let lines = containers::log(socket, container, asked, tasks).await;
             let lines = lines.map_err(|error| failed(&error))?;
-            Ok(lines.map(|line| line.map(line_of).map_err(|error| failed(&error))).boxed())
+            Ok(lines.map(|line| line.map_err(|error| failed(&error))).boxed())
         })
     }
 }
@@ -292,10 +287,6 @@ impl fmt::Debug for SiteMonitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SiteMonitor").field("here", &self.parts.here).finish_non_exhaustive()
     }
-}
-
-fn line_of(line: containers::LogLine) -> LogLine {
-    LogLine { time: line.time, is_error: line.is_error, line: line.line }
 }
 
 fn silence_of(silence: &silence::Silence) -> Silence {

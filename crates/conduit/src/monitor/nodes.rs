@@ -1,17 +1,19 @@
 //! The machines that are watched over SSH: those of the configuration and those of the registry.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use conduit_core::clock::Timestamp;
+use conduit_core::destination::Destination;
 use conduit_core::live;
-use conduit_core::node::{Destination, Node, NodeName};
+use conduit_core::node::{Node, NodeName};
 use conduit_core::tasks::Tasks;
 use conduit_monitor::keeper::{Order, Watched};
 use conduit_monitor::sampler::{Pace, sample};
 use conduit_monitor::source::SourceKind;
-use conduit_monitor::ssh::{self, Access, Server, SshSource};
+use conduit_monitor::ssh::{Access, Server, SshSource};
 use conduit_registry::NodeTable;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -122,12 +124,7 @@ impl Nodes {
         if self.orders.send(Order::Watch(watched)).await.is_err() {
             return false;
         }
-        let Ok(server) = server_of(node) else {
-            // Invariant: the registry and the configuration took it as a destination.
-            tracing::error!(node = %node.name, "a node's destination cannot be used");
-            return true;
-        };
-        let source = Box::new(SshSource::new(server, Arc::clone(&self.access)));
+        let source = Box::new(SshSource::new(server_of(node), Arc::clone(&self.access)));
         let wake = Arc::<Notify>::default();
         let sampling = sample(source, self.pace.spread(place), wake, self.orders.clone());
         let stop = stop.clone();
@@ -139,56 +136,40 @@ impl Nodes {
 }
 
 /// How a node is reached.
-pub(super) fn server_of(node: &Node) -> Result<Server, ssh::InvalidDestination> {
-    let there = |destination: &Destination| {
-        let host = match destination.host.contains(':') {
-            true => format!("[{}]", destination.host),
-            false => destination.host.clone(),
-        };
-        let user = destination.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-        let port = destination.port.map(|port| format!(":{port}")).unwrap_or_default();
-        ssh::Destination::parse(&format!("{user}{host}{port}"))
-    };
-    Ok(Server {
+pub(super) fn server_of(node: &Node) -> Server {
+    Server {
         name: node.name.clone(),
-        destination: there(&node.destination)?,
+        destination: node.destination.clone(),
         key: node.key.clone(),
         known_hosts: node.known_hosts.clone(),
-        jump: node.jump.as_ref().map(there).transpose()?,
+        jump: node.jump.clone(),
         tags: node.tags.clone(),
-    })
-}
-
-/// The nodes of the configuration; of two with one name the first counts.
-pub(super) fn configured(servers: &[MonitoredServer]) -> Vec<Node> {
-    let mut nodes: Vec<Node> = Vec::with_capacity(servers.len());
-    for server in servers {
-        match node_of(server) {
-            Some(node) if nodes.iter().any(|other| other.name == node.name) => {
-                tracing::warn!(node = %node.name, "two servers have one name; the second is left out");
-            }
-            Some(node) => nodes.push(node),
-            None => tracing::warn!(
-                host = server.host,
-                "this server cannot be reached as it is written; write host = \"10.0.1.20\", \
-                 with user and port on their own"
-            ),
-        }
     }
-    nodes
 }
 
-fn node_of(server: &MonitoredServer) -> Option<Node> {
-    let mut destination = Destination::parse(&server.host).ok()?;
-    destination.user = server.user.clone().or(destination.user);
-    destination.port = server.port.or(destination.port);
-    let label = server.label.as_deref().unwrap_or(&destination.host);
-    Some(Node {
-        name: NodeName::parse(label).ok()?,
-        jump: match &server.jump {
-            Some(jump) => Some(Destination::parse(jump).ok()?),
-            None => None,
-        },
+/// The nodes of the configuration, which has judged them.
+pub(super) fn configured(servers: &[MonitoredServer]) -> Vec<Node> {
+    servers.iter().filter_map(|server| node_of(server).ok()).collect()
+}
+
+/// What a server of the configuration is called and how it is reached.
+///
+/// # Errors
+/// When it cannot be reached as it is written; the text says what to write.
+pub(crate) fn node_of(server: &MonitoredServer) -> Result<Node, String> {
+    let parse = |text: &str| Destination::parse(text).map_err(|error| error.to_string());
+    // Here the port has a key of its own, so that an IPv6 address needs no brackets.
+    let host = match server.host.parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => server.host.clone(),
+    };
+    let user = server.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+    let port = server.port.map(|port| format!(":{port}")).unwrap_or_default();
+    let destination = parse(&format!("{user}{host}{port}"))?;
+    let label = server.label.as_deref().unwrap_or_else(|| destination.host());
+    Ok(Node {
+        name: NodeName::parse(label).map_err(|error| error.to_string())?,
+        jump: server.jump.as_deref().map(parse).transpose()?,
         destination,
         key: server.key.clone(),
         known_hosts: server.known_hosts.clone(),
@@ -219,11 +200,15 @@ mod tests {
             tags: vec!["gpu".into()],
         };
         let plain = MonitoredServer { host: "10.0.1.9".into(), label: None, ..server.clone() };
-        let nodes = configured(&[server.clone(), plain, server]);
+        let nodes = configured(&[server.clone(), plain]);
         let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
         assert_eq!(names, ["gpu", "10.0.1.9"]);
-        let reached = server_of(&nodes[0]).expect("a server");
+        let reached = server_of(&nodes[0]);
         assert_eq!(reached.destination.to_string(), "ops@[fd00::5]:2222");
         assert_eq!(reached.jump.map(|jump| jump.to_string()).as_deref(), Some("ops@bastion"));
+        for wrong in ["10.0.0.256", "-oProxyCommand=x", "gpu:22"] {
+            let server = MonitoredServer { host: wrong.into(), ..server.clone() };
+            assert!(node_of(&server).is_err(), "{wrong}");
+        }
     }
 }

@@ -21,29 +21,30 @@ pub struct EngineFigures {
 
 /// The engines of `now`, with their rates since `before`, `elapsed` earlier.
 pub fn figures(
-    before: &[EngineReading],
-    now: &[EngineReading],
+    before: &[EngineFigures],
+    now: Vec<EngineReading>,
     elapsed: Duration,
 ) -> Vec<EngineFigures> {
     let key = |engine: &EngineReading| -> (ServiceName, UpstreamAddr) {
         (engine.service.clone(), engine.upstream.clone())
     };
-    let before: HashMap<_, _> = before.iter().map(|engine| (key(engine), engine)).collect();
+    let before: HashMap<_, _> =
+        before.iter().map(|earlier| (key(&earlier.engine), &earlier.engine)).collect();
     let rate = |before: Option<f64>, now: Option<f64>| {
         let tokens = now? - before?;
         let is_real = tokens >= 0.0 && elapsed >= ELAPSED_MIN;
         is_real.then(|| tokens / elapsed.as_secs_f64())
     };
-    let figures = |engine: &EngineReading| {
+    let figures = |engine: EngineReading| {
         // Another kind of engine counts another thing.
-        let earlier = before.get(&key(engine)).filter(|earlier| earlier.preset == engine.preset);
+        let earlier = before.get(&key(&engine)).filter(|earlier| earlier.preset == engine.preset);
         EngineFigures {
             prompt_rate: earlier.and_then(|e| rate(e.prompt_tokens, engine.prompt_tokens)),
             generated_rate: earlier.and_then(|e| rate(e.generated_tokens, engine.generated_tokens)),
-            engine: engine.clone(),
+            engine,
         }
     };
-    now.iter().map(figures).collect()
+    now.into_iter().map(figures).collect()
 }
 
 /// Readings that are closer together say nothing about a rate.
@@ -70,16 +71,16 @@ mod tests {
 
     #[test]
     fn rates_need_two_readings_of_the_same_engine() {
-        let before = engine(Some(100.0), "vllm");
-        let rate = |now: &[EngineReading], seconds| {
+        let before = figures(&[], engine(Some(100.0), "vllm"), Duration::ZERO);
+        let rate = |now: Vec<EngineReading>, seconds| {
             figures(&before, now, Duration::from_secs(seconds))[0].generated_rate
         };
-        assert_eq!(rate(&engine(Some(150.0), "vllm"), 10), Some(5.0));
-        assert_eq!(rate(&engine(Some(100.0), "vllm"), 10), Some(0.0));
+        assert_eq!(rate(engine(Some(150.0), "vllm"), 10), Some(5.0));
+        assert_eq!(rate(engine(Some(100.0), "vllm"), 10), Some(0.0));
         for now in [engine(Some(50.0), "vllm"), engine(None, "vllm"), engine(Some(150.0), "tgi")] {
-            assert_eq!(rate(&now, 10), None);
+            assert_eq!(rate(now, 10), None);
         }
-        assert_eq!(rate(&engine(Some(150.0), "vllm"), 0), None);
-        assert_eq!(figures(&[], &before, Duration::from_secs(1))[0].generated_rate, None);
+        assert_eq!(rate(engine(Some(150.0), "vllm"), 0), None);
+        assert_eq!(before[0].generated_rate, None);
     }
 }

@@ -2,7 +2,8 @@
 
 use russh::keys::PublicKey;
 
-use crate::ssh::{Destination, Pins, Verdict};
+use crate::ssh::{Pins, Verdict};
+use conduit_core::destination::Destination;
 
 /// The first line is a destination, the rest a known hosts file. A destination that is understood is
 /// shown without control characters and blanks, and so that it is understood as the same. A file

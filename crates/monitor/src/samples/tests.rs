@@ -3,6 +3,7 @@
 use super::*;
 use crate::figures::{ContainerFigures, FileSystemFigures, UnitState, Usage};
 use crate::reading::container::Container;
+use crate::reading::engine::EngineReading;
 use crate::reading::gpu::{GpuMemory, Throttle, Xid};
 use crate::view::SourceState;
 
@@ -170,8 +171,8 @@ fn containers_that_start_are_neither_well_nor_unwell() {
 }
 
 #[test]
-fn tokens_are_counted_between_two_readings_of_one_engine() {
-    let engine = |tokens| EngineReading {
+fn engines_tell_what_they_count_and_no_more() {
+    let engine = EngineReading {
         service: ServiceName::parse("llm").expect("a service"),
         upstream: conduit_core::upstream::UpstreamAddr::parse("10.0.0.1:8000").expect("an address"),
         preset: "vllm",
@@ -179,18 +180,16 @@ fn tokens_are_counted_between_two_readings_of_one_engine() {
         waiting: None,
         cache_used: None,
         prompt_tokens: None,
-        generated_tokens: Some(tokens),
+        generated_tokens: Some(300.0),
         models: Vec::new(),
         problem: None,
     };
     let name = NodeName::parse("box").expect("a name");
-    let tokens = |before: f64, after: f64| {
-        let before = [engine(before)];
-        let ago = Duration::from_secs(10);
-        let samples = of_engines(&name, Some((&before, ago)), &[engine(after)], now());
-        value(&samples, Metric::EngineTokens, Some("llm 10.0.0.1:8000"))
+    let told = |generated_rate| {
+        let figures = EngineFigures { engine: engine.clone(), prompt_rate: None, generated_rate };
+        of_engines(&name, &[figures], now())
     };
-    assert_eq!(tokens(100.0, 300.0), Some(20.0));
-    assert_eq!(tokens(100.0, 5.0), None, "started anew");
-    assert!(of_engines(&name, None, &[engine(1.0)], now()).len() == 1);
+    let samples = told(Some(20.0));
+    assert_eq!(value(&samples, Metric::EngineTokens, Some("llm 10.0.0.1:8000")), Some(20.0));
+    assert_eq!(told(None).len(), 1, "only the requests at work");
 }

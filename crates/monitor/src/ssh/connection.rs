@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use conduit_core::destination::Destination;
 use russh::client::{self, AuthResult, Handle};
 use russh::keys::{Algorithm, PrivateKeyWithHashAlg};
 use russh::{AlgorithmKind, Preferred, SshId, cipher, kex};
@@ -15,7 +16,6 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::credential::Credential;
-use super::destination::Destination;
 use super::fault::{Fault, clean};
 use super::known_hosts::Pins;
 use super::pins::{self, fingerprint};

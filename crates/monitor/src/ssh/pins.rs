@@ -10,8 +10,7 @@ use std::time::SystemTime;
 
 use russh::keys::{HashAlg, PublicKey};
 
-use super::destination::pin_name;
-use super::known_hosts::{Pins, Verdict};
+use super::known_hosts::{Pins, Verdict, pin_name};
 
 /// What [`pin`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

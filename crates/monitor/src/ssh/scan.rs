@@ -1,10 +1,10 @@
 //! Looking at host keys, and pinning those that a person has compared.
 
+use conduit_core::destination::Destination;
 use russh::keys::{Algorithm, PublicKey};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::{Connection, dial, load_pins, shake_hands};
-use super::destination::Destination;
 use super::fault::Fault;
 use super::known_hosts::{HOST_KEY_TYPES, Verdict};
 use super::pins::{PinError, fingerprint, pin};

@@ -3,11 +3,11 @@
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
+use conduit_core::destination::Destination;
 use russh::Channel;
 use russh::client::{ChannelOpenHandle, Handler, Msg, Session};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 
-use super::destination::Destination;
 use super::fault::Fault;
 use super::known_hosts::{Pins, Verdict};
 use super::pins::fingerprint;

@@ -9,7 +9,6 @@ use conduit_core::service::{DnsMode, Monitoring, ProbeSpec, Protocol, TlsMode, W
 
 use super::*;
 use crate::reading::container::PublishedPort;
-use crate::reading::gpu::Gpu;
 
 fn service(name: &str, upstream: &str, container: Option<&str>, machine: Option<&str>) -> Change {
     Change::Put(Arc::new(Service {
@@ -109,32 +108,6 @@ fn a_container_is_tied_by_name_then_label_then_address() {
     ] {
         assert_eq!(of(at, &container).as_deref(), expected, "{at} {container:?}");
     }
-}
-
-#[test]
-fn memory_of_gpus_is_held_by_services() {
-    let process = |pid, container: Option<&str>| GpuProcess {
-        pid,
-        name: "python".to_owned(),
-        memory: Some(7),
-        container: container.map(str::to_owned),
-    };
-    let processes =
-        vec![process(1, Some("abc")), process(2, Some("0123456789abcdef")), process(3, None)];
-    let gpus =
-        GpusReading { gpus: vec![Gpu { processes, ..Gpu::default() }], ..GpusReading::default() };
-    let containers =
-        ContainersReading { containers: vec![container("web", "", None)], ..Default::default() };
-    let holders = ties().holders(&node("here"), &gpus, Some(&containers));
-    let told: Vec<_> = holders[0]
-        .iter()
-        .map(|holder| (holder.pid, holder.service.as_deref(), holder.container.as_deref()))
-        .collect();
-    assert_eq!(
-        told,
-        [(1, Some("by-name"), Some("web")), (2, None, Some("0123456789ab")), (3, None, None)]
-    );
-    assert_eq!(ties().holders(&node("here"), &gpus, None)[0].len(), 3);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::net::UdpSocket;
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use conduit_core::tasks::Tasks;
@@ -158,19 +157,21 @@ fn bodies_pass_with_their_length_or_without() {
     with_site(web(&echo()), async |site| {
         let mut client = Client::connect(site, "web.internal").await;
         for (request, expected) in [
-            (post().header("content-length", "10"), "\r\n\r\nhelloworld"),
-            (post(), "\r\n\r\n5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n"),
+            (post().header("content-length", "10"), "helloworld"),
+            // In one chunk or in two, as they arrive.
+            (post(), "helloworld0"),
         ] {
             let mut stream = client.open(request.body(()).expect("a request")).await;
             for part in ["hello", "world"] {
                 stream.send_data(Bytes::from(part)).await.expect("taken");
-                // So that they do not arrive in one piece.
-                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             stream.finish().await.expect("taken");
             assert_eq!(stream.recv_response().await.expect("an answer").status(), StatusCode::OK);
             let seen = rest(&mut stream).await;
-            assert!(seen.ends_with(expected), "{seen:?}");
+            let (_, body) = seen.split_once("\r\n\r\n").expect("a head");
+            let sizes = ["5", "a"];
+            let body: String = body.lines().filter(|line| !sizes.contains(line)).collect();
+            assert_eq!(body, expected, "{seen:?}");
         }
     });
 }

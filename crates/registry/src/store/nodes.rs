@@ -6,7 +6,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use conduit_core::clock::Timestamp;
-use conduit_core::node::{Destination, Node, NodeName};
+use conduit_core::destination::Destination;
+use conduit_core::node::{Node, NodeName};
 use rusqlite::{Connection, Row, Transaction, named_params, params};
 
 use crate::error::RegistryError;

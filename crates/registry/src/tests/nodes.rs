@@ -1,7 +1,8 @@
 //! Machines that are watched: added, removed, across restarts, and on the record.
 
 use conduit_core::clock::Timestamp;
-use conduit_core::node::{Destination, Node, NodeName};
+use conduit_core::destination::Destination;
+use conduit_core::node::{Node, NodeName};
 
 use super::fake::{LIMITS, Room, open, publisher, settings, verify};
 use crate::writer::start_with;

@@ -115,7 +115,7 @@ fn a_wish_is_named_after_its_host_and_refused_with_its_mend() {
     };
     let now = Timestamp::from_seconds(0);
     let node = wanted(wish("ssh://ops@10.0.1.20:2222", None), now).expect("legal");
-    assert_eq!((node.name.as_str(), node.destination.port), ("10.0.1.20", Some(2222)));
+    assert_eq!((node.name.as_str(), node.destination.port()), ("10.0.1.20", 2222));
     for (destination, name, code) in [
         ("-oProxyCommand=x", None, "invalid_destination"),
         ("host", Some("a b"), "invalid_node_name"),

@@ -2,7 +2,8 @@
 
 use conduit_api::error::ClientError;
 use conduit_api::v1::nodes::{AddNode, TestNode, TestReply};
-use conduit_core::node::{Destination, NodeName};
+use conduit_core::destination::Destination;
+use conduit_core::node::NodeName;
 
 use crate::cli::args::{AddNodeArgs, MachineArgs, NodeNamed, TestNodeArgs};
 use crate::cli::exit::{Exit, Failure};

@@ -1,5 +1,6 @@
 //! The hardware view: how often, and which machines.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::gateway::{optional_path, path};
 use super::judge::Judge;
 use super::judging;
 use super::parse;
+use crate::monitor::node_of;
 
 pub(super) fn monitor(
     judge: &mut Judge,
@@ -84,8 +86,16 @@ fn servers(
         return Vec::new();
     }
     let mut servers: Vec<MonitoredServer> = Vec::with_capacity(given.value.len());
+    let mut names = HashSet::new();
     for element in &given.value {
-        match server(&element.value, surroundings) {
+        let judged = server(&element.value, surroundings).and_then(|server| {
+            let name = node_of(&server)?.name;
+            if !names.insert(name.clone()) {
+                return Err(format!("two servers are called {name}; give one another label"));
+            }
+            Ok(server)
+        });
+        match judged {
             Ok(server) => servers.push(server),
             Err(reason) => judge.refuse("monitor.servers", &element.origin, reason),
         }

@@ -1,4 +1,4 @@
-//! Where a machine is, as people write it.
+//! Where a machine is reached over SSH, as people write it.
 //!
 //! **Invariant:** nothing in a destination looks like an option or holds a control character, so
 //! that it can be shown, logged and handed on as it is.
@@ -57,16 +57,6 @@ impl Destination {
     pub fn port(&self) -> u16 {
         self.port
     }
-
-    /// How known hosts files name it: `host`, or `[host]:port` for another port than 22.
-    pub fn pin_name(&self) -> String {
-        pin_name(&self.host, self.port)
-    }
-}
-
-/// How known hosts files name a host at a port.
-pub(crate) fn pin_name(host: &str, port: u16) -> String {
-    if port == SSH_PORT { host.to_owned() } else { format!("[{host}]:{port}") }
 }
 
 impl fmt::Display for Destination {
@@ -165,7 +155,7 @@ fn shown(text: &str) -> String {
 }
 
 /// Where SSH listens.
-const SSH_PORT: u16 = 22;
+pub const SSH_PORT: u16 = 22;
 /// The longest text that is looked at, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
 /// The longest user, in bytes, as in Linux.
@@ -228,14 +218,5 @@ mod tests {
             assert!(error.contains(mend), "{text}: {error}");
         }
         assert!(Destination::parse(&"a".repeat(600)).is_err());
-    }
-
-    #[test]
-    fn known_hosts_files_name_other_ports() {
-        let name = |text| Destination::parse(text).expect(text).pin_name();
-        assert_eq!(name("ops@host"), "host");
-        assert_eq!(name("host:2222"), "[host]:2222");
-        assert_eq!(name("[fd00::1]"), "fd00::1");
-        assert_eq!(name("[fd00::1]:23"), "[fd00::1]:23");
     }
 }
