@@ -204,8 +204,8 @@ fn garbled(error: &dyn std::fmt::Display) -> SourceError {
     ))
 }
 
-/// How long the first talk may take.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
+/// How long the first talk may take: Podman runs two programs for it, which a busy machine delays.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the head of any answer may take; the other deadlines are shorter.
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 /// How long the list may take.
