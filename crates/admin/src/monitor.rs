@@ -73,10 +73,10 @@ pub trait Monitor: Send + Sync + 'static {
     /// Reads a machine once; one whose host key is not pinned is scanned only.
     fn test<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, Result<Tested, MonitorError>>;
 
-    /// What node_exporter would say of a node; `None` while nothing is known of it.
+    /// What node_exporter would say of a node; `None` while it cannot be read.
     fn node_page(&self, node: &NodeName) -> Option<String>;
 
-    /// What dcgm-exporter would say of a node; `None` when it has no GPU or nothing is known.
+    /// What dcgm-exporter would say of a node; `None` without a GPU, and while it cannot be read.
     fn dcgm_page(&self, node: &NodeName) -> Option<String>;
 
     /// The log of a container on this machine, oldest line first.

@@ -32,6 +32,7 @@ pub mod samples;
 pub mod silence;
 pub mod source;
 pub mod ssh;
+pub mod stamp;
 pub mod survey;
 pub mod ties;
 pub mod view;

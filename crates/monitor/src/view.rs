@@ -48,6 +48,16 @@ pub struct NodeView {
     pub containers: Option<ContainersView>,
 }
 
+impl NodeView {
+    /// When the part that `kind` tells was read last; `None` while it cannot be read. Over SSH all
+    /// parts are read at once.
+    pub fn read_at(&self, kind: SourceKind) -> Option<Timestamp> {
+        let tells = |state: &&SourceState| state.kind == kind || state.kind == SourceKind::Ssh;
+        let state = self.sources.iter().find(tells)?;
+        if state.error.is_none() { state.read_at } else { None }
+    }
+}
+
 /// The containers of a node.
 #[derive(Debug, Clone, Default)]
 pub struct ContainersView {

@@ -22,8 +22,9 @@ use conduit_monitor::keeper::{Order, Reads};
 use conduit_monitor::metric::Series;
 use conduit_monitor::rule::defaults;
 use conduit_monitor::silence::{self, Scope};
-use conduit_monitor::source::{Source as _, SourceError};
+use conduit_monitor::source::{Source as _, SourceError, SourceKind};
 use conduit_monitor::ssh::{self, SshSource};
+use conduit_monitor::stamp::stamped;
 use conduit_monitor::view::NodesView;
 use conduit_monitor::watch::Watch;
 use conduit_monitor::{containers, dcgm, node_exporter};
@@ -258,7 +259,9 @@ impl Monitor for SiteMonitor {
 
     fn node_page(&self, node: &NodeName) -> Option<String> {
         let view = self.parts.view.load_full();
-        Some(node_exporter::page(view.nodes.get(node)?.counters.as_deref()?))
+        let found = view.nodes.get(node)?;
+        let page = node_exporter::page(found.counters.as_deref()?);
+        Some(stamped(&page, found.read_at(SourceKind::Host)?))
     }
 
     fn dcgm_page(&self, node: &NodeName) -> Option<String> {
@@ -266,7 +269,8 @@ impl Monitor for SiteMonitor {
         let found = view.nodes.get(node)?;
         let gpus = found.gpus.as_ref().filter(|gpus| !gpus.gpus.is_empty())?;
         let hostname = found.host.as_ref().map(|host| host.hostname.as_str());
-        Some(dcgm::page(hostname.filter(|h| !h.is_empty()).unwrap_or(node.as_str()), gpus))
+        let hostname = hostname.filter(|name| !name.is_empty()).unwrap_or(node.as_str());
+        Some(stamped(&dcgm::page(hostname, gpus), found.read_at(SourceKind::Gpu)?))
     }
 
     fn container_log<'a>(

@@ -159,12 +159,19 @@ impl Receivers {
         let (tell, acceptor) = (self.tell.clone(), self.acceptor.clone());
         self.tasks.job("smtp receiver", async move {
             while let Ok((stream, _)) = listener.accept().await {
-                if let Some((head, body)) = take_mail(stream, &acceptor, name != BARE).await {
+                let mut stream: Box<dyn Duplex> = Box::new(stream);
+                if name == SMTPS {
+                    // Who breaks off has sent no mail.
+                    let Ok(safe) = acceptor.accept(stream).await else { continue };
+                    stream = Box::new(safe);
+                }
+                if let Some((head, body)) = take_mail(stream, &acceptor, name).await {
                     tell.send(Received { name, head, body }).await.expect("a test");
                 }
             }
         });
-        format!("smtp://127.0.0.1:{port}")
+        let scheme = if name == SMTPS { "smtps" } else { "smtp" };
+        format!("{scheme}://127.0.0.1:{port}")
     }
 }
 
@@ -192,12 +199,12 @@ async fn answer_http(stream: Box<dyn Duplex>, status: u16) -> Option<(String, St
 }
 
 async fn take_mail(
-    stream: TcpStream,
+    stream: Box<dyn Duplex>,
     acceptor: &TlsAcceptor,
-    offers_tls: bool,
+    name: &str,
 ) -> Option<(String, String)> {
-    let mut stream: BufReader<Box<dyn Duplex>> = BufReader::new(Box::new(stream));
-    let (mut head, mut body, mut is_safe) = (String::new(), String::new(), false);
+    let mut stream = BufReader::new(stream);
+    let (mut head, mut body, mut is_safe) = (String::new(), String::new(), name == SMTPS);
     stream.write_all(b"220 receiver\r\n").await.ok()?;
     loop {
         let mut line = String::new();
@@ -207,7 +214,7 @@ async fn take_mail(
         head.push_str(&line);
         let answer = match line.split(' ').next().unwrap_or_default().trim() {
             "EHLO" if is_safe => "250-receiver\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n",
-            "EHLO" if !offers_tls => "250 receiver\r\n",
+            "EHLO" if name == BARE => "250 receiver\r\n",
             "EHLO" => "250-receiver\r\n250-STARTTLS\r\n250 8BITMIME\r\n",
             "STARTTLS" => {
                 stream.write_all(b"220 go ahead\r\n").await.ok()?;
@@ -241,3 +248,5 @@ async fn take_mail(
 
 /// The name of a mail receiver without STARTTLS.
 pub(super) const BARE: &str = "bare";
+/// The name of a mail receiver that speaks TLS from the start.
+pub(super) const SMTPS: &str = "smtps";
