@@ -2,8 +2,10 @@
 //!
 //! On the Unix socket the kernel says who asks: root and the user that the gateway runs as are
 //! *admin*; whoever else the socket's mode lets in (its group, with 0660) is *operator*. Over TCP
-//! an API token says it, as `Authorization: Bearer …` or `X-API-Key`; the token carries its role.
-//! Nothing is taken from cookies, so a page in a browser cannot borrow anybody's rights.
+//! an API token says it, as `Authorization: Bearer …` or `X-API-Key`; the token carries its role. A
+//! request with neither header may show a session in the cookie `__Host-conduit` instead
+//! ([`crate::session`]). What another site's page has the browser send is refused, and so is a change
+//! without the session's word, so such a page cannot borrow anybody's rights.
 //!
 //! **Invariant:** a request that reaches a handler under `/api/v1` or `/metrics` has a [`Caller`]
 //! whose role suffices: reads need *viewer*, everything else *operator*, and some routes *admin*.
@@ -77,6 +79,11 @@ impl Caller {
         self.role >= Role::Admin
     }
 
+    /// What they may do.
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
     fn require(&self, role: Role) -> Result<(), ApiError> {
         if self.role >= role {
             return Ok(());
@@ -102,21 +109,43 @@ fn recognise(state: &AdminState, request: &Request) -> Result<Caller, ApiError> 
         return Ok(local(*uid, user.clone()));
     }
     let now = Timestamp::now();
-    if let Some(secret) = secret_of(request.headers())
+    let headers = request.headers();
+    if !shows_token(headers) {
+        let times = (tokio::time::Instant::now(), now);
+        let present = state.access.present(&state.registry, request.method(), headers, times)?;
+        if let Some(present) = present {
+            return Ok(Caller { actor: present.found.holder.actor(), role: present.role });
+        }
+    }
+    if let Some(secret) = secret_of(headers)
         && let Some((actor, role)) = state.registry.authenticate(secret, now)
     {
         return Ok(Caller { actor, role });
     }
+    let asked = request.extensions().get::<Asked>();
+    note_failure(state, peer.to_string(), asked.map(|asked| asked.0.clone()).unwrap_or_default())?;
+    Err(unauthorized())
+}
+
+/// Puts a failed authentication on record.
+///
+/// # Errors
+/// When there were so many that further ones are not recorded.
+pub(crate) fn note_failure(
+    state: &AdminState,
+    peer: String,
+    request: String,
+) -> Result<(), ApiError> {
     if !state.throttle.admit(tokio::time::Instant::now()) {
         return Err(too_many());
     }
-    let asked = request.extensions().get::<Asked>();
-    state.events.send(Event::AuthFailed {
-        at: now,
-        peer: peer.to_string(),
-        request: asked.map(|asked| asked.0.clone()).unwrap_or_default(),
-    });
-    Err(unauthorized())
+    state.events.send(Event::AuthFailed { at: Timestamp::now(), peer, request });
+    Ok(())
+}
+
+/// Whether a request has a header for a token; then its cookies mean nothing.
+fn shows_token(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION) || headers.contains_key(API_KEY)
 }
 
 fn local(uid: u32, user: Option<String>) -> Caller {
@@ -131,7 +160,7 @@ fn secret_of(headers: &HeaderMap) -> Option<&str> {
         let (scheme, secret) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
     });
-    let key = single(headers, "x-api-key");
+    let key = single(headers, API_KEY);
     let secret = match (bearer, key) {
         (Some(secret), None) => secret?,
         (None, Some(secret)) => secret,
@@ -162,6 +191,7 @@ fn too_many() -> ApiError {
     .retry_after(60)
 }
 
+const API_KEY: &str = "x-api-key";
 /// Of a path in the record.
 const PATH_CHARS_MAX: usize = 200;
 

@@ -21,8 +21,8 @@ use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::page;
 use crate::routes::{
-    alerts, audit, config, discovery, dns, health, history, metrics, nodes, routing, services,
-    status, streams, tls, tokens, upgrade, upstreams,
+    alerts, audit, config, discovery, dns, health, history, login_codes, metrics, nodes, routing,
+    services, session, status, streams, tls, tokens, upgrade, upstreams,
 };
 use crate::state::AdminState;
 
@@ -38,6 +38,7 @@ pub(crate) fn build(state: Arc<AdminState>) -> Router {
         .route("/", get(page::index))
         .route("/health", get(status::alive))
         .route("/ready", get(status::ready))
+        .merge(sessions(&state))
         .merge(guarded(scraped, &state))
         .nest("/api/v1", guarded(api(), &state))
         .fallback(not_found)
@@ -55,10 +56,20 @@ pub(crate) fn secured(mut response: Response) -> Response {
     response
 }
 
+/// What begins and ends sessions judges its callers itself.
+fn sessions(state: &Arc<AdminState>) -> Router<Arc<AdminState>> {
+    let session = get(session::show).post(session::begin).delete(session::end);
+    Router::new()
+        .route("/api/v1/session", session)
+        .route_layer(from_fn(|request: Request, next: Next| timed(REQUEST_TIMEOUT, request, next)))
+        .route_layer(from_fn_with_state(Arc::clone(state), admitted))
+}
+
 fn api() -> Router<Arc<AdminState>> {
     let quick = Router::new()
         .route("/status", get(status::gateway))
         .route("/health", get(health::list))
+        .route("/login-codes", post(login_codes::make))
         .route("/services", get(services::list))
         .route("/services/{name}", get(services::one))
         .route("/services/{name}/health", get(health::one))

@@ -12,6 +12,7 @@ pub mod health;
 pub mod nodes;
 pub mod routes;
 pub mod services;
+pub mod sessions;
 pub mod status;
 pub mod tls;
 pub mod tokens;

@@ -64,6 +64,12 @@ actions! {
     HealthChange => "health_change",
     /// A setup of another tool was taken over.
     Import => "import",
+    /// Somebody began a session of the dashboard.
+    Login => "login",
+    /// A one-time code for the dashboard was made.
+    LoginCode => "login_code",
+    /// Somebody ended their session of the dashboard.
+    Logout => "logout",
     /// An alert was raised or cleared.
     MonitorAlert => "monitor_alert",
     /// A monitored machine was added.

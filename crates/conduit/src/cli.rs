@@ -19,6 +19,7 @@ mod deregister;
 mod dns;
 mod exit;
 mod import;
+mod login;
 mod logs;
 mod man;
 mod monitor;
@@ -100,6 +101,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Certs(args) => session.block_on(certs::run(&session, args))?,
         Verb::Ca(args) => session.block_on(ca::run(&session, args.action))?,
         Verb::Dns(args) => session.block_on(dns::run(&session, args))?,
+        Verb::Login(args) => session.block_on(login::run(&session, args))?,
         Verb::Token(args) => session.block_on(token::run(&session, args.action))?,
         Verb::Backup(args) => session.block_on(backup::run(&session, args))?,
         Verb::Upgrade(args) => session.block_on(upgrade::run(&session, args))?,

@@ -15,6 +15,11 @@ pub enum Actor {
         /// That user's name, when the system knows one.
         user: Option<String>,
     },
+    /// Whoever used a one-time code of `conduit login`.
+    Login {
+        /// Who made the code, as the Unix socket knew them.
+        by: String,
+    },
     /// A part of Conduit itself.
     System(&'static str),
     /// The holder of an API token.
@@ -38,6 +43,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Local { user: Some(user), .. } => f.write_str(user),
             Self::Local { uid, user: None } => write!(f, "uid:{uid}"),
+            Self::Login { by } => write!(f, "login:{by}"),
             Self::System(part) => write!(f, "conduit:{part}"),
             Self::Token { name, .. } => write!(f, "token:{name}"),
         }

@@ -49,4 +49,5 @@ pub use rejection::{ApplyError, Rejection};
 pub use row::{LeafSummary, RowStatus, ServiceRow, TokenRow};
 pub use settings::{Limits, Settings};
 pub use store::Store;
+pub use token::Grant;
 pub use writer::start;

@@ -22,7 +22,7 @@ use crate::reader::{Reader, blocking};
 use crate::rejection::ApplyError;
 use crate::row::{ServiceRow, TokenRow};
 use crate::store;
-use crate::token::TokenTable;
+use crate::token::{Grant, TokenTable};
 use crate::view::{self, AuditLog, RowHealth};
 
 /// The registry, as seen from outside its writer; cheap to clone.
@@ -130,6 +130,11 @@ impl Registry {
     /// Recognises the holder of a token.
     pub fn authenticate(&self, secret: &str, now: Timestamp) -> Option<(Actor, Role)> {
         self.tokens.load().authenticate(secret, now)
+    }
+
+    /// What the holder of a token may do now, by the token's id; `None` once it is worthless.
+    pub fn token_grant(&self, id: &str, now: Timestamp) -> Option<Grant> {
+        self.tokens.load().grant(id, now)
     }
 
     /// Reads the rows of the registry, oldest first; history only when asked for.

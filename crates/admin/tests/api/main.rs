@@ -6,4 +6,5 @@ mod gateway;
 mod limits;
 mod nodes;
 mod services;
+mod sessions;
 mod site;

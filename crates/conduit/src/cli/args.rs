@@ -71,6 +71,8 @@ pub(crate) enum Verb {
     Logs(LogsArgs),
     /// Read, verify or export the record
     Audit(AuditArgs),
+    /// Print a one-time link into the dashboard
+    Login(Json),
     /// Make, list or revoke API tokens
     Token(TokenArgs),
     /// Check, show or reload the configuration

@@ -101,6 +101,8 @@ fn every_documented_form_parses() {
         "audit verify",
         "audit verify --json",
         "audit export",
+        "login",
+        "login --json",
         "token create --name ci --role operator --expires 90d",
         "token list",
         "token revoke T",

@@ -1,0 +1,177 @@
+//! The session of a page in a browser: begun, shown, ended.
+//!
+//! **Invariant:** a session never continues another: each login makes a new secret, and ends the
+//! session that the request showed.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use conduit_api::v1::sessions as wire;
+use conduit_audit::action::Action;
+use conduit_core::clock::Timestamp;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::{Map, json};
+use tokio::time::Instant;
+
+use super::Admin;
+use crate::auth::note_failure;
+use crate::body::JsonBody;
+use crate::convert::role;
+use crate::error::ApiError;
+use crate::limits::SECRET_BYTES_MAX;
+use crate::peer::Peer;
+use crate::record::decision_about;
+use crate::session::holder::Holder;
+use crate::session::lockout::Subject;
+use crate::session::{Present, client, cookie, crossing};
+use crate::state::AdminState;
+
+/// `POST /api/v1/session`.
+pub(crate) async fn begin(
+    State(state): Admin,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, ApiError> {
+    crossing::check(&Method::POST, &headers)?;
+    let peer = request.extensions().get::<Peer>().cloned();
+    let peer = peer.ok_or_else(wrong)?;
+    let wish = JsonBody::<wire::BeginSession>::of(request).await?.0;
+    let way = Way::of(wish)?;
+    let address = client::address(&peer, &headers, state.listening.tcp);
+    let subjects = way.subjects(address.clone());
+    state.access.lockout.begin(&subjects, Instant::now()).map_err(locked)?;
+    let Some(holder) = way.try_it(&state).await? else {
+        let from = format!("{peer} for {address}");
+        note_failure(&state, from, way.told())?;
+        return Err(wrong());
+    };
+    state.access.lockout.succeed(&subjects, Instant::now());
+    let now = Timestamp::now();
+    let grant = holder.grant(&state.registry, now).ok_or_else(wrong)?;
+    state.access.leave(&headers);
+    let mut details = Map::new();
+    details.insert("way".into(), json!(holder.way()));
+    details.insert("address".into(), json!(address));
+    details.insert("role".into(), json!(grant.role.as_str()));
+    let message = format!("{} logged in from {address}", holder.actor());
+    decision_about(&state, holder.actor(), Action::Login, &message, details).await?;
+    let name = holder.name().to_owned();
+    let opened = state.access.sessions.open(holder, Instant::now());
+    let opened = opened.map_err(|error| ApiError::internal("beginning a session", &error))?;
+    let last = now.plus(opened.left);
+    let reply = wire::Session {
+        name,
+        role: role::shown(grant.role),
+        expires_at: grant.ends.map_or(last, |ends| ends.min(last)).to_string(),
+        csrf: opened.word,
+    };
+    Ok(with_cookie(cookie::given(&opened.secret), reply))
+}
+
+/// `GET /api/v1/session`.
+pub(crate) async fn show(
+    State(state): Admin,
+    headers: HeaderMap,
+) -> Result<Json<wire::Session>, ApiError> {
+    let present = present(&state, &Method::GET, &headers)?;
+    Ok(Json(wire::Session {
+        name: present.found.holder.name().to_owned(),
+        role: role::shown(present.role),
+        expires_at: present.ends.to_string(),
+        csrf: present.found.word,
+    }))
+}
+
+/// `DELETE /api/v1/session`.
+pub(crate) async fn end(State(state): Admin, headers: HeaderMap) -> Result<Response, ApiError> {
+    let holder = present(&state, &Method::DELETE, &headers)?.found.holder;
+    // Over first: what cannot be recorded must not keep anybody logged in.
+    state.access.leave(&headers);
+    let message = format!("{} logged out", holder.actor());
+    decision_about(&state, holder.actor(), Action::Logout, &message, Map::new()).await?;
+    Ok(with_cookie(cookie::taken(), wire::EndedSession { name: holder.name().to_owned() }))
+}
+
+/// What somebody shows to get in.
+enum Way {
+    Code(String),
+    Token(String),
+}
+
+impl Way {
+    fn of(wish: wire::BeginSession) -> Result<Self, ApiError> {
+        let way = match (wish.token, wish.code, wish.user, wish.password) {
+            (Some(token), None, None, None) => Self::Token(token),
+            (None, Some(code), None, None) => Self::Code(code),
+            _ => {
+                let message = "a login has either a token or a code";
+                return Err(ApiError::invalid(message));
+            }
+        };
+        let (Self::Code(secret) | Self::Token(secret)) = &way;
+        if secret.is_empty() || secret.len() > SECRET_BYTES_MAX {
+            return Err(wrong());
+        }
+        Ok(way)
+    }
+
+    fn subjects(&self, address: String) -> Vec<Subject> {
+        vec![Subject::Address(address)]
+    }
+
+    async fn try_it(&self, state: &AdminState) -> Result<Option<Holder>, ApiError> {
+        match self {
+            Self::Code(code) => Ok(state.access.codes.take(code, Instant::now())),
+            Self::Token(secret) => {
+                let known = state.registry.authenticate(secret, Timestamp::now());
+                Ok(known.and_then(|(actor, _)| Holder::of_token(actor)))
+            }
+        }
+    }
+
+    /// For the record: what was tried, without what is secret.
+    fn told(&self) -> String {
+        match self {
+            Self::Code(_) => format!("{ASKED} with a code"),
+            Self::Token(_) => format!("{ASKED} with a token"),
+        }
+    }
+}
+
+fn present(state: &AdminState, method: &Method, headers: &HeaderMap) -> Result<Present, ApiError> {
+    let times = (Instant::now(), Timestamp::now());
+    state.access.present(&state.registry, method, headers, times)?.ok_or_else(|| {
+        ApiError::new(StatusCode::UNAUTHORIZED, "no_session", "nobody is logged in here")
+            .hint("`conduit login` prints a link into the dashboard")
+    })
+}
+
+fn with_cookie<T: serde::Serialize>(cookie: Option<HeaderValue>, body: T) -> Response {
+    let mut response = Json(body).into_response();
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The same words whatever was wrong: nobody learns which names, tokens or codes there are.
+fn wrong() -> ApiError {
+    let message = "this login is wrong, or good no more";
+    ApiError::new(StatusCode::UNAUTHORIZED, "login_failed", message)
+        .hint("`conduit login` on the gateway prints a new link")
+}
+
+fn locked(wait: Duration) -> ApiError {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    ApiError::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "locked_out",
+        format!("too many logins failed; the next may be tried in {seconds} s"),
+    )
+    .hint("`conduit login` on the gateway prints a link that works at once from another address")
+    .retry_after(seconds)
+}
+
+const ASKED: &str = "POST /api/v1/session";
