@@ -7,15 +7,16 @@
 //! ([`crate::session`]). What another site's page has the browser send is refused, and so is a change
 //! without the session's word, so such a page cannot borrow anybody's rights.
 //!
-//! **Invariant:** a request that reaches a handler under `/api/v1` or `/metrics` has a [`Caller`]
-//! whose role suffices: reads need *viewer*, everything else *operator*, and some routes *admin*.
+//! **Invariant:** a request that reaches a handler under `/api/v1` or `/metrics` has a [`Caller`] who may
+//! make it; a path that nobody thought of needs [`Permission::Change`] for whatever is no read. Only what
+//! begins and ends sessions judges its callers itself.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use conduit_core::actor::{Actor, Role};
+use conduit_core::actor::{Actor, Permission, Role};
 use conduit_core::clock::Timestamp;
 use conduit_core::event::Event;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -23,6 +24,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use crate::error::ApiError;
 use crate::limits::SECRET_BYTES_MAX;
 use crate::peer::Peer;
+use crate::session::is_read;
 use crate::state::AdminState;
 
 /// Somebody whose credentials were good.
@@ -55,17 +57,17 @@ pub(crate) async fn authorize(
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
-    if let Err(error) = caller.require(needed_for(request.method())) {
+    if let Err(error) = caller.require(needed_for(request.method(), request.uri().path())) {
         return error.into_response();
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
-/// Lets only admins pass; stands behind [`authorize`].
+/// Lets only admins pass, and auditors who read; stands behind [`authorize`].
 pub(crate) async fn admins_only(request: Request, next: Next) -> Response {
     match request.extensions().get::<Caller>() {
-        Some(caller) => match caller.require(Role::Admin) {
+        Some(caller) => match caller.require(needed_among_admins(request.method())) {
             Ok(()) => next.run(request).await,
             Err(error) => error.into_response(),
         },
@@ -76,7 +78,7 @@ pub(crate) async fn admins_only(request: Request, next: Next) -> Response {
 impl Caller {
     /// Whether they may see secrets.
     pub(crate) fn is_admin(&self) -> bool {
-        self.role >= Role::Admin
+        self.role.may(Permission::Administer)
     }
 
     /// What they may do.
@@ -84,21 +86,31 @@ impl Caller {
         self.role
     }
 
-    fn require(&self, role: Role) -> Result<(), ApiError> {
-        if self.role >= role {
+    fn require(&self, permission: Permission) -> Result<(), ApiError> {
+        if self.role.may(permission) {
             return Ok(());
         }
+        let role = permission.least();
         let message = format!("this needs the role {role}, and {} has {}", self.actor, self.role);
         Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
             .hint("`conduit token create --role ROLE` makes a token; run it as root or as the gateway's user"))
     }
 }
 
-fn needed_for(method: &Method) -> Role {
-    match *method {
-        Method::GET | Method::HEAD => Role::Viewer,
-        _ => Role::Operator,
+/// What a request needs at least, by its path below `/api/v1`.
+fn needed_for(method: &Method, path: &str) -> Permission {
+    let mut parts = path.split('/').skip(1);
+    match (is_read(method), parts.next(), parts.next(), parts.next(), parts.next()) {
+        (true, ..) => Permission::Read,
+        (false, Some("tls"), ..) => Permission::Certify,
+        // A person's own: the handler judges.
+        (false, Some("users"), Some(_), Some("password"), None) => Permission::Read,
+        (false, ..) => Permission::Change,
     }
+}
+
+fn needed_among_admins(method: &Method) -> Permission {
+    if is_read(method) { Permission::Review } else { Permission::Administer }
 }
 
 fn recognise(state: &AdminState, request: &Request) -> Result<Caller, ApiError> {
@@ -228,10 +240,27 @@ mod tests {
 
     #[test]
     fn reads_need_less_than_changes() {
-        assert_eq!(needed_for(&Method::GET), Role::Viewer);
-        for method in [Method::POST, Method::DELETE, Method::PUT, Method::PATCH] {
-            assert_eq!(needed_for(&method), Role::Operator);
+        use Permission::{Administer, Certify, Change, Read, Review};
+        for (path, change) in [
+            ("/services", Change),
+            ("/tls/grafana/rotate", Certify),
+            ("/tls", Certify),
+            ("/tlsx", Change),
+            ("/users", Change),
+            ("/users/ada/password", Read),
+            ("/users/ada/password/x", Change),
+            ("/users/ada/role", Change),
+            ("/users//password", Read),
+            ("/metrics", Change),
+            ("", Change),
+        ] {
+            assert_eq!(needed_for(&Method::GET, path), Read, "{path}");
+            for method in [Method::POST, Method::DELETE, Method::PUT, Method::PATCH] {
+                assert_eq!(needed_for(&method, path), change, "{method} {path}");
+            }
         }
+        assert_eq!(needed_among_admins(&Method::GET), Review);
+        assert_eq!(needed_among_admins(&Method::POST), Administer);
     }
 
     #[test]

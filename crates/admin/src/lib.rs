@@ -25,6 +25,7 @@ mod convert;
 mod hosts;
 mod page;
 mod params;
+mod password;
 mod peer;
 mod record;
 mod router;

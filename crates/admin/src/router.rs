@@ -22,7 +22,7 @@ use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::page;
 use crate::routes::{
     alerts, audit, config, discovery, dns, health, history, login_codes, metrics, nodes, routing,
-    services, session, status, streams, tls, tokens, upgrade, upstreams,
+    services, session, status, streams, tls, tokens, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 
@@ -99,6 +99,7 @@ fn api() -> Router<Arc<AdminState>> {
         .route("/services/{name}/upstreams/{wish}", post(upstreams::act))
         .route("/tls/{name}/rotate", post(tls::rotate))
         .route("/audit/verify", get(audit::verify))
+        .route("/users/{name}/password", post(users::set_password))
         .route("/nodes", post(nodes::add))
         .route("/nodes:test", post(nodes::test))
         .route("/nodes/{name}", delete(nodes::remove))
@@ -106,6 +107,9 @@ fn api() -> Router<Arc<AdminState>> {
     let admins = Router::new()
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::revoke))
+        .route("/users", get(users::list).post(users::add))
+        .route("/users/{name}", delete(users::remove))
+        .route("/users/{name}/role", post(users::set_role))
         .route("/config/reload", post(config::reload))
         .route("/backup", post(config::backup))
         .route("/upgrade", post(upgrade::begin))

@@ -22,6 +22,7 @@ pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod upgrade;
 pub(crate) mod upstreams;
+pub(crate) mod users;
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 //!
 //! **Invariant:** the secrets of sessions and codes are kept as hashes only.
 //! **Invariant:** a session gives no more than what it began with: it is over once the token is
-//! revoked or expired, and its role is looked up at each request.
+//! revoked or expired, the user removed or the password changed, and its role is looked up at each request.
 
 pub(crate) mod client;
 pub(crate) mod codes;

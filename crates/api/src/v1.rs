@@ -18,6 +18,7 @@ pub mod tls;
 pub mod tokens;
 pub mod upgrade;
 pub mod upstreams;
+pub mod users;
 
 /// Where version 1 is served.
 pub const ROOT: &str = "/api/v1";

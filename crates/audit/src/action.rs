@@ -98,6 +98,14 @@ actions! {
     UpstreamDrain => "upstream_drain",
     /// An upstream was ejected by hand.
     UpstreamEject => "upstream_eject",
+    /// A person was added who may log in.
+    UserAdd => "user_add",
+    /// A person's password was set.
+    UserPasswordSet => "user_password_set",
+    /// A person was removed.
+    UserRemove => "user_remove",
+    /// A person got another role.
+    UserRoleSet => "user_role_set",
 }
 
 impl fmt::Display for Action {

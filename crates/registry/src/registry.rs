@@ -11,6 +11,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use conduit_core::node::Node;
+use conduit_core::user::User;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::backup;
@@ -23,6 +24,7 @@ use crate::rejection::ApplyError;
 use crate::row::{ServiceRow, TokenRow};
 use crate::store;
 use crate::token::{Grant, TokenTable};
+use crate::users::UserTable;
 use crate::view::{self, AuditLog, RowHealth};
 
 /// The registry, as seen from outside its writer; cheap to clone.
@@ -34,6 +36,7 @@ pub struct Registry {
     pub(crate) catalog: live::Reader<Catalog>,
     pub(crate) tokens: live::Reader<TokenTable>,
     pub(crate) nodes: live::Reader<NodeTable>,
+    pub(crate) users: live::Reader<UserTable>,
     pub(crate) head: live::Reader<Head>,
     pub(crate) reader: Reader,
 }
@@ -122,6 +125,11 @@ impl Registry {
         self.nodes.clone()
     }
 
+    /// The people who may log in.
+    pub fn users(&self) -> live::Reader<UserTable> {
+        self.users.clone()
+    }
+
     /// The tip of the record; it changes with every commit, so whoever writes views waits for it.
     pub fn head(&self) -> live::Reader<Head> {
         self.head.clone()
@@ -188,6 +196,14 @@ impl Registry {
     /// When the database cannot be read.
     pub async fn node_rows(&self) -> Result<Vec<Node>, RegistryError> {
         self.reader.read(|connection| store::nodes(connection, true)).await
+    }
+
+    /// Lists every user that was ever added, oldest first, removed ones included.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn user_rows(&self) -> Result<Vec<User>, RegistryError> {
+        self.reader.read(|connection| store::users(connection, true)).await
     }
 
     /// Replaces `services.json` in a directory; `health` knows about active services.

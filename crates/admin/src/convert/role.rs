@@ -7,6 +7,8 @@ use conduit_core::actor::Role;
 pub(crate) fn shown(role: Role) -> wire::Role {
     match role {
         Role::Admin => wire::Role::Admin,
+        Role::Auditor => wire::Role::Auditor,
+        Role::CaOfficer => wire::Role::CaOfficer,
         Role::Operator => wire::Role::Operator,
         Role::Viewer => wire::Role::Viewer,
     }
@@ -16,6 +18,8 @@ pub(crate) fn shown(role: Role) -> wire::Role {
 pub(crate) fn wanted(role: wire::Role) -> Role {
     match role {
         wire::Role::Admin => Role::Admin,
+        wire::Role::Auditor => Role::Auditor,
+        wire::Role::CaOfficer => Role::CaOfficer,
         wire::Role::Operator => Role::Operator,
         wire::Role::Viewer => Role::Viewer,
     }

@@ -3,14 +3,13 @@
 //! **Invariant:** a session never continues another: each login makes a new secret, and ends the
 //! session that the request showed.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use conduit_api::v1::sessions as wire;
 use conduit_audit::action::Action;
 use conduit_core::clock::Timestamp;
+use conduit_core::user::UserName;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, json};
 use tokio::time::Instant;
@@ -21,10 +20,11 @@ use crate::body::JsonBody;
 use crate::convert::role;
 use crate::error::ApiError;
 use crate::limits::SECRET_BYTES_MAX;
+use crate::password;
 use crate::peer::Peer;
 use crate::record::decision_about;
 use crate::session::holder::Holder;
-use crate::session::lockout::Subject;
+use crate::session::lockout::{Subject, locked};
 use crate::session::{Present, client, cookie, crossing};
 use crate::state::AdminState;
 
@@ -97,6 +97,8 @@ pub(crate) async fn end(State(state): Admin, headers: HeaderMap) -> Result<Respo
 /// What somebody shows to get in.
 enum Way {
     Code(String),
+    /// With the name, when it can be one.
+    Password(Option<UserName>, String),
     Token(String),
 }
 
@@ -105,12 +107,15 @@ impl Way {
         let way = match (wish.token, wish.code, wish.user, wish.password) {
             (Some(token), None, None, None) => Self::Token(token),
             (None, Some(code), None, None) => Self::Code(code),
+            (None, None, Some(user), Some(password)) => {
+                Self::Password(UserName::parse(&user).ok(), password)
+            }
             _ => {
-                let message = "a login has either a token or a code";
+                let message = "a login has a token, a code, or a user and a password";
                 return Err(ApiError::invalid(message));
             }
         };
-        let (Self::Code(secret) | Self::Token(secret)) = &way;
+        let (Self::Code(secret) | Self::Password(_, secret) | Self::Token(secret)) = &way;
         if secret.is_empty() || secret.len() > SECRET_BYTES_MAX {
             return Err(wrong());
         }
@@ -118,12 +123,23 @@ impl Way {
     }
 
     fn subjects(&self, address: String) -> Vec<Subject> {
-        vec![Subject::Address(address)]
+        let name = match self {
+            Self::Password(Some(name), _) => Some(Subject::Name(name.to_string())),
+            _ => None,
+        };
+        std::iter::once(Subject::Address(address)).chain(name).collect()
     }
 
     async fn try_it(&self, state: &AdminState) -> Result<Option<Holder>, ApiError> {
         match self {
             Self::Code(code) => Ok(state.access.codes.take(code, Instant::now())),
+            Self::Password(name, password) => {
+                let users = state.registry.users().load_full();
+                let user = name.as_ref().and_then(|name| users.get(name));
+                let hash = user.and_then(|user| user.password.clone());
+                let fits = password::verify(hash, password.clone()).await?;
+                Ok(user.filter(|_| fits).map(|user| Holder::of_user(user)))
+            }
             Self::Token(secret) => {
                 let known = state.registry.authenticate(secret, Timestamp::now());
                 Ok(known.and_then(|(actor, _)| Holder::of_token(actor)))
@@ -135,6 +151,9 @@ impl Way {
     fn told(&self) -> String {
         match self {
             Self::Code(_) => format!("{ASKED} with a code"),
+            // What is no name may be a password in the wrong field.
+            Self::Password(None, _) => format!("{ASKED} with a password"),
+            Self::Password(Some(name), _) => format!("{ASKED} as {name}"),
             Self::Token(_) => format!("{ASKED} with a token"),
         }
     }
@@ -161,17 +180,6 @@ fn wrong() -> ApiError {
     let message = "this login is wrong, or good no more";
     ApiError::new(StatusCode::UNAUTHORIZED, "login_failed", message)
         .hint("`conduit login` on the gateway prints a new link")
-}
-
-fn locked(wait: Duration) -> ApiError {
-    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-    ApiError::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        "locked_out",
-        format!("too many logins failed; the next may be tried in {seconds} s"),
-    )
-    .hint("`conduit login` on the gateway prints a link that works at once from another address")
-    .retry_after(seconds)
 }
 
 const ASKED: &str = "POST /api/v1/session";

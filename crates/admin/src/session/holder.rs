@@ -2,6 +2,7 @@
 
 use conduit_core::actor::{Actor, Role};
 use conduit_core::clock::Timestamp;
+use conduit_core::user::{User, UserName};
 use conduit_registry::{Grant, Registry};
 
 /// Whose session it is.
@@ -21,6 +22,15 @@ pub(crate) enum Holder {
         /// What it is called.
         name: String,
     },
+    /// Of a person with a name of their own.
+    User {
+        /// What they are called.
+        name: UserName,
+        /// When they were added: another person may get the name later.
+        created_at: Timestamp,
+        /// When the password was set with which they logged in.
+        password_set_at: Option<Timestamp>,
+    },
 }
 
 impl Holder {
@@ -32,11 +42,27 @@ impl Holder {
         }
     }
 
+    /// A person who logged in by password.
+    pub(crate) fn of_user(user: &User) -> Self {
+        Self::User {
+            name: user.name.clone(),
+            created_at: user.created_at,
+            password_set_at: user.password_set_at,
+        }
+    }
+
     /// What they may do now; `None` when what the session began with is worthless.
     pub(crate) fn grant(&self, registry: &Registry, now: Timestamp) -> Option<Grant> {
         match self {
             Self::Login { role, .. } => Some(Grant { role: *role, ends: None }),
             Self::Token { id, .. } => registry.token_grant(id, now),
+            Self::User { name, created_at, password_set_at } => {
+                let users = registry.users().load_full();
+                let user = users.get(name)?;
+                let is_same =
+                    user.created_at == *created_at && user.password_set_at == *password_set_at;
+                is_same.then_some(Grant { role: user.role, ends: None })
+            }
         }
     }
 
@@ -45,6 +71,7 @@ impl Holder {
         match self {
             Self::Login { by, .. } => Actor::Login { by: by.clone() },
             Self::Token { id, name } => Actor::Token { id: id.clone(), name: name.clone() },
+            Self::User { name, .. } => Actor::User { name: name.clone() },
         }
     }
 
@@ -53,6 +80,7 @@ impl Holder {
         match self {
             Self::Login { by, .. } => by,
             Self::Token { name, .. } => name,
+            Self::User { name, .. } => name.as_str(),
         }
     }
 
@@ -61,6 +89,7 @@ impl Holder {
         match self {
             Self::Login { .. } => "code",
             Self::Token { .. } => "token",
+            Self::User { .. } => "password",
         }
     }
 
@@ -69,6 +98,7 @@ impl Holder {
         match (self, other) {
             (Self::Login { by, .. }, Self::Login { by: other, .. }) => by == other,
             (Self::Token { id, .. }, Self::Token { id: other, .. }) => id == other,
+            (Self::User { name, .. }, Self::User { name: other, .. }) => name == other,
             _ => false,
         }
     }

@@ -9,8 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::time::Instant;
 
+use crate::error::ApiError;
 use crate::limits::{
     FAILURES_PER_ADDRESS, FAILURES_PER_NAME, LOCKED_FIRST, LOCKED_FORGET, LOCKED_LAST, LOCKED_MAX,
 };
@@ -93,6 +95,18 @@ impl Lockout {
     fn lock(&self) -> MutexGuard<'_, HashMap<Subject, Failures>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What somebody is told who has to wait.
+pub(crate) fn locked(wait: Duration) -> ApiError {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    ApiError::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "locked_out",
+        format!("too many logins failed; the next may be tried in {seconds} s"),
+    )
+    .hint("a link of `conduit login` works for a name that has to wait")
+    .retry_after(seconds)
 }
 
 fn make_room(failures: &mut HashMap<Subject, Failures>, now: Instant) {

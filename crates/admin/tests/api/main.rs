@@ -8,3 +8,4 @@ mod nodes;
 mod services;
 mod sessions;
 mod site;
+mod users;
