@@ -53,10 +53,14 @@ impl Codes {
         }
         let hash = secret::hash(PURPOSE, code);
         let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |code: &Code| secret::is_same(&code.hash, &hash);
-        // Each is compared, so that the time does not tell which one came close.
-        let found = good.iter().enumerate().filter(|(_, code)| is_it(code)).last();
-        let place = found.map(|(place, _)| place)?;
+        let mut place = None;
+        for (at, code) in good.iter().enumerate() {
+            // Each is compared, so that the time does not tell which one it is.
+            if secret::is_same(&code.hash, &hash) {
+                place = Some(at);
+            }
+        }
+        let place = place?;
         let code = good.remove(place);
         (now < code.ends).then_some(Holder::Login { by: code.by, role: code.role })
     }
