@@ -43,7 +43,12 @@ pub(crate) async fn begin(
     let subjects = way.subjects(address.clone());
     state.access.lockout.begin(&subjects, Instant::now()).map_err(locked)?;
     let Some(holder) = way.try_it(&state).await? else {
-        let from = format!("{peer} for {address}");
+        let peer = peer.to_string();
+        // Where our own proxy asks for somebody, both are told.
+        let from = match peer.starts_with(&address) {
+            true => peer,
+            false => format!("{address} by way of {peer}"),
+        };
         note_failure(&state, from, way.told())?;
         return Err(wrong());
     };
