@@ -59,6 +59,9 @@ pub struct Listening {
     /// The proxy with TLS.
     #[serde(default)]
     pub https: Vec<String>,
+    /// The proxy over HTTP/3, on UDP.
+    #[serde(default)]
+    pub http3: Vec<String>,
     /// The proxy in the clear.
     #[serde(default)]
     pub http: Vec<String>,
