@@ -25,7 +25,7 @@ pub const ROOT: &str = "/api/v1";
 macro_rules! wire_words {
     ($(#[$meta:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         pub enum $type {
             $($(#[$doc])* #[serde(rename = $word)] $variant),+
         }
