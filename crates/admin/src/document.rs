@@ -28,7 +28,7 @@ use crate::router;
 pub(crate) fn text() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         // Invariant: a document always serializes.
-        document().to_json().unwrap_or_default()
+        document().to_json().map(plain).unwrap_or_default()
     });
     &TEXT
 }
@@ -38,7 +38,7 @@ pub(crate) fn text() -> &'static str {
 /// # Errors
 /// It does not serialize.
 pub fn pretty() -> Result<String, serde_json::Error> {
-    document().to_pretty_json().map(|text| text + "\n")
+    document().to_pretty_json().map(|text| plain(text) + "\n")
 }
 
 fn document() -> OpenApi {
@@ -75,7 +75,7 @@ pub(crate) fn guard(document: &mut OpenApi, least: Role) {
             operation.security = Some(schemes().map(|(name, _)| requirement(name)).into());
             let extension = ExtensionsBuilder::new().add("x-conduit-role", json!(role.to_string()));
             operation.extensions.get_or_insert_default().merge(extension.build());
-            refusals::add(operation, &method, role);
+            refusals::add(operation, &method);
         }
     }
 }
@@ -91,6 +91,12 @@ pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &
     ]
     .into_iter()
     .filter_map(|(method, operation)| operation.map(|operation| (method, operation)))
+}
+
+/// Without the links that rustdoc follows in descriptions; no JSON has these pairs elsewhere.
+#[expect(clippy::needless_pass_by_value, reason = "fits map")]
+fn plain(text: String) -> String {
+    text.replace("[`", "`").replace("`]", "`")
 }
 
 fn requirement(scheme: &str) -> SecurityRequirement {

@@ -1,7 +1,6 @@
 //! The refusals that stand around every handler, for the document.
 
 use conduit_api::v1::error::ErrorBody;
-use conduit_core::actor::Role;
 use http::Method;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, ParameterIn};
@@ -20,12 +19,11 @@ pub(super) fn all() -> impl Iterator<Item = (String, RefOr<Response>)> {
 }
 
 /// Adds those that one operation can give and does not tell of itself.
-pub(super) fn add(operation: &mut Operation, method: &Method, role: Role) {
+pub(super) fn add(operation: &mut Operation, method: &Method) {
     let asked = Asked {
         changes: !matches!(*method, Method::GET | Method::HEAD),
         has_body: operation.request_body.is_some(),
         has_path: has_path(operation),
-        role,
     };
     for refusal in COMMON.iter().filter(|refusal| (refusal.when)(&asked)) {
         let reference = Ref::from_response_name(refusal.name);
@@ -50,7 +48,6 @@ struct Asked {
     changes: bool,
     has_body: bool,
     has_path: bool,
-    role: Role,
 }
 
 struct Refusal {
@@ -83,8 +80,9 @@ const COMMON: [Refusal; 13] = [
     Refusal {
         status: "403",
         name: "Forbidden",
-        description: "`forbidden`: the caller's role does not suffice",
-        when: |asked| asked.role > Role::Viewer,
+        description: "`forbidden`: the caller's role does not suffice; `host_refused`: over TCP, the \
+                      Host is not ours",
+        when: |_| true,
     },
     Refusal {
         status: "408",

@@ -59,7 +59,15 @@ pub(crate) async fn list(State(state): Admin, Options(page): Options<Page>) -> A
     operation_id = "verify_record",
     tag = "audit",
     responses(
-        (status = 200, body = AuditReport, description = "what was found; `valid` says whether it was nothing"),
+        (
+            status = 200,
+            body = AuditReport,
+            description = "what was found; `valid` says whether it was nothing",
+            example = json!({
+                "valid": true, "entries": 23, "failures": [],
+                "head": "c0a751f972f978e69b38fb9d6ece1905dcffb0ce5fa4a5fa263b8764f9463880"
+            }),
+        ),
     ),
 )]
 pub(crate) async fn verify(State(state): Admin) -> Answer<AuditReport> {

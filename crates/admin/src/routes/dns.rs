@@ -58,7 +58,16 @@ pub(crate) async fn list(State(state): Admin) -> Json<wire::DnsList> {
     tag = "dns",
     params(Question),
     responses(
-        (status = 200, body = wire::ResolveReply, description = "what it answered"),
+        (
+            status = 200,
+            body = wire::ResolveReply,
+            description = "what it answered",
+            example = json!({
+                "name": "web.internal", "type": "A", "status": "NOERROR", "authoritative": true,
+                "answers": [{ "name": "web.internal.", "type": "A", "ttl": 30, "value": "127.0.0.1" }],
+                "server": "127.0.0.1:1053", "elapsed_ms": 0.338
+            }),
+        ),
         (status = 503, body = ErrorBody, description = "`unavailable`: DNS is off, or it does not answer; `timeout`"),
         (status = 422, body = ErrorBody, description = "`invalid_query`, or `invalid`: no such name or type can be asked for"),
     ),

@@ -45,7 +45,20 @@ pub(crate) async fn list(State(state): Admin) -> Json<HealthList> {
         ("name" = String, Path, description = "The service.", example = "grafana"),
     ),
     responses(
-        (status = 200, body = ServiceHealth, description = "its health"),
+        (
+            status = 200,
+            body = ServiceHealth,
+            description = "its health",
+            example = json!({
+                "name": "wiki", "status": "healthy", "reason": null,
+                "last_probe_at": "2026-11-21T08:29:04Z", "response_time_ms": 4,
+                "upstreams": [{
+                    "upstream": "127.0.0.1:3300", "state": "admitted",
+                    "last_probe_at": "2026-11-21T08:29:04Z", "response_time_ms": 4,
+                    "reason": null, "in_flight": 0
+                }]
+            }),
+        ),
         (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name"),
     ),
 )]

@@ -191,7 +191,15 @@ pub(crate) async fn register(
         example = json!({ "services": [{ "name": "grafana", "host": "10.0.1.50:3000" }, { "name": "ollama", "host": "10.0.1.51:11434", "preset": "ollama" }], "dry_run": true }),
     ),
     responses(
-        (status = 200, body = wire::BulkReply, description = "what became of each"),
+        (
+            status = 200,
+            body = wire::BulkReply,
+            description = "what became of each",
+            example = json!({
+                "generation": 7, "changed": false, "dry_run": true,
+                "outcomes": [{ "name": "grafana", "outcome": "created" }]
+            }),
+        ),
         (status = 409, body = ErrorBody, description = "`name_taken` or `host_taken`"),
         (status = 422, body = ErrorBody, description = "`invalid_body`, or a value cannot be; the message names the element"),
     ),
@@ -235,7 +243,12 @@ pub(crate) async fn register_bulk(
         ("name" = String, Path, description = "The service.", example = "grafana"),
     ),
     responses(
-        (status = 200, body = wire::DeregisterReply, description = "the service that is no longer active"),
+        (
+            status = 200,
+            body = wire::DeregisterReply,
+            description = "the service that is no longer active",
+            example = json!({ "generation": 7, "name": "wiki" }),
+        ),
         (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name"),
     ),
 )]

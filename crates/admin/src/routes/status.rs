@@ -24,6 +24,7 @@ use crate::state::AdminState;
     tag = "status",
     responses(
         (status = 200, body = Liveness, description = "`ok`"),
+        (status = 403, body = ErrorBody, description = "`host_refused`: over TCP, the Host is not ours"),
     ),
 )]
 pub(crate) async fn alive() -> Json<Liveness> {
@@ -39,6 +40,7 @@ pub(crate) async fn alive() -> Json<Liveness> {
     tag = "status",
     responses(
         (status = 200, body = Liveness, description = "`ready`"),
+        (status = 403, body = ErrorBody, description = "`host_refused`: over TCP, the Host is not ours"),
         (status = 503, body = ErrorBody, description = "`not_ready`: a part is not up, or the gateway is stopping"),
     ),
 )]

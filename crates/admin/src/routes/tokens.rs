@@ -44,7 +44,15 @@ pub(crate) async fn list(State(state): Admin) -> Answer<wire::TokenList> {
         example = json!({ "name": "dashboard", "role": "viewer", "expires_in_seconds": 2592000 }),
     ),
     responses(
-        (status = 201, body = wire::NewToken, description = "the token and its secret"),
+        (
+            status = 201,
+            body = wire::NewToken,
+            description = "the token and its secret",
+            example = json!({
+                "id": "3f0c1a", "name": "dashboard", "role": "viewer",
+                "expires_at": "2026-12-21T08:29:04Z", "secret": "cdt_…"
+            }),
+        ),
         (status = 409, body = ErrorBody, description = "`token_name_taken`"),
         (status = 422, body = ErrorBody, description = "`invalid_body`, or a value cannot be"),
     ),

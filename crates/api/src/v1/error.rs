@@ -5,6 +5,11 @@ use utoipa::ToSchema;
 
 /// The body of every answer that is not a success: `{"error": {"code", "message", "hint"}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({ "error": {
+    "code": "name_taken",
+    "message": "wiki is registered already: wiki.internal → 127.0.0.1:3300",
+    "hint": "change it with --replace (\"replace\": true in the API), or deregister it first"
+} }))]
 pub struct ErrorBody {
     /// What went wrong.
     pub error: ErrorDetail,

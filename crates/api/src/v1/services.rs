@@ -92,11 +92,11 @@ pub struct Service {
     /// What is asked of its traffic, as it was asked, in the form of [`Policy`]. Secrets are
     /// `(hidden)` for callers who are not admins, and cannot be sent back like that.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Policy)]
     pub policy: Map<String, Value>,
     /// The same with what its preset adds; where one service is shown, and when that is more.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Policy)]
     pub effective_policy: Map<String, Value>,
     /// Each upstream, as the prober sees it.
     #[serde(default)]
@@ -195,7 +195,6 @@ pub struct RegisterService {
     pub monitoring: Option<Monitoring>,
     /// What is asked of its traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     pub policy: Option<Policy>,
     /// Wait up to this many seconds for the service to become healthy (at most 60).
     #[serde(default, skip_serializing_if = "Option::is_none")]
