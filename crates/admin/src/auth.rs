@@ -98,7 +98,7 @@ impl Caller {
 }
 
 /// What a request needs at least, by its path below `/api/v1`.
-fn needed_for(method: &Method, path: &str) -> Permission {
+pub(crate) fn needed_for(method: &Method, path: &str) -> Permission {
     let mut parts = path.split('/').skip(1);
     match (is_read(method), parts.next(), parts.next(), parts.next(), parts.next()) {
         (true, ..) => Permission::Read,
@@ -109,7 +109,8 @@ fn needed_for(method: &Method, path: &str) -> Permission {
     }
 }
 
-fn needed_among_admins(method: &Method) -> Permission {
+/// What a request for one of the admins' paths needs.
+pub(crate) fn needed_among_admins(method: &Method) -> Permission {
     if is_read(method) { Permission::Review } else { Permission::Administer }
 }
 

@@ -11,40 +11,45 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::get;
+use conduit_api::v1::ROOT;
+use conduit_core::actor::Permission;
 use conduit_core::clock::Timestamp;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tracing::Instrument;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::auth::{self, Asked};
+use crate::auth::{self, Asked, needed_among_admins, needed_for};
+use crate::document::{guard, refuse};
 use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::page;
 use crate::routes::{
-    alerts, audit, config, discovery, dns, health, history, login_codes, metrics, nodes, routing,
-    services, session, status, streams, tls, tokens, upgrade, upstreams, users,
+    alerts, audit, config, discovery, dns, document, health, history, login_codes, metrics, nodes,
+    routing, services, session, status, streams, tls, tokens, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 
+type Routes = Router<Arc<AdminState>>;
+
 /// The router of both listeners.
 pub(crate) fn build(state: Arc<AdminState>) -> Router {
-    let scraped = Router::new()
-        .route("/metrics", get(metrics::text))
-        .route("/metrics/node/{name}", get(discovery::node_page))
-        .route("/metrics/dcgm/{name}", get(discovery::dcgm_page))
-        .route("/sd/node", get(discovery::nodes))
-        .route("/sd/dcgm", get(discovery::gpus));
-    Router::new()
+    let guard = |inner: Routes| guarded(inner, &state);
+    let admit = |inner: Routes| inner.layer(from_fn_with_state(Arc::clone(&state), admitted));
+    let (router, _) = assembled(&guard, &admit);
+    router
         .route("/", get(page::index))
-        .route("/health", get(status::alive))
-        .route("/ready", get(status::ready))
-        .merge(sessions(&state))
-        .merge(guarded(scraped, &state))
-        .nest("/api/v1", guarded(api(), &state))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(around))
         .with_state(state)
+}
+
+/// What the document says of the same routes.
+pub(crate) fn described() -> OpenApi {
+    assembled(&|inner| inner, &|inner| inner).1
 }
 
 /// Adds what every answer carries, also one that no handler made.
@@ -56,74 +61,125 @@ pub(crate) fn secured(mut response: Response) -> Response {
     response
 }
 
-/// What begins and ends sessions judges its callers itself.
-fn sessions(state: &Arc<AdminState>) -> Router<Arc<AdminState>> {
-    let session = get(session::show).post(session::begin).delete(session::end);
-    Router::new()
-        .route("/api/v1/session", session)
-        .route_layer(from_fn(|request: Request, next: Next| timed(REQUEST_TIMEOUT, request, next)))
-        .route_layer(from_fn_with_state(Arc::clone(state), admitted))
+/// Every route with its description; `guard` is what stands before those that ask who calls, `admit`
+/// before those that judge their callers themselves.
+fn assembled(
+    guard: &dyn Fn(Routes) -> Routes,
+    admit: &dyn Fn(Routes) -> Routes,
+) -> (Routes, OpenApi) {
+    let (open, mut document) = OpenApiRouter::new()
+        .routes(routes!(status::alive))
+        .routes(routes!(status::ready))
+        .split_for_parts();
+    let (scraped, found) = group(
+        OpenApiRouter::new()
+            .routes(routes!(metrics::text))
+            .routes(routes!(discovery::node_page))
+            .routes(routes!(discovery::dcgm_page))
+            .routes(routes!(discovery::nodes))
+            .routes(routes!(discovery::gpus)),
+        needed_for,
+    );
+    document.merge(found);
+    let (sessions, mut found) = OpenApiRouter::new()
+        .routes(routes!(session::begin, session::show, session::end))
+        .split_for_parts();
+    refuse(&mut found);
+    document.merge(found);
+    let sessions = admit(within(REQUEST_TIMEOUT, sessions));
+    let (api, found) = api();
+    let document = document.nest(ROOT, found);
+    (open.merge(sessions).merge(guard(scraped)).nest(ROOT, guard(api)), document)
 }
 
-fn api() -> Router<Arc<AdminState>> {
-    let quick = Router::new()
-        .route("/status", get(status::gateway))
-        .route("/health", get(health::list))
-        .route("/login-codes", post(login_codes::make))
-        .route("/services", get(services::list))
-        .route("/services/{name}", get(services::one))
-        .route("/services/{name}/health", get(health::one))
-        .route("/dns", get(dns::list))
-        .route("/dns/resolve", get(dns::resolve))
-        .route("/dns/flush", post(dns::flush))
-        .route("/tls", get(tls::list))
-        .route("/tls/ca", get(tls::authority))
-        .route("/tls/{name}/inspect", get(tls::one))
-        .route("/routing", get(routing::list))
-        .route("/audit", get(audit::list))
-        .route("/config", get(config::effective))
-        .route("/nodes", get(nodes::list))
-        .route("/nodes/events", get(streams::events))
-        .route("/nodes/{name}", get(nodes::one))
-        .route("/nodes/{name}/history", get(history::points))
-        .route("/containers/{name}/logs", get(streams::container_log))
-        .route("/alerts", get(alerts::list))
-        .route("/alerts/silences", get(alerts::silences).post(alerts::silence))
-        .route("/alerts/silences/{id}", delete(alerts::lift))
-        .route("/monitor/rules", get(alerts::rules))
-        .route_layer(from_fn(|request: Request, next: Next| timed(REQUEST_TIMEOUT, request, next)));
-    let slow = Router::new()
-        .route("/services", post(services::register))
-        .route("/services:bulk", post(services::register_bulk))
-        .route("/services/{name}", delete(services::deregister))
-        .route("/services/{name}/upstreams/{wish}", post(upstreams::act))
-        .route("/tls/{name}/rotate", post(tls::rotate))
-        .route("/audit/verify", get(audit::verify))
-        .route("/users/{name}/password", post(users::set_password))
-        .route("/nodes", post(nodes::add))
-        .route("/nodes:test", post(nodes::test))
-        .route("/nodes/{name}", delete(nodes::remove))
-        .route_layer(from_fn(|request: Request, next: Next| timed(BULK_TIMEOUT, request, next)));
-    let admins = Router::new()
-        .route("/tokens", get(tokens::list).post(tokens::create))
-        .route("/tokens/{id}", delete(tokens::revoke))
-        .route("/users", get(users::list).post(users::add))
-        .route("/users/{name}", delete(users::remove))
-        .route("/users/{name}/role", post(users::set_role))
-        .route("/config/reload", post(config::reload))
-        .route("/backup", post(config::backup))
-        .route("/upgrade", post(upgrade::begin))
-        .route_layer(from_fn(auth::admins_only))
-        .route_layer(from_fn(|request: Request, next: Next| timed(BULK_TIMEOUT, request, next)));
-    quick
-        .merge(slow)
-        .merge(admins)
+fn api() -> (Routes, OpenApi) {
+    let (quick, mut document) = group(quick(), needed_for);
+    let (slow, found) = group(slow(), needed_for);
+    document.merge(found);
+    let (admins, found) = group(admins(), |method, _| needed_among_admins(method));
+    document.merge(found);
+    let admins = admins.route_layer(from_fn(auth::admins_only));
+    let routes = within(REQUEST_TIMEOUT, quick)
+        .merge(within(BULK_TIMEOUT, slow))
+        .merge(within(BULK_TIMEOUT, admins))
         .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(method_not_allowed);
+    (routes, document)
+}
+
+fn within(limit: Duration, routes: Routes) -> Routes {
+    routes.route_layer(from_fn(move |request: Request, next: Next| timed(limit, request, next)))
+}
+
+fn quick() -> OpenApiRouter<Arc<AdminState>> {
+    OpenApiRouter::new()
+        .routes(routes!(document::openapi))
+        .routes(routes!(status::gateway))
+        .routes(routes!(health::list))
+        .routes(routes!(services::list))
+        .routes(routes!(services::one))
+        .routes(routes!(health::one))
+        .routes(routes!(dns::list))
+        .routes(routes!(dns::resolve))
+        .routes(routes!(dns::flush))
+        .routes(routes!(tls::list))
+        .routes(routes!(tls::authority))
+        .routes(routes!(tls::one))
+        .routes(routes!(routing::list))
+        .routes(routes!(audit::list))
+        .routes(routes!(config::effective))
+        .routes(routes!(nodes::list))
+        .routes(routes!(streams::events))
+        .routes(routes!(nodes::one))
+        .routes(routes!(history::points))
+        .routes(routes!(streams::container_log))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::silences, alerts::silence))
+        .routes(routes!(alerts::lift))
+        .routes(routes!(alerts::rules))
+        .routes(routes!(login_codes::make))
+}
+
+/// Those that may have much to do.
+fn slow() -> OpenApiRouter<Arc<AdminState>> {
+    OpenApiRouter::new()
+        .routes(routes!(services::register))
+        .routes(routes!(services::register_bulk))
+        .routes(routes!(services::deregister))
+        .routes(routes!(upstreams::act))
+        .routes(routes!(tls::rotate))
+        .routes(routes!(audit::verify))
+        .routes(routes!(nodes::add))
+        .routes(routes!(nodes::test))
+        .routes(routes!(nodes::remove))
+        .routes(routes!(users::set_password))
+}
+
+/// Those that are for admins; auditors may read there.
+fn admins() -> OpenApiRouter<Arc<AdminState>> {
+    OpenApiRouter::new()
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::remove))
+        .routes(routes!(users::set_role))
+        .routes(routes!(config::reload))
+        .routes(routes!(config::backup))
+        .routes(routes!(upgrade::begin))
+}
+
+/// The routes of a group, and what the document says of them.
+fn group(
+    routes: OpenApiRouter<Arc<AdminState>>,
+    needed: fn(&Method, &str) -> Permission,
+) -> (Routes, OpenApi) {
+    let (routes, mut document) = routes.split_for_parts();
+    guard(&mut document, needed);
+    (routes, document)
 }
 
 /// Credentials first, then the bound on what goes on at a time, then the end of all changes.
-fn guarded(inner: Router<Arc<AdminState>>, state: &Arc<AdminState>) -> Router<Arc<AdminState>> {
+fn guarded(inner: Routes, state: &Arc<AdminState>) -> Routes {
     inner
         .layer(from_fn_with_state(Arc::clone(state), admitted))
         .layer(from_fn_with_state(Arc::clone(state), auth::authorize))

@@ -20,7 +20,16 @@ use crate::limits::LOGIN_CODE_LIFETIME;
 use crate::record::decision_about;
 use crate::state::AdminState;
 
-/// `POST /api/v1/login-codes`.
+/// Makes a one-time code for the dashboard, over the Unix socket only.
+#[utoipa::path(
+    post,
+    path = "/login-codes",
+    operation_id = "make_login_code",
+    tag = "sessions",
+    responses(
+        (status = 200, body = wire::LoginCode, description = "the code, and the link with it"),
+    ),
+)]
 pub(crate) async fn make(State(state): Admin, caller: By) -> Answer<wire::LoginCode> {
     let (actor, role) = (caller.0.actor.clone(), caller.0.role());
     if !matches!(actor, Actor::Local { .. }) {

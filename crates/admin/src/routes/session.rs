@@ -6,6 +6,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::sessions as wire;
 use conduit_audit::action::Action;
 use conduit_core::clock::Timestamp;
@@ -28,7 +29,36 @@ use crate::session::lockout::{Subject, locked};
 use crate::session::{Present, client, cookie, crossing};
 use crate::state::AdminState;
 
-/// `POST /api/v1/session`.
+/// Begins a session of the dashboard, and gives its cookie.
+#[utoipa::path(
+    post,
+    path = "/api/v1/session",
+    operation_id = "begin_session",
+    tag = "sessions",
+    request_body(
+        content = wire::BeginSession,
+        description = "a token, a code of `conduit login`, or a user and the password",
+        example = json!({ "user": "ada", "password": "correct horse battery" }),
+    ),
+    responses(
+        (
+            status = 200,
+            body = wire::Session,
+            description = "the session, with its cookie `__Host-conduit`",
+            example = json!({
+                "name": "ada", "role": "operator", "expires_at": "2026-11-21T20:29:04Z",
+                "csrf": "52c9…"
+            }),
+        ),
+        (status = 401, body = ErrorBody, description = "`login_failed`: it is wrong, or good no more"),
+        (status = 403, body = ErrorBody, description = "`cross_site`; `host_refused`"),
+        (
+            status = 429,
+            body = ErrorBody,
+            description = "`locked_out`: too many failed, Retry-After says when to try again; `busy`; `too_many_failures`",
+        ),
+    ),
+)]
 pub(crate) async fn begin(
     State(state): Admin,
     headers: HeaderMap,
@@ -75,7 +105,21 @@ pub(crate) async fn begin(
     Ok(with_cookie(cookie::given(&opened.secret), reply))
 }
 
-/// `GET /api/v1/session`.
+/// Tells whose session the request shows, and its word for changes.
+#[utoipa::path(
+    get,
+    path = "/api/v1/session",
+    operation_id = "get_session",
+    tag = "sessions",
+    responses(
+        (status = 200, body = wire::Session, description = "the session", example = json!({
+                "name": "ada", "role": "operator", "expires_at": "2026-11-21T20:29:04Z",
+                "csrf": "52c9…"
+            })),
+        (status = 401, body = ErrorBody, description = "`no_session`; `session_over`"),
+        (status = 403, body = ErrorBody, description = "`cross_site`; `host_refused`"),
+    ),
+)]
 pub(crate) async fn show(
     State(state): Admin,
     headers: HeaderMap,
@@ -89,7 +133,18 @@ pub(crate) async fn show(
     }))
 }
 
-/// `DELETE /api/v1/session`.
+/// Ends the session that the request shows.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/session",
+    operation_id = "end_session",
+    tag = "sessions",
+    responses(
+        (status = 200, body = wire::EndedSession, description = "whose it was"),
+        (status = 401, body = ErrorBody, description = "`no_session`; `session_over`"),
+        (status = 403, body = ErrorBody, description = "`csrf`; `cross_site`; `host_refused`"),
+    ),
+)]
 pub(crate) async fn end(State(state): Admin, headers: HeaderMap) -> Result<Response, ApiError> {
     let holder = present(&state, &Method::DELETE, &headers)?.found.holder;
     // Over first: what cannot be recorded must not keep anybody logged in.

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::users as wire;
 use conduit_core::actor::Actor;
 use conduit_core::user::{User, UserName};
@@ -22,15 +23,28 @@ use crate::session::lockout::{Subject, locked};
 use crate::state::AdminState;
 
 /// The options of [`list`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListOptions {
     /// Removed ones too.
+    #[param(default = false)]
     #[serde(default)]
     all: bool,
 }
 
-/// `GET /api/v1/users`.
+/// Lists the people who may log in, without anything secret.
+#[utoipa::path(
+    get,
+    path = "/users",
+    operation_id = "list_users",
+    tag = "users",
+    params(ListOptions),
+    responses(
+        (status = 200, body = wire::UserList, description = "by name; with removed ones, oldest first"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`: an option is unknown or of another type"),
+    ),
+)]
 pub(crate) async fn list(
     State(state): Admin,
     Options(options): Options<ListOptions>,
@@ -43,7 +57,30 @@ pub(crate) async fn list(
     Ok(Json(wire::UserList { users }))
 }
 
-/// `POST /api/v1/users`.
+/// Adds somebody who may log in.
+#[utoipa::path(
+    post,
+    path = "/users",
+    operation_id = "add_user",
+    tag = "users",
+    request_body(
+        content = wire::AddUser,
+        example = json!({ "name": "ada", "role": "operator", "password": "correct horse battery" }),
+    ),
+    responses(
+        (status = 201, body = wire::User, description = "the user", example = json!({
+                "name": "ada", "role": "operator", "has_password": true,
+                "password_set_at": "2026-11-21T08:29:04Z", "created_at": "2026-11-21T08:29:04Z",
+                "removed_at": null
+            })),
+        (status = 409, body = ErrorBody, description = "`user_name_taken`"),
+        (
+            status = 422,
+            body = ErrorBody,
+            description = "`invalid_body`; `invalid_user_name`; `weak_password`; `limit`",
+        ),
+    ),
+)]
 pub(crate) async fn add(
     State(state): Admin,
     caller: By,
@@ -60,7 +97,18 @@ pub(crate) async fn add(
     Ok((StatusCode::CREATED, now_is(&state, &name)?).into_response())
 }
 
-/// `DELETE /api/v1/users/{name}`.
+/// Removes somebody: their sessions end at once, their row stays.
+#[utoipa::path(
+    delete,
+    path = "/users/{name}",
+    operation_id = "remove_user",
+    tag = "users",
+    params(("name" = String, Path, description = "The user.", example = "ada")),
+    responses(
+        (status = 200, body = wire::RemovedUser, description = "who may not log in any more"),
+        (status = 404, body = ErrorBody, description = "`not_found`: there is no such user"),
+    ),
+)]
 pub(crate) async fn remove(
     State(state): Admin,
     caller: By,
@@ -72,7 +120,19 @@ pub(crate) async fn remove(
     Ok(Json(wire::RemovedUser { name: name.to_string() }))
 }
 
-/// `POST /api/v1/users/{name}/role`.
+/// Gives somebody another role, which holds at once.
+#[utoipa::path(
+    post,
+    path = "/users/{name}/role",
+    operation_id = "set_user_role",
+    tag = "users",
+    params(("name" = String, Path, description = "The user.", example = "ada")),
+    request_body(content = wire::SetRole, example = json!({ "role": "auditor" })),
+    responses(
+        (status = 200, body = wire::User, description = "the user as they are now"),
+        (status = 404, body = ErrorBody, description = "`not_found`: there is no such user"),
+    ),
+)]
 pub(crate) async fn set_role(
     State(state): Admin,
     caller: By,
@@ -85,7 +145,33 @@ pub(crate) async fn set_role(
     now_is(&state, &name)
 }
 
-/// `POST /api/v1/users/{name}/password`: ends every session of theirs.
+/// Sets somebody's password, and ends every session that began with the one before. Whoever is no
+/// admin may set their own, and has to know the one before.
+#[utoipa::path(
+    post,
+    path = "/users/{name}/password",
+    operation_id = "set_user_password",
+    tag = "users",
+    params(("name" = String, Path, description = "The user.", example = "ada")),
+    request_body(
+        content = wire::SetPassword,
+        example = json!({ "password": "tide, lamp and staple", "old_password": "correct horse battery" }),
+    ),
+    responses(
+        (status = 200, body = wire::User, description = "the user as they are now"),
+        (status = 404, body = ErrorBody, description = "`not_found`: there is no such user"),
+        (
+            status = 422,
+            body = ErrorBody,
+            description = "`invalid_body`; `weak_password`; `invalid`: old_password is missing",
+        ),
+        (
+            status = 429,
+            body = ErrorBody,
+            description = "`locked_out`: old_password was wrong too often; `busy`; `too_many_failures`",
+        ),
+    ),
+)]
 pub(crate) async fn set_password(
     State(state): Admin,
     caller: By,

@@ -6,12 +6,13 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::v1::tokens::Role;
 
 /// `POST /api/v1/session`: a token, a user with the password, or a code of `conduit login`; exactly
 /// one of them. Unknown fields are refused.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BeginSession {
     /// The secret of an API token.
@@ -35,13 +36,14 @@ impl fmt::Debug for BeginSession {
 }
 
 /// The session that was begun, or that a request shows.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Session {
     /// Whose it is: the user, the token, or who made the code.
     pub name: String,
     /// What they may do.
     pub role: Role,
     /// When it is over at the latest.
+    #[schema(format = DateTime)]
     pub expires_at: String,
     /// What to send as `x-conduit-csrf` with each change.
     pub csrf: String,
@@ -58,24 +60,27 @@ impl fmt::Debug for Session {
 }
 
 /// The answer to `DELETE /api/v1/session`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EndedSession {
     /// Whose it was.
     pub name: String,
 }
 
 /// The answer to `POST /api/v1/login-codes`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LoginCode {
     /// What the page trades for a session, once.
     pub code: String,
     /// What its session may do.
     pub role: Role,
     /// When it is worthless.
+    #[schema(format = DateTime)]
     pub expires_at: String,
     /// The link of the dashboard with the code; `None` when nothing serves it.
+    #[schema(required)]
     pub url: Option<String>,
     /// The same on the gateway's own machine, without TLS; `None` without `admin.listen`.
+    #[schema(required)]
     pub local_url: Option<String>,
 }
 

@@ -3,18 +3,19 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::v1::tokens::Role;
 
 /// `GET /api/v1/users`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UserList {
     /// Every user; removed ones only when asked for.
     pub users: Vec<User>,
 }
 
 /// One user, without anything secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct User {
     /// What they are called.
     pub name: String,
@@ -24,16 +25,19 @@ pub struct User {
     pub has_password: bool,
     /// When the password was set last.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub password_set_at: Option<String>,
     /// When they were added.
+    #[schema(format = DateTime)]
     pub created_at: String,
     /// When they were removed.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub removed_at: Option<String>,
 }
 
 /// `POST /api/v1/users`. Unknown fields are refused.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddUser {
     /// What they are to be called.
@@ -55,7 +59,7 @@ impl fmt::Debug for AddUser {
 }
 
 /// `POST /api/v1/users/{name}/password`. Unknown fields are refused.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetPassword {
     /// The new password.
@@ -72,7 +76,7 @@ impl fmt::Debug for SetPassword {
 }
 
 /// `POST /api/v1/users/{name}/role`. Unknown fields are refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRole {
     /// What they may do from now on.
@@ -80,7 +84,7 @@ pub struct SetRole {
 }
 
 /// The answer to `DELETE /api/v1/users/{name}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RemovedUser {
     /// Who may not log in any more.
     pub name: String,
