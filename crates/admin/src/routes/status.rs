@@ -81,6 +81,7 @@ pub(crate) async fn gateway(State(state): Admin) -> Answer<GatewayStatus> {
         listen: Listening {
             dns: texts(&gateway.dns),
             https: texts(&gateway.https),
+            http3: texts(&gateway.http3),
             http: texts(&gateway.http),
             admin: texts(state.listening.tcp.as_slice()),
             socket: state.listening.socket().map(|path| path.display().to_string()),

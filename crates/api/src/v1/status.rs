@@ -65,6 +65,9 @@ pub struct Listening {
     #[serde(default)]
     #[schema(required)]
     pub https: Vec<String>,
+    /// The proxy over HTTP/3, on UDP.
+    #[serde(default)]
+    pub http3: Vec<String>,
     /// The proxy in the clear.
     #[serde(default)]
     #[schema(required)]
