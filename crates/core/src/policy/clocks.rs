@@ -49,7 +49,7 @@ impl fmt::Display for Span {
     }
 }
 
-written!(Span);
+written!(or number: Span);
 
 /// The clocks of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]

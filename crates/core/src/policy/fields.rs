@@ -73,7 +73,8 @@ impl fmt::Display for FieldValue {
     }
 }
 
-written!(FieldName, FieldValue);
+written!(FieldName);
+written!(or number: FieldValue);
 
 /// What is changed in a head: removed first, then set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]

@@ -155,7 +155,8 @@ impl fmt::Display for RedirectStatus {
     }
 }
 
-written!(RedirectTarget, RedirectStatus);
+written!(RedirectTarget);
+written!(or number: RedirectStatus);
 
 const PATH_BYTES_MAX: usize = 256;
 const TARGET_BYTES_MAX: usize = 1024;

@@ -42,7 +42,7 @@ told! {
     Balance, "How an upstream is chosen: round-robin, random, least-requests, peak-ewma, hash:client, \
         hash:path, hash:header:NAME or hash:cookie:NAME.", Told::Texts(&["least-requests", "hash:cookie:session"]);
     FieldName, "The name of a header or a cookie.", Told::Texts(&["x-team"]);
-    FieldValue, "The value of a header: visible ASCII, at most 4 KiB.", Told::Texts(&["research"]);
+    FieldValue, "The value of a header: visible ASCII, at most 4 KiB.", Told::Numbers(&["research"]);
     HostPolicy, "What `Host` says to an upstream: keep, upstream or HOST[:PORT].", Told::Texts(&["keep", "localhost:11434"]);
     KeyHash, "SHA3-256 of a key, in hexadecimal after `sha3-256:`.", Told::Texts(&[KEY_HASH]);
     MethodName, "A method, in capitals.", Told::Texts(&["GET"]);
@@ -110,6 +110,9 @@ mod tests {
             }
             if let Told::Words(_) = told {
                 assert!(!reads("another".into()), "{name} has more words");
+            }
+            if !matches!(told, Told::Numbers(_)) {
+                assert!(!reads(308.into()), "{name} can come as a number");
             }
         });
     }

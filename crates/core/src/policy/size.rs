@@ -31,7 +31,7 @@ impl fmt::Display for Size {
     }
 }
 
-written!(Size);
+written!(or number: Size);
 
 /// As they are read, in lower case.
 const UNITS: [(&str, u64); 12] = [

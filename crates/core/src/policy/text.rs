@@ -16,9 +16,16 @@ impl InvalidText {
     }
 }
 
-/// Gives a type its written form: `FromStr` is there, this adds serde's two halves through it.
+/// Gives a type its written form: `FromStr` is there, this adds serde's two halves through it. With
+/// `or number`, a whole number is read as the text that it is written with.
 macro_rules! written {
-    ($($type:ty),+ $(,)?) => {$(
+    ($($type:ty),+ $(,)?) => {
+        $crate::policy::text::written!(read_text: $($type),+);
+    };
+    (or number: $($type:ty),+ $(,)?) => {
+        $crate::policy::text::written!(read: $($type),+);
+    };
+    ($read:ident: $($type:ty),+) => {$(
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -27,12 +34,22 @@ macro_rules! written {
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::policy::text::read(deserializer)
+                $crate::policy::text::$read(deserializer)
             }
         }
     )+};
 }
 pub(super) use written;
+
+/// Reads a text.
+pub(super) fn read_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let text = <std::borrow::Cow<'_, str> as serde::Deserialize>::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
 
 /// Reads a text, or a number as the text that it is written with.
 pub(super) fn read<'de, D, T>(deserializer: D) -> Result<T, D::Error>

@@ -134,7 +134,8 @@ impl fmt::Display for StatusSet {
     }
 }
 
-written!(ProbeKind, StatusSet);
+written!(ProbeKind);
+written!(or number: StatusSet);
 
 /// When real traffic ejects an upstream. It comes back after a probation that doubles each time,
 /// when its next probe passes.
