@@ -19,12 +19,12 @@ use tracing::Instrument;
 use crate::auth::{self, Asked};
 use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
-use crate::page;
 use crate::routes::{
     alerts, audit, config, discovery, dns, health, history, metrics, nodes, routing, services,
     status, streams, tls, tokens, upgrade, upstreams,
 };
 use crate::state::AdminState;
+use crate::ui;
 
 /// The router of both listeners.
 pub(crate) fn build(state: Arc<AdminState>) -> Router {
@@ -35,7 +35,7 @@ pub(crate) fn build(state: Arc<AdminState>) -> Router {
         .route("/sd/node", get(discovery::nodes))
         .route("/sd/dcgm", get(discovery::gpus));
     Router::new()
-        .route("/", get(page::index))
+        .merge(ui::router())
         .route("/health", get(status::alive))
         .route("/ready", get(status::ready))
         .merge(guarded(scraped, &state))
@@ -46,11 +46,12 @@ pub(crate) fn build(state: Arc<AdminState>) -> Router {
         .with_state(state)
 }
 
-/// Adds what every answer carries, also one that no handler made.
+/// Adds what every answer carries, also one that no handler made. Only the dashboard's own files say
+/// for themselves what they may load, and how long they are kept.
 pub(crate) fn secured(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
