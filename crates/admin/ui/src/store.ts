@@ -2,6 +2,7 @@
 import { create } from "zustand";
 import { ApiFailure } from "./api/client";
 import type { Service, Session } from "./api/types";
+import { may, type Permission } from "./lib/roles";
 import { words } from "./strings";
 
 export type Theme = "auto" | "light" | "dark";
@@ -59,9 +60,8 @@ export function toastFailure(failure: unknown) {
   else toast("bad", words.failures.unknown);
 }
 
-/** Whether the session's role allows changes, or administration. */
-export const mayChange = (session: Session | null) => session?.role === "operator" || session?.role === "admin";
-export const isAdmin = (session: Session | null) => session?.role === "admin";
+/** Whether the present session may do that. */
+export const useMay = (permission: Permission) => useApp((app) => may(app.session, permission));
 
 const THEME_KEY = "conduit-theme";
 

@@ -139,10 +139,10 @@ export const words = {
   settings: {
     tokens: "API tokens", tokensText: "For programs and for other machines. A secret is shown once.", newToken: "Make a token", role: "Role", expires: "Expires", created: "Made", revoke: "Revoke", revoked: "revoked", expired: "expired",
     revokeTitle: (name: string) => `Revoke ${name}?`, revokeText: "Whatever uses it is refused from now on. This cannot be undone.", revokedDone: (name: string) => `${name} is revoked.`,
-    roles: { viewer: "reads what is not secret", operator: "also changes services, leaves, DNS and machines", admin: "also tokens, users, backups" }, good: "Good for", secret: "The secret", secretText: "Copy it now: it is shown this once, and stored nowhere.", done: "I have it", noTokens: "No tokens yet",
+    roles: { viewer: "reads what is not secret", operator: "also changes services, leaves, DNS and machines", "ca-officer": "a viewer who also rotates leaves", auditor: "a viewer who also sees tokens and users", admin: "may do everything" }, good: "Good for", secret: "The secret", secretText: "Copy it now: it is shown this once, and stored nowhere.", done: "I have it", noTokens: "No tokens yet",
     users: "Users", usersText: "People who sign in with a name and a password.", newUser: "Add a user", removeUser: "Remove", removeUserTitle: (name: string) => `Remove ${name}?`, removeUserText: "Their sessions end at once.", noUsers: "No users yet", password: "Password", userAdded: (name: string) => `${name} may sign in now.`, userRemoved: (name: string) => `${name} is removed.`,
     config: "Effective configuration", configFrom: (file: string) => `read from ${file}`, configDefaults: "all defaults", reload: "Reload", reloaded: "The configuration is as it was.", applied: (keys: string) => `Applied: ${keys}`, restart: (keys: string) => `Needs a restart: ${keys}`,
     backup: "Backup", backupText: "The whole state in one file on the gateway’s machine, consistent while it runs. It holds private keys.", path: "Path", pathHint: "Absolute, and not there yet.", make: "Back up", backedUp: (path: string, size: string) => `${path} holds ${size}.`,
-    adminsOnly: "For admins only.", appearance: "Appearance", gateway: "Gateway", version: "Version", pid: "Process", listen: "Listens",
+    adminsOnly: "For admins and auditors only.", appearance: "Appearance", gateway: "Gateway", version: "Version", pid: "Process", listen: "Listens",
   },
 } as const;

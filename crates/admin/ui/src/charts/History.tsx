@@ -18,6 +18,8 @@ const FORMATS: Record<string, (value: number | null) => string> = {
   celsius: (value) => `${Math.round(value ?? 0)} °C`,
   watts: (value) => `${Math.round(value ?? 0)} W`,
 };
+/** Shares that can be more than the whole. */
+const UNBOUNDED = ["load_per_core"];
 const plain = (value: number | null) => String(Math.round((value ?? 0) * 10) / 10);
 
 export default function History({ node, metric, title, hours }: Props) {
@@ -28,7 +30,7 @@ export default function History({ node, metric, title, hours }: Props) {
     <Card title={title}>
       {pendingPart(query, 3) ?? (drawn && drawn.times.length > 0 ? (
         <Suspense fallback={<div className="skeleton h-[132px]" />}>
-          <Chart label={words.servers.chartOf(title, words.servers.hours(hours))} times={drawn.times} lines={drawn.lines} format={FORMATS[unit] ?? plain} top={unit === "ratio" ? 1 : undefined} />
+          <Chart label={words.servers.chartOf(title, words.servers.hours(hours))} times={drawn.times} lines={drawn.lines} format={FORMATS[unit] ?? plain} top={unit === "ratio" && !UNBOUNDED.includes(metric) ? 1 : undefined} />
         </Suspense>
       ) : <p className="flex h-[132px] items-center justify-center text-t3">{words.servers.noPoints}</p>)}
     </Card>

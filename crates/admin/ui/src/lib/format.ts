@@ -62,7 +62,7 @@ export function dateTime(at: string | null | undefined): string {
 export const date = (at: string | null | undefined) => (at ? dateTime(at).slice(0, 10) : DASH);
 
 /** Hexadecimal in pairs, as trust stores show fingerprints. */
-export const pairs = (hex: string) => (hex.match(/.{1,2}/g) ?? []).join(":").toUpperCase();
+export const pairs = (hex: string) => (hex.match(/.{1,2}/g) ?? []).map((pair) => pair.toUpperCase());
 
 export const plural = (count: number, one: string, many: string) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 

@@ -24,13 +24,13 @@ export function Rows<T>({ label, items, columns, keyOf, rowHeight = 44, dim }: P
   const virtual = useVirtualizer({ count: isWhole ? 0 : items.length, getScrollElement: () => document.getElementById("content"), estimateSize: () => rowHeight, overscan: 12, scrollMargin: margin });
   const row = (item: T, index: number, style?: React.CSSProperties) => (
     <div key={keyOf(item)} role="row" aria-rowindex={index + 2} style={{ ...style, minHeight: rowHeight }} className={`row-line flex items-center hover:bg-s2 ${dim?.(item) ? "opacity-70" : ""}`}>
-      {columns.map((column) => <div key={column.key} role="cell" style={flexOf(column.width)} className={`min-w-0 px-3 py-1 ${column.end ? "text-right" : ""} ${column.hide ? HIDDEN[column.hide] : ""}`}>{column.cell(item)}</div>)}
+      {columns.map((column) => <div key={column.key} role="cell" style={flexOf(column.width)} className={`min-w-0 px-3 py-1 first:pl-4 last:pr-4 ${column.end ? "text-right" : ""} ${column.hide ? HIDDEN[column.hide] : ""}`}>{column.cell(item)}</div>)}
     </div>
   );
   return (
     <div role="table" aria-label={label} aria-rowcount={items.length + 1}>
       <div role="row" aria-rowindex={1} className="flex h-9 items-center">
-        {columns.map((column) => <div key={column.key} role="columnheader" style={flexOf(column.width)} className={`min-w-0 truncate px-3 text-xs font-medium text-t3 ${column.end ? "text-right" : ""} ${column.hide ? HIDDEN[column.hide] : ""}`}>{column.label}</div>)}
+        {columns.map((column) => <div key={column.key} role="columnheader" style={flexOf(column.width)} className={`min-w-0 truncate px-3 first:pl-4 last:pr-4 text-xs font-medium text-t3 ${column.end ? "text-right" : ""} ${column.hide ? HIDDEN[column.hide] : ""}`}>{column.label}</div>)}
       </div>
       <div ref={body} role="rowgroup" className="relative" style={isWhole ? undefined : { height: virtual.getTotalSize() }}>
         {isWhole ? items.map((item, index) => row(item, index)) : virtual.getVirtualItems().map((place) => {

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { actOnUpstream, type Verb } from "../api/acts";
 import type { UpstreamHealth } from "../api/types";
 import { millis } from "../lib/format";
-import { mayChange, useApp } from "../store";
+import { useMay } from "../store";
 import { words } from "../strings";
 import { Ago, Button, State } from "./basics";
 
@@ -11,7 +11,7 @@ const say = words.service;
 
 export function UpstreamActions({ service, upstream }: { service: string; upstream: UpstreamHealth }) {
   const [busy, setBusy] = useState<Verb | null>(null);
-  const isOperator = mayChange(useApp((app) => app.session));
+  const isOperator = useMay("change");
   if (!isOperator) return null;
   const act = (verb: Verb) => {
     setBusy(verb);

@@ -1,7 +1,7 @@
 // Small parts that every view is made of.
-import { type ButtonHTMLAttributes, type ReactNode, useEffect, useState } from "react";
+import { type ButtonHTMLAttributes, Fragment, type ReactNode, useEffect, useState } from "react";
 import { ApiFailure } from "../api/client";
-import { dateTime, relative } from "../lib/format";
+import { dateTime, pairs, relative } from "../lib/format";
 import { words } from "../strings";
 import { Icon, type IconName } from "./Icon";
 
@@ -106,6 +106,11 @@ async function copied(text: string): Promise<boolean> {
     area.remove();
     return isCopied;
   }
+}
+
+/** A fingerprint that breaks between its bytes, and is copied without breaks. */
+export function Fingerprint({ hex }: { hex: string }) {
+  return <span className="font-mono text-xs leading-5">{pairs(hex).map((pair, index) => <Fragment key={index}>{index > 0 && <>:<wbr /></>}{pair}</Fragment>)}</span>;
 }
 
 /** A command or another text to take along. */

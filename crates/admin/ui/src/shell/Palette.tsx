@@ -7,7 +7,7 @@ import { matches } from "../lib/filter";
 import { Dot, toneOf } from "../parts/basics";
 import { Dialog } from "../parts/Dialog";
 import { Icon, type IconName } from "../parts/Icon";
-import { mayChange, useApp } from "../store";
+import { useMay, useApp } from "../store";
 import { words } from "../strings";
 import { VIEWS } from "./nav";
 
@@ -69,12 +69,12 @@ function useChoices(): Choice[] {
   const navigate = useNavigate();
   const { data: services } = useQuery(servicesQuery);
   const { data: nodes } = useQuery(nodesQuery);
-  const session = useApp((app) => app.session);
+  const isOperator = useMay("change");
   const { open, setTheme, theme } = useApp.getState();
   return useMemo(() => {
     const { palette } = words;
     const choices: Choice[] = [];
-    if (mayChange(session)) {
+    if (isOperator) {
       choices.push({ id: "register", label: palette.register, note: "", kind: palette.action, icon: "plus", act: () => open({ kind: "register" }) });
     }
     for (const view of VIEWS) choices.push({ id: view.path, label: view.label, note: view.key, kind: palette.view, icon: view.icon, act: () => void navigate({ to: view.path }) });
@@ -84,10 +84,10 @@ function useChoices(): Choice[] {
     for (const node of nodes?.nodes ?? []) {
       choices.push({ id: `node ${node.name}`, label: node.name, note: node.address ?? words.servers.local, kind: palette.node, icon: "servers", state: node.state, act: () => void navigate({ to: "/servers/$name", params: { name: node.name } }) });
     }
-    if (mayChange(session)) {
+    if (isOperator) {
       choices.push({ id: "addNode", label: palette.addNode, note: "", kind: palette.action, icon: "plus", act: () => { void navigate({ to: "/servers" }); open({ kind: "addNode" }); } });
     }
     choices.push({ id: "theme", label: palette.theme, note: theme, kind: palette.action, icon: "auto", act: () => setTheme(theme === "auto" ? "light" : theme === "light" ? "dark" : "auto") });
     return choices;
-  }, [services, nodes, session, navigate, open, setTheme, theme]);
+  }, [services, nodes, isOperator, navigate, open, setTheme, theme]);
 }

@@ -9,7 +9,7 @@ import { Ago, Badge, Button, Card, Dot, Empty, Meter, pendingPart, Skeleton, Sni
 import { GpuCard } from "../parts/GpuCard";
 import { Icon } from "../parts/Icon";
 import { Page } from "../shell/Shell";
-import { mayChange, useApp } from "../store";
+import { useMay, useApp } from "../store";
 import { words } from "../strings";
 
 const say = words.dashboard;
@@ -24,10 +24,10 @@ export default function Dashboard() {
   const services = useQuery({ ...servicesQuery, enabled: !isEmpty });
   const nodes = useQuery(nodesQuery);
   const open = useApp((app) => app.open);
-  const session = useApp((app) => app.session);
+  const isOperator = useMay("change");
   return (
     <Page title={words.views.dashboard} note={status.data && say.version(status.data.version, status.data.generation)}
-      actions={mayChange(session) && <Button look="primary" icon="plus" onClick={() => open({ kind: "register" })}>{words.services.register}</Button>}>
+      actions={isOperator && <Button look="primary" icon="plus" onClick={() => open({ kind: "register" })}>{words.services.register}</Button>}>
       {status.data ? <Summary status={status.data} nodes={nodes.data} /> : <div className="card">{pendingPart(status, 2)}</div>}
       <div className="grid grid-cols-[minmax(0,1fr)] gap-4 xl:grid-cols-[minmax(0,1.7fr)_minmax(0,1fr)]">
         <div className="flex min-w-0 flex-col gap-4">
@@ -243,11 +243,11 @@ function Tail() {
 
 function Blank({ status }: { status: GatewayStatus }) {
   const open = useApp((app) => app.open);
-  const session = useApp((app) => app.session);
+  const isOperator = useMay("change");
   return (
     <div className="card">
       <Empty icon="services" title={say.blank.title} text={say.blank.text}>
-        {mayChange(session) && <Button look="primary" icon="plus" onClick={() => open({ kind: "register" })}>{say.blank.action}</Button>}
+        {isOperator && <Button look="primary" icon="plus" onClick={() => open({ kind: "register" })}>{say.blank.action}</Button>}
       </Empty>
       <div className="row-line grid gap-6 p-5 md:grid-cols-3">
         <div className="flex min-w-0 flex-col gap-2"><h3 className="font-medium">{say.blank.cli}</h3><Snippet text="conduit register --name grafana --host 10.0.1.50:3000" label={say.blank.cli} /></div>

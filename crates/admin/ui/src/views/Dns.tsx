@@ -9,7 +9,7 @@ import { date, dateTime, millis } from "../lib/format";
 import { Badge, Button, Card, Copy, Empty, Facts, Failure, Field, pendingPart, SearchField } from "../parts/basics";
 import { type Column, Rows } from "../parts/Rows";
 import { Page } from "../shell/Shell";
-import { mayChange, toast, toastFailure, useApp } from "../store";
+import { toast, toastFailure, useMay } from "../store";
 import { words } from "../strings";
 
 const say = words.dns;
@@ -18,7 +18,7 @@ const TYPES = ["A", "AAAA", "HTTPS", "PTR", "SOA", "NS", "CNAME", "MX", "TXT", "
 export default function Dns() {
   const query = useQuery(dnsQuery);
   const [text, setText] = useState("");
-  const isOperator = mayChange(useApp((app) => app.session));
+  const isOperator = useMay("change");
   const flush = useMutation({
     mutationFn: () => post<{ flushed: number }>("/dns/flush"),
     onSuccess: ({ flushed }) => {

@@ -57,7 +57,7 @@ function Flow({ routes, listens, dns }: { routes: Route[]; listens: string[]; dn
   const steps: [IconName, string, string, string][] = [
     ["user", say.clients, say.resolves, dns.join(", ") || words.status.off],
     ["dns", words.status.dns, say.names(routes.length), ""],
-    ["routing", say.listeners, listens.join(", ") || words.status.off, ""],
+    ["routing", say.listeners, listens[0] ?? words.status.off, listens.slice(1).join(", ")],
     ["services", words.views.services, say.services(new Set(routes.map((route) => route.name)).size), ""],
     ["servers", words.service.upstreams, say.upstreams(admitted, upstreams.size), ""],
   ];
@@ -65,7 +65,7 @@ function Flow({ routes, listens, dns }: { routes: Route[]; listens: string[]; dn
     <Card>
       <ol aria-label={say.flow} className="flex flex-col gap-3 md:flex-row md:items-center">
         {steps.map(([icon, title, note, more], index) => (
-          <li key={title} className="flex min-w-0 flex-1 items-center gap-3">
+          <li key={title} className={`flex min-w-0 items-center gap-3 ${index > 0 ? "flex-1" : ""}`}>
             {index > 0 && <span aria-hidden="true" className="hidden h-px min-w-4 flex-1 bg-s5/60 md:block" />}
             <span className="flex size-9 shrink-0 items-center justify-center rounded-md border border-s4 bg-s2 text-t2"><Icon name={icon} /></span>
             <span className="min-w-0 leading-tight"><span className="block font-medium">{title}</span><span className="block truncate text-xs text-t3" title={`${note} ${more}`}>{note}</span></span>

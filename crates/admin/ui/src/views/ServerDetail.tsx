@@ -13,7 +13,7 @@ import { Icon } from "../parts/Icon";
 import { type Column, Rows } from "../parts/Rows";
 import { NotFound } from "../router";
 import { Page } from "../shell/Shell";
-import { mayChange, toast, toastFailure, useApp } from "../store";
+import { toast, toastFailure, useMay } from "../store";
 import { words } from "../strings";
 import { fullest, Share } from "./Servers";
 
@@ -32,7 +32,7 @@ export default function ServerDetail() {
 function Detail({ node }: { node: MachineNode }) {
   const navigate = useNavigate();
   const [isLeaving, setLeaving] = useState(false);
-  const isOperator = mayChange(useApp((app) => app.session));
+  const isOperator = useMay("change");
   const leave = useMutation({
     mutationFn: () => remove(`/nodes/${part(node.name)}`),
     onSuccess: () => {

@@ -10,7 +10,7 @@ import { Ago, Badge, Button, Dot, Empty, Failure, Field, Meter, pendingPart, Sta
 import { Dialog } from "../parts/Dialog";
 import { type Column, Rows } from "../parts/Rows";
 import { Page } from "../shell/Shell";
-import { mayChange, toast, toastFailure, useApp } from "../store";
+import { toast, toastFailure, useMay, useApp } from "../store";
 import { words } from "../strings";
 
 const say = words.servers;
@@ -21,7 +21,7 @@ export default function Servers() {
   const { tab = "machines" } = useSearch({ from: "/servers" });
   const navigate = useNavigate();
   const open = useApp((app) => app.open);
-  const isOperator = mayChange(useApp((app) => app.session));
+  const isOperator = useMay("change");
   const [silenced, setSilenced] = useState<{ rule: string; node?: string; subject?: string } | null>(null);
   const alerts = query.data?.alerts ?? [];
   const tabs: [Tab, string, number | null][] = [["machines", say.machines, query.data?.nodes.length ?? null], ["alerts", say.alerts, alerts.length || null], ["rules", say.rules, null], ["silences", say.silences, null]];
@@ -67,7 +67,7 @@ function Machine({ node, alerts }: { node: MachineNode; alerts: Alert[] }) {
       {problem && <p className="rounded-md bg-bad-soft px-3 py-2 text-xs text-bad">{problem}</p>}
       {host && (
         <dl className="grid grid-cols-3 gap-4">
-          <Share label={say.cpu} share={host.cpu} note={host.load ? `${say.load} ${host.load[0].toFixed(1)}` : ""} name={node.name} />
+          <Share label={say.cpu} share={host.cpu} note={host.load?.[0] !== undefined ? `${say.load} ${host.load[0].toFixed(1)}` : ""} name={node.name} />
           <Share label={say.memory} share={host.memory.total_bytes ? host.memory.used_bytes / host.memory.total_bytes : null} note={bytes(host.memory.total_bytes)} name={node.name} />
           <Share label={say.disk} share={disk ? disk.used_bytes / disk.total_bytes : null} note={disk?.mount_point ?? ""} name={node.name} />
         </dl>
@@ -118,7 +118,7 @@ function Rules({ onSilence }: { onSilence: OnSilence }) {
 
 function Silences() {
   const query = useQuery(silencesQuery);
-  const isOperator = mayChange(useApp((app) => app.session));
+  const isOperator = useMay("change");
   const lift = useMutation({
     mutationFn: (silence: Silence) => remove(`/alerts/silences/${encodeURIComponent(silence.id)}`),
     onSuccess: (_, silence) => { toast("ok", say.lifted(silence.rule)); refresh(); },

@@ -4,14 +4,14 @@ import { useState } from "react";
 import { ApiFailure } from "../api/client";
 import { auditTailQuery, checkQuery, serviceQuery } from "../api/queries";
 import type { Check, Service } from "../api/types";
-import { date, dateTime, days, millis, pairs, shellWord } from "../lib/format";
-import { Ago, Button, Card, Copy, Empty, Facts, pendingPart, Snippet, State } from "../parts/basics";
+import { date, dateTime, days, millis, shellWord } from "../lib/format";
+import { Ago, Button, Card, Copy, Empty, Facts, Fingerprint, pendingPart, Snippet, State } from "../parts/basics";
 import { Deregister } from "../parts/Deregister";
 import { Icon } from "../parts/Icon";
 import { UpstreamTable } from "../parts/UpstreamTable";
 import { NotFound } from "../router";
 import { Page } from "../shell/Shell";
-import { mayChange, useApp } from "../store";
+import { useMay, useApp } from "../store";
 import { words } from "../strings";
 
 const say = words.service;
@@ -31,7 +31,7 @@ export default function ServiceDetail() {
 function Detail({ service }: { service: Service }) {
   const navigate = useNavigate();
   const open = useApp((app) => app.open);
-  const isOperator = mayChange(useApp((app) => app.session));
+  const isOperator = useMay("change");
   const [isLeaving, setLeaving] = useState(false);
   return (
     <Page title={service.name}
@@ -107,7 +107,7 @@ function Leaf({ tls, name }: { tls: NonNullable<Service["tls"]>; name: string })
     <Card title={say.leaf} aside={<Link to="/tls" className="text-xs text-t3 hover:text-t1">{words.views.tls}</Link>}>
       <Facts facts={[[say.expires, `${date(tls.not_after)}, ${words.tls.inDays(days(tls.not_after))}`]]} />
       <p className="mt-3 mb-1 text-xs text-t3">{say.fingerprint}</p>
-      <p className="flex items-start gap-1 font-mono text-xs leading-5 break-all">{pairs(tls.fingerprint_sha256)}<Copy text={tls.fingerprint_sha256} label={`${words.copy}: ${say.fingerprint}, ${name}`} className="-my-1" /></p>
+      <p className="flex items-start gap-1"><Fingerprint hex={tls.fingerprint_sha256} /><Copy text={tls.fingerprint_sha256} label={`${words.copy}: ${say.fingerprint}, ${name}`} className="-my-1" /></p>
     </Card>
   );
 }

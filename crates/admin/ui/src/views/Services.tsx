@@ -12,7 +12,7 @@ import { Menu } from "../parts/Menu";
 import { type Column, Rows } from "../parts/Rows";
 import type { ServicesSearch } from "../router";
 import { Page } from "../shell/Shell";
-import { mayChange, useApp } from "../store";
+import { useMay, useApp } from "../store";
 import { words } from "../strings";
 
 const say = words.services;
@@ -24,7 +24,7 @@ export default function Services() {
   const search = useSearch({ from: "/services" });
   const navigate = useNavigate();
   const open = useApp((app) => app.open);
-  const isOperator = mayChange(useApp((app) => app.session));
+  const isOperator = useMay("change");
   const [leaving, setLeaving] = useState<Service | null>(null);
   const set = (change: Partial<Record<keyof ServicesSearch, string | undefined>>) => void navigate({ to: "/services", search: { ...search, ...change } as ServicesSearch, replace: true });
 
@@ -70,7 +70,7 @@ export default function Services() {
 function Actions({ service, onLeave }: { service: Service; onLeave: (service: Service) => void }) {
   const navigate = useNavigate();
   const open = useApp((app) => app.open);
-  const isOperator = mayChange(useApp((app) => app.session));
+  const isOperator = useMay("change");
   const { url } = service;
   return (
     <Menu label={`${say.actions}: ${service.name}`} items={[

@@ -8,21 +8,22 @@ import { Badge, Button, Card, Empty, Facts, Failure, Field, pendingPart, Segment
 import { Confirm, Dialog } from "../parts/Dialog";
 import { type Column, Rows } from "../parts/Rows";
 import { Page } from "../shell/Shell";
-import { isAdmin, type Theme, toast, toastFailure, useApp } from "../store";
+import { ROLES } from "../lib/roles";
+import { type Theme, toast, toastFailure, useApp, useMay } from "../store";
 import { words } from "../strings";
 
 const say = words.settings;
-const ROLES: Role[] = ["viewer", "operator", "admin"];
 /** Days that a token can be good for; 0 is for ever. */
 const TOKEN_DAYS = [30, 90, 365, 0];
 
 export default function Settings() {
-  const isOurs = isAdmin(useApp((app) => app.session));
+  const isOurs = useMay("administer");
+  const mayReview = useMay("review");
   return (
     <Page title={words.views.settings}>
       <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 xl:grid-cols-[minmax(0,1.7fr)_minmax(0,1fr)]">
         <div className="flex min-w-0 flex-col gap-4">
-          {isOurs ? <><Tokens /><Users /></> : <Card title={say.tokens}><p className="text-t2">{say.adminsOnly}</p></Card>}
+          {mayReview ? <><Tokens isOurs={isOurs} /><Users isOurs={isOurs} /></> : <Card title={say.tokens}><p className="text-t2">{say.adminsOnly}</p></Card>}
           <Config mayReload={isOurs} />
         </div>
         <div className="flex min-w-0 flex-col gap-4"><Gateway /><Appearance />{isOurs && <Backup />}</div>
@@ -33,7 +34,7 @@ export default function Settings() {
 
 const stateOf = (token: Token) => token.revoked_at ? say.revoked : token.expires_at && Date.parse(token.expires_at) < Date.now() ? say.expired : null;
 
-function Tokens() {
+function Tokens({ isOurs }: { isOurs: boolean }) {
   const query = useQuery(tokensQuery);
   const [isMaking, setMaking] = useState(false);
   const [revoked, setRevoked] = useState<Token | null>(null);
@@ -45,10 +46,10 @@ function Tokens() {
     { key: "role", label: say.role, width: "6.5rem", cell: (token) => <Badge tone={token.role === "admin" ? "info" : "none"}>{token.role}</Badge> },
     { key: "created", label: say.created, width: "7rem", hide: "md", cell: (token) => <span className="text-t3">{date(token.created_at)}</span> },
     { key: "expires", label: say.expires, width: "7rem", hide: "sm", cell: (token) => <span className="text-t3">{token.expires_at ? date(token.expires_at) : words.never}</span> },
-    { key: "act", label: <span className="sr-only">{words.services.actions}</span>, width: "6.5rem", end: true, cell: (token) => stateOf(token) ?? <Button small aria-label={`${say.revoke} ${token.name}`} onClick={() => setRevoked(token)}>{say.revoke}</Button> },
+    { key: "act", label: <span className="sr-only">{words.services.actions}</span>, width: "6.5rem", end: true, cell: (token) => stateOf(token) ?? (isOurs && <Button small aria-label={`${say.revoke} ${token.name}`} onClick={() => setRevoked(token)}>{say.revoke}</Button>) },
   ];
   return (
-    <Card title={say.tokens} aside={<Button small icon="plus" onClick={() => setMaking(true)}>{say.newToken}</Button>} bare>
+    <Card title={say.tokens} aside={isOurs && <Button small icon="plus" onClick={() => setMaking(true)}>{say.newToken}</Button>} bare>
       <p className="px-4 pb-2 text-t2">{say.tokensText}</p>
       {pendingPart(query, 3) ?? (tokens.length === 0 ? <Empty icon="key" title={say.noTokens} text={say.tokensText} /> : <Rows label={say.tokens} items={tokens} columns={columns} keyOf={(token) => token.id} rowHeight={40} dim={(token) => stateOf(token) !== null} />)}
       {isMaking && <MakeToken onClose={() => { setMaking(false); refresh(); }} />}
@@ -81,7 +82,7 @@ function MakeToken({ onClose }: { onClose: () => void }) {
   );
 }
 
-function Users() {
+function Users({ isOurs }: { isOurs: boolean }) {
   const query = useQuery(usersQuery);
   const [isMaking, setMaking] = useState(false);
   const [removed, setRemoved] = useState<User | null>(null);
@@ -92,10 +93,10 @@ function Users() {
   const columns: Column<User>[] = [
     { key: "name", label: words.name, width: 1, cell: (user) => <span className="font-medium">{user.name}</span> },
     { key: "role", label: say.role, width: "6.5rem", cell: (user) => <Badge tone={user.role === "admin" ? "info" : "none"}>{user.role}</Badge> },
-    { key: "act", label: <span className="sr-only">{words.services.actions}</span>, width: "6.5rem", end: true, cell: (user) => <Button small aria-label={`${say.removeUser} ${user.name}`} onClick={() => setRemoved(user)}>{say.removeUser}</Button> },
+    { key: "act", label: <span className="sr-only">{words.services.actions}</span>, width: "6.5rem", end: true, cell: (user) => isOurs && <Button small aria-label={`${say.removeUser} ${user.name}`} onClick={() => setRemoved(user)}>{say.removeUser}</Button> },
   ];
   return (
-    <Card title={say.users} aside={<Button small icon="plus" onClick={() => setMaking(true)}>{say.newUser}</Button>} bare>
+    <Card title={say.users} aside={isOurs && <Button small icon="plus" onClick={() => setMaking(true)}>{say.newUser}</Button>} bare>
       <p className="px-4 pb-2 text-t2">{say.usersText}</p>
       {pendingPart(query, 2) ?? (query.data?.users.length === 0 ? <Empty icon="user" title={say.noUsers} text={say.usersText} /> : <Rows label={say.users} items={query.data?.users ?? []} columns={columns} keyOf={(user) => user.name} rowHeight={40} />)}
       {isMaking && <MakeUser onClose={() => { setMaking(false); refresh(); }} />}

@@ -6,13 +6,13 @@ import { afterChange } from "../api/acts";
 import { authorityQuery, certsQuery, inspectQuery } from "../api/queries";
 import type { Authority, Certificate } from "../api/types";
 import { matches } from "../lib/filter";
-import { date, days, pairs, percent } from "../lib/format";
-import { Badge, Button, Card, Copy, Empty, Facts, pendingPart, SearchField, Snippet, State } from "../parts/basics";
+import { date, days, percent } from "../lib/format";
+import { Badge, Button, Card, Copy, Empty, Facts, Fingerprint, pendingPart, SearchField, Snippet, State } from "../parts/basics";
 import { Confirm, Dialog } from "../parts/Dialog";
 import { Menu } from "../parts/Menu";
 import { type Column, Rows } from "../parts/Rows";
 import { Page } from "../shell/Shell";
-import { mayChange, toast, toastFailure, useApp } from "../store";
+import { toast, toastFailure, useMay } from "../store";
 import { words } from "../strings";
 
 const say = words.tls;
@@ -23,7 +23,7 @@ export default function Tls() {
   const [text, setText] = useState("");
   const [inspected, setInspected] = useState<string | null>(null);
   const [rotated, setRotated] = useState<string | null>(null);
-  const isOperator = mayChange(useApp((app) => app.session));
+  const isOperator = useMay("certify");
   const all = certs.data?.certs;
   const found = useMemo(() => all?.filter((cert) => matches(text, cert.name, cert.domain, cert.algorithm, cert.fingerprint_sha256, cert.status)).sort((a, b) => a.not_after.localeCompare(b.not_after) || a.name.localeCompare(b.name)) ?? [], [all, text]);
   const rotate = useMutation({
@@ -96,7 +96,7 @@ function Roots({ authority }: { authority: Authority }) {
         {authority.roots.map((root) => (
           <div key={root.fingerprint_sha256} className="min-w-0 rounded-md border border-s4 p-3">
             <p className="flex items-center gap-2"><Badge tone="info">{root.algorithm}</Badge><span className="truncate font-medium">{root.subject.replace(/^.*CN=/, "")}</span><span className="ml-auto shrink-0 text-xs text-t3">{say.until} {date(root.not_after)}</span></p>
-            <p className="mt-2 flex items-start gap-1 font-mono text-xs leading-5 break-all text-t2"><span className="min-w-0 flex-1">{pairs(root.fingerprint_sha256)}</span><Copy text={root.fingerprint_sha256} label={`${words.copy}: ${say.fingerprint}, ${root.algorithm}`} className="-mt-1" /></p>
+            <p className="mt-2 flex items-start justify-between gap-1 text-t2"><Fingerprint hex={root.fingerprint_sha256} /><Copy text={root.fingerprint_sha256} label={`${words.copy}: ${say.fingerprint}, ${root.algorithm}`} className="-mt-1" /></p>
           </div>
         ))}
       </div>
@@ -117,7 +117,7 @@ function Inspect({ name, onClose }: { name: string; onClose: () => void }) {
             [say.subject, cert.subject], [say.issuer, cert.issuer], [say.serial, <span key="s" className="font-mono">{cert.serial}</span>], [say.sans, cert.sans.join(", ")],
             [say.from, date(cert.not_before)], [say.until, `${date(cert.not_after)}, ${say.inDays(days(cert.not_after))}`], [say.renews, date(cert.renew_at)],
             ...(cert.key_usages?.length ? [[say.usages, cert.key_usages.join(", ")] as [string, string]] : []),
-            [say.fingerprint, <span key="f" className="font-mono break-all">{pairs(cert.fingerprint_sha256)}</span>],
+            [say.fingerprint, <Fingerprint key="f" hex={cert.fingerprint_sha256} />],
           ]} />
           {cert.pem && <div className="mt-3"><Snippet text={cert.pem.trim()} label={`PEM, ${cert.algorithm}`} /></div>}
         </section>
