@@ -6,34 +6,49 @@ import { Badge, type Tone } from "./basics";
 
 /** Holders that are named; the rest is one. */
 const HOLDERS_MAX = 4;
-const FILLS = ["bg-[oklch(0.6_0.16_262)]", "bg-[oklch(0.68_0.13_200)]", "bg-[oklch(0.64_0.15_310)]", "bg-[oklch(0.72_0.13_150)]"];
+const FILLS = [
+  "bg-[oklch(0.6_0.16_262)]", "bg-[oklch(0.68_0.12_200)]", "bg-[oklch(0.64_0.15_310)]", "bg-[oklch(0.72_0.13_150)]",
+  "bg-[oklch(0.72_0.13_60)]", "bg-[oklch(0.66_0.16_0)]", "bg-[oklch(0.55_0.13_285)]", "bg-[oklch(0.7_0.11_110)]",
+];
 /** Degrees at which a core is warm, and hot. */
 const WARM = 75;
 const HOT = 85;
 
+/** One colour for each holder on all of these GPUs, the largest first. */
+export function coloursOf(gpus: readonly Gpu[]): ReadonlyMap<string, string> {
+  const held = new Map<string, number>();
+  for (const gpu of gpus) for (const [name, bytes] of heldOn(gpu)) held.set(name, (held.get(name) ?? 0) + bytes);
+  const names = [...held].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0])).map(([name]) => name);
+  return new Map(names.map((name, index) => [name, FILLS[index] ?? "bg-s5"]));
+}
+
 interface Holder { name: string; held: number; fill: string }
 
-export function holdersOf(gpu: Gpu): Holder[] {
+function heldOn(gpu: Gpu): Map<string, number> {
   const held = new Map<string, number>();
   for (const process of gpu.processes) {
     const name = process.service ?? process.container ?? process.name;
     held.set(name, (held.get(name) ?? 0) + (process.vram_bytes ?? 0));
   }
-  const sorted = [...held].sort((a, b) => b[1] - a[1]);
-  const named = sorted.slice(0, HOLDERS_MAX).map(([name, bytes], index) => ({ name, held: bytes, fill: FILLS[index] ?? "bg-s5" }));
+  return held;
+}
+
+export function holdersOf(gpu: Gpu, colours: ReadonlyMap<string, string>): Holder[] {
+  const sorted = [...heldOn(gpu)].sort((a, b) => b[1] - a[1]);
+  const named = sorted.slice(0, HOLDERS_MAX).map(([name, bytes]) => ({ name, held: bytes, fill: colours.get(name) ?? "bg-s5" }));
   const rest = Math.max(0, (gpu.memory_used_bytes ?? 0) - named.reduce((sum, holder) => sum + holder.held, 0));
   return rest > (gpu.memory_total_bytes ?? 0) / 200 ? [...named, { name: words.dashboard.other, held: rest, fill: "bg-s5" }] : named;
 }
 
-export function GpuCard({ node, gpu }: { node?: string; gpu: Gpu }) {
+export function GpuCard({ node, gpu, colours }: { node?: string; gpu: Gpu; colours: ReadonlyMap<string, string> }) {
   const total = gpu.memory_total_bytes ?? 0;
-  const holders = holdersOf(gpu);
+  const holders = holdersOf(gpu, colours);
   const heat: Tone = gpu.temperature == null ? "none" : gpu.temperature >= HOT ? "bad" : gpu.temperature >= WARM ? "warn" : "none";
   const used = total > 0 && gpu.memory_used_bytes != null ? gpu.memory_used_bytes / total : null;
   return (
     <article className="rounded-md border border-s4 p-3">
       <header className="flex items-center gap-2">
-        <h3 className="min-w-0 truncate font-medium">{gpu.name}</h3>
+        <h3 className="min-w-0 truncate font-medium" title={gpu.name}>{gpu.name.replace(/^(NVIDIA|AMD|Intel) (GeForce )?/, "")}</h3>
         <span className="shrink-0 text-xs text-t3">{node ? `${node} · ` : ""}{gpu.index}</span>
         <span className="ml-auto flex gap-1">
           {gpu.asleep && <Badge>{words.servers.asleep}</Badge>}

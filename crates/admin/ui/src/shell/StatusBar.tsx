@@ -22,7 +22,7 @@ export function StatusBar() {
           <span className="text-t3">{words.status.audit}</span><span className="truncate">{now.last_audit.action}</span><Ago at={now.last_audit.timestamp} className="text-t3" />
         </Link>
       )}
-      <span className="sticky right-0 ml-auto flex h-full items-center gap-1.5 bg-s1 pl-3" role="status">
+      <span className="sticky -right-3 -mr-3 ml-auto flex h-full items-center gap-1.5 bg-s1 px-3" role="status">
         <Dot tone={!isReached ? "bad" : link === "live" ? "ok" : "warn"} />
         {!isReached ? words.status.waiting : words.status[link]}
       </span>

@@ -6,7 +6,7 @@ import type { Alert, Engine, GatewayStatus, HealthCounts, MachineNode, NodeList,
 import { servicesFor } from "../lib/filter";
 import { duration, millis, percent } from "../lib/format";
 import { Ago, Badge, Button, Card, Dot, Empty, Meter, pendingPart, Skeleton, Snippet, State, toneOf } from "../parts/basics";
-import { GpuCard } from "../parts/GpuCard";
+import { coloursOf, GpuCard } from "../parts/GpuCard";
 import { Icon } from "../parts/Icon";
 import { Page } from "../shell/Shell";
 import { useMay, useApp } from "../store";
@@ -55,8 +55,8 @@ function Summary({ status, nodes }: { status: GatewayStatus; nodes: NodeList | u
   const due = certs.expiring + certs.expired;
   const worst = loud.some((alert) => alert.severity === "critical") ? "bad" : loud.length > 0 ? "warn" : undefined;
   return (
-    <dl className="card grid grid-cols-2 overflow-hidden sm:grid-cols-3 lg:grid-cols-[1.6fr_1fr_1fr_1fr_1fr]">
-      <Figure to="/services" label={say.healthy} value={<>{services.healthy}<span className="text-t3"> / {services.total}</span></>}><Spread counts={services} /></Figure>
+    <dl className="card grid grid-cols-2 overflow-hidden md:grid-cols-3 lg:grid-cols-[1.6fr_1fr_1fr_1fr_1fr]">
+      <Figure wide to="/services" label={say.healthy} value={<>{services.healthy}<span className="text-t3"> / {services.total}</span></>}><Spread counts={services} /></Figure>
       <Figure to="/servers" label={say.alerts} value={loud.length} tone={worst}>{loud.length === 0 ? say.noAlerts : loud[0]?.rule}</Figure>
       <Figure to="/tls" label={say.leaves} value={certs.valid} tone={certs.expired > 0 ? "bad" : due > 0 ? "warn" : undefined}>{due > 0 ? say.expiring(due) : say.allGood}</Figure>
       <Figure to="/servers" label={say.nodes} value={nodes ? <>{nodes.nodes.filter((node) => node.state === "up").length}<span className="text-t3"> / {nodes.nodes.length}</span></> : "–"}>{nodes?.nodes.map((node) => node.name).slice(0, 3).join(", ")}</Figure>
@@ -65,10 +65,10 @@ function Summary({ status, nodes }: { status: GatewayStatus; nodes: NodeList | u
   );
 }
 
-function Figure({ to, label, value, tone, children }: { to: "/services" | "/servers" | "/tls" | "/settings"; label: string; value: ReactNode; tone?: "warn" | "bad" | undefined; children?: ReactNode }) {
+function Figure({ to, label, value, tone, wide, children }: { wide?: boolean; to: "/services" | "/servers" | "/tls" | "/settings"; label: string; value: ReactNode; tone?: "warn" | "bad" | undefined; children?: ReactNode }) {
   const colour = tone === "bad" ? "text-bad" : tone === "warn" ? "text-warn" : "";
   return (
-    <div className="relative -mt-px -ml-px min-w-0 border-t border-l border-s4 px-4 py-3 hover:bg-s2">
+    <div className={`relative -mt-px -ml-px min-w-0 border-t border-l border-s4 px-4 py-3 hover:bg-s2 ${wide ? "max-lg:col-span-2" : ""}`}>
       <dt className="text-xs text-t3"><Link to={to} className="after:absolute after:inset-0">{label}</Link></dt>
       <dd className={`mt-0.5 text-2xl font-semibold tracking-tight ${colour}`}>{value}</dd>
       <dd className="mt-0.5 min-h-4 truncate text-xs text-t3">{children}</dd>
@@ -109,7 +109,7 @@ function Attention({ services, alerts }: { services: Service[] | undefined; aler
           <li key={`${alert.rule} ${alert.node} ${alert.subject}`} className="row-line">
             <Link to="/servers" search={{ tab: "alerts" }} className="flex min-h-11 items-center gap-3 px-4 py-1.5 hover:bg-s2">
               <span className="w-20 shrink-0"><State state={alert.severity} /></span>
-              <span className="min-w-0 flex-1 truncate">{alert.message}</span>
+              <span className="line-clamp-2 min-w-0 flex-1">{alert.message}</span>
               <Ago at={alert.raised_at} className="shrink-0 text-xs text-t3" />
             </Link>
           </li>
@@ -118,8 +118,10 @@ function Attention({ services, alerts }: { services: Service[] | undefined; aler
           <li key={service.name} className="row-line">
             <Link to="/services/$name" params={{ name: service.name }} className="flex min-h-11 items-center gap-3 px-4 py-1.5 hover:bg-s2">
               <span className="w-20 shrink-0"><State state={service.health_status} /></span>
-              <span className="w-40 shrink-0 truncate font-medium">{service.name}</span>
-              <span className="min-w-0 flex-1 truncate text-t2">{service.health_reason}</span>
+              <span className="min-w-0 flex-1 sm:flex sm:gap-3">
+                <span className="block truncate font-medium sm:w-40 sm:shrink-0">{service.name}</span>
+                <span className="block min-w-0 truncate text-t2">{service.health_reason}</span>
+              </span>
               <Ago at={service.last_health_check} className="hidden shrink-0 text-xs text-t3 sm:block" />
             </Link>
           </li>
@@ -193,10 +195,11 @@ function Machine({ node }: { node: MachineNode }) {
 function Gpus({ nodes }: { nodes: MachineNode[] }) {
   const all = nodes.flatMap((node) => (node.gpus?.gpus ?? []).map((gpu) => ({ node: node.name, gpu })));
   if (all.length === 0) return null;
+  const colours = coloursOf(all.map(({ gpu }) => gpu));
   return (
     <Card title={say.gpus}>
       <div className="grid grid-cols-[repeat(auto-fill,minmax(min(19rem,100%),1fr))] gap-3">
-        {all.map(({ node, gpu }) => <GpuCard key={`${node} ${gpu.id}`} node={node} gpu={gpu} />)}
+        {all.map(({ node, gpu }) => <GpuCard key={`${node} ${gpu.id}`} node={node} gpu={gpu} colours={colours} />)}
       </div>
     </Card>
   );

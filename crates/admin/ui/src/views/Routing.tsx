@@ -41,7 +41,7 @@ export default function Routing() {
 }
 
 const COLUMNS: Column<Line>[] = [
-  { key: "host", label: say.host, width: 1.5, cell: ({ route, isFirst }) => isFirst && <span className="flex min-w-0 items-center gap-2"><Dot tone={toneOf(route.health_status)} label={route.health_status} /><span className="truncate font-medium">{route.domain}</span>{!route.tls && <Badge>{say.clear}</Badge>}</span> },
+  { key: "host", label: say.host, width: 1.5, cell: ({ route, upstream, isFirst }) => <span className="block min-w-0">{isFirst && <span className="flex min-w-0 items-center gap-2"><Dot tone={toneOf(route.health_status)} label={route.health_status} /><span className="truncate font-medium">{route.domain}</span>{!route.tls && <Badge>{say.clear}</Badge>}</span>}<span className="block truncate pl-4 font-mono text-xs text-t3 sm:hidden">{upstream.upstream}</span></span> },
   { key: "service", label: say.service, width: 1, hide: "md", cell: ({ route, isFirst }) => isFirst && (route.name === "conduit" ? <span className="text-t3">{say.own}</span> : <Link to="/services/$name" params={{ name: route.name }} className="block truncate text-t2 hover:underline">{route.name}</Link>) },
   { key: "upstream", label: say.upstream, width: 1.4, hide: "sm", cell: ({ upstream }) => <span className="flex items-center gap-2"><Icon name="chevron" className="size-3 text-t3" /><span className="truncate font-mono text-xs">{upstream.upstream}</span></span> },
   { key: "state", label: say.state, width: "7rem", cell: ({ upstream }) => <State state={upstream.state} title={upstream.reason ?? undefined} /> },

@@ -8,7 +8,7 @@ import History from "../charts/History";
 import { bytes, duration, percent } from "../lib/format";
 import { Ago, Badge, Button, Card, Dot, Facts, Meter, pendingPart, Segments, State, toneOf } from "../parts/basics";
 import { Confirm } from "../parts/Dialog";
-import { GpuCard } from "../parts/GpuCard";
+import { coloursOf, GpuCard } from "../parts/GpuCard";
 import { Icon } from "../parts/Icon";
 import { type Column, Rows } from "../parts/Rows";
 import { NotFound } from "../router";
@@ -57,7 +57,7 @@ function Detail({ node }: { node: MachineNode }) {
           <div className="min-w-0"><dt className="text-xs text-t3">{say.uptime}</dt><dd className="text-lg font-semibold tracking-tight">{duration(host.uptime_seconds)}</dd><dd className="mt-3.5 truncate text-xs text-t3">{host.kernel}</dd></div>
         </dl>
       )}
-      {gpus && gpus.gpus.length > 0 && <Card title={say.gpus} aside={gpus.driver && <span className="text-xs text-t3">{gpus.driver}</span>}><div className="grid grid-cols-[repeat(auto-fill,minmax(min(20rem,100%),1fr))] gap-3">{gpus.gpus.map((gpu) => <GpuCard key={gpu.id} gpu={gpu} />)}</div><Processes processes={gpus.gpus.flatMap((gpu) => gpu.processes.map((process) => ({ ...process, gpu: gpu.index })))} /></Card>}
+      {gpus && gpus.gpus.length > 0 && <Card title={say.gpus} aside={gpus.driver && <span className="text-xs text-t3">{gpus.driver}</span>}><div className="grid grid-cols-[repeat(auto-fill,minmax(min(20rem,100%),1fr))] gap-3">{gpus.gpus.map((gpu) => <GpuCard key={gpu.id} gpu={gpu} colours={coloursOf(gpus.gpus)} />)}</div><Processes processes={gpus.gpus.flatMap((gpu) => gpu.processes.map((process) => ({ ...process, gpu: gpu.index })))} /></Card>}
       <Charts node={node} />
       <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 xl:grid-cols-2">
         {node.containers && <Containers node={node} containers={node.containers.containers} leftOut={node.containers.left_out} engine={node.containers.engine} />}

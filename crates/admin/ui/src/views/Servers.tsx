@@ -55,15 +55,13 @@ function Machine({ node, alerts }: { node: MachineNode; alerts: Alert[] }) {
   const problem = node.sources.find((source) => source.error && !source.absent)?.error;
   return (
     <article className="card relative flex h-full flex-col gap-3 p-4 hover:border-s5/70">
-      <header className="flex items-start gap-2.5">
-        <Dot tone={toneOf(node.state)} label={node.state} className="mt-2" />
-        <div className="min-w-0 flex-1">
-          <h2 className="truncate text-base font-semibold"><Link to="/servers/$name" params={{ name: node.name }} className="after:absolute after:inset-0">{node.name}</Link></h2>
-          <p className="truncate text-t3">{node.address ?? say.local}{host && ` · ${say.cores(host.cores)} · ${say.uptime} ${duration(host.uptime_seconds)}`}</p>
-        </div>
-        {alerts.length > 0 && <Badge tone={alerts.some((alert) => alert.severity === "critical") ? "bad" : "warn"}>{alerts.length} {say.alerts.toLowerCase()}</Badge>}
+      <header className="flex items-center gap-2.5">
+        <Dot tone={toneOf(node.state)} label={node.state} />
+        <h2 className="min-w-0 flex-1 truncate text-base font-semibold"><Link to="/servers/$name" params={{ name: node.name }} className="after:absolute after:inset-0">{node.name}</Link></h2>
+        {alerts.length > 0 && <Badge tone={alerts.some((alert) => alert.severity === "critical") ? "bad" : "warn"}>{say.raised(alerts.length)}</Badge>}
         {node.tags.map((tag) => <Badge key={tag}>{tag}</Badge>)}
       </header>
+      <p className="-mt-3 truncate pl-4.5 text-t3">{node.address ?? say.local}{host && ` · ${say.cores(host.cores)} · ${say.uptime.toLowerCase()} ${duration(host.uptime_seconds)}`}</p>
       {problem && <p className="rounded-md bg-bad-soft px-3 py-2 text-xs text-bad">{problem}</p>}
       {host && (
         <dl className="grid grid-cols-3 gap-4">
