@@ -55,7 +55,8 @@ const proxy = {
   "/api": {
     target: DAEMON,
     changeOrigin: true,
-    ...(TOKEN ? { headers: { authorization: `Bearer ${TOKEN}` } } : {}),
+    // The daemon takes changes only from its own pages.
+    headers: { origin: DAEMON, ...(TOKEN ? { authorization: `Bearer ${TOKEN}` } : {}) },
   },
 };
 

@@ -13,9 +13,10 @@ export function afterChange() {
 
 export const register = (wish: RegisterService) => post<RegisterReply>("/services", wish);
 
-/** Deregisters, and offers to register the same again for a moment. */
-export async function deregister(service: Service): Promise<void> {
+/** Deregisters, leaves what shows the service, and offers to register the same again for a moment. */
+export async function deregister(service: Service, leave?: () => Promise<void>): Promise<void> {
   await remove(`/services/${part(service.name)}`);
+  await leave?.();
   afterChange();
   const undo = () => void register(wishOf(service)).then(() => {
     toast("ok", words.service.restored(service.name));

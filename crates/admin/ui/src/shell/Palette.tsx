@@ -38,7 +38,7 @@ export function Palette() {
     <Dialog title={words.palette.title} hideTitle onClose={close}>
       <div className="flex items-center gap-2 border-b border-s4 px-4">
         <Icon name="search" className="size-4 text-t3" />
-        <input autoFocus role="combobox" aria-expanded="true" aria-controls={`${id}-list`} aria-activedescendant={found[at] ? `${id}-${at}` : undefined} aria-label={words.palette.field} placeholder={words.palette.field}
+        <input data-autofocus role="combobox" aria-expanded="true" aria-controls={`${id}-list`} aria-activedescendant={found[at] ? `${id}-${at}` : undefined} aria-label={words.palette.field} placeholder={words.palette.field}
           value={text} spellCheck={false} autoComplete="off" className="h-12 w-full bg-transparent text-base outline-none placeholder:text-t3"
           onChange={(event) => { setText(event.target.value); setAt(0); }}
           onKeyDown={(event) => {

@@ -21,7 +21,10 @@ export function Shell() {
   useEffect(listen, []);
   const open = useApp((app) => app.open);
   const path = useRouterState({ select: (state) => state.location.pathname });
-  useEffect(() => document.getElementById("content")?.scrollTo(0, 0), [path]);
+  useEffect(() => {
+    // No result: browsers are about to give a promise here, which React would call as the end of the effect.
+    document.getElementById("content")?.scrollTo(0, 0);
+  }, [path]);
   return (
     <div className="grid h-dvh grid-cols-[minmax(0,1fr)] grid-rows-[auto_minmax(0,1fr)_auto] lg:grid-cols-[13.5rem_minmax(0,1fr)] lg:grid-rows-[minmax(0,1fr)_auto]">
       <a href="#content" className="skip">{words.skip}</a>

@@ -44,7 +44,7 @@ export default function AddNode({ onClose }: { onClose: () => void }) {
     </>}>
       <form id="node" noValidate className="flex flex-col gap-4 px-5 py-4" onSubmit={submit}>
         <Field id="destination" label={say.destination} problem={problem} hint={say.destinationHint}>
-          <input id="destination" autoFocus className="field font-mono" placeholder="ops@10.0.1.20" value={destination} spellCheck={false} autoCapitalize="none" autoComplete="off" onChange={change(setDestination)} aria-invalid={!!problem} aria-describedby="destination-note" />
+          <input id="destination" data-autofocus className="field font-mono" placeholder="ops@10.0.1.20" value={destination} spellCheck={false} autoCapitalize="none" autoComplete="off" onChange={change(setDestination)} aria-invalid={!!problem} aria-describedby="destination-note" />
         </Field>
         <Field id="node-name" label={say.name} optional hint={say.nameHint}>
           <input id="node-name" className="field" placeholder="gpu-server" value={name} spellCheck={false} autoCapitalize="none" autoComplete="off" onChange={change(setName)} />

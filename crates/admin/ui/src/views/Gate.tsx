@@ -22,10 +22,12 @@ export function Gate({ children }: { children: ReactNode }) {
       return entered?.session ? entered : { session: await session(), problem: entered?.problem ?? null };
     },
   });
-  useEffect(() => whenSignedOut(() => {
-    setEnded(useApp.getState().session !== null);
-    setSession(null);
-  }), [setSession]);
+  useEffect(() => {
+    whenSignedOut(() => {
+      setEnded(useApp.getState().session !== null);
+      setSession(null);
+    });
+  }, [setSession]);
   useEffect(() => {
     if (first.data?.session) setSession(first.data.session);
   }, [first.data, setSession]);

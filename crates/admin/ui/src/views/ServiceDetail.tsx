@@ -58,7 +58,7 @@ function Detail({ service }: { service: Service }) {
           {service.tls && <Leaf tls={service.tls} name={service.name} />}
         </div>
       </div>
-      {isLeaving && <Deregister service={service} onClose={() => setLeaving(false)} onDone={() => void navigate({ to: "/services" })} />}
+      {isLeaving && <Deregister service={service} onClose={() => setLeaving(false)} leave={() => navigate({ to: "/services" })} />}
     </Page>
   );
 }

@@ -68,7 +68,7 @@ export default function ServicePanel({ edited, onClose }: { edited?: Service; on
       <form id="service" noValidate className="flex flex-col gap-4 px-5 py-4" onSubmit={(event: FormEvent) => { event.preventDefault(); judged(() => submit.mutate()); }}>
         {isLocked && <p role="alert" className="rounded-md bg-warn-soft px-3 py-2 text-warn">{say.policyHidden}</p>}
         <Field id="name" label={say.name} problem={shown("name")} hint={<>{say.nameHint("")}<span className="font-mono text-t2">{host}</span></>}>
-          <input id="name" autoFocus={!edited} disabled={edited !== undefined} className="field" value={draft.name} maxLength={80} spellCheck={false} autoCapitalize="none" autoComplete="off" placeholder="grafana"
+          <input id="name" data-autofocus={!edited || undefined} disabled={edited !== undefined} className="field" value={draft.name} maxLength={80} spellCheck={false} autoCapitalize="none" autoComplete="off" placeholder="grafana"
             onChange={(event) => set("name", event.target.value)} onBlur={draft.name ? leave("name") : undefined} {...invalid("name")} />
         </Field>
         <Upstreams draft={draft} problem={shown("upstreams")} onChange={(upstreams) => set("upstreams", upstreams)} onLeave={leave("upstreams")} />

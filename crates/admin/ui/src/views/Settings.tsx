@@ -73,7 +73,7 @@ function MakeToken({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title={say.newToken} onClose={onClose} footer={<><Button onClick={onClose}>{words.cancel}</Button><Button look="primary" type="submit" form="token-form" isBusy={make.isPending} disabled={!name.trim()}>{say.newToken}</Button></>}>
       <form id="token-form" className="flex flex-col gap-4 px-5 py-4" onSubmit={(event: FormEvent) => { event.preventDefault(); make.mutate(); }}>
-        <Field id="token-name" label={words.name}><input id="token-name" autoFocus className="field" value={name} maxLength={80} autoComplete="off" spellCheck={false} onChange={(event) => setName(event.target.value)} /></Field>
+        <Field id="token-name" label={words.name}><input id="token-name" data-autofocus className="field" value={name} maxLength={80} autoComplete="off" spellCheck={false} onChange={(event) => setName(event.target.value)} /></Field>
         <RoleField role={role} onChange={setRole} />
         <Field id="days" label={say.good}><select id="days" className="field" value={days} onChange={(event) => setDays(Number(event.target.value))}>{TOKEN_DAYS.map((days) => <option key={days} value={days}>{days === 0 ? words.never : `${days} d`}</option>)}</select></Field>
         {make.error && <Failure error={make.error} />}
@@ -113,7 +113,7 @@ function MakeUser({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title={say.newUser} onClose={onClose} footer={<><Button onClick={onClose}>{words.cancel}</Button><Button look="primary" type="submit" form="user-form" isBusy={make.isPending} disabled={!name.trim()}>{say.newUser}</Button></>}>
       <form id="user-form" className="flex flex-col gap-4 px-5 py-4" onSubmit={(event: FormEvent) => { event.preventDefault(); make.mutate(); }}>
-        <Field id="user-name" label={words.name}><input id="user-name" autoFocus className="field" value={name} maxLength={80} autoComplete="off" spellCheck={false} autoCapitalize="none" onChange={(event) => setName(event.target.value)} /></Field>
+        <Field id="user-name" label={words.name}><input id="user-name" data-autofocus className="field" value={name} maxLength={80} autoComplete="off" spellCheck={false} autoCapitalize="none" onChange={(event) => setName(event.target.value)} /></Field>
         <RoleField role={role} onChange={setRole} />
         <Field id="user-password" label={say.password} optional><input id="user-password" type="password" className="field" value={password} autoComplete="new-password" onChange={(event) => setPassword(event.target.value)} /></Field>
         {make.error && <Failure error={make.error} />}
