@@ -87,7 +87,8 @@ impl Caller {
     }
 }
 
-fn needed_for(method: &Method) -> Role {
+/// The role that a method needs.
+pub(crate) fn needed_for(method: &Method) -> Role {
     match *method {
         Method::GET | Method::HEAD => Role::Viewer,
         _ => Role::Operator,

@@ -94,6 +94,8 @@ pub struct GatewayInfo {
     pub dns: Vec<SocketAddr>,
     /// Where the proxy listens with TLS.
     pub https: Vec<SocketAddr>,
+    /// Where the proxy listens over HTTP/3, on UDP.
+    pub http3: Vec<SocketAddr>,
     /// Where the proxy listens in the clear.
     pub http: Vec<SocketAddr>,
 }

@@ -9,6 +9,7 @@
 //! **Invariant:** wire and domain types meet in [`convert`](self) and nowhere else.
 
 pub mod control;
+pub mod document;
 pub mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

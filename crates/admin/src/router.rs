@@ -11,39 +11,43 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use conduit_api::v1::ROOT;
+use conduit_core::actor::Role;
 use conduit_core::clock::Timestamp;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tracing::Instrument;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::auth::{self, Asked};
+use crate::document::guard;
 use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
-    alerts, audit, config, discovery, dns, health, history, metrics, nodes, routing, services,
-    status, streams, tls, tokens, upgrade, upstreams,
+    alerts, audit, config, discovery, dns, document, health, history, metrics, nodes, routing,
+    services, status, streams, tls, tokens, upgrade, upstreams,
 };
 use crate::state::AdminState;
 use crate::ui;
 
+type Routes = Router<Arc<AdminState>>;
+
 /// The router of both listeners.
 pub(crate) fn build(state: Arc<AdminState>) -> Router {
-    let scraped = Router::new()
-        .route("/metrics", get(metrics::text))
-        .route("/metrics/node/{name}", get(discovery::node_page))
-        .route("/metrics/dcgm/{name}", get(discovery::dcgm_page))
-        .route("/sd/node", get(discovery::nodes))
-        .route("/sd/dcgm", get(discovery::gpus));
-    Router::new()
+    let guard = |inner: Routes| guarded(inner, &state);
+    let (router, _) = assembled(&guard);
+    router
         .merge(ui::router())
-        .route("/health", get(status::alive))
-        .route("/ready", get(status::ready))
-        .merge(guarded(scraped, &state))
-        .nest("/api/v1", guarded(api(), &state))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(around))
         .with_state(state)
+}
+
+/// What the document says of the same routes.
+pub(crate) fn described() -> OpenApi {
+    assembled(&|inner| inner).1
 }
 
 /// Adds what every answer carries, also one that no handler made. Only the dashboard's own files say
@@ -56,60 +60,106 @@ pub(crate) fn secured(mut response: Response) -> Response {
     response
 }
 
-fn api() -> Router<Arc<AdminState>> {
-    let quick = Router::new()
-        .route("/status", get(status::gateway))
-        .route("/health", get(health::list))
-        .route("/services", get(services::list))
-        .route("/services/{name}", get(services::one))
-        .route("/services/{name}/health", get(health::one))
-        .route("/dns", get(dns::list))
-        .route("/dns/resolve", get(dns::resolve))
-        .route("/dns/flush", post(dns::flush))
-        .route("/tls", get(tls::list))
-        .route("/tls/ca", get(tls::authority))
-        .route("/tls/{name}/inspect", get(tls::one))
-        .route("/routing", get(routing::list))
-        .route("/audit", get(audit::list))
-        .route("/config", get(config::effective))
-        .route("/nodes", get(nodes::list))
-        .route("/nodes/events", get(streams::events))
-        .route("/nodes/{name}", get(nodes::one))
-        .route("/nodes/{name}/history", get(history::points))
-        .route("/containers/{name}/logs", get(streams::container_log))
-        .route("/alerts", get(alerts::list))
-        .route("/alerts/silences", get(alerts::silences).post(alerts::silence))
-        .route("/alerts/silences/{id}", delete(alerts::lift))
-        .route("/monitor/rules", get(alerts::rules))
-        .route_layer(from_fn(|request: Request, next: Next| timed(REQUEST_TIMEOUT, request, next)));
-    let slow = Router::new()
-        .route("/services", post(services::register))
-        .route("/services:bulk", post(services::register_bulk))
-        .route("/services/{name}", delete(services::deregister))
-        .route("/services/{name}/upstreams/{wish}", post(upstreams::act))
-        .route("/tls/{name}/rotate", post(tls::rotate))
-        .route("/audit/verify", get(audit::verify))
-        .route("/nodes", post(nodes::add))
-        .route("/nodes:test", post(nodes::test))
-        .route("/nodes/{name}", delete(nodes::remove))
-        .route_layer(from_fn(|request: Request, next: Next| timed(BULK_TIMEOUT, request, next)));
-    let admins = Router::new()
-        .route("/tokens", get(tokens::list).post(tokens::create))
-        .route("/tokens/{id}", delete(tokens::revoke))
-        .route("/config/reload", post(config::reload))
-        .route("/backup", post(config::backup))
-        .route("/upgrade", post(upgrade::begin))
-        .route_layer(from_fn(auth::admins_only))
-        .route_layer(from_fn(|request: Request, next: Next| timed(BULK_TIMEOUT, request, next)));
-    quick
-        .merge(slow)
-        .merge(admins)
+/// Every route with its description; `guard` is what stands before those that ask who calls.
+fn assembled(guard: &dyn Fn(Routes) -> Routes) -> (Routes, OpenApi) {
+    let (open, mut document) = OpenApiRouter::new()
+        .routes(routes!(status::alive))
+        .routes(routes!(status::ready))
+        .split_for_parts();
+    let (scraped, found) = group(
+        OpenApiRouter::new()
+            .routes(routes!(metrics::text))
+            .routes(routes!(discovery::node_page))
+            .routes(routes!(discovery::dcgm_page))
+            .routes(routes!(discovery::nodes))
+            .routes(routes!(discovery::gpus)),
+        Role::Viewer,
+    );
+    document.merge(found);
+    let (api, found) = api();
+    let document = document.nest(ROOT, found);
+    (open.merge(guard(scraped)).nest(ROOT, guard(api)), document)
+}
+
+fn api() -> (Routes, OpenApi) {
+    let (quick, mut document) = group(quick(), Role::Viewer);
+    let (slow, found) = group(slow(), Role::Viewer);
+    document.merge(found);
+    let (admins, found) = group(admins(), Role::Admin);
+    document.merge(found);
+    let admins = admins.route_layer(from_fn(auth::admins_only));
+    let within = |limit: Duration, routes: Routes| {
+        routes.route_layer(from_fn(move |request: Request, next: Next| timed(limit, request, next)))
+    };
+    let routes = within(REQUEST_TIMEOUT, quick)
+        .merge(within(BULK_TIMEOUT, slow))
+        .merge(within(BULK_TIMEOUT, admins))
         .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(method_not_allowed);
+    (routes, document)
+}
+
+fn quick() -> OpenApiRouter<Arc<AdminState>> {
+    OpenApiRouter::new()
+        .routes(routes!(document::openapi))
+        .routes(routes!(status::gateway))
+        .routes(routes!(health::list))
+        .routes(routes!(services::list))
+        .routes(routes!(services::one))
+        .routes(routes!(health::one))
+        .routes(routes!(dns::list))
+        .routes(routes!(dns::resolve))
+        .routes(routes!(dns::flush))
+        .routes(routes!(tls::list))
+        .routes(routes!(tls::authority))
+        .routes(routes!(tls::one))
+        .routes(routes!(routing::list))
+        .routes(routes!(audit::list))
+        .routes(routes!(config::effective))
+        .routes(routes!(nodes::list))
+        .routes(routes!(streams::events))
+        .routes(routes!(nodes::one))
+        .routes(routes!(history::points))
+        .routes(routes!(streams::container_log))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::silences, alerts::silence))
+        .routes(routes!(alerts::lift))
+        .routes(routes!(alerts::rules))
+}
+
+/// Those that may have much to do.
+fn slow() -> OpenApiRouter<Arc<AdminState>> {
+    OpenApiRouter::new()
+        .routes(routes!(services::register))
+        .routes(routes!(services::register_bulk))
+        .routes(routes!(services::deregister))
+        .routes(routes!(upstreams::act))
+        .routes(routes!(tls::rotate))
+        .routes(routes!(audit::verify))
+        .routes(routes!(nodes::add))
+        .routes(routes!(nodes::test))
+        .routes(routes!(nodes::remove))
+}
+
+/// Those that are for admins, whatever their method.
+fn admins() -> OpenApiRouter<Arc<AdminState>> {
+    OpenApiRouter::new()
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(config::reload))
+        .routes(routes!(config::backup))
+        .routes(routes!(upgrade::begin))
+}
+
+/// The routes of a group, and what the document says of them.
+fn group(routes: OpenApiRouter<Arc<AdminState>>, least: Role) -> (Routes, OpenApi) {
+    let (routes, mut document) = routes.split_for_parts();
+    guard(&mut document, least);
+    (routes, document)
 }
 
 /// Credentials first, then the bound on what goes on at a time, then the end of all changes.
-fn guarded(inner: Router<Arc<AdminState>>, state: &Arc<AdminState>) -> Router<Arc<AdminState>> {
+fn guarded(inner: Routes, state: &Arc<AdminState>) -> Routes {
     inner
         .layer(from_fn_with_state(Arc::clone(state), admitted))
         .layer(from_fn_with_state(Arc::clone(state), auth::authorize))

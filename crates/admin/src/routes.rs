@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod discovery;
 pub(crate) mod dns;
+pub(crate) mod document;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod metrics;

@@ -23,9 +23,9 @@ pub const ROOT: &str = "/api/v1";
 
 /// Gives a wire enum its words, as they travel in JSON and as people read them.
 macro_rules! wire_words {
-    ($(#[$meta:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident => $word:tt),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
         pub enum $type {
             $($(#[$doc])* #[serde(rename = $word)] $variant),+
         }

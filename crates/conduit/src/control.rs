@@ -88,6 +88,7 @@ impl Control for GatewayControl {
             addresses: parts.config.gateway.addresses.iter().map(ToString::to_string).collect(),
             dns: parts.addresses.dns.clone(),
             https: parts.addresses.https.clone(),
+            http3: parts.addresses.http3.clone(),
             http: parts.addresses.http.clone(),
         }
     }

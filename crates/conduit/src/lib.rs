@@ -48,8 +48,5 @@ use std::process::ExitCode;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    // The allocator asks for pages of two megabytes, which costs an idle gateway a fifth of its
-    // memory. Kernels without them refuse, and then there is nothing to save.
-    rustix::thread::disable_transparent_huge_pages(true).ok();
     cli::main()
 }

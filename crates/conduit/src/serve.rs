@@ -25,8 +25,9 @@ use crate::upgrade::{Handover, Predecessor, Program};
 /// When it cannot start, or a part of it has died.
 pub fn run(loaded: Loaded, predecessor: Option<Predecessor>) -> Result<(), AppError> {
     let program = Program::of_this_process();
-    // The allocator asks for huge pages, which a heap of many small things fills badly: with
-    // 10,000 services they cost 18 MB. A kernel without them has nothing to turn off.
+    // A heap of many small things fills huge pages badly: with 10,000 services they cost 18 MB. The
+    // allocator does not ask for them; some systems give them unasked. A kernel without them has
+    // nothing to turn off.
     let small_pages = disable_transparent_huge_pages(true);
     let handle =
         telemetry::start(&loaded.config.log, Output::of_this_process()).map_err(AppError::Log)?;

@@ -14,6 +14,7 @@ mod fields;
 mod paths;
 mod preset;
 mod rejected;
+mod schema;
 mod shown;
 mod size;
 mod text;
@@ -43,9 +44,10 @@ use std::sync::{Arc, LazyLock};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Everything that can be asked of one service's traffic.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// What kind of program it is: where defaults come from.
@@ -105,6 +107,7 @@ pub struct Policy {
 
     /// The only networks that clients may come from; empty means any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>, example = json!(["10.0.0.0/8"]))]
     pub allow: Vec<IpNet>,
     /// How many requests a client may make.
     #[serde(skip_serializing_if = "Option::is_none")]

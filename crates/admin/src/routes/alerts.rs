@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use conduit_api::v1::alerts as wire;
+use conduit_api::v1::error::ErrorBody;
 use conduit_audit::action::Action;
 use conduit_core::clock::Timestamp;
 use http::StatusCode;
@@ -17,25 +18,70 @@ use crate::monitor::SilenceWish;
 use crate::params::Id;
 use crate::record::{decision_about, failure};
 
-/// `GET /api/v1/alerts`.
+/// Lists the alerts that are raised now, silenced ones included.
+#[utoipa::path(
+    get,
+    path = "/alerts",
+    operation_id = "list_alerts",
+    tag = "alerts",
+    responses(
+        (status = 200, body = wire::AlertList, description = "the alerts"),
+        (status = 404, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+    ),
+)]
 pub(crate) async fn list(State(state): Admin) -> Answer<wire::AlertList> {
     let view = state.monitor()?.view().load_full();
     Ok(Json(wire::AlertList { alerts: convert::alerts(view.alerts.iter()) }))
 }
 
-/// `GET /api/v1/monitor/rules`.
+/// Lists the rules that raise alerts.
+#[utoipa::path(
+    get,
+    path = "/monitor/rules",
+    operation_id = "list_rules",
+    tag = "alerts",
+    responses(
+        (status = 200, body = wire::RuleList, description = "the rules"),
+        (status = 404, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+    ),
+)]
 pub(crate) async fn rules(State(state): Admin) -> Answer<wire::RuleList> {
     let rules = state.monitor()?.rules().into_iter().map(convert::rule);
     Ok(Json(wire::RuleList { rules: rules.collect() }))
 }
 
-/// `GET /api/v1/alerts/silences`.
+/// Lists the silences that are in force.
+#[utoipa::path(
+    get,
+    path = "/alerts/silences",
+    operation_id = "list_silences",
+    tag = "alerts",
+    responses(
+        (status = 200, body = wire::SilenceList, description = "the silences"),
+        (status = 404, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+    ),
+)]
 pub(crate) async fn silences(State(state): Admin) -> Answer<wire::SilenceList> {
     let silences = state.monitor()?.silences().into_iter().map(convert::silence);
     Ok(Json(wire::SilenceList { silences: silences.collect() }))
 }
 
-/// `POST /api/v1/alerts/silences`.
+/// Keeps alerts from the channels for a while; they stay visible.
+#[utoipa::path(
+    post,
+    path = "/alerts/silences",
+    operation_id = "add_silence",
+    tag = "alerts",
+    request_body(
+        content = wire::AddSilence,
+        example = json!({ "rule": "gpu-*", "node": "gpu-server", "for_seconds": 3600, "comment": "new fans" }),
+    ),
+    responses(
+        (status = 201, body = wire::Silence, description = "the silence that is in force now"),
+        (status = 409, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+        (status = 422, body = ErrorBody, description = "`invalid`: no rule fits, or a number or a text is out of bounds"),
+    ),
+)]
 pub(crate) async fn silence(
     State(state): Admin,
     caller: By,
@@ -56,7 +102,19 @@ pub(crate) async fn silence(
     }
 }
 
-/// `DELETE /api/v1/alerts/silences/{id}`.
+/// Ends a silence before its time.
+#[utoipa::path(
+    delete,
+    path = "/alerts/silences/{id}",
+    operation_id = "lift_silence",
+    tag = "alerts",
+    params(("id" = String, Path, description = "The silence.")),
+    responses(
+        (status = 200, body = wire::Silence, description = "the silence that was lifted"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no silence has that id"),
+        (status = 409, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+    ),
+)]
 pub(crate) async fn lift(State(state): Admin, caller: By, Id(id): Id) -> Answer<wire::Silence> {
     let monitor = state.monitor_for_change()?;
     let Some(silence) = monitor.silences().into_iter().find(|silence| silence.id == id) else {

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use conduit_api::v1::audit::{AuditList, AuditReport};
+use conduit_api::v1::error::ErrorBody;
 use conduit_audit::verify::verify_file;
 use serde::Deserialize;
 
@@ -13,14 +14,29 @@ use crate::limits::{AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX};
 use crate::params::Options;
 
 /// The options of [`list`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
+    /// How many entries at most.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
+    /// Only entries before this place in the chain.
     before: Option<u64>,
 }
 
-/// `GET /api/v1/audit?limit=&before=`, newest first.
+/// Lists entries of the record, the newest first.
+#[utoipa::path(
+    get,
+    path = "/audit",
+    operation_id = "list_entries",
+    tag = "audit",
+    params(Page),
+    responses(
+        (status = 200, body = AuditList, description = "one page"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`, or `invalid`: limit is out of bounds"),
+    ),
+)]
 pub(crate) async fn list(State(state): Admin, Options(page): Options<Page>) -> Answer<AuditList> {
     let limit = page.limit.unwrap_or(AUDIT_LIMIT_DEFAULT);
     if !(1..=AUDIT_LIMIT_MAX).contains(&limit) {
@@ -36,7 +52,24 @@ pub(crate) async fn list(State(state): Admin, Options(page): Options<Page>) -> A
     }))
 }
 
-/// `GET /api/v1/audit/verify`.
+/// Verifies the whole record: every hash, every signature, every link.
+#[utoipa::path(
+    get,
+    path = "/audit/verify",
+    operation_id = "verify_record",
+    tag = "audit",
+    responses(
+        (
+            status = 200,
+            body = AuditReport,
+            description = "what was found; `valid` says whether it was nothing",
+            example = json!({
+                "valid": true, "entries": 23, "failures": [],
+                "head": "c0a751f972f978e69b38fb9d6ece1905dcffb0ce5fa4a5fa263b8764f9463880"
+            }),
+        ),
+    ),
+)]
 pub(crate) async fn verify(State(state): Admin) -> Answer<AuditReport> {
     let database = state.state_dir.join(DATABASE);
     let seal = state.state_dir.join(SEAL);

@@ -5,6 +5,7 @@ use std::path::Path;
 use axum::Json;
 use axum::extract::State;
 use conduit_api::v1::config as wire;
+use conduit_api::v1::error::ErrorBody;
 use conduit_audit::action::Action;
 use serde_json::{Map, Value};
 
@@ -13,7 +14,16 @@ use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::record::{decision, decision_about, failure};
 
-/// `GET /api/v1/config`.
+/// Shows the values that the gateway runs with; secrets are left out.
+#[utoipa::path(
+    get,
+    path = "/config",
+    operation_id = "get_config",
+    tag = "config",
+    responses(
+        (status = 200, body = wire::ConfigReply, description = "as TOML and as JSON"),
+    ),
+)]
 pub(crate) async fn effective(State(state): Admin) -> Json<wire::ConfigReply> {
     let config = state.control.config();
     Json(wire::ConfigReply {
@@ -23,7 +33,18 @@ pub(crate) async fn effective(State(state): Admin) -> Json<wire::ConfigReply> {
     })
 }
 
-/// `POST /api/v1/config/reload`.
+/// Reads the file again and applies what can change while the gateway runs.
+#[utoipa::path(
+    post,
+    path = "/config/reload",
+    operation_id = "reload_config",
+    tag = "config",
+    responses(
+        (status = 200, body = wire::ReloadReply, description = "what holds now, and what needs a restart"),
+        (status = 409, body = ErrorBody, description = "`conflict`: another reload is under way"),
+        (status = 422, body = ErrorBody, description = "`invalid`: the file is refused; nothing was changed"),
+    ),
+)]
 pub(crate) async fn reload(State(state): Admin, caller: By) -> Answer<wire::ReloadReply> {
     let actor = caller.0.actor;
     let message = "Reloading the configuration";
@@ -39,7 +60,22 @@ pub(crate) async fn reload(State(state): Admin, caller: By) -> Answer<wire::Relo
     }
 }
 
-/// `POST /api/v1/backup`.
+/// Writes the whole state into one archive on the gateway's machine.
+#[utoipa::path(
+    post,
+    path = "/backup",
+    operation_id = "create_backup",
+    tag = "config",
+    request_body(
+        content = wire::BackupRequest,
+        example = json!({ "path": "/var/backups/conduit.tar" }),
+    ),
+    responses(
+        (status = 200, body = wire::BackupReply, description = "what was written"),
+        (status = 409, body = ErrorBody, description = "`conflict`: another backup is under way"),
+        (status = 422, body = ErrorBody, description = "`invalid`: the path is relative, is there already, or is in no directory"),
+    ),
+)]
 pub(crate) async fn backup(
     State(state): Admin,
     caller: By,

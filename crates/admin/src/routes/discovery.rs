@@ -5,10 +5,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use conduit_api::v1::error::ErrorBody;
 use conduit_core::node::NodeName;
 use conduit_monitor::view::NodeView;
 use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Admin, Answer};
 use crate::error::ApiError;
@@ -16,23 +18,45 @@ use crate::params::NodeParam;
 use crate::state::AdminState;
 
 /// One target of Prometheus' HTTP service discovery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ScrapeTarget)]
 pub(crate) struct Target {
+    /// `HOST:PORT` of this gateway.
     targets: [String; 1],
+    /// Its labels.
     labels: Labels,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Its labels; those with underscores tell Prometheus how to ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ScrapeLabels)]
 struct Labels {
     #[serde(rename = "__metrics_path__")]
+    /// The page of that machine.
     path: String,
     #[serde(rename = "__scheme__")]
+    /// `http` or `https`.
     scheme: &'static str,
+    /// `node` or `dcgm`.
     job: &'static str,
+    /// The machine.
     instance: String,
 }
 
-/// `GET /metrics/node/{name}`: what node_exporter would say there.
+/// What node_exporter would say on that machine, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics/node/{name}",
+    operation_id = "get_node_metrics",
+    tag = "nodes",
+    params(
+        ("name" = String, Path, description = "The node.", example = "gpu-server"),
+    ),
+    responses(
+        (status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8", description = "Prometheus' text"),
+        (status = 404, body = ErrorBody, description = "`not_found`: nothing is known of that machine; `monitor_off`"),
+    ),
+)]
 pub(crate) async fn node_page(
     State(state): Admin,
     NodeParam(name): NodeParam,
@@ -40,7 +64,20 @@ pub(crate) async fn node_page(
     page(&name, state.monitor()?.node_page(&name))
 }
 
-/// `GET /metrics/dcgm/{name}`: what dcgm-exporter would say there.
+/// What dcgm-exporter would say on that machine, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics/dcgm/{name}",
+    operation_id = "get_gpu_metrics",
+    tag = "nodes",
+    params(
+        ("name" = String, Path, description = "The node.", example = "gpu-server"),
+    ),
+    responses(
+        (status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8", description = "Prometheus' text"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no GPU is known of that machine; `monitor_off`"),
+    ),
+)]
 pub(crate) async fn dcgm_page(
     State(state): Admin,
     NodeParam(name): NodeParam,
@@ -48,12 +85,32 @@ pub(crate) async fn dcgm_page(
     page(&name, state.monitor()?.dcgm_page(&name))
 }
 
-/// `GET /sd/node`: every node of which the machine is known.
+/// Where Prometheus finds the page of each machine (HTTP service discovery).
+#[utoipa::path(
+    get,
+    path = "/sd/node",
+    operation_id = "discover_nodes",
+    tag = "nodes",
+    responses(
+        (status = 200, body = Vec<Target>, description = "one target for each machine"),
+        (status = 404, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+    ),
+)]
 pub(crate) async fn nodes(State(state): Admin, headers: HeaderMap) -> Answer<Vec<Target>> {
     targets(&state, &headers, "node", |node| node.counters.is_some())
 }
 
-/// `GET /sd/dcgm`: every node with a GPU.
+/// Where Prometheus finds the page of each machine's GPUs (HTTP service discovery).
+#[utoipa::path(
+    get,
+    path = "/sd/dcgm",
+    operation_id = "discover_gpus",
+    tag = "nodes",
+    responses(
+        (status = 200, body = Vec<Target>, description = "one target for each machine with a GPU"),
+        (status = 404, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+    ),
+)]
 pub(crate) async fn gpus(State(state): Admin, headers: HeaderMap) -> Answer<Vec<Target>> {
     let has_gpu = |node: &NodeView| node.gpus.as_ref().is_some_and(|found| !found.gpus.is_empty());
     targets(&state, &headers, "dcgm", has_gpu)

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use conduit_api::v1::dns as wire;
+use conduit_api::v1::error::ErrorBody;
 use conduit_audit::action::Action;
 use conduit_core::service::{DnsMode, Service};
 use serde::Deserialize;
@@ -12,15 +13,29 @@ use crate::params::Options;
 use crate::record::decision;
 
 /// The options of [`resolve`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Question {
+    /// The name to ask for.
+    #[param(example = "grafana.internal")]
     name: String,
+    /// The type to ask for.
+    #[param(default = "A")]
     #[serde(rename = "type", default = "address")]
     record_type: String,
 }
 
-/// `GET /api/v1/dns`.
+/// Lists what each host of each service resolves to.
+#[utoipa::path(
+    get,
+    path = "/dns",
+    operation_id = "list_dns_entries",
+    tag = "dns",
+    responses(
+        (status = 200, body = wire::DnsList, description = "by host"),
+    ),
+)]
 pub(crate) async fn list(State(state): Admin) -> Json<wire::DnsList> {
     let gateway = state.control.gateway();
     let catalog = state.registry.catalog().load_full();
@@ -35,7 +50,28 @@ pub(crate) async fn list(State(state): Admin) -> Json<wire::DnsList> {
     })
 }
 
-/// `GET /api/v1/dns/resolve?name=&type=`.
+/// Asks our own server a real question.
+#[utoipa::path(
+    get,
+    path = "/dns/resolve",
+    operation_id = "resolve_name",
+    tag = "dns",
+    params(Question),
+    responses(
+        (
+            status = 200,
+            body = wire::ResolveReply,
+            description = "what it answered",
+            example = json!({
+                "name": "web.internal", "type": "A", "status": "NOERROR", "authoritative": true,
+                "answers": [{ "name": "web.internal.", "type": "A", "ttl": 30, "value": "127.0.0.1" }],
+                "server": "127.0.0.1:1053", "elapsed_ms": 0.338
+            }),
+        ),
+        (status = 503, body = ErrorBody, description = "`unavailable`: DNS is off, or it does not answer; `timeout`"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`, or `invalid`: no such name or type can be asked for"),
+    ),
+)]
 pub(crate) async fn resolve(
     State(state): Admin,
     Options(question): Options<Question>,
@@ -59,7 +95,16 @@ pub(crate) async fn resolve(
     }))
 }
 
-/// `POST /api/v1/dns/flush`.
+/// Drops every cached answer of other servers.
+#[utoipa::path(
+    post,
+    path = "/dns/flush",
+    operation_id = "flush_dns",
+    tag = "dns",
+    responses(
+        (status = 200, body = wire::FlushReply, description = "how many were dropped"),
+    ),
+)]
 pub(crate) async fn flush(State(state): Admin, caller: By) -> Answer<wire::FlushReply> {
     let message = "Flushed the DNS cache";
     decision(&state, caller.0.actor, Action::DnsFlush, message).await?;

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::health::{HealthCounts, HealthList, ServiceHealth};
 use conduit_core::clock::Timestamp;
 
@@ -10,7 +11,16 @@ use crate::convert::health::{service, status};
 use crate::params::Name;
 use crate::state::AdminState;
 
-/// `GET /api/v1/health`.
+/// Lists how every active service is doing.
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "list_health",
+    tag = "services",
+    responses(
+        (status = 200, body = HealthList, description = "by service"),
+    ),
+)]
 pub(crate) async fn list(State(state): Admin) -> Json<HealthList> {
     let catalog = state.registry.catalog().load_full();
     let now = Timestamp::now();
@@ -25,7 +35,33 @@ pub(crate) async fn list(State(state): Admin) -> Json<HealthList> {
     Json(HealthList { counts, services })
 }
 
-/// `GET /api/v1/services/{name}/health`.
+/// Shows how one service is doing.
+#[utoipa::path(
+    get,
+    path = "/services/{name}/health",
+    operation_id = "get_service_health",
+    tag = "services",
+    params(
+        ("name" = String, Path, description = "The service.", example = "grafana"),
+    ),
+    responses(
+        (
+            status = 200,
+            body = ServiceHealth,
+            description = "its health",
+            example = json!({
+                "name": "wiki", "status": "healthy", "reason": null,
+                "last_probe_at": "2026-11-21T08:29:04Z", "response_time_ms": 4,
+                "upstreams": [{
+                    "upstream": "127.0.0.1:3300", "state": "admitted",
+                    "last_probe_at": "2026-11-21T08:29:04Z", "response_time_ms": 4,
+                    "reason": null, "in_flight": 0
+                }]
+            }),
+        ),
+        (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name"),
+    ),
+)]
 pub(crate) async fn one(State(state): Admin, Name(name): Name) -> Answer<ServiceHealth> {
     let (_, found) = state.active(&name)?;
     let health = state.health.service(&found.name, Timestamp::now());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::nodes as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::node::NodeName;
@@ -20,17 +21,44 @@ use crate::monitor::HistoryAsked;
 use crate::params::{NodeParam, Options};
 
 /// The options of [`points`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HistoryOptions {
+    /// The number, such as `gpu_temperature`; `conduit monitor metrics` lists them.
+    #[param(example = "cpu")]
     metric: String,
+    /// Only this one of the node's things; all of them when absent.
+    #[param(max_length = 200)]
     subject: Option<String>,
+    /// The beginning; a day before the end when absent, and at most 400 days.
+    #[param(format = DateTime)]
     from: Option<String>,
+    /// The end; now when absent.
+    #[param(format = DateTime)]
     to: Option<String>,
+    /// Seconds from one point to the next; so that there are at most 2,000 points, and about 500
+    /// when absent.
+    #[param(minimum = 1)]
     step: Option<u64>,
 }
 
-/// `GET /api/v1/nodes/{name}/history?metric=&subject=&from=&to=&step=`.
+/// Shows what a number of a node was over time.
+#[utoipa::path(
+    get,
+    path = "/nodes/{name}/history",
+    operation_id = "get_node_history",
+    tag = "nodes",
+    params(
+        ("name" = String, Path, description = "The node.", example = "gpu-server"),
+        HistoryOptions,
+    ),
+    responses(
+        (status = 200, body = wire::History, description = "a series for each subject"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no node has that name; `monitor_off`: there is no monitor"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`, `invalid_metric`, `invalid_time`, or `invalid`: the span or the step is out of bounds"),
+    ),
+)]
 pub(crate) async fn points(
     State(state): Admin,
     NodeParam(node): NodeParam,

@@ -8,7 +8,16 @@ use http::header;
 use super::Admin;
 use crate::series::series;
 
-/// `GET /metrics`.
+/// What the gateway counts, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "get_metrics",
+    tag = "status",
+    responses(
+        (status = 200, body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8", description = "OpenMetrics' text"),
+    ),
+)]
 pub(crate) async fn text(State(state): Admin) -> Response {
     let mut text = state.control.metrics();
     if let Some(monitor) = &state.monitor {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::nodes as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::node::{Node, NodeName};
@@ -26,13 +27,28 @@ use crate::params::{NodeParam, Options};
 use crate::state::AdminState;
 
 /// The options of [`list`].
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ListOptions {
+    /// With the containers of each.
+    #[param(default = false)]
     containers: bool,
 }
 
-/// `GET /api/v1/nodes?containers=`.
+/// Lists the monitored machines as they are now.
+#[utoipa::path(
+    get,
+    path = "/nodes",
+    operation_id = "list_nodes",
+    tag = "nodes",
+    params(ListOptions),
+    responses(
+        (status = 200, body = wire::NodeList, description = "this machine first, then the others by name"),
+        (status = 404, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`: an option is unknown or of another type"),
+    ),
+)]
 pub(crate) async fn list(
     State(state): Admin,
     Options(options): Options<ListOptions>,
@@ -54,7 +70,20 @@ pub(crate) async fn list(
     }))
 }
 
-/// `GET /api/v1/nodes/{name}`.
+/// Shows one machine with its containers.
+#[utoipa::path(
+    get,
+    path = "/nodes/{name}",
+    operation_id = "get_node",
+    tag = "nodes",
+    params(
+        ("name" = String, Path, description = "The node.", example = "gpu-server"),
+    ),
+    responses(
+        (status = 200, body = wire::NodeReply, description = "the node and its alerts"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no node has that name; `monitor_off`: there is no monitor"),
+    ),
+)]
 pub(crate) async fn one(
     State(state): Admin,
     NodeParam(name): NodeParam,
@@ -72,7 +101,27 @@ pub(crate) async fn one(
     }))
 }
 
-/// `POST /api/v1/nodes`: pins the host key when it is the one that the caller names.
+/// Adds a machine: pins its host key when it is the one that is named.
+///
+/// Without `fingerprint` the answer is 409 and names the key that was seen, for comparison. `key` and
+/// `known_hosts` are for admins.
+#[utoipa::path(
+    post,
+    path = "/nodes",
+    operation_id = "add_node",
+    tag = "nodes",
+    request_body(
+        content = wire::AddNode,
+        example = json!({ "destination": "conduit@10.0.1.12:22", "name": "gpu-server", "fingerprint": "SHA256:uNiVztksCsDhcc0u9e8BrVXCPTuMlVVyxM5zXnqbJVI" }),
+    ),
+    responses(
+        (status = 201, body = wire::AddNodeReply, description = "the node that is watched from now on"),
+        (status = 409, body = ErrorBody, description = "`node_taken`, `key_not_accepted`, `key_differs`, `conflict`, `monitor_off`"),
+        (status = 422, body = ErrorBody, description = "`invalid_body`, or a value cannot be"),
+        (status = 502, body = ErrorBody, description = "`node_failed`: the machine cannot be asked"),
+        (status = 504, body = ErrorBody, description = "`node_failed`: the machine did not answer in time"),
+    ),
+)]
 pub(crate) async fn add(
     State(state): Admin,
     caller: By,
@@ -104,7 +153,21 @@ pub(crate) async fn add(
     Ok((StatusCode::CREATED, Json(reply)).into_response())
 }
 
-/// `DELETE /api/v1/nodes/{name}`.
+/// Stops watching a machine and forgets its host key.
+#[utoipa::path(
+    delete,
+    path = "/nodes/{name}",
+    operation_id = "remove_node",
+    tag = "nodes",
+    params(
+        ("name" = String, Path, description = "The node.", example = "gpu-server"),
+    ),
+    responses(
+        (status = 200, body = wire::RemoveNodeReply, description = "the node that is watched no more"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no node has that name"),
+        (status = 409, body = ErrorBody, description = "`node_fixed`: the configuration names it; `monitor_off`"),
+    ),
+)]
 pub(crate) async fn remove(
     State(state): Admin,
     caller: By,
@@ -120,7 +183,27 @@ pub(crate) async fn remove(
     Ok(Json(wire::RemoveNodeReply { name: name.to_string() }))
 }
 
-/// `POST /api/v1/nodes:test`.
+/// Tries to read a machine, whether it is a node or not.
+///
+/// A machine whose host key is not pinned is never logged in to. `key` and `known_hosts` are for admins.
+#[utoipa::path(
+    post,
+    path = "/nodes:test",
+    operation_id = "test_node",
+    tag = "nodes",
+    request_body(
+        content = wire::TestNode,
+        example = json!({ "node": "gpu-server" }),
+    ),
+    responses(
+        (status = 200, body = wire::TestReply, description = "what came of it"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no node has that name"),
+        (status = 409, body = ErrorBody, description = "`conflict`, `monitor_off`"),
+        (status = 422, body = ErrorBody, description = "`invalid`: one of node and machine is needed; or a value cannot be"),
+        (status = 502, body = ErrorBody, description = "`node_failed`: the machine cannot be asked"),
+        (status = 504, body = ErrorBody, description = "`node_failed`: the machine did not answer in time"),
+    ),
+)]
 pub(crate) async fn test(
     State(state): Admin,
     caller: By,

@@ -9,7 +9,16 @@ use conduit_proxy::health::board::ServiceHealth;
 use super::Admin;
 use crate::convert::health::{status, upstreams};
 
-/// `GET /api/v1/routing`.
+/// Lists what the proxy serves now, the built-in routes included.
+#[utoipa::path(
+    get,
+    path = "/routing",
+    operation_id = "list_routes",
+    tag = "routing",
+    responses(
+        (status = 200, body = wire::RouteList, description = "by host"),
+    ),
+)]
 pub(crate) async fn list(State(state): Admin) -> Json<wire::RouteList> {
     let table = state.table.load_full();
     let now = Timestamp::now();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::services as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::health::Health;
@@ -29,24 +30,39 @@ use crate::params::{Name, Options};
 use crate::state::AdminState;
 
 /// The options of [`list`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListOptions {
     /// Inactive rows too.
+    #[param(default = false)]
     #[serde(default)]
     all: bool,
 }
 
 /// The options of [`one`].
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OneOptions {
     /// Try it through our own listeners now.
+    #[param(default = false)]
     #[serde(default)]
     check: bool,
 }
 
-/// `GET /api/v1/services`.
+/// Lists the registered services as they are and as they are doing.
+#[utoipa::path(
+    get,
+    path = "/services",
+    operation_id = "list_services",
+    tag = "services",
+    params(ListOptions),
+    responses(
+        (status = 200, body = wire::ServiceList, description = "by name"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`: an option is unknown or of another type"),
+    ),
+)]
 pub(crate) async fn list(
     State(state): Admin,
     caller: By,
@@ -68,7 +84,22 @@ pub(crate) async fn list(
     Ok(Json(wire::ServiceList { generation: catalog.generation().0, services }))
 }
 
-/// `GET /api/v1/services/{name}`.
+/// Shows one service with its effective policy.
+#[utoipa::path(
+    get,
+    path = "/services/{name}",
+    operation_id = "get_service",
+    tag = "services",
+    params(
+        ("name" = String, Path, description = "The service.", example = "grafana"),
+        OneOptions,
+    ),
+    responses(
+        (status = 200, body = wire::ServiceReply, description = "the service"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`: an option is unknown or of another type"),
+    ),
+)]
 pub(crate) async fn one(
     State(state): Admin,
     caller: By,
@@ -91,7 +122,26 @@ pub(crate) async fn one(
     Ok(Json(wire::ServiceReply { generation, service }))
 }
 
-/// `POST /api/v1/services`: 201 for a new service, else 200.
+/// Registers a service: it resolves and is served from the answer on.
+///
+/// The same registration again changes nothing and answers 200 with `"changed": false`. With
+/// `dry_run` nothing is changed in any case; with `replace` an active service of that name may differ.
+#[utoipa::path(
+    post,
+    path = "/services",
+    operation_id = "register_service",
+    tag = "services",
+    request_body(
+        content = wire::RegisterService,
+        example = json!({ "name": "grafana", "host": "10.0.1.50:3000", "health": "/api/health", "wait_healthy": 10 }),
+    ),
+    responses(
+        (status = 200, body = wire::RegisterReply, description = "it was there already, or was replaced, or it was a dry run"),
+        (status = 201, body = wire::RegisterReply, description = "a new service"),
+        (status = 409, body = ErrorBody, description = "`name_taken` or `host_taken`"),
+        (status = 422, body = ErrorBody, description = "`invalid_body`, or a value cannot be; `code` names which"),
+    ),
+)]
 pub(crate) async fn register(
     State(state): Admin,
     caller: By,
@@ -130,7 +180,30 @@ pub(crate) async fn register(
     Ok((status, Json(reply)).into_response())
 }
 
-/// `POST /api/v1/services:bulk`: all of them, or none.
+/// Registers many services: all of them, or none.
+#[utoipa::path(
+    post,
+    path = "/services:bulk",
+    operation_id = "register_services",
+    tag = "services",
+    request_body(
+        content = wire::RegisterBulk,
+        example = json!({ "services": [{ "name": "grafana", "host": "10.0.1.50:3000" }, { "name": "ollama", "host": "10.0.1.51:11434", "preset": "ollama" }], "dry_run": true }),
+    ),
+    responses(
+        (
+            status = 200,
+            body = wire::BulkReply,
+            description = "what became of each",
+            example = json!({
+                "generation": 7, "changed": false, "dry_run": true,
+                "outcomes": [{ "name": "grafana", "outcome": "created" }]
+            }),
+        ),
+        (status = 409, body = ErrorBody, description = "`name_taken` or `host_taken`"),
+        (status = 422, body = ErrorBody, description = "`invalid_body`, or a value cannot be; the message names the element"),
+    ),
+)]
 pub(crate) async fn register_bulk(
     State(state): Admin,
     caller: By,
@@ -160,7 +233,25 @@ pub(crate) async fn register_bulk(
     Ok(Json(bulk_reply(&committed, bulk.dry_run, found)))
 }
 
-/// `DELETE /api/v1/services/{name}`.
+/// Deregisters a service: it no longer resolves and is no longer served.
+#[utoipa::path(
+    delete,
+    path = "/services/{name}",
+    operation_id = "deregister_service",
+    tag = "services",
+    params(
+        ("name" = String, Path, description = "The service.", example = "grafana"),
+    ),
+    responses(
+        (
+            status = 200,
+            body = wire::DeregisterReply,
+            description = "the service that is no longer active",
+            example = json!({ "generation": 7, "name": "wiki" }),
+        ),
+        (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name"),
+    ),
+)]
 pub(crate) async fn deregister(
     State(state): Admin,
     caller: By,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::status::{CertificateCounts, GatewayStatus, Listening, Liveness, Tables};
 use conduit_api::v1::tls::CertificateStatus;
 use conduit_core::clock::Timestamp;
@@ -15,13 +16,34 @@ use crate::convert::entry::entry;
 use crate::error::ApiError;
 use crate::state::AdminState;
 
-/// `GET /health`: the process answers.
+/// Says that the process answers.
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "check_liveness",
+    tag = "status",
+    responses(
+        (status = 200, body = Liveness, description = "`ok`"),
+        (status = 403, body = ErrorBody, description = "`host_refused`: over TCP, the Host is not ours"),
+    ),
+)]
 pub(crate) async fn alive() -> Json<Liveness> {
     let status = "ok".to_owned();
     Json(Liveness { status })
 }
 
-/// `GET /ready`: 200 once every part is up, 503 before and while stopping.
+/// Says whether every part is up and the gateway is not stopping.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    operation_id = "check_readiness",
+    tag = "status",
+    responses(
+        (status = 200, body = Liveness, description = "`ready`"),
+        (status = 403, body = ErrorBody, description = "`host_refused`: over TCP, the Host is not ours"),
+        (status = 503, body = ErrorBody, description = "`not_ready`: a part is not up, or the gateway is stopping"),
+    ),
+)]
 pub(crate) async fn ready(State(state): Admin) -> Answer<Liveness> {
     if state.control.is_ready() {
         let status = "ready".to_owned();
@@ -30,7 +52,16 @@ pub(crate) async fn ready(State(state): Admin) -> Answer<Liveness> {
     Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "not ready"))
 }
 
-/// `GET /api/v1/status`.
+/// Shows the gateway as a whole.
+#[utoipa::path(
+    get,
+    path = "/status",
+    operation_id = "get_status",
+    tag = "status",
+    responses(
+        (status = 200, body = GatewayStatus, description = "its state"),
+    ),
+)]
 pub(crate) async fn gateway(State(state): Admin) -> Answer<GatewayStatus> {
     let newest = state.registry.entries(1, None).await?;
     let gateway = state.control.gateway();
@@ -50,6 +81,7 @@ pub(crate) async fn gateway(State(state): Admin) -> Answer<GatewayStatus> {
         listen: Listening {
             dns: texts(&gateway.dns),
             https: texts(&gateway.https),
+            http3: texts(&gateway.http3),
             http: texts(&gateway.http),
             admin: texts(state.listening.tcp.as_slice()),
             socket: state.listening.socket().map(|path| path.display().to_string()),

@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::nodes::ContainerLine;
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
@@ -30,7 +31,19 @@ use crate::monitor::{LogAsked, LogStream};
 use crate::params::{Id, Options};
 use crate::state::AdminState;
 
-/// `GET /api/v1/nodes/events`: what changes of nodes and alerts, as server-sent events.
+/// Tells what changes of nodes and alerts, as server-sent events.
+///
+/// The events are `node`, `removed`, `alert` and `cleared`; a comment is a sign of life.
+#[utoipa::path(
+    get,
+    path = "/nodes/events",
+    operation_id = "watch_nodes",
+    tag = "nodes",
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream", description = "events until the gateway stops"),
+        (status = 404, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+    ),
+)]
 pub(crate) async fn events(State(state): Admin) -> Result<Response, ApiError> {
     let monitor = state.monitor()?;
     let (reader, interval) = (monitor.view(), monitor.interval());
@@ -95,15 +108,41 @@ impl Watch {
 }
 
 /// The options of [`container_log`].
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LogOptions {
+    /// Go on with what is written from now on.
+    #[param(default = false)]
     follow: bool,
+    /// Only lines written since then.
+    #[param(format = DateTime)]
     since: Option<String>,
+    /// Only this many of the newest lines; all of them when absent.
+    #[param(maximum = 100_000)]
     tail: Option<u32>,
 }
 
-/// `GET /api/v1/containers/{name}/logs?follow=&since=&tail=`: one JSON object on each line.
+/// Reads the log of a container on the gateway's machine.
+///
+/// An empty line is a sign of life.
+#[utoipa::path(
+    get,
+    path = "/containers/{name}/logs",
+    operation_id = "read_container_log",
+    tag = "nodes",
+    params(
+        ("name" = String, Path, description = "The container, by name or id.", example = "ollama"),
+        LogOptions,
+    ),
+    responses(
+        (status = 200, body = ContainerLine, content_type = "application/x-ndjson", description = "one line of JSON for each line of the log"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no container has that name; `monitor_off`"),
+        (status = 409, body = ErrorBody, description = "`conflict`: its log cannot be read"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`, `invalid_time`, or `invalid`: tail is out of bounds"),
+        (status = 502, body = ErrorBody, description = "`node_failed`: the engine cannot be asked"),
+    ),
+)]
 pub(crate) async fn container_log(
     State(state): Admin,
     Id(name): Id,

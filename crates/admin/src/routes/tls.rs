@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::tls as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::name::ServiceName;
@@ -14,7 +15,16 @@ use crate::error::ApiError;
 use crate::params::Name;
 use crate::state::AdminState;
 
-/// `GET /api/v1/tls`.
+/// Lists the leaves of every service.
+#[utoipa::path(
+    get,
+    path = "/tls",
+    operation_id = "list_certificates",
+    tag = "tls",
+    responses(
+        (status = 200, body = wire::CertificateList, description = "two for each service, by name"),
+    ),
+)]
 pub(crate) async fn list(State(state): Admin) -> Answer<wire::CertificateList> {
     let catalog = state.registry.catalog().load_full();
     let now = Timestamp::now();
@@ -27,7 +37,17 @@ pub(crate) async fn list(State(state): Admin) -> Answer<wire::CertificateList> {
     Ok(Json(wire::CertificateList { certs }))
 }
 
-/// `GET /api/v1/tls/ca`.
+/// Shows what a client needs to trust us; nothing of it is secret.
+#[utoipa::path(
+    get,
+    path = "/tls/ca",
+    operation_id = "get_authority",
+    tag = "tls",
+    responses(
+        (status = 200, body = wire::Authority, description = "roots and intermediates"),
+        (status = 404, body = ErrorBody, description = "`tls_off`: there is no authority"),
+    ),
+)]
 pub(crate) async fn authority(State(state): Admin) -> Answer<wire::Authority> {
     match state.control.authority() {
         Some(authority) => Ok(Json(certificate::authority(&authority))),
@@ -40,12 +60,39 @@ pub(crate) async fn authority(State(state): Admin) -> Answer<wire::Authority> {
     }
 }
 
-/// `GET /api/v1/tls/{name}/inspect`.
+/// Shows the leaves of one service with all that they hold.
+#[utoipa::path(
+    get,
+    path = "/tls/{name}/inspect",
+    operation_id = "inspect_certificate",
+    tag = "tls",
+    params(
+        ("name" = String, Path, description = "The service.", example = "grafana"),
+    ),
+    responses(
+        (status = 200, body = wire::CertificateReply, description = "its leaves"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name; `no_leaf`: it is served without TLS"),
+    ),
+)]
 pub(crate) async fn one(State(state): Admin, Name(name): Name) -> Answer<wire::CertificateReply> {
     Ok(Json(wire::CertificateReply { certs: details(&state, &name)?, name: name.to_string() }))
 }
 
-/// `POST /api/v1/tls/{name}/rotate`.
+/// Makes new leaves for one service.
+#[utoipa::path(
+    post,
+    path = "/tls/{name}/rotate",
+    operation_id = "rotate_certificate",
+    tag = "tls",
+    params(
+        ("name" = String, Path, description = "The service.", example = "grafana"),
+    ),
+    responses(
+        (status = 200, body = wire::RotateReply, description = "its new leaves"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name; `no_leaf`: it is served without TLS"),
+        (status = 422, body = ErrorBody, description = "it is served without TLS"),
+    ),
+)]
 pub(crate) async fn rotate(
     State(state): Admin,
     caller: By,

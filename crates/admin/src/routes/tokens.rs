@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::tokens as wire;
 use conduit_core::actor::Role;
 use conduit_core::clock::Timestamp;
@@ -16,14 +17,46 @@ use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::params::Id;
 
-/// `GET /api/v1/tokens`.
+/// Lists every token that was made, without the secrets.
+#[utoipa::path(
+    get,
+    path = "/tokens",
+    operation_id = "list_tokens",
+    tag = "tokens",
+    responses(
+        (status = 200, body = wire::TokenList, description = "revoked ones included"),
+    ),
+)]
 pub(crate) async fn list(State(state): Admin) -> Answer<wire::TokenList> {
     let rows = state.registry.tokens().await?;
     let tokens = rows.into_iter().map(token).collect();
     Ok(Json(wire::TokenList { tokens }))
 }
 
-/// `POST /api/v1/tokens`.
+/// Makes a token; its secret is shown this once.
+#[utoipa::path(
+    post,
+    path = "/tokens",
+    operation_id = "create_token",
+    tag = "tokens",
+    request_body(
+        content = wire::CreateToken,
+        example = json!({ "name": "dashboard", "role": "viewer", "expires_in_seconds": 2592000 }),
+    ),
+    responses(
+        (
+            status = 201,
+            body = wire::NewToken,
+            description = "the token and its secret",
+            example = json!({
+                "id": "3f0c1a", "name": "dashboard", "role": "viewer",
+                "expires_at": "2026-12-21T08:29:04Z", "secret": "cdt_…"
+            }),
+        ),
+        (status = 409, body = ErrorBody, description = "`token_name_taken`"),
+        (status = 422, body = ErrorBody, description = "`invalid_body`, or a value cannot be"),
+    ),
+)]
 pub(crate) async fn create(
     State(state): Admin,
     caller: By,
@@ -49,7 +82,18 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(reply)).into_response())
 }
 
-/// `DELETE /api/v1/tokens/{id}`.
+/// Revokes a token: it is no longer good from the answer on.
+#[utoipa::path(
+    delete,
+    path = "/tokens/{id}",
+    operation_id = "revoke_token",
+    tag = "tokens",
+    params(("id" = String, Path, description = "The token.")),
+    responses(
+        (status = 200, body = wire::RevokeReply, description = "the token that is no longer good"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no good token has that id"),
+    ),
+)]
 pub(crate) async fn revoke(
     State(state): Admin,
     caller: By,

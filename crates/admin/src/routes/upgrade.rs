@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::upgrade as wire;
 use conduit_audit::action::Action;
 use conduit_core::actor::Actor;
@@ -18,7 +19,22 @@ use crate::error::ApiError;
 use crate::limits::{UPGRADE_SECONDS, UPGRADE_SECONDS_MAX};
 use crate::record::{decision_about, failure};
 
-/// `POST /api/v1/upgrade`.
+/// Lets a new process take over every socket and the state; nothing is lost.
+#[utoipa::path(
+    post,
+    path = "/upgrade",
+    operation_id = "upgrade_gateway",
+    tag = "config",
+    request_body(
+        content = wire::UpgradeRequest,
+        example = json!({ "timeout_s": 60 }),
+    ),
+    responses(
+        (status = 200, body = wire::UpgradeReply, description = "who serves now; this process finishes what it has"),
+        (status = 409, body = ErrorBody, description = "`conflict`: another upgrade is under way"),
+        (status = 422, body = ErrorBody, description = "`invalid`: timeout_s is out of bounds, or binary is no absolute path"),
+    ),
+)]
 pub(crate) async fn begin(
     State(state): Admin,
     caller: By,

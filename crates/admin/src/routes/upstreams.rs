@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::upstreams as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::hold::HoldKind;
@@ -16,7 +17,24 @@ use super::{Admin, Answer, By};
 use crate::convert::health as convert;
 use crate::error::ApiError;
 
-/// `POST /api/v1/services/{name}/upstreams/{upstream}:drain`, `:eject` and `:admit`.
+/// Takes one upstream out of traffic, or back.
+///
+/// `{wish}` is the upstream and a verb: `10.0.1.50:3000:drain`, `:eject` or `:admit`.
+#[utoipa::path(
+    post,
+    path = "/services/{name}/upstreams/{wish}",
+    operation_id = "steer_upstream",
+    tag = "services",
+    params(
+        ("name" = String, Path, description = "The service.", example = "grafana"),
+        ("wish" = String, Path, description = "HOST:PORT and one of `:drain`, `:eject` and `:admit`.", pattern = "^.+:(drain|eject|admit)$", example = "10.0.1.50:3000:drain"),
+    ),
+    responses(
+        (status = 200, body = wire::UpstreamReply, description = "how the upstream is now"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name; `no_such_path`: the verb is another"),
+        (status = 422, body = ErrorBody, description = "`invalid_upstream`: that is no HOST:PORT; `upstream_not_found`: the service has no such upstream"),
+    ),
+)]
 pub(crate) async fn act(
     State(state): Admin,
     caller: By,

@@ -2,6 +2,7 @@
 //! only what the composition does is stood in for.
 
 mod auth;
+mod document;
 mod gateway;
 mod limits;
 mod nodes;

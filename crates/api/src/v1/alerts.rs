@@ -1,16 +1,17 @@
 //! Alerts, the rules that raise them, and the silences that keep them from people.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `GET /api/v1/alerts`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AlertList {
     /// The critical ones first, then the oldest first.
     pub alerts: Vec<Alert>,
 }
 
 /// A rule that holds for a thing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Alert {
     /// The rule's name, such as `gpu-hot`.
     pub rule: String,
@@ -22,6 +23,7 @@ pub struct Alert {
     pub metric: String,
     /// Which of the node's things.
     #[serde(default)]
+    #[schema(required)]
     pub subject: Option<String>,
     /// The last value.
     pub value: f64,
@@ -32,21 +34,23 @@ pub struct Alert {
     /// In words for people.
     pub message: String,
     /// Since when.
+    #[schema(format = DateTime)]
     pub raised_at: String,
     /// Whether a silence or quiet hours keep it from the channels.
     #[serde(default)]
+    #[schema(required)]
     pub silenced: bool,
 }
 
 /// `GET /api/v1/monitor/rules`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RuleList {
     /// By name.
     pub rules: Vec<AlertRule>,
 }
 
 /// What raises an alert.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AlertRule {
     /// What it is called.
     pub name: String,
@@ -65,14 +69,14 @@ pub struct AlertRule {
 }
 
 /// `GET /api/v1/alerts/silences`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SilenceList {
     /// Those that are in force, by their end.
     pub silences: Vec<Silence>,
 }
 
 /// What keeps alerts from the channels for a while; they stay visible.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Silence {
     /// How to name it.
     pub id: String,
@@ -80,23 +84,28 @@ pub struct Silence {
     pub rule: String,
     /// Only nodes that fit.
     #[serde(default)]
+    #[schema(required)]
     pub node: Option<String>,
     /// Only subjects that fit.
     #[serde(default)]
+    #[schema(required)]
     pub subject: Option<String>,
     /// Since when.
+    #[schema(format = DateTime)]
     pub from: String,
     /// Until when.
+    #[schema(format = DateTime)]
     pub until: String,
     /// Who asked.
     pub by: String,
     /// Why.
     #[serde(default)]
+    #[schema(required)]
     pub comment: Option<String>,
 }
 
 /// `POST /api/v1/alerts/silences`. Unknown fields are refused.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddSilence {
     /// The rule, by name or by a pattern such as `gpu-*`.

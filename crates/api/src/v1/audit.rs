@@ -2,21 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// `GET /api/v1/audit?limit=&before=`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditList {
     /// Newest first.
     pub entries: Vec<AuditEntry>,
     /// What to give as `before` for the next page; absent on the last.
     #[serde(default)]
+    #[schema(required)]
     pub next_before: Option<u64>,
 }
 
 /// One entry of the record: the seeds' six fields, and its place in the chain.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
     /// When.
+    #[schema(format = DateTime)]
     pub timestamp: String,
     /// What was decided or seen.
     pub action: String,
@@ -28,6 +31,7 @@ pub struct AuditEntry {
     pub user: String,
     /// The particulars.
     #[serde(default)]
+    #[schema(required, value_type = Object)]
     pub details: Map<String, Value>,
     /// Its place in the chain, from 0.
     pub sequence: u64,
@@ -37,11 +41,12 @@ pub struct AuditEntry {
     pub hash: String,
     /// Of the capsule before it.
     #[serde(default)]
+    #[schema(required)]
     pub previous_hash: Option<String>,
 }
 
 /// `GET /api/v1/audit/verify`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditReport {
     /// Whether nothing was found.
     pub valid: bool,
@@ -49,16 +54,18 @@ pub struct AuditReport {
     pub entries: u64,
     /// The hash of the newest.
     #[serde(default)]
+    #[schema(required)]
     pub head: Option<String>,
     /// What was found.
     pub failures: Vec<AuditFailure>,
 }
 
 /// One thing that does not verify.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditFailure {
     /// The entry, when it is about one.
     #[serde(default)]
+    #[schema(required)]
     pub sequence: Option<u64>,
     /// What is wrong.
     pub message: String,

@@ -1,9 +1,10 @@
 //! DNS: what we answer, and a real query against the running server.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `GET /api/v1/dns`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DnsList {
     /// Of the zone that answers now.
     pub version: String,
@@ -16,7 +17,7 @@ pub struct DnsList {
 }
 
 /// What one host resolves to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DnsEntry {
     /// The service it belongs to.
     pub name: String,
@@ -24,20 +25,23 @@ pub struct DnsEntry {
     pub domain: String,
     /// The first of `addresses`, as in the original; `null` when it is the address asked on.
     #[serde(default)]
+    #[schema(required)]
     pub ip: Option<String>,
     /// What it resolves to; empty means the address on which the query arrives.
     #[serde(default)]
+    #[schema(required)]
     pub addresses: Vec<String>,
     /// `gateway` or `direct`.
     pub mode: String,
     /// Where it comes from: `conduit`.
     pub source: String,
     /// When its service was registered.
+    #[schema(format = DateTime)]
     pub created_at: String,
 }
 
 /// `GET /api/v1/dns/resolve?name=&type=`: what our own server answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ResolveReply {
     /// What was asked.
     pub name: String,
@@ -57,7 +61,7 @@ pub struct ResolveReply {
 }
 
 /// One record of an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ResolvedRecord {
     /// Its owner.
     pub name: String,
@@ -71,7 +75,7 @@ pub struct ResolvedRecord {
 }
 
 /// `POST /api/v1/dns/flush`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FlushReply {
     /// How many cached answers were dropped.
     pub flushed: u64,

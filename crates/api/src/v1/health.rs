@@ -1,6 +1,7 @@
 //! Health: what the prober sees, and what was tried through our own listeners.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::v1::wire_words;
 
@@ -35,7 +36,7 @@ wire_words! {
 }
 
 /// One upstream, as the prober sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct UpstreamHealth {
     /// `HOST:PORT`.
     pub upstream: String,
@@ -43,15 +44,19 @@ pub struct UpstreamHealth {
     pub state: UpstreamState,
     /// When it was last probed.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub last_probe_at: Option<String>,
     /// How long the last successful probe took.
     #[serde(default)]
+    #[schema(required)]
     pub response_time_ms: Option<u64>,
     /// Why it receives nothing, or why the last probe failed.
     #[serde(default)]
+    #[schema(required)]
     pub reason: Option<String>,
     /// How many requests to it are under way.
     #[serde(default)]
+    #[schema(required)]
     pub in_flight: u64,
     /// Who holds it back, when somebody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,18 +64,19 @@ pub struct UpstreamHealth {
 }
 
 /// Who holds an upstream back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UpstreamHold {
     /// What was asked for: `drain` or `eject`.
     pub kind: String,
     /// Who asked, as in the record.
     pub by: String,
     /// When.
+    #[schema(format = DateTime)]
     pub since: String,
 }
 
 /// `GET /api/v1/services/{name}/health`, and an element of [`HealthList`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceHealth {
     /// Which service.
     pub name: String,
@@ -78,20 +84,24 @@ pub struct ServiceHealth {
     pub status: HealthStatus,
     /// Why it is not healthy.
     #[serde(default)]
+    #[schema(required)]
     pub reason: Option<String>,
     /// When an upstream was last probed.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub last_probe_at: Option<String>,
     /// How long the last successful probe took.
     #[serde(default)]
+    #[schema(required)]
     pub response_time_ms: Option<u64>,
     /// Each upstream.
     #[serde(default)]
+    #[schema(required)]
     pub upstreams: Vec<UpstreamHealth>,
 }
 
 /// `GET /api/v1/health`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HealthList {
     /// How many services are in which state.
     pub counts: HealthCounts,
@@ -100,7 +110,7 @@ pub struct HealthList {
 }
 
 /// How many active services are in which state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct HealthCounts {
     /// Every upstream admitted.
     pub healthy: u64,
@@ -129,25 +139,29 @@ impl HealthCounts {
 }
 
 /// What was tried through our own listeners; `None` is not tried, or does not apply.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct CheckSet {
     /// A real query for the host.
     #[serde(default)]
+    #[schema(required)]
     pub dns: Option<Check>,
     /// A real handshake for the host, verified against our roots.
     #[serde(default)]
+    #[schema(required)]
     pub tls: Option<Check>,
 }
 
 /// The result of trying one thing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
     /// Whether it worked.
     pub ok: bool,
     /// Why it did not.
     #[serde(default)]
+    #[schema(required)]
     pub reason: Option<String>,
     /// When it was tried.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub at: Option<String>,
 }

@@ -8,6 +8,7 @@ mod gpus;
 mod host;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::containers::{Container, ContainerLine, Containers};
 pub use self::gpus::{Gpu, GpuProcess, Gpus, MigInstance, Pcie, VramHolder};
@@ -16,9 +17,10 @@ use crate::v1::alerts::Alert;
 use crate::v1::wire_words;
 
 /// `GET /api/v1/nodes`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NodeList {
     /// When this was written.
+    #[schema(format = DateTime)]
     pub at: String,
     /// Seconds between two readings of a node.
     pub interval_seconds: f64,
@@ -26,16 +28,19 @@ pub struct NodeList {
     pub nodes: Vec<Node>,
     /// Engines of services.
     #[serde(default)]
+    #[schema(required)]
     pub engines: Vec<Engine>,
     /// Alerts that are raised now.
     #[serde(default)]
+    #[schema(required)]
     pub alerts: Vec<Alert>,
 }
 
 /// `GET /api/v1/nodes/{name}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NodeReply {
     /// When this was written.
+    #[schema(format = DateTime)]
     pub at: String,
     /// Seconds between two readings.
     pub interval_seconds: f64,
@@ -43,6 +48,7 @@ pub struct NodeReply {
     pub node: Node,
     /// Its alerts that are raised now.
     #[serde(default)]
+    #[schema(required)]
     pub alerts: Vec<Alert>,
 }
 
@@ -71,7 +77,7 @@ wire_words! {
 }
 
 /// One machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Node {
     /// What it is called.
     pub name: String,
@@ -83,48 +89,59 @@ pub struct Node {
     pub state: NodeState,
     /// Words it is grouped by.
     #[serde(default)]
+    #[schema(required)]
     pub tags: Vec<String>,
     /// What it is read by, and what became of it.
     #[serde(default)]
+    #[schema(required)]
     pub sources: Vec<NodeSource>,
     /// The machine.
     #[serde(default)]
+    #[schema(required)]
     pub host: Option<Host>,
     /// Its GPUs; `null` when they could not be looked for.
     #[serde(default)]
+    #[schema(required)]
     pub gpus: Option<Gpus>,
     /// Its containers; `null` when there is no engine, or they were not asked for.
     #[serde(default)]
+    #[schema(required)]
     pub containers: Option<Containers>,
     /// Who holds the memory of its GPUs, the largest first.
     #[serde(default)]
+    #[schema(required)]
     pub vram: Vec<VramHolder>,
 }
 
 /// A source of a node, and what became of its reads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NodeSource {
     /// `host`, `gpu`, `containers`, `ssh` or `engines`.
     pub kind: String,
     /// When it last gave a reading.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub read_at: Option<String>,
     /// How long ago that was.
     #[serde(default)]
+    #[schema(required)]
     pub age_seconds: Option<f64>,
     /// Why the last read failed.
     #[serde(default)]
+    #[schema(required)]
     pub error: Option<String>,
     /// Whether that is a state and not a fault: there is nothing to read here.
     #[serde(default)]
+    #[schema(required)]
     pub absent: bool,
     /// What was missing in the last reading.
     #[serde(default)]
+    #[schema(required)]
     pub problems: Vec<String>,
 }
 
 /// What the engine behind one upstream tells.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Engine {
     /// The service it is behind.
     pub service: String,
@@ -134,48 +151,59 @@ pub struct Engine {
     pub preset: String,
     /// Requests it works on.
     #[serde(default)]
+    #[schema(required)]
     pub running: Option<f64>,
     /// Requests that wait in it.
     #[serde(default)]
+    #[schema(required)]
     pub waiting: Option<f64>,
     /// The share of its cache that is in use.
     #[serde(default)]
+    #[schema(required)]
     pub cache_used: Option<f64>,
     /// Tokens read since it started.
     #[serde(default)]
+    #[schema(required)]
     pub prompt_tokens: Option<f64>,
     /// Tokens written since it started.
     #[serde(default)]
+    #[schema(required)]
     pub generated_tokens: Option<f64>,
     /// Tokens read per second between the last two readings.
     #[serde(default)]
+    #[schema(required)]
     pub prompt_tokens_per_second: Option<f64>,
     /// Tokens written per second between the last two readings.
     #[serde(default)]
+    #[schema(required)]
     pub generated_tokens_per_second: Option<f64>,
     /// Models in memory.
     #[serde(default)]
+    #[schema(required)]
     pub models: Vec<LoadedModel>,
     /// Why it told nothing.
     #[serde(default)]
+    #[schema(required)]
     pub problem: Option<String>,
 }
 
 /// A model that is in memory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LoadedModel {
     /// As the engine calls it.
     pub name: String,
     /// Bytes in all.
     #[serde(default)]
+    #[schema(required)]
     pub size_bytes: Option<u64>,
     /// Bytes of it on the GPU.
     #[serde(default)]
+    #[schema(required)]
     pub vram_bytes: Option<u64>,
 }
 
 /// `GET /api/v1/nodes/{name}/history`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct History {
     /// The node.
     pub node: String,
@@ -184,8 +212,10 @@ pub struct History {
     /// What it is counted in, such as `celsius`.
     pub unit: String,
     /// The beginning.
+    #[schema(format = DateTime)]
     pub from: String,
     /// The end.
+    #[schema(format = DateTime)]
     pub to: String,
     /// From one point to the next.
     pub step_seconds: f64,
@@ -194,19 +224,21 @@ pub struct History {
 }
 
 /// The points of one subject.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HistorySeries {
     /// Which of the node's things: a mount point, a GPU's index, a container's name.
     #[serde(default)]
+    #[schema(required)]
     pub subject: Option<String>,
     /// In order of time; a step without a sample has none.
     pub points: Vec<HistoryPoint>,
 }
 
 /// What the samples of one step were.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HistoryPoint {
     /// When the step began.
+    #[schema(format = DateTime)]
     pub at: String,
     /// Their mean.
     pub mean: f64,
@@ -217,7 +249,7 @@ pub struct HistoryPoint {
 }
 
 /// `POST /api/v1/nodes`, and what `POST /api/v1/nodes:test` takes. Unknown fields are refused.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddNode {
     /// `user@host:port`; all but the host may be left out.
@@ -243,7 +275,7 @@ pub struct AddNode {
 }
 
 /// The answer to [`AddNode`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AddNodeReply {
     /// What it is called.
     pub name: String,
@@ -254,7 +286,7 @@ pub struct AddNodeReply {
 }
 
 /// The answer to `DELETE /api/v1/nodes/{name}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RemoveNodeReply {
     /// The node that is watched no more.
     pub name: String,
@@ -262,7 +294,7 @@ pub struct RemoveNodeReply {
 
 /// `POST /api/v1/nodes:test`: one of a node that is there and a destination. Unknown fields are
 /// refused.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TestNode {
     /// A node that is there.
@@ -274,7 +306,7 @@ pub struct TestNode {
 }
 
 /// The answer to [`TestNode`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TestReply {
     /// What was tried.
     pub destination: String,
@@ -288,18 +320,23 @@ pub struct TestReply {
     pub ok: bool,
     /// Why none came.
     #[serde(default)]
+    #[schema(required)]
     pub error: Option<String>,
     /// What was missing in it.
     #[serde(default)]
+    #[schema(required)]
     pub problems: Vec<String>,
     /// What the machine calls itself.
     #[serde(default)]
+    #[schema(required)]
     pub hostname: Option<String>,
     /// How many GPUs were found.
     #[serde(default)]
+    #[schema(required)]
     pub gpus: Option<u64>,
     /// How many containers were found.
     #[serde(default)]
+    #[schema(required)]
     pub containers: Option<u64>,
     /// From connecting to the end of the reading.
     pub took_ms: u64,

@@ -1,11 +1,12 @@
 //! Routes: what the proxy serves now.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::v1::health::{HealthStatus, UpstreamHealth};
 
 /// `GET /api/v1/routing`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RouteList {
     /// Of the table that routes now.
     pub version: String,
@@ -14,7 +15,7 @@ pub struct RouteList {
 }
 
 /// One route.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Route {
     /// The service it belongs to.
     pub name: String,
@@ -30,8 +31,10 @@ pub struct Route {
     pub health_status: HealthStatus,
     /// How long the last successful probe took.
     #[serde(default)]
+    #[schema(required)]
     pub response_time_ms: Option<u64>,
     /// When an upstream was last probed.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub last_checked: Option<String>,
 }

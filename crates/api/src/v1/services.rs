@@ -6,12 +6,13 @@
 use conduit_core::policy::Policy;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::v1::health::{CheckSet, HealthStatus, UpstreamHealth};
 use crate::v1::wire_words;
 
 /// `GET /api/v1/services`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceList {
     /// Of the catalog the list was made from.
     pub generation: u64,
@@ -20,7 +21,7 @@ pub struct ServiceList {
 }
 
 /// `GET /api/v1/services/{name}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceReply {
     /// Of the catalog it was read from.
     pub generation: u64,
@@ -29,7 +30,7 @@ pub struct ServiceReply {
 }
 
 /// One registered service, as it is and as it is doing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Service {
     /// What it is called.
     pub name: String,
@@ -41,38 +42,48 @@ pub struct Service {
     pub domain: String,
     /// Further hosts.
     #[serde(default)]
+    #[schema(required)]
     pub aliases: Vec<String>,
     /// What the upstreams speak: `http`, `https`, `h2c` or `tcp`.
     pub protocol: String,
     /// Whether it is registered now.
     pub status: ServiceStatus,
     /// When it was registered.
+    #[schema(format = DateTime)]
     pub registered_at: String,
     /// When it was deregistered, for inactive ones.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub deregistered_at: Option<String>,
     /// The path that is probed; `null` for the default and for connecting only.
     #[serde(default)]
+    #[schema(required)]
     pub health_check: Option<String>,
     /// How it is doing.
     pub health_status: HealthStatus,
     /// Why it is not healthy, such as `connection refused`.
     #[serde(default)]
+    #[schema(required)]
     pub health_reason: Option<String>,
     /// When an upstream was last probed.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub last_health_check: Option<String>,
     /// How long the last successful probe took.
     #[serde(default)]
+    #[schema(required)]
     pub response_time_ms: Option<u64>,
     /// Its leaves, when it has any.
     #[serde(default)]
+    #[schema(required)]
     pub tls: Option<TlsSummary>,
     /// What the monitor ties it to.
     #[serde(default)]
+    #[schema(required)]
     pub monitoring: Monitoring,
     /// How to open it, with the port when it is not the scheme's own.
     #[serde(default)]
+    #[schema(required)]
     pub url: Option<String>,
     /// What its hosts resolve to: `gateway` or `direct`.
     pub dns: String,
@@ -81,15 +92,19 @@ pub struct Service {
     /// What is asked of its traffic, as it was asked, in the form of [`Policy`]. Secrets are
     /// `(hidden)` for callers who are not admins, and cannot be sent back like that.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Policy)]
     pub policy: Map<String, Value>,
     /// The same with what its preset adds; where one service is shown, and when that is more.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Policy)]
     pub effective_policy: Map<String, Value>,
     /// Each upstream, as the prober sees it.
     #[serde(default)]
+    #[schema(required)]
     pub upstream_health: Vec<UpstreamHealth>,
     /// What was tried through our own listeners.
     #[serde(default)]
+    #[schema(required)]
     pub checks: CheckSet,
 }
 
@@ -104,16 +119,17 @@ wire_words! {
 }
 
 /// When a service's leaves expire, and which certificate that is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TlsSummary {
     /// When the first of its leaves expires.
+    #[schema(format = DateTime)]
     pub not_after: String,
     /// Of the ECDSA P-256 leaf, which every client accepts.
     pub fingerprint_sha256: String,
 }
 
 /// What the monitor should tie a service to.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Monitoring {
     /// `container`, `gpu` or another word of the seeds.
@@ -131,7 +147,7 @@ pub struct Monitoring {
 ///
 /// One of `host`, `upstream` and `upstreams` is needed; `host` is the seeds' word for an upstream's
 /// address. `tls: false` and `no_tls: true` say the same.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterService {
     /// What it is to be called.
@@ -192,7 +208,7 @@ pub struct RegisterService {
 }
 
 /// `POST /api/v1/services:bulk`: all of them, or none. Unknown fields are refused.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterBulk {
     /// What to register; `replace`, `dry_run` and `wait_healthy` of an element are not allowed.
@@ -209,7 +225,7 @@ pub struct RegisterBulk {
 }
 
 /// The answer to a registration: 201 when something new is there, else 200.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RegisterReply {
     /// After it; the one before it when nothing changed.
     pub generation: u64,
@@ -217,11 +233,13 @@ pub struct RegisterReply {
     pub changed: bool,
     /// Whether it was only asked what would happen.
     #[serde(default)]
+    #[schema(required)]
     pub dry_run: bool,
     /// What became of it.
     pub outcome: OutcomeKind,
     /// The service as it is now; after a dry run, as it would be.
     #[serde(default)]
+    #[schema(required)]
     pub service: Option<Service>,
     /// Whether the first probe had answered when this was written.
     pub probed: bool,
@@ -231,7 +249,7 @@ pub struct RegisterReply {
 }
 
 /// What was found behind an upstream, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fingerprint {
     /// The preset that was taken.
     pub preset: String,
@@ -240,7 +258,7 @@ pub struct Fingerprint {
 }
 
 /// The answer to a bulk registration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BulkReply {
     /// After it; the one before it when nothing changed.
     pub generation: u64,
@@ -248,13 +266,14 @@ pub struct BulkReply {
     pub changed: bool,
     /// Whether it was only asked what would happen.
     #[serde(default)]
+    #[schema(required)]
     pub dry_run: bool,
     /// What became of each, deregistered ones included.
     pub outcomes: Vec<Outcome>,
 }
 
 /// The answer to a deregistration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeregisterReply {
     /// After it.
     pub generation: u64,
@@ -263,7 +282,7 @@ pub struct DeregisterReply {
 }
 
 /// What became of one service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
     /// Which service.
     pub name: String,

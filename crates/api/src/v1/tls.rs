@@ -1,18 +1,19 @@
 //! Certificates: our roots, and the leaves we serve.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::v1::wire_words;
 
 /// `GET /api/v1/tls`, and the answer to a rotation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CertificateList {
     /// Two for each service, by name.
     pub certs: Vec<Certificate>,
 }
 
 /// `GET /api/v1/tls/{name}/inspect`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CertificateReply {
     /// Which service.
     pub name: String,
@@ -21,7 +22,7 @@ pub struct CertificateReply {
 }
 
 /// `POST /api/v1/tls/{name}/rotate`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RotateReply {
     /// Of the catalog, which a rotation does not change.
     pub generation: u64,
@@ -32,7 +33,7 @@ pub struct RotateReply {
 }
 
 /// One leaf that we serve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Certificate {
     /// The service.
     pub name: String,
@@ -49,10 +50,13 @@ pub struct Certificate {
     /// In hexadecimal.
     pub serial: String,
     /// Valid from.
+    #[schema(format = DateTime)]
     pub not_before: String,
     /// Valid until.
+    #[schema(format = DateTime)]
     pub not_after: String,
     /// When it is due for renewal.
+    #[schema(format = DateTime)]
     pub renew_at: String,
     /// SHA-256 over its DER, in lower-case hexadecimal.
     pub fingerprint_sha256: String,
@@ -79,7 +83,7 @@ wire_words! {
 }
 
 /// `GET /api/v1/tls/ca`: everything a client needs to trust us, and nothing secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Authority {
     /// Both roots in PEM, to give to a trust store.
     pub bundle_pem: String,
@@ -90,7 +94,7 @@ pub struct Authority {
 }
 
 /// One certificate of the authority.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuthorityCertificate {
     /// Who it is.
     pub subject: String,
@@ -99,8 +103,10 @@ pub struct AuthorityCertificate {
     /// SHA-256 over its DER, in lower-case hexadecimal.
     pub fingerprint_sha256: String,
     /// Valid from.
+    #[schema(format = DateTime)]
     pub not_before: String,
     /// Valid until.
+    #[schema(format = DateTime)]
     pub not_after: String,
     /// The certificate.
     pub pem: String,

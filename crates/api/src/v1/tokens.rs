@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::v1::wire_words;
 
@@ -19,14 +20,14 @@ wire_words! {
 }
 
 /// `GET /api/v1/tokens`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenList {
     /// Every token that was made, revoked ones included.
     pub tokens: Vec<Token>,
 }
 
 /// One token, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Token {
     /// How to name it when revoking.
     pub id: String,
@@ -35,17 +36,20 @@ pub struct Token {
     /// What it may do.
     pub role: Role,
     /// When it was made.
+    #[schema(format = DateTime)]
     pub created_at: String,
     /// When it ends.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub expires_at: Option<String>,
     /// When it was revoked.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub revoked_at: Option<String>,
 }
 
 /// `POST /api/v1/tokens`. Unknown fields are refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
     /// What it is to be called.
@@ -58,7 +62,7 @@ pub struct CreateToken {
 }
 
 /// The answer to [`CreateToken`].
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewToken {
     /// How to name it when revoking.
     pub id: String,
@@ -68,6 +72,7 @@ pub struct NewToken {
     pub role: Role,
     /// When it ends.
     #[serde(default)]
+    #[schema(required, format = DateTime)]
     pub expires_at: Option<String>,
     /// What to send as `Authorization: Bearer …`; shown this once.
     pub secret: String,
@@ -85,7 +90,7 @@ impl fmt::Debug for NewToken {
 }
 
 /// The answer to a revocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RevokeReply {
     /// The token that is no longer good.
     pub id: String,

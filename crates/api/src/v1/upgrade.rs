@@ -1,9 +1,10 @@
 //! A new process takes over from the one that serves.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `POST /api/v1/upgrade`. Unknown fields are refused.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpgradeRequest {
     /// The program to start, on the gateway's machine: an absolute path, over the Unix socket only.
@@ -16,7 +17,7 @@ pub struct UpgradeRequest {
 }
 
 /// The answer to [`UpgradeRequest`], from the process that finishes what it has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UpgradeReply {
     /// The process that serves now.
     pub pid: u32,

@@ -1,6 +1,7 @@
 //! One upstream of one service, by hand.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::v1::health::UpstreamHealth;
 use crate::v1::wire_words;
@@ -18,7 +19,7 @@ wire_words! {
 }
 
 /// `POST /api/v1/services/{name}/upstreams/{upstream}:{verb}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct UpstreamReply {
     /// After it; the one before it when nothing changed.
     pub generation: u64,
@@ -30,8 +31,10 @@ pub struct UpstreamReply {
     pub upstream: String,
     /// How it is now.
     #[serde(default)]
+    #[schema(required)]
     pub health: Option<UpstreamHealth>,
     /// What follows from it, such as that no upstream is left.
     #[serde(default)]
+    #[schema(required)]
     pub note: Option<String>,
 }

@@ -22,9 +22,12 @@ pub(crate) fn header(status: &GatewayStatus) -> String {
         counted(status.services.total, "service"),
     ];
     let listen = &status.listen;
-    for (name, addresses) in
-        [("DNS", &listen.dns), ("HTTPS", &listen.https), ("HTTP", &listen.http)]
-    {
+    let mut doors = vec![("DNS", &listen.dns), ("HTTPS", &listen.https), ("HTTP", &listen.http)];
+    if !listen.http3.is_empty() {
+        // Off unless somebody asked for it, so its absence is no news.
+        doors.insert(2, ("HTTP/3", &listen.http3));
+    }
+    for (name, addresses) in doors {
         parts.push(format!("{name} {}", ports(addresses)));
     }
     if let Some(admin) = listen.admin.first() {

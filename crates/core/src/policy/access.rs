@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::clocks::Span;
 use super::fields::FieldName;
@@ -13,7 +14,7 @@ use super::text::{InvalidText, written};
 use super::upstreams::{parse_hex, write_hex};
 
 /// How many requests a client may make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// This many,
@@ -69,7 +70,7 @@ impl fmt::Display for RateKey {
 }
 
 /// A user with a password (RFC 7617).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BasicUser {
     /// The name, without a colon.
@@ -179,7 +180,7 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// A key that a program may come in with, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKey {
     /// What it is called: in logs, and to the upstream.
@@ -258,7 +259,7 @@ impl fmt::Display for MethodName {
 
 /// Another service that decides, as Authelia, Authentik and oauth2-proxy do: it gets the head of each
 /// request, and 2xx lets it in; any other answer goes to the client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForwardAuth {
     /// Where it is asked.
@@ -314,7 +315,7 @@ impl fmt::Display for Url {
 }
 
 /// Which pages of other origins may use a service from a browser (the Fetch standard's CORS).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cors {
     /// Origins such as `https://chat.internal`; `*` for any.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::fields::FieldName;
 use super::text::{InvalidText, written};
@@ -88,7 +89,7 @@ impl fmt::Display for Balance {
 written!(Balance);
 
 /// Keeps a client on one upstream by a cookie that we set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sticky {
     /// The cookie's name.
@@ -96,14 +97,16 @@ pub struct Sticky {
 }
 
 /// The share of one upstream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
     /// Which one.
     #[serde(with = "written_upstream")]
+    #[schema(value_type = String, example = "10.0.1.50:3000")]
     pub upstream: UpstreamAddr,
     /// Its share against the others', from 1 to 1,000.
     #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 1_000)]
     pub weight: u16,
     /// Upstreams of a higher number are used only while none of a lower one is admitted.
     #[serde(default)]

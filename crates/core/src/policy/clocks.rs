@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::text::{InvalidText, written};
 use crate::duration;
@@ -51,7 +52,7 @@ impl fmt::Display for Span {
 written!(Span);
 
 /// The clocks of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Clocks {
     /// For connecting to an upstream, TLS included.

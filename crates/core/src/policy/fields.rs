@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::shown::{self, HIDDEN};
 use super::text::{InvalidText, written};
@@ -75,7 +76,7 @@ impl fmt::Display for FieldValue {
 written!(FieldName, FieldValue);
 
 /// What is changed in a head: removed first, then set.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Fields {
     /// Fields with their new values.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::text::{InvalidText, written};
 
@@ -59,7 +60,7 @@ impl fmt::Display for PathPrefix {
 written!(PathPrefix);
 
 /// The upstream sees `to` where the client said `from`; what follows stays. `to` of `/` strips.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rewrite {
     /// As the client says it.
@@ -69,7 +70,7 @@ pub struct Rewrite {
 }
 
 /// A path that leads somewhere else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Redirect {
     /// Paths that begin like this.

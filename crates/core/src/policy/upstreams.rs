@@ -4,13 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::clocks::Span;
 use super::text::{InvalidText, written};
 use crate::name::Host;
 
 /// How connections to upstreams are made, and how much goes over them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamUse {
     /// How the certificate of an `https` upstream is judged; `verify` when absent.
@@ -227,7 +228,7 @@ impl fmt::Display for ProxyHeader {
 written!(UpstreamTls, ServerName, HostPolicy, OriginPolicy, ProxyHeader);
 
 /// When a request that failed is tried again, always before a byte of the response has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retries {
     /// Further tries on other upstreams; 1 when absent, at most 5.

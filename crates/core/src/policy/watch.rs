@@ -4,12 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::clocks::Span;
 use super::text::{InvalidText, written};
 
 /// How upstreams are probed; the path is the service's own field.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbePolicy {
     /// What a probe is, when it is not what the protocol suggests.
@@ -137,7 +138,7 @@ written!(ProbeKind, StatusSet);
 
 /// When real traffic ejects an upstream. It comes back after a probation that doubles each time,
 /// when its next probe passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Outliers {
     /// Failures in a row (no connection, no answer, 502, 503 or 504) that eject; 5 when absent, 0

@@ -1,9 +1,10 @@
 //! The machine itself.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a machine does.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Host {
     /// What it calls itself.
     pub hostname: String,
@@ -11,17 +12,21 @@ pub struct Host {
     pub kernel: String,
     /// Since it was started.
     #[serde(default)]
+    #[schema(required)]
     pub uptime_seconds: Option<f64>,
     /// Processors that are on line.
     pub cores: u32,
     /// Busy share of all processors; `null` until there are two readings.
     #[serde(default)]
+    #[schema(required)]
     pub cpu: Option<f64>,
     /// Busy share of each.
     #[serde(default)]
+    #[schema(required)]
     pub cpu_per_core: Vec<f64>,
     /// Over 1, 5 and 15 minutes.
     #[serde(default)]
+    #[schema(required)]
     pub load: Option<[f64; 3]>,
     /// Memory.
     pub memory: Amount,
@@ -29,32 +34,40 @@ pub struct Host {
     pub swap: Amount,
     /// File systems on real devices, each device once.
     #[serde(default)]
+    #[schema(required)]
     pub file_systems: Vec<FileSystem>,
     /// Disks.
     #[serde(default)]
+    #[schema(required)]
     pub disks: Vec<Disk>,
     /// Network interfaces.
     #[serde(default)]
+    #[schema(required)]
     pub interfaces: Vec<Interface>,
     /// Pressure stall information.
     #[serde(default)]
+    #[schema(required)]
     pub pressure: Option<Pressure>,
     /// Temperatures.
     #[serde(default)]
+    #[schema(required)]
     pub temperatures: Vec<Temperature>,
     /// The systemd units that are watched.
     #[serde(default)]
+    #[schema(required)]
     pub units: Vec<Unit>,
     /// Processes killed for memory since the reading before.
     #[serde(default)]
+    #[schema(required)]
     pub oom_kills: Option<u64>,
     /// Seconds that its clock is ahead of the gateway's; `null` for the gateway.
     #[serde(default)]
+    #[schema(required)]
     pub clock_offset_seconds: Option<f64>,
 }
 
 /// How much there is, and how much of it is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Amount {
     /// All of it.
     pub total_bytes: u64,
@@ -70,7 +83,7 @@ impl Amount {
 }
 
 /// A file system.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct FileSystem {
     /// Such as `/dev/sda1`.
     pub device: String,
@@ -88,39 +101,45 @@ pub struct FileSystem {
 }
 
 /// A disk.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Disk {
     /// Such as `nvme0n1`.
     pub name: String,
     /// Read from it.
     #[serde(default)]
+    #[schema(required)]
     pub read_bytes_per_second: Option<f64>,
     /// Written to it.
     #[serde(default)]
+    #[schema(required)]
     pub written_bytes_per_second: Option<f64>,
     /// Share of time with a request under way.
     #[serde(default)]
+    #[schema(required)]
     pub busy: Option<f64>,
 }
 
 /// A network interface.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Interface {
     /// Such as `eth0`.
     pub name: String,
     /// Received.
     #[serde(default)]
+    #[schema(required)]
     pub received_bytes_per_second: Option<f64>,
     /// Sent.
     #[serde(default)]
+    #[schema(required)]
     pub sent_bytes_per_second: Option<f64>,
     /// Errors and drops, both ways.
     #[serde(default)]
+    #[schema(required)]
     pub errors_per_second: Option<f64>,
 }
 
 /// The share of time in which some work waited.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Pressure {
     /// For a processor.
     pub cpu: f64,
@@ -131,7 +150,7 @@ pub struct Pressure {
 }
 
 /// A temperature.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Temperature {
     /// The chip and its sensor.
     pub sensor: String,
@@ -139,11 +158,12 @@ pub struct Temperature {
     pub celsius: f64,
     /// What is too hot, as the chip says.
     #[serde(default)]
+    #[schema(required)]
     pub critical: Option<f64>,
 }
 
 /// A systemd unit.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Unit {
     /// Such as `docker.service`.
     pub name: String,

@@ -137,6 +137,7 @@ fn the_header_tells_the_gateways_state() {
         listen: Listening {
             dns: vec!["127.0.0.1:1053".into(), "[::1]:1053".into()],
             https: vec!["127.0.0.1:8443".into()],
+            http3: Vec::new(),
             http: Vec::new(),
             admin: vec!["127.0.0.1:9999".into()],
             socket: None,
@@ -152,6 +153,8 @@ fn the_header_tells_the_gateways_state() {
         "conduit 0.1.0 · generation 12 · ready · up 3h 12m · 1 service · DNS :1053 · HTTPS :8443 · \
          HTTP off · admin 127.0.0.1:9999\n"
     );
+    status.listen.http3 = vec!["127.0.0.1:8443".into()];
+    assert!(header(&status).contains(" · HTTPS :8443 · HTTP/3 :8443 · HTTP off · "));
     status.ready = false;
     status.not_ready = vec!["dns".into()];
     status.tables.zone = "11.0".into();

@@ -1,0 +1,137 @@
+//! The OpenAPI document, made from the routes themselves.
+//!
+//! Paths and methods come from the router, parameters and answers from the handlers, schemas from
+//! the wire types. What every operation of a group has in common is added here: who may ask, and
+//! the refusals that stand around every handler.
+//!
+//! **Invariant:** a role in the document is the role that the router asks for.
+
+mod refusals;
+
+use std::sync::LazyLock;
+
+use conduit_core::actor::Role;
+use http::Method;
+use serde_json::json;
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi};
+
+use crate::auth::needed_for;
+use crate::router;
+
+/// The document as it is served, made when it is first asked for.
+pub(crate) fn text() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        // Invariant: a document always serializes.
+        document().to_json().map(plain).unwrap_or_default()
+    });
+    &TEXT
+}
+
+/// The document of the whole router, as pretty JSON with an end of line: the golden copy.
+///
+/// # Errors
+/// It does not serialize.
+pub fn pretty() -> Result<String, serde_json::Error> {
+    document().to_pretty_json().map(|text| plain(text) + "\n")
+}
+
+fn document() -> OpenApi {
+    let mut document = router::described();
+    document.info = InfoBuilder::new()
+        .title("Conduit")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(DESCRIPTION))
+        .license(Some(
+            LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
+        ))
+        .build();
+    document.tags = Some(
+        TAGS.iter()
+            .map(|(name, description)| {
+                TagBuilder::new().name(*name).description(Some(*description)).build()
+            })
+            .collect(),
+    );
+    let components = document.components.get_or_insert_with(Components::new);
+    for (name, scheme) in schemes() {
+        components.add_security_scheme(name, scheme);
+    }
+    components.responses.extend(refusals::all());
+    document
+}
+
+/// Adds what the operations of one group have in common; `least` is the role that every one of
+/// them needs, whatever its method.
+pub(crate) fn guard(document: &mut OpenApi, least: Role) {
+    for item in document.paths.paths.values_mut() {
+        for (method, operation) in operations(item) {
+            let role = needed_for(&method).max(least);
+            operation.security = Some(schemes().map(|(name, _)| requirement(name)).into());
+            let extension = ExtensionsBuilder::new().add("x-conduit-role", json!(role.to_string()));
+            operation.extensions.get_or_insert_default().merge(extension.build());
+            refusals::add(operation, &method);
+        }
+    }
+}
+
+/// The operations of one path with their methods.
+pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    [
+        (Method::GET, item.get.as_mut()),
+        (Method::POST, item.post.as_mut()),
+        (Method::DELETE, item.delete.as_mut()),
+        (Method::PUT, item.put.as_mut()),
+        (Method::PATCH, item.patch.as_mut()),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| operation.map(|operation| (method, operation)))
+}
+
+/// Without the links that rustdoc follows in descriptions; no JSON has these pairs elsewhere.
+#[expect(clippy::needless_pass_by_value, reason = "fits map")]
+fn plain(text: String) -> String {
+    text.replace("[`", "`").replace("`]", "`")
+}
+
+fn requirement(scheme: &str) -> SecurityRequirement {
+    SecurityRequirement::new(scheme, Vec::<String>::new())
+}
+
+fn schemes() -> [(&'static str, SecurityScheme); 2] {
+    let mut bearer = Http::new(HttpAuthScheme::Bearer);
+    bearer.description = Some("An API token, `cdt_…`; `conduit token create` makes one.".into());
+    let key = ApiKeyValue::with_description("x-api-key", "The same token in the original's field.");
+    [
+        ("bearer", SecurityScheme::Http(bearer)),
+        ("api_key", SecurityScheme::ApiKey(ApiKey::Header(key))),
+    ]
+}
+
+const DESCRIPTION: &str = "\
+The admin API of a Conduit gateway. Over the Unix socket the kernel says who asks; over TCP an API \
+token does. `x-conduit-role` is the role that an operation needs: viewer, operator or admin, each \
+with what the ones before it may. An answer that is not a success has the body of `ErrorBody`: a \
+stable code, a sentence and, where there is one, the mend. Unknown fields and options are refused. \
+Times are RFC 3339 in UTC.";
+
+const TAGS: [(&str, &str); 10] = [
+    ("services", "What is registered, and how it is doing."),
+    ("dns", "What names resolve to."),
+    ("tls", "Our authority and the leaves that we serve."),
+    ("nodes", "Monitored machines, their GPUs and containers."),
+    ("alerts", "Alerts, the rules that raise them, and silences."),
+    ("audit", "The signed record."),
+    ("routing", "What the proxy serves."),
+    ("tokens", "API tokens."),
+    ("config", "The configuration, backups and upgrades."),
+    ("status", "The gateway as a whole."),
+];
+
+#[cfg(test)]
+mod tests;
