@@ -58,12 +58,12 @@ export default function Tls() {
 }
 
 const COLUMNS: Column<Certificate>[] = [
-  { key: "status", label: say.status, width: "7rem", cell: (cert) => <State state={cert.status} /> },
+  { key: "status", label: say.status, width: "7rem", hide: "sm", cell: (cert) => <State state={cert.status} /> },
   { key: "service", label: say.service, width: 1, cell: (cert) => <Link to="/services/$name" params={{ name: cert.name }} className="block truncate font-medium hover:underline">{cert.name}</Link> },
   { key: "algorithm", label: say.algorithm, width: "7.5rem", hide: "sm", cell: (cert) => <Badge>{cert.algorithm}</Badge> },
   { key: "life", label: say.life, width: 2, hide: "md", cell: (cert) => <Life cert={cert} /> },
   { key: "renews", label: say.renews, width: "7rem", end: true, hide: "lg", cell: (cert) => <span className="text-t2">{date(cert.renew_at)}</span> },
-  { key: "expires", label: say.expires, width: "11rem", end: true, cell: (cert) => <span className="whitespace-nowrap">{date(cert.not_after)} <span className="text-xs text-t3">{say.inDays(days(cert.not_after))}</span></span> },
+  { key: "expires", label: say.expires, width: 1.4, end: true, cell: (cert) => <span className="whitespace-nowrap">{date(cert.not_after)} <span className="text-xs text-t3">{say.inDays(days(cert.not_after))}</span></span> },
 ];
 
 /** Where a leaf is between its beginning and its end, and when it is renewed. */
