@@ -2,8 +2,10 @@
 
 use conduit_api::client::Client;
 use conduit_api::v1::services::RegisterService;
+use conduit_api::v1::sessions::Session;
 use conduit_api::v1::tokens::{CreateToken, Role};
 use conduit_tests::{Gateway, Upstream};
+use http_body_util::BodyExt;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_tcp_a_token_is_needed_and_its_role_counts() {
@@ -67,4 +69,40 @@ async fn token(gateway: &Gateway, role: Role) -> (String, String) {
     let wish = CreateToken { name: role.as_str().into(), role, expires_in_seconds: None };
     let made = gateway.api.create_token(&wish).await.expect("made").value;
     (made.id, made.secret)
+}
+
+/// A page of the dashboard: over the gateway's own HTTPS name, with a cookie and its word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_works_over_the_https_name() {
+    let gateway = Gateway::start().await;
+    let host = format!("conduit.internal:{}", gateway.https.port());
+    let ask = async |method: &str, path: &str, headers: &[(&str, &str)], body: String| {
+        let mut request = hyper::Request::builder().method(method).uri(path);
+        request = request.header("host", &host).header("origin", format!("https://{host}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(http_body_util::Full::from(body)).expect("a request");
+        gateway.client().send("conduit.internal", request).await.expect("an answer")
+    };
+    let code = gateway.api.login_code().await.expect("a code").value;
+    assert_eq!(code.url, Some(format!("https://{host}/#login={}", code.code)));
+    let json = [("content-type", "application/json")];
+    let body = format!(r#"{{"code":"{}"}}"#, code.code);
+    let answer = ask("POST", "/api/v1/session", &json, body).await;
+    assert_eq!(answer.status(), 200);
+    let cookie = answer.headers()["set-cookie"].to_str().expect("text").to_owned();
+    let cookie = cookie.split(';').next().expect("a pair").to_owned();
+    let answer = answer.into_body().collect().await.expect("a body").to_bytes();
+    let session: Session = serde_json::from_slice(&answer).expect("a session");
+    let (cookie, word) = (("cookie", cookie.as_str()), ("x-conduit-csrf", session.csrf.as_str()));
+    let flush = "/api/v1/dns/flush";
+    assert_eq!(ask("GET", "/api/v1/tokens", &[cookie], String::new()).await.status(), 200);
+    assert_eq!(ask("POST", flush, &[cookie], String::new()).await.status(), 403);
+    assert_eq!(ask("POST", flush, &[cookie, word], String::new()).await.status(), 200);
+    assert_eq!(
+        ask("DELETE", "/api/v1/session", &[cookie, word], String::new()).await.status(),
+        200
+    );
+    assert_eq!(ask("GET", "/api/v1/session", &[cookie], String::new()).await.status(), 401);
 }

@@ -2,18 +2,21 @@
 //!
 //! On the Unix socket the kernel says who asks: root and the user that the gateway runs as are
 //! *admin*; whoever else the socket's mode lets in (its group, with 0660) is *operator*. Over TCP
-//! an API token says it, as `Authorization: Bearer …` or `X-API-Key`; the token carries its role.
-//! Nothing is taken from cookies, so a page in a browser cannot borrow anybody's rights.
+//! an API token says it, as `Authorization: Bearer …` or `X-API-Key`; the token carries its role. A
+//! request with neither header may show a session in the cookie `__Host-conduit` instead
+//! ([`crate::session`]). What another site's page has the browser send is refused, and so is a change
+//! without the session's word, so such a page cannot borrow anybody's rights.
 //!
-//! **Invariant:** a request that reaches a handler under `/api/v1` or `/metrics` has a [`Caller`]
-//! whose role suffices: reads need *viewer*, everything else *operator*, and some routes *admin*.
+//! **Invariant:** a request that reaches a handler under `/api/v1` or `/metrics` has a [`Caller`] who may
+//! make it; a path that nobody thought of needs [`Permission::Change`] for whatever is no read. Only what
+//! begins and ends sessions judges its callers itself.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use conduit_core::actor::{Actor, Role};
+use conduit_core::actor::{Actor, Permission, Role};
 use conduit_core::clock::Timestamp;
 use conduit_core::event::Event;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -21,6 +24,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use crate::error::ApiError;
 use crate::limits::SECRET_BYTES_MAX;
 use crate::peer::Peer;
+use crate::session::is_read;
 use crate::state::AdminState;
 
 /// Somebody whose credentials were good.
@@ -53,17 +57,17 @@ pub(crate) async fn authorize(
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
-    if let Err(error) = caller.require(needed_for(request.method())) {
+    if let Err(error) = caller.require(needed_for(request.method(), request.uri().path())) {
         return error.into_response();
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
-/// Lets only admins pass; stands behind [`authorize`].
+/// Lets only admins pass, and auditors who read; stands behind [`authorize`].
 pub(crate) async fn admins_only(request: Request, next: Next) -> Response {
     match request.extensions().get::<Caller>() {
-        Some(caller) => match caller.require(Role::Admin) {
+        Some(caller) => match caller.require(needed_among_admins(request.method())) {
             Ok(()) => next.run(request).await,
             Err(error) => error.into_response(),
         },
@@ -74,25 +78,40 @@ pub(crate) async fn admins_only(request: Request, next: Next) -> Response {
 impl Caller {
     /// Whether they may see secrets.
     pub(crate) fn is_admin(&self) -> bool {
-        self.role >= Role::Admin
+        self.role.may(Permission::Administer)
     }
 
-    fn require(&self, role: Role) -> Result<(), ApiError> {
-        if self.role >= role {
+    /// What they may do.
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    fn require(&self, permission: Permission) -> Result<(), ApiError> {
+        if self.role.may(permission) {
             return Ok(());
         }
+        let role = permission.least();
         let message = format!("this needs the role {role}, and {} has {}", self.actor, self.role);
         Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
             .hint("`conduit token create --role ROLE` makes a token; run it as root or as the gateway's user"))
     }
 }
 
-/// The role that a method needs.
-pub(crate) fn needed_for(method: &Method) -> Role {
-    match *method {
-        Method::GET | Method::HEAD => Role::Viewer,
-        _ => Role::Operator,
+/// What a request needs at least, by its path below `/api/v1`.
+pub(crate) fn needed_for(method: &Method, path: &str) -> Permission {
+    let mut parts = path.split('/').skip(1);
+    match (is_read(method), parts.next(), parts.next(), parts.next(), parts.next()) {
+        (true, ..) => Permission::Read,
+        (false, Some("tls"), ..) => Permission::Certify,
+        // A person's own: the handler judges.
+        (false, Some("users"), Some(_), Some("password"), None) => Permission::Read,
+        (false, ..) => Permission::Change,
     }
+}
+
+/// What a request for one of the admins' paths needs.
+pub(crate) fn needed_among_admins(method: &Method) -> Permission {
+    if is_read(method) { Permission::Review } else { Permission::Administer }
 }
 
 fn recognise(state: &AdminState, request: &Request) -> Result<Caller, ApiError> {
@@ -103,21 +122,43 @@ fn recognise(state: &AdminState, request: &Request) -> Result<Caller, ApiError> 
         return Ok(local(*uid, user.clone()));
     }
     let now = Timestamp::now();
-    if let Some(secret) = secret_of(request.headers())
+    let headers = request.headers();
+    if !shows_token(headers) {
+        let times = (tokio::time::Instant::now(), now);
+        let present = state.access.present(&state.registry, request.method(), headers, times)?;
+        if let Some(present) = present {
+            return Ok(Caller { actor: present.found.holder.actor(), role: present.role });
+        }
+    }
+    if let Some(secret) = secret_of(headers)
         && let Some((actor, role)) = state.registry.authenticate(secret, now)
     {
         return Ok(Caller { actor, role });
     }
+    let asked = request.extensions().get::<Asked>();
+    note_failure(state, peer.to_string(), asked.map(|asked| asked.0.clone()).unwrap_or_default())?;
+    Err(unauthorized())
+}
+
+/// Puts a failed authentication on record.
+///
+/// # Errors
+/// When there were so many that further ones are not recorded.
+pub(crate) fn note_failure(
+    state: &AdminState,
+    peer: String,
+    request: String,
+) -> Result<(), ApiError> {
     if !state.throttle.admit(tokio::time::Instant::now()) {
         return Err(too_many());
     }
-    let asked = request.extensions().get::<Asked>();
-    state.events.send(Event::AuthFailed {
-        at: now,
-        peer: peer.to_string(),
-        request: asked.map(|asked| asked.0.clone()).unwrap_or_default(),
-    });
-    Err(unauthorized())
+    state.events.send(Event::AuthFailed { at: Timestamp::now(), peer, request });
+    Ok(())
+}
+
+/// Whether a request has a header for a token; then its cookies mean nothing.
+fn shows_token(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION) || headers.contains_key(API_KEY)
 }
 
 fn local(uid: u32, user: Option<String>) -> Caller {
@@ -132,7 +173,7 @@ fn secret_of(headers: &HeaderMap) -> Option<&str> {
         let (scheme, secret) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
     });
-    let key = single(headers, "x-api-key");
+    let key = single(headers, API_KEY);
     let secret = match (bearer, key) {
         (Some(secret), None) => secret?,
         (None, Some(secret)) => secret,
@@ -163,6 +204,7 @@ fn too_many() -> ApiError {
     .retry_after(60)
 }
 
+const API_KEY: &str = "x-api-key";
 /// Of a path in the record.
 const PATH_CHARS_MAX: usize = 200;
 
@@ -199,10 +241,27 @@ mod tests {
 
     #[test]
     fn reads_need_less_than_changes() {
-        assert_eq!(needed_for(&Method::GET), Role::Viewer);
-        for method in [Method::POST, Method::DELETE, Method::PUT, Method::PATCH] {
-            assert_eq!(needed_for(&method), Role::Operator);
+        use Permission::{Administer, Certify, Change, Read, Review};
+        for (path, change) in [
+            ("/services", Change),
+            ("/tls/grafana/rotate", Certify),
+            ("/tls", Certify),
+            ("/tlsx", Change),
+            ("/users", Change),
+            ("/users/ada/password", Read),
+            ("/users/ada/password/x", Change),
+            ("/users/ada/role", Change),
+            ("/users//password", Read),
+            ("/metrics", Change),
+            ("", Change),
+        ] {
+            assert_eq!(needed_for(&Method::GET, path), Read, "{path}");
+            for method in [Method::POST, Method::DELETE, Method::PUT, Method::PATCH] {
+                assert_eq!(needed_for(&method, path), change, "{method} {path}");
+            }
         }
+        assert_eq!(needed_among_admins(&Method::GET), Review);
+        assert_eq!(needed_among_admins(&Method::POST), Administer);
     }
 
     #[test]

@@ -25,6 +25,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
+impl<T: DeserializeOwned> JsonBody<T> {
+    /// The same by hand, for whoever looks at the request first.
+    pub(crate) async fn of(request: Request) -> Result<Self, ApiError> {
+        read_json(request, BODY_BYTES_MAX).await.map(Self)
+    }
+}
+
 /// A body of at most [`BULK_BYTES_MAX`], parsed from JSON; read by hand, once there is room for it.
 #[derive(Debug)]
 pub(crate) struct BulkBody<T>(pub(crate) T);

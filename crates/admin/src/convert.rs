@@ -9,4 +9,5 @@ pub(crate) mod entry;
 pub(crate) mod health;
 pub(crate) mod node;
 pub(crate) mod register;
+pub(crate) mod role;
 pub(crate) mod service;

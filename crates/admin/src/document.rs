@@ -4,13 +4,13 @@
 //! the wire types. What every operation of a group has in common is added here: who may ask, and
 //! the refusals that stand around every handler.
 //!
-//! **Invariant:** a role in the document is the role that the router asks for.
+//! **Invariant:** the roles in the document are those that the router lets pass.
 
 mod refusals;
 
 use std::sync::LazyLock;
 
-use conduit_core::actor::Role;
+use conduit_core::actor::Permission;
 use http::Method;
 use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
@@ -21,8 +21,8 @@ use utoipa::openapi::security::{
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi};
 
-use crate::auth::needed_for;
 use crate::router;
+use crate::session::{CSRF, cookie, is_read};
 
 /// The document as it is served, made when it is first asked for.
 pub(crate) fn text() -> &'static str {
@@ -66,15 +66,25 @@ fn document() -> OpenApi {
     document
 }
 
-/// Adds what the operations of one group have in common; `least` is the role that every one of
-/// them needs, whatever its method.
-pub(crate) fn guard(document: &mut OpenApi, least: Role) {
+/// Adds what the operations of one group have in common; `needed` is what the router asks for.
+pub(crate) fn guard(document: &mut OpenApi, needed: fn(&Method, &str) -> Permission) {
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            let permission = needed(&method, path);
+            operation.security = Some(requirements(&method));
+            // One extension only: their order is left to chance, and the golden copy has one.
+            let role = json!(permission.least().as_str());
+            let extension = ExtensionsBuilder::new().add("x-conduit-role", role);
+            operation.extensions.get_or_insert_default().merge(extension.build());
+            refusals::add(operation, &method);
+        }
+    }
+}
+
+/// Adds the common refusals to operations that judge their callers themselves.
+pub(crate) fn refuse(document: &mut OpenApi) {
     for item in document.paths.paths.values_mut() {
         for (method, operation) in operations(item) {
-            let role = needed_for(&method).max(least);
-            operation.security = Some(schemes().map(|(name, _)| requirement(name)).into());
-            let extension = ExtensionsBuilder::new().add("x-conduit-role", json!(role.to_string()));
-            operation.extensions.get_or_insert_default().merge(extension.build());
             refusals::add(operation, &method);
         }
     }
@@ -99,28 +109,49 @@ fn plain(text: String) -> String {
     text.replace("[`", "`").replace("`]", "`")
 }
 
-fn requirement(scheme: &str) -> SecurityRequirement {
-    SecurityRequirement::new(scheme, Vec::<String>::new())
+/// A token in either field, or a session, which changes need its word for.
+fn requirements(method: &Method) -> Vec<SecurityRequirement> {
+    let of = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
+    let session = match is_read(method) {
+        true => of(SESSION),
+        false => of(SESSION).add(WORD, Vec::<String>::new()),
+    };
+    vec![of(BEARER), of(API_KEY), session]
 }
 
-fn schemes() -> [(&'static str, SecurityScheme); 2] {
+fn schemes() -> [(&'static str, SecurityScheme); 4] {
     let mut bearer = Http::new(HttpAuthScheme::Bearer);
     bearer.description = Some("An API token, `cdt_…`; `conduit token create` makes one.".into());
     let key = ApiKeyValue::with_description("x-api-key", "The same token in the original's field.");
+    let session = ApiKeyValue::with_description(
+        cookie::NAME,
+        "A session of the dashboard, which `POST /api/v1/session` begins.",
+    );
+    let word = ApiKeyValue::with_description(
+        CSRF.as_str(),
+        "The `csrf` of the session, with every change within it.",
+    );
     [
-        ("bearer", SecurityScheme::Http(bearer)),
-        ("api_key", SecurityScheme::ApiKey(ApiKey::Header(key))),
+        (BEARER, SecurityScheme::Http(bearer)),
+        (API_KEY, SecurityScheme::ApiKey(ApiKey::Header(key))),
+        (SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(session))),
+        (WORD, SecurityScheme::ApiKey(ApiKey::Header(word))),
     ]
 }
 
+const BEARER: &str = "bearer";
+const API_KEY: &str = "api_key";
+const SESSION: &str = "session";
+const WORD: &str = "session_csrf";
+
 const DESCRIPTION: &str = "\
 The admin API of a Conduit gateway. Over the Unix socket the kernel says who asks; over TCP an API \
-token does. `x-conduit-role` is the role that an operation needs: viewer, operator or admin, each \
-with what the ones before it may. An answer that is not a success has the body of `ErrorBody`: a \
+token or a session does. `x-conduit-role` is the role with the fewest rights that an operation needs: \
+an admin may everything, an operator what a ca-officer may, and everybody what a viewer may. An answer that is not a success has the body of `ErrorBody`: a \
 stable code, a sentence and, where there is one, the mend. Unknown fields and options are refused. \
 Times are RFC 3339 in UTC.";
 
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 12] = [
     ("services", "What is registered, and how it is doing."),
     ("dns", "What names resolve to."),
     ("tls", "Our authority and the leaves that we serve."),
@@ -128,6 +159,8 @@ const TAGS: [(&str, &str); 10] = [
     ("alerts", "Alerts, the rules that raise them, and silences."),
     ("audit", "The signed record."),
     ("routing", "What the proxy serves."),
+    ("sessions", "Sessions of the dashboard, and how they begin."),
+    ("users", "People who may log in."),
     ("tokens", "API tokens."),
     ("config", "The configuration, backups and upgrades."),
     ("status", "The gateway as a whole."),

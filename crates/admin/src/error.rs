@@ -128,6 +128,13 @@ impl ApiError {
             .hint("`conduit monitor` shows the nodes")
     }
 
+    /// A user who is not there.
+    pub fn no_user(name: &str) -> Self {
+        let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no user {name:?}"))
+            .hint("`conduit user list` shows the users")
+    }
+
     /// The monitor is not there to be asked.
     pub fn monitor_off(status: StatusCode) -> Self {
         Self::new(status, "monitor_off", "the monitor is off")
@@ -298,9 +305,8 @@ impl From<MonitorError> for ApiError {
 fn status_of(code: &str) -> StatusCode {
     match code {
         "not_found" => StatusCode::NOT_FOUND,
-        "name_taken" | "host_taken" | "token_name_taken" | "node_taken" | "node_fixed" => {
-            StatusCode::CONFLICT
-        }
+        "name_taken" | "host_taken" | "token_name_taken" | "user_name_taken" | "node_taken"
+        | "node_fixed" => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

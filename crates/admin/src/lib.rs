@@ -1,7 +1,7 @@
 //! The control plane over HTTP, on the Unix socket and on the admin listener.
 //!
 //! One router for both; the Unix socket knows its callers by the kernel, the listener by their
-//! tokens. This room asks the registry for every change and reads everything else from what the
+//! tokens, or by the session that a page in a browser began with one. This room asks the registry for every change and reads everything else from what the
 //! planes publish; what only the whole gateway can do is behind [`control::Control`].
 //!
 //! **Invariant:** without credentials there is the dashboard's own files, `/health` and `/ready`, and
@@ -26,10 +26,12 @@ mod convert;
 mod hosts;
 mod page;
 mod params;
+mod password;
 mod peer;
 mod record;
 mod router;
 mod routes;
 mod series;
+mod session;
 mod throttle;
 mod ui;

@@ -47,6 +47,30 @@ pub const AUTH_FAILURES_PER_MINUTE_MAX: u32 = 60;
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest secret that is looked at.
 pub const SECRET_BYTES_MAX: usize = 512;
+/// Sessions of the dashboard at a time; one more ends the one that was idle for longest.
+pub const SESSIONS_MAX: usize = 1_000;
+/// The same for one person or token.
+pub const SESSIONS_EACH_MAX: usize = 16;
+/// How long a session may be idle.
+pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+/// How long a session lasts at most.
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 3_600);
+/// How long a one-time code of `conduit login` is good.
+pub const LOGIN_CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// One-time codes that are good at a time; one more makes the oldest worthless.
+pub const LOGIN_CODES_MAX: usize = 32;
+/// Addresses and names whose failed logins are remembered.
+pub const LOCKED_MAX: usize = 10_000;
+/// Failed logins of one name before it has to wait.
+pub const FAILURES_PER_NAME: u32 = 5;
+/// Failed logins from one address (of IPv6, one /64) before it has to wait.
+pub const FAILURES_PER_ADDRESS: u32 = 20;
+/// The first wait; each further failure doubles it.
+pub const LOCKED_FIRST: Duration = Duration::from_secs(1);
+/// The longest wait.
+pub const LOCKED_LAST: Duration = Duration::from_secs(15 * 60);
+/// How long after its last failure an address or name is remembered.
+pub const LOCKED_FORGET: Duration = Duration::from_secs(3_600);
 /// Intervals without a reading after which a node counts as lost.
 pub const STALE_INTERVALS: u32 = 3;
 /// Points of one series in an answer.

@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use conduit_api::v1::ROOT;
-use conduit_core::actor::Role;
+use conduit_core::actor::Permission;
 use conduit_core::clock::Timestamp;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use tracing::Instrument;
@@ -20,13 +20,13 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::{self, Asked};
-use crate::document::guard;
+use crate::auth::{self, Asked, needed_among_admins, needed_for};
+use crate::document::{guard, refuse};
 use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
-    alerts, audit, config, discovery, dns, document, health, history, metrics, nodes, routing,
-    services, status, streams, tls, tokens, upgrade, upstreams,
+    alerts, audit, config, discovery, dns, document, health, history, login_codes, metrics, nodes,
+    routing, services, session, status, streams, tls, tokens, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 use crate::ui;
@@ -36,7 +36,8 @@ type Routes = Router<Arc<AdminState>>;
 /// The router of both listeners.
 pub(crate) fn build(state: Arc<AdminState>) -> Router {
     let guard = |inner: Routes| guarded(inner, &state);
-    let (router, _) = assembled(&guard);
+    let admit = |inner: Routes| inner.layer(from_fn_with_state(Arc::clone(&state), admitted));
+    let (router, _) = assembled(&guard, &admit);
     router
         .merge(ui::router())
         .fallback(not_found)
@@ -47,7 +48,7 @@ pub(crate) fn build(state: Arc<AdminState>) -> Router {
 
 /// What the document says of the same routes.
 pub(crate) fn described() -> OpenApi {
-    assembled(&|inner| inner).1
+    assembled(&|inner| inner, &|inner| inner).1
 }
 
 /// Adds what every answer carries, also one that no handler made. Only the dashboard's own files say
@@ -60,8 +61,12 @@ pub(crate) fn secured(mut response: Response) -> Response {
     response
 }
 
-/// Every route with its description; `guard` is what stands before those that ask who calls.
-fn assembled(guard: &dyn Fn(Routes) -> Routes) -> (Routes, OpenApi) {
+/// Every route with its description; `guard` is what stands before those that ask who calls, `admit`
+/// before those that judge their callers themselves.
+fn assembled(
+    guard: &dyn Fn(Routes) -> Routes,
+    admit: &dyn Fn(Routes) -> Routes,
+) -> (Routes, OpenApi) {
     let (open, mut document) = OpenApiRouter::new()
         .routes(routes!(status::alive))
         .routes(routes!(status::ready))
@@ -73,30 +78,37 @@ fn assembled(guard: &dyn Fn(Routes) -> Routes) -> (Routes, OpenApi) {
             .routes(routes!(discovery::dcgm_page))
             .routes(routes!(discovery::nodes))
             .routes(routes!(discovery::gpus)),
-        Role::Viewer,
+        needed_for,
     );
     document.merge(found);
+    let (sessions, mut found) = OpenApiRouter::new()
+        .routes(routes!(session::begin, session::show, session::end))
+        .split_for_parts();
+    refuse(&mut found);
+    document.merge(found);
+    let sessions = admit(within(REQUEST_TIMEOUT, sessions));
     let (api, found) = api();
     let document = document.nest(ROOT, found);
-    (open.merge(guard(scraped)).nest(ROOT, guard(api)), document)
+    (open.merge(sessions).merge(guard(scraped)).nest(ROOT, guard(api)), document)
 }
 
 fn api() -> (Routes, OpenApi) {
-    let (quick, mut document) = group(quick(), Role::Viewer);
-    let (slow, found) = group(slow(), Role::Viewer);
+    let (quick, mut document) = group(quick(), needed_for);
+    let (slow, found) = group(slow(), needed_for);
     document.merge(found);
-    let (admins, found) = group(admins(), Role::Admin);
+    let (admins, found) = group(admins(), |method, _| needed_among_admins(method));
     document.merge(found);
     let admins = admins.route_layer(from_fn(auth::admins_only));
-    let within = |limit: Duration, routes: Routes| {
-        routes.route_layer(from_fn(move |request: Request, next: Next| timed(limit, request, next)))
-    };
     let routes = within(REQUEST_TIMEOUT, quick)
         .merge(within(BULK_TIMEOUT, slow))
         .merge(within(BULK_TIMEOUT, admins))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
     (routes, document)
+}
+
+fn within(limit: Duration, routes: Routes) -> Routes {
+    routes.route_layer(from_fn(move |request: Request, next: Next| timed(limit, request, next)))
 }
 
 fn quick() -> OpenApiRouter<Arc<AdminState>> {
@@ -125,6 +137,7 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(alerts::silences, alerts::silence))
         .routes(routes!(alerts::lift))
         .routes(routes!(alerts::rules))
+        .routes(routes!(login_codes::make))
 }
 
 /// Those that may have much to do.
@@ -139,22 +152,29 @@ fn slow() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(nodes::add))
         .routes(routes!(nodes::test))
         .routes(routes!(nodes::remove))
+        .routes(routes!(users::set_password))
 }
 
-/// Those that are for admins, whatever their method.
+/// Those that are for admins; auditors may read there.
 fn admins() -> OpenApiRouter<Arc<AdminState>> {
     OpenApiRouter::new()
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::remove))
+        .routes(routes!(users::set_role))
         .routes(routes!(config::reload))
         .routes(routes!(config::backup))
         .routes(routes!(upgrade::begin))
 }
 
 /// The routes of a group, and what the document says of them.
-fn group(routes: OpenApiRouter<Arc<AdminState>>, least: Role) -> (Routes, OpenApi) {
+fn group(
+    routes: OpenApiRouter<Arc<AdminState>>,
+    needed: fn(&Method, &str) -> Permission,
+) -> (Routes, OpenApi) {
     let (routes, mut document) = routes.split_for_parts();
-    guard(&mut document, least);
+    guard(&mut document, needed);
     (routes, document)
 }
 

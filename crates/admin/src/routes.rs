@@ -11,16 +11,19 @@ pub(crate) mod dns;
 pub(crate) mod document;
 pub(crate) mod health;
 pub(crate) mod history;
+pub(crate) mod login_codes;
 pub(crate) mod metrics;
 pub(crate) mod nodes;
 pub(crate) mod routing;
 pub(crate) mod services;
+pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod streams;
 pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod upgrade;
 pub(crate) mod upstreams;
+pub(crate) mod users;
 
 use std::sync::Arc;
 

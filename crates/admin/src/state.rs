@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::limits::{AUTH_FAILURES_PER_MINUTE_MAX, BULKS_MAX, REQUESTS_MAX, STREAMS_MAX};
 use crate::monitor::Monitor;
 use crate::server::Addresses;
+use crate::session::Access;
 use crate::throttle::Throttle;
 
 /// The parts of the gateway that the control plane reads, and the one door through which it
@@ -31,6 +32,7 @@ pub struct AdminState {
     pub(crate) monitor: Option<Arc<dyn Monitor>>,
     pub(crate) events: EventSink,
     pub(crate) throttle: Throttle,
+    pub(crate) access: Access,
     pub(crate) requests: Semaphore,
     pub(crate) bulks: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
@@ -70,6 +72,7 @@ impl AdminState {
             monitor: parts.monitor,
             events: parts.events,
             throttle: Throttle::per_minute(AUTH_FAILURES_PER_MINUTE_MAX),
+            access: Access::default(),
             requests: Semaphore::new(REQUESTS_MAX),
             bulks: Semaphore::new(BULKS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{ClientError, Place, Tried};
 use crate::v1::error::ErrorBody;
 
+mod access;
 mod exchange;
 mod lines;
 mod nodes;

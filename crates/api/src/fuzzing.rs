@@ -3,7 +3,9 @@
 use crate::v1::config::BackupRequest;
 use crate::v1::error::ErrorBody;
 use crate::v1::services::{RegisterBulk, RegisterService, Service};
+use crate::v1::sessions::BeginSession;
 use crate::v1::tokens::CreateToken;
+use crate::v1::users::{AddUser, SetPassword};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,6 +18,9 @@ pub fn wire_body(data: &[u8]) {
     round_trip::<RegisterBulk>(data);
     round_trip::<CreateToken>(data);
     round_trip::<BackupRequest>(data);
+    round_trip::<BeginSession>(data);
+    round_trip::<AddUser>(data);
+    round_trip::<SetPassword>(data);
     round_trip::<Service>(data);
     round_trip::<ErrorBody>(data);
 }

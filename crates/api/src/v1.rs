@@ -12,11 +12,13 @@ pub mod health;
 pub mod nodes;
 pub mod routes;
 pub mod services;
+pub mod sessions;
 pub mod status;
 pub mod tls;
 pub mod tokens;
 pub mod upgrade;
 pub mod upstreams;
+pub mod users;
 
 /// Where version 1 is served.
 pub const ROOT: &str = "/api/v1";

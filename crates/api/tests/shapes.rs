@@ -5,7 +5,9 @@ use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::health::{Check, CheckSet, HealthCounts, HealthStatus};
 use conduit_api::v1::nodes::{AddNode, Gpu, Node, NodeOrigin, NodeState};
 use conduit_api::v1::services::{RegisterBulk, RegisterService, Service, ServiceList};
+use conduit_api::v1::sessions::{BeginSession, LoginCode, Session};
 use conduit_api::v1::tokens::{CreateToken, NewToken, Role};
+use conduit_api::v1::users::{AddUser, SetPassword, User};
 use serde_json::{Value, json};
 
 fn grafana() -> Value {
@@ -108,6 +110,39 @@ fn a_secret_is_sent_and_never_printed() {
     let text = serde_json::to_string(&token).expect("written");
     assert!(text.contains(r#""secret":"s3cret""#) && text.contains(r#""role":"viewer""#));
     assert!(!format!("{token:?}").contains("s3cret"));
+}
+
+#[test]
+fn what_people_log_in_with_is_sent_and_never_printed() {
+    let begin = BeginSession {
+        user: Some("ada".into()),
+        password: Some("s3cret".into()),
+        ..BeginSession::default()
+    };
+    let sent = json!({ "user": "ada", "password": "s3cret" });
+    assert_eq!(serde_json::to_value(&begin).expect("written"), sent);
+    let session = json!({
+        "name": "ada", "role": "ca-officer", "expires_at": "2026-04-04T12:00:00Z", "csrf": "s3cret",
+    });
+    let read: Session = serde_json::from_value(session.clone()).expect("read");
+    assert_eq!(serde_json::to_value(&read).expect("written"), session);
+    let code = json!({
+        "code": "s3cret", "role": "admin", "expires_at": "2026-04-04T12:00:00Z",
+        "url": "https://conduit.internal/#login=s3cret", "local_url": null,
+    });
+    let code: LoginCode = serde_json::from_value(code).expect("read");
+    let user = AddUser { name: "ada".into(), role: Role::Auditor, password: Some("s3cret".into()) };
+    let password = SetPassword { password: "s3cret".into(), old_password: Some("s3cret".into()) };
+    let printed = format!("{begin:?} {read:?} {code:?} {user:?} {password:?}");
+    assert!(!printed.contains("s3cret"), "{printed}");
+    let listed = json!({
+        "name": "ada", "role": "auditor", "has_password": false, "password_set_at": null,
+        "created_at": "2026-04-04T12:00:00Z", "removed_at": null,
+    });
+    let read: User = serde_json::from_value(listed.clone()).expect("read");
+    assert_eq!(serde_json::to_value(&read).expect("written"), listed);
+    let typo = json!({ "user": "ada", "pasword": "x" });
+    assert!(serde_json::from_value::<BeginSession>(typo).is_err());
 }
 
 #[test]

@@ -64,6 +64,12 @@ actions! {
     HealthChange => "health_change",
     /// A setup of another tool was taken over.
     Import => "import",
+    /// Somebody began a session of the dashboard.
+    Login => "login",
+    /// A one-time code for the dashboard was made.
+    LoginCode => "login_code",
+    /// Somebody ended their session of the dashboard.
+    Logout => "logout",
     /// An alert was raised or cleared.
     MonitorAlert => "monitor_alert",
     /// A monitored machine was added.
@@ -92,6 +98,14 @@ actions! {
     UpstreamDrain => "upstream_drain",
     /// An upstream was ejected by hand.
     UpstreamEject => "upstream_eject",
+    /// A person was added who may log in.
+    UserAdd => "user_add",
+    /// A person's password was set.
+    UserPasswordSet => "user_password_set",
+    /// A person was removed.
+    UserRemove => "user_remove",
+    /// A person got another role.
+    UserRoleSet => "user_role_set",
 }
 
 impl fmt::Display for Action {

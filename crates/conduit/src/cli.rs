@@ -19,10 +19,12 @@ mod deregister;
 mod dns;
 mod exit;
 mod import;
+mod login;
 mod logs;
 mod man;
 mod monitor;
 mod output;
+mod password;
 mod policy;
 mod register;
 mod resolvers;
@@ -34,6 +36,7 @@ mod status_lines;
 mod token;
 mod upgrade;
 mod upstream;
+mod user;
 mod written;
 
 #[cfg(test)]
@@ -100,6 +103,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Certs(args) => session.block_on(certs::run(&session, args))?,
         Verb::Ca(args) => session.block_on(ca::run(&session, args.action))?,
         Verb::Dns(args) => session.block_on(dns::run(&session, args))?,
+        Verb::Login(args) => session.block_on(login::run(&session, args))?,
+        Verb::User(args) => session.block_on(user::run(&session, args.action))?,
         Verb::Token(args) => session.block_on(token::run(&session, args.action))?,
         Verb::Backup(args) => session.block_on(backup::run(&session, args))?,
         Verb::Upgrade(args) => session.block_on(upgrade::run(&session, args))?,

@@ -29,3 +29,4 @@ pub mod service;
 pub mod shared_map;
 pub mod tasks;
 pub mod upstream;
+pub mod user;

@@ -14,7 +14,7 @@ use conduit_core::upstream::UpstreamAddr;
 use serde_json::{Map, Value, json};
 
 use crate::mutation::Cause;
-use crate::rules::{Act, NodeStep, Plan, TokenStep};
+use crate::rules::{Act, NodeStep, Plan, TokenStep, UserStep};
 use crate::token::Token;
 
 /// What the drafts of one plan have in common.
@@ -43,10 +43,11 @@ pub(crate) fn drafts<'a>(
     });
     let token = plan.token.iter().map(move |step| of_token(step, context));
     let node = plan.node.iter().map(move |step| of_node(step, context));
+    let user = plan.user.iter().map(move |step| of_user(step, context));
     // Who asked is known better here than by whoever wrote the draft.
     let own = |draft: &Draft| Draft { actor: context.actor.clone(), ..draft.clone() };
     let record = plan.record.iter().map(move |draft| own(draft));
-    services.chain(token).chain(node).chain(record)
+    services.chain(token).chain(node).chain(user).chain(record)
 }
 
 impl Context<'_> {
@@ -168,6 +169,31 @@ fn of_node(step: &NodeStep, context: &Context<'_>) -> Draft {
     }
     if !node.tags.is_empty() {
         put("tags", json!(node.tags));
+    }
+    context.draft(action, message, details)
+}
+
+fn of_user(step: &UserStep, context: &Context<'_>) -> Draft {
+    let user = step.user();
+    let (name, role) = (&user.name, user.role);
+    let (action, message) = match step {
+        UserStep::Add(_) => (Action::UserAdd, format!("Added user {name} with the role {role}")),
+        UserStep::Remove(_) => (Action::UserRemove, format!("Removed user {name}")),
+        UserStep::SetPassword(_) => {
+            (Action::UserPasswordSet, format!("Set the password of {name}"))
+        }
+        UserStep::SetRole { previous, .. } => {
+            (Action::UserRoleSet, format!("Changed the role of {name} from {previous} to {role}"))
+        }
+    };
+    let mut details = Map::new();
+    details.insert("name".into(), json!(name.as_str()));
+    details.insert("role".into(), json!(role.as_str()));
+    if let UserStep::SetRole { previous, .. } = step {
+        details.insert("previous".into(), json!(previous.as_str()));
+    }
+    if let UserStep::Add(user) = step {
+        details.insert("password".into(), json!(user.password.is_some()));
     }
     context.draft(action, message, details)
 }

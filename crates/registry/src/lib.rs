@@ -1,11 +1,11 @@
-//! The truth: which services, tokens and nodes there are, and the record of how they came to be.
+//! The truth: which services, tokens, users and nodes there are, and the record of how they came to be.
 //!
 //! One thread owns the only connection that writes. A [`Mutation`] is judged by pure [`rules`],
 //! prepared by the [`Publisher`] of the composition, committed together with its capsules in one
 //! transaction, and only then published. Nothing here knows what is compiled from a catalog.
 //!
 //! **Invariant:** what comes before the commit can refuse; what comes after it cannot fail.
-//! **Invariant:** rows of services and nodes are never deleted, and every change of them has its capsule.
+//! **Invariant:** rows of services, users and nodes are never deleted, and every change of them has its capsule.
 
 pub mod error;
 #[cfg(any(test, fuzzing))]
@@ -24,6 +24,7 @@ pub mod rules;
 pub mod settings;
 pub mod store;
 pub mod token;
+pub mod users;
 pub mod view;
 
 mod backup;
@@ -49,4 +50,6 @@ pub use rejection::{ApplyError, Rejection};
 pub use row::{LeafSummary, RowStatus, ServiceRow, TokenRow};
 pub use settings::{Limits, Settings};
 pub use store::Store;
+pub use token::Grant;
+pub use users::UserTable;
 pub use writer::start;

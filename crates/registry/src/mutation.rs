@@ -15,12 +15,22 @@ use conduit_core::service::{
     DnsMode, Monitoring, ProbePath, Protocol, Service, TlsMode, WhenAllEjected,
 };
 use conduit_core::upstream::UpstreamAddr;
+use conduit_core::user::{PasswordHash, UserName};
 
 /// A wish to change the truth or its record.
 #[derive(Debug, Clone)]
 pub enum Mutation {
     /// Watch a machine; when it was added is written by the rules.
     AddNode(Box<Node>),
+    /// Let a person log in.
+    AddUser {
+        /// What they are called.
+        name: UserName,
+        /// What they may do.
+        role: Role,
+        /// Their password's hash, if they are to have one.
+        password: Option<PasswordHash>,
+    },
     /// Make an API token.
     CreateToken {
         /// What it is called.
@@ -67,10 +77,29 @@ pub enum Mutation {
         /// Which one.
         name: NodeName,
     },
+    /// Let a person log in no more; their row stays.
+    RemoveUser {
+        /// Who.
+        name: UserName,
+    },
     /// Make a token worthless; its row stays.
     RevokeToken {
         /// The token's id, never its secret.
         id: String,
+    },
+    /// Set a person's password.
+    SetPassword {
+        /// Whose.
+        name: UserName,
+        /// Its hash.
+        password: PasswordHash,
+    },
+    /// Give a person another role.
+    SetRole {
+        /// Who gets it.
+        name: UserName,
+        /// What they may do from now on.
+        role: Role,
     },
 }
 

@@ -11,6 +11,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use conduit_core::node::Node;
+use conduit_core::user::User;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::backup;
@@ -22,7 +23,8 @@ use crate::reader::{Reader, blocking};
 use crate::rejection::ApplyError;
 use crate::row::{ServiceRow, TokenRow};
 use crate::store;
-use crate::token::TokenTable;
+use crate::token::{Grant, TokenTable};
+use crate::users::UserTable;
 use crate::view::{self, AuditLog, RowHealth};
 
 /// The registry, as seen from outside its writer; cheap to clone.
@@ -34,6 +36,7 @@ pub struct Registry {
     pub(crate) catalog: live::Reader<Catalog>,
     pub(crate) tokens: live::Reader<TokenTable>,
     pub(crate) nodes: live::Reader<NodeTable>,
+    pub(crate) users: live::Reader<UserTable>,
     pub(crate) head: live::Reader<Head>,
     pub(crate) reader: Reader,
 }
@@ -122,6 +125,11 @@ impl Registry {
         self.nodes.clone()
     }
 
+    /// The people who may log in.
+    pub fn users(&self) -> live::Reader<UserTable> {
+        self.users.clone()
+    }
+
     /// The tip of the record; it changes with every commit, so whoever writes views waits for it.
     pub fn head(&self) -> live::Reader<Head> {
         self.head.clone()
@@ -130,6 +138,11 @@ impl Registry {
     /// Recognises the holder of a token.
     pub fn authenticate(&self, secret: &str, now: Timestamp) -> Option<(Actor, Role)> {
         self.tokens.load().authenticate(secret, now)
+    }
+
+    /// What the holder of a token may do now, by the token's id; `None` once it is worthless.
+    pub fn token_grant(&self, id: &str, now: Timestamp) -> Option<Grant> {
+        self.tokens.load().grant(id, now)
     }
 
     /// Reads the rows of the registry, oldest first; history only when asked for.
@@ -183,6 +196,14 @@ impl Registry {
     /// When the database cannot be read.
     pub async fn node_rows(&self) -> Result<Vec<Node>, RegistryError> {
         self.reader.read(|connection| store::nodes(connection, true)).await
+    }
+
+    /// Lists every user that was ever added, oldest first, removed ones included.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn user_rows(&self) -> Result<Vec<User>, RegistryError> {
+        self.reader.read(|connection| store::users(connection, true)).await
     }
 
     /// Replaces `services.json` in a directory; `health` knows about active services.

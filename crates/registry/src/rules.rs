@@ -9,6 +9,7 @@ mod listen;
 mod node;
 mod register;
 mod service;
+mod user;
 
 use std::sync::Arc;
 
@@ -21,12 +22,14 @@ use conduit_core::name::ServiceName;
 use conduit_core::node::Node;
 use conduit_core::service::{Service, TlsMode};
 use conduit_core::upstream::UpstreamAddr;
+use conduit_core::user::User;
 
 use crate::mutation::{Cause, Mutation, OutcomeKind, ServiceOutcome};
 use crate::nodes::NodeTable;
 use crate::rejection::Rejection;
 use crate::settings::Settings;
 use crate::token::TokenTable;
+use crate::users::UserTable;
 
 pub use service::build;
 
@@ -38,12 +41,16 @@ pub fn apply(
     catalog: &Catalog,
     tokens: &TokenTable,
     nodes: &NodeTable,
+    users: &UserTable,
     mutation: &Mutation,
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Plan, Rejection> {
     match mutation {
         Mutation::AddNode(node) => node::add(nodes, node, settings, now),
+        Mutation::AddUser { name, role, password } => {
+            user::add(users, name, *role, password.as_ref(), settings, now)
+        }
         Mutation::CreateToken { name, role, expires_at } => {
             tokens.may_create(name, *expires_at, settings.limits.tokens_max, now)?;
             Ok(Plan::of_token(TokenStep::Create {
@@ -62,10 +69,13 @@ pub fn apply(
         }
         Mutation::Reissue { names, cause } => reissue(catalog, names, *cause, settings),
         Mutation::RemoveNode { name } => node::remove(nodes, name, settings, now),
+        Mutation::RemoveUser { name } => user::remove(users, name, now),
         Mutation::RevokeToken { id } => {
             let name = tokens.may_revoke(id)?;
             Ok(Plan::of_token(TokenStep::Revoke { id: id.clone(), name }))
         }
+        Mutation::SetPassword { name, password } => user::set_password(users, name, password, now),
+        Mutation::SetRole { name, role } => user::set_role(users, name, *role),
     }
 }
 
@@ -78,6 +88,8 @@ pub struct Plan {
     pub token: Option<TokenStep>,
     /// What becomes of a node.
     pub node: Option<NodeStep>,
+    /// What becomes of a user.
+    pub user: Option<UserStep>,
     /// A decision to put on record.
     pub record: Option<Box<Draft>>,
     /// Whether this is only to be told, not done.
@@ -93,10 +105,15 @@ impl Plan {
         Self { node: Some(step), ..Self::default() }
     }
 
+    fn of_user(step: UserStep) -> Self {
+        Self { user: Some(step), ..Self::default() }
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.token.is_none()
             && self.node.is_none()
+            && self.user.is_none()
             && self.record.is_none()
             && self.steps.iter().all(|step| matches!(step.act, Act::Keep))
     }
@@ -231,6 +248,36 @@ pub enum NodeStep {
     Add(Arc<Node>),
     /// It is watched no more; the node with the time of its removal.
     Remove(Arc<Node>),
+}
+
+/// What becomes of a user; each with the user as they are from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserStep {
+    /// They may log in.
+    Add(Arc<User>),
+    /// They may not any more; with the time of their removal.
+    Remove(Arc<User>),
+    /// They have another password.
+    SetPassword(Arc<User>),
+    /// They have another role.
+    SetRole {
+        /// Who.
+        user: Arc<User>,
+        /// The role before.
+        previous: Role,
+    },
+}
+
+impl UserStep {
+    /// The user.
+    pub fn user(&self) -> &Arc<User> {
+        match self {
+            Self::Add(user)
+            | Self::Remove(user)
+            | Self::SetPassword(user)
+            | Self::SetRole { user, .. } => user,
+        }
+    }
 }
 
 fn deregister(catalog: &Catalog, name: &ServiceName) -> Result<Plan, Rejection> {

@@ -59,6 +59,8 @@ pub struct Limits {
     pub tokens_max: usize,
     /// Nodes that were added and not removed.
     pub nodes_max: usize,
+    /// Users that were added and not removed.
+    pub users_max: usize,
 }
 
 impl Default for Limits {
@@ -70,6 +72,7 @@ impl Default for Limits {
             monitoring_bytes_max: MONITORING_BYTES_MAX,
             tokens_max: TOKENS_MAX,
             nodes_max: NODES_MAX,
+            users_max: USERS_MAX,
         }
     }
 }
@@ -80,3 +83,4 @@ const UPSTREAMS_MAX: usize = 64;
 const MONITORING_BYTES_MAX: usize = 256;
 const TOKENS_MAX: usize = 1_000;
 const NODES_MAX: usize = 1_000;
+const USERS_MAX: usize = 1_000;

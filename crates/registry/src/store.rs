@@ -13,6 +13,7 @@ mod read;
 mod rows;
 mod schema;
 mod upgrade;
+mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,12 +27,14 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::RegistryError;
 use crate::nodes::NodeTable;
 use crate::token::TokenTable;
+use crate::users::UserTable;
 
 pub(crate) use commit::{CommitError, Drafts, TokenWrite, Writes};
 pub(crate) use nodes::nodes;
 pub(crate) use read::{entries_from, generation, newest_entries, rows, tokens};
 pub(crate) use rows::{ServiceRows, select_rows};
 pub use schema::SCHEMA_VERSION;
+pub(crate) use users::users;
 
 /// The open database with everything that is in force in it.
 #[derive(Debug)]
@@ -44,6 +47,7 @@ pub struct Store {
     catalog: Arc<Catalog>,
     tokens: Arc<TokenTable>,
     nodes: Arc<NodeTable>,
+    users: Arc<UserTable>,
     is_new: bool,
 }
 
@@ -71,6 +75,7 @@ impl Store {
         let catalog = Catalog::default().with(generation, changes.collect());
         let tokens = TokenTable::new(read::valid_tokens(&connection)?);
         let nodes = NodeTable::new(nodes(&connection, false)?);
+        let users = UserTable::new(users(&connection, false)?);
         let head = conduit_audit::store::head(&connection).map_err(RegistryError::Record)?;
         Ok(Self {
             connection,
@@ -81,6 +86,7 @@ impl Store {
             catalog: Arc::new(catalog),
             tokens: Arc::new(tokens),
             nodes: Arc::new(nodes),
+            users: Arc::new(users),
             is_new,
         })
     }
@@ -98,6 +104,11 @@ impl Store {
     /// The nodes that were added and not removed.
     pub fn nodes(&self) -> &Arc<NodeTable> {
         &self.nodes
+    }
+
+    /// The users that were added and not removed.
+    pub fn users(&self) -> &Arc<UserTable> {
+        &self.users
     }
 
     /// The catalog's generation.

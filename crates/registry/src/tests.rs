@@ -7,4 +7,5 @@ mod holds;
 mod nodes;
 mod record;
 mod restart;
+mod users;
 mod views;

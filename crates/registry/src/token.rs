@@ -53,6 +53,12 @@ impl TokenTable {
         Some((actor, token.role))
     }
 
+    /// What the holder of a token may do, by the token's id; `None` once it is revoked or expired.
+    pub fn grant(&self, id: &str, now: Timestamp) -> Option<Grant> {
+        let token = self.tokens.iter().find(|token| token.id == id)?;
+        (!token.is_expired(now)).then_some(Grant { role: token.role, ends: token.expires_at })
+    }
+
     pub(crate) fn may_create(
         &self,
         name: &str,
@@ -101,6 +107,15 @@ impl TokenTable {
         let kept = self.tokens.iter().filter(|token| token.id != id);
         Self { tokens: kept.cloned().collect() }
     }
+}
+
+/// What somebody may do, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// What they may do.
+    pub role: Role,
+    /// When it ends, if ever.
+    pub ends: Option<Timestamp>,
 }
 
 /// A token as it is kept.
@@ -170,7 +185,13 @@ mod tests {
         assert_eq!((actor.to_string().as_str(), role), ("token:ci", Role::Operator));
         assert!(table.authenticate(&second_new.secret, at(99)).is_some());
         assert!(table.authenticate(&second_new.secret, at(100)).is_none());
+        let grant = Grant { role: Role::Operator, ends: None };
+        assert_eq!(table.grant(&first.id, at(0)), Some(grant));
+        let second_id = &second_new.id;
+        assert!(table.grant(second_id, at(99)).is_some());
+        assert!(table.grant(second_id, at(100)).is_none());
         let without = table.without(&first.id);
+        assert!(without.grant(&first.id, at(0)).is_none());
         assert!(without.authenticate(&first_new.secret, at(0)).is_none());
         let mut wrong = first_new.secret.clone();
         wrong.pop();

@@ -27,6 +27,7 @@ use crate::registry::{Decision, Lost, Registry};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::token::TokenTable;
+use crate::users::UserTable;
 
 /// Starts the writer on a thread of its own. The thread ends when the registry is closed, or when
 /// every handle of it is gone.
@@ -67,6 +68,7 @@ pub(crate) fn start_with<P: Publisher>(
     let (catalog, catalog_reader) = live::channel(Arc::clone(store.catalog()));
     let (tokens, tokens_reader) = live::channel(Arc::clone(store.tokens()));
     let (nodes, nodes_reader) = live::channel(Arc::clone(store.nodes()));
+    let (users, users_reader) = live::channel(Arc::clone(store.users()));
     let (head, head_reader) = live::channel(Arc::new(store.head().clone()));
     let lost = Arc::new(Lost::default());
     let registry = Registry {
@@ -76,6 +78,7 @@ pub(crate) fn start_with<P: Publisher>(
         catalog: catalog_reader,
         tokens: tokens_reader,
         nodes: nodes_reader,
+        users: users_reader,
         head: head_reader,
         reader: Reader::new(store.open_reader()?, store.path().to_owned()),
     };
@@ -87,6 +90,7 @@ pub(crate) fn start_with<P: Publisher>(
         catalog,
         tokens,
         nodes,
+        users,
         head,
         version,
         lost,
@@ -112,6 +116,7 @@ struct Writer<P: Publisher> {
     catalog: live::Writer<Catalog>,
     tokens: live::Writer<TokenTable>,
     nodes: live::Writer<NodeTable>,
+    users: live::Writer<UserTable>,
     head: live::Writer<Head>,
     version: Version,
     lost: Arc<Lost>,
@@ -133,6 +138,7 @@ struct Effect<T> {
     catalog: Option<Arc<Catalog>>,
     tokens: Option<Arc<TokenTable>>,
     nodes: Option<Arc<NodeTable>>,
+    users: Option<Arc<UserTable>>,
     version: Version,
 }
 

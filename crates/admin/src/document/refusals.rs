@@ -74,14 +74,14 @@ const COMMON: [Refusal; 13] = [
     Refusal {
         status: "401",
         name: "Unauthorized",
-        description: "`unauthorized`: no valid API token was sent",
+        description: "`unauthorized`: no valid API token was sent; `session_over`",
         when: |_| true,
     },
     Refusal {
         status: "403",
         name: "Forbidden",
         description: "`forbidden`: the caller's role does not suffice; `host_refused`: over TCP, the \
-                      Host is not ours",
+                      Host is not ours; within a session `csrf`, `cross_site`",
         when: |_| true,
     },
     Refusal {

@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::tokens as wire;
-use conduit_core::actor::Role;
 use conduit_core::clock::Timestamp;
 use conduit_registry::{Mutation, TokenRow};
 use http::StatusCode;
 
 use super::{Admin, Answer, By};
 use crate::body::JsonBody;
+use crate::convert::role;
 use crate::error::ApiError;
 use crate::params::Id;
 
@@ -64,8 +64,11 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let lasts = wish.expires_in_seconds.map(Duration::from_secs);
     let expires_at = lasts.map(|lasts| Timestamp::now().plus(lasts));
-    let mutation =
-        Mutation::CreateToken { name: wish.name.clone(), role: domain(wish.role), expires_at };
+    let mutation = Mutation::CreateToken {
+        name: wish.name.clone(),
+        role: role::wanted(wish.role),
+        expires_at,
+    };
     let committed = state.registry.apply(caller.0.actor, mutation).await?;
     let Some(made) = committed.token else {
         let message = "the registry made no token";
@@ -108,21 +111,9 @@ fn token(row: TokenRow) -> wire::Token {
     wire::Token {
         id: row.id,
         name: row.name,
-        role: match row.role {
-            Role::Viewer => wire::Role::Viewer,
-            Role::Operator => wire::Role::Operator,
-            Role::Admin => wire::Role::Admin,
-        },
+        role: role::shown(row.role),
         created_at: row.created_at.to_string(),
         expires_at: row.expires_at.map(|at| at.to_string()),
         revoked_at: row.revoked_at.map(|at| at.to_string()),
-    }
-}
-
-fn domain(role: wire::Role) -> Role {
-    match role {
-        wire::Role::Viewer => Role::Viewer,
-        wire::Role::Operator => Role::Operator,
-        wire::Role::Admin => Role::Admin,
     }
 }

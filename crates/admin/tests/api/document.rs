@@ -26,6 +26,10 @@ async fn every_operation_asks_for_the_credentials_that_it_is_said_to_need() {
     let viewer = format!("X-API-Key: {}\r\n", token.secret);
     let mut count = 0;
     for (method, path, role) in operations() {
+        if path == SESSION {
+            // It judges its callers itself: `sessions` has the tests.
+            continue;
+        }
         // Whatever is in the braces: nobody looks at it before the caller is known.
         let path = path.replace(['{', '}'], "");
         let answer = gateway.ask(&method, &path, "", "").await;
@@ -56,4 +60,5 @@ fn document() -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
+const SESSION: &str = "/api/v1/session";
 const DOCUMENT: &str = "/api/v1/openapi.json";

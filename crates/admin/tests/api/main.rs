@@ -7,4 +7,6 @@ mod gateway;
 mod limits;
 mod nodes;
 mod services;
+mod sessions;
 mod site;
+mod users;

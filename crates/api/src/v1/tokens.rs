@@ -8,13 +8,17 @@ use utoipa::ToSchema;
 use crate::v1::wire_words;
 
 wire_words! {
-    /// What the holder of a token may do; each role includes the ones before it.
+    /// What a user or the holder of a token may do.
     Role {
         /// Reads everything that is not secret.
         Viewer => "viewer",
         /// Also registers, deregisters, rotates and flushes.
         Operator => "operator",
-        /// Also makes and revokes tokens, and takes backups.
+        /// A viewer who also rotates and issues certificates.
+        CaOfficer => "ca-officer",
+        /// A viewer who also sees who gets in: tokens and users.
+        Auditor => "auditor",
+        /// May do everything.
         Admin => "admin",
     }
 }

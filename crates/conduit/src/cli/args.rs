@@ -8,6 +8,7 @@ mod monitor;
 mod record;
 mod traffic;
 mod upstream;
+mod user;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub(crate) use self::record::{
 };
 pub(crate) use self::traffic::TrafficArgs;
 pub(crate) use self::upstream::{UpstreamAction, UpstreamArgs, WhichUpstream};
+pub(crate) use self::user::{AddUserArgs, ListUsersArgs, PasswdArgs, UserAction, UserArgs};
 use super::candidates;
 
 /// Names, certificates, routes, health and record for the inside of a network.
@@ -71,6 +73,10 @@ pub(crate) enum Verb {
     Logs(LogsArgs),
     /// Read, verify or export the record
     Audit(AuditArgs),
+    /// Print a one-time link into the dashboard
+    Login(Json),
+    /// Add, list, change or remove people who may log in
+    User(UserArgs),
     /// Make, list or revoke API tokens
     Token(TokenArgs),
     /// Check, show or reload the configuration

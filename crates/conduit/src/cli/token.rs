@@ -81,6 +81,8 @@ impl From<RoleArg> for Role {
     fn from(role: RoleArg) -> Self {
         match role {
             RoleArg::Admin => Self::Admin,
+            RoleArg::Auditor => Self::Auditor,
+            RoleArg::CaOfficer => Self::CaOfficer,
             RoleArg::Operator => Self::Operator,
             RoleArg::Viewer => Self::Viewer,
         }

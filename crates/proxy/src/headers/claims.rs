@@ -21,6 +21,7 @@ pub(super) fn drop_claims(headers: &mut HeaderMap, trusted: bool) {
 fn is_claim(name: &HeaderName) -> bool {
     let name = name.as_str().as_bytes();
     match name {
+        WORD => false,
         [b'x', b'-' | b'_' | b'.', rest @ ..] => EXTENDED.iter().any(|claim| claim.fits(rest)),
         [b'c' | b'f' | b'r' | b's' | b't', ..] => PLAIN.iter().any(|claim| claim.fits(name)),
         _ => false,
@@ -100,6 +101,9 @@ const EXTENDED: [Claim; 14] = [
     Claim::Begins("rewrite-"),
 ];
 
+/// What our own dashboard repeats with each change: no claim, and spelled like this only.
+const WORD: &[u8] = b"x-conduit-csrf";
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -130,6 +134,9 @@ mod tests {
             ("ssl-client-verify", true),
             ("ssl_client_s_dn", true),
             ("x-conduit-user", true),
+            ("x-conduit-csrf", false),
+            ("x_conduit_csrf", true),
+            ("x-conduit-csrf-user", true),
             ("x-original-url", true),
             ("true-client-ip", true),
             ("x-request-id", false),

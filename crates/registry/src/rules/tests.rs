@@ -36,7 +36,8 @@ fn judge(
 ) -> Result<Plan, Rejection> {
     let mutation = Mutation::Register { services, options };
     let now = Timestamp::from_seconds(1_000);
-    apply(catalog, &TokenTable::default(), &NodeTable::default(), &mutation, &settings(), now)
+    let (tokens, nodes, users) = Default::default();
+    apply(catalog, &tokens, &nodes, &users, &mutation, &settings(), now)
 }
 
 /// A catalog with these services.
@@ -252,6 +253,7 @@ fn there_is_a_limit_to_services() {
             &there,
             &TokenTable::default(),
             &NodeTable::default(),
+            &UserTable::default(),
             &mutation,
             &settings,
             now,
@@ -267,7 +269,8 @@ fn deregistering_and_reissuing_need_an_active_service() {
     let there = catalog(vec![asked("a", "10.0.0.1:80"), with("t", |r| r.protocol = Protocol::Tcp)]);
     let judge = |mutation: Mutation| {
         let now = Timestamp::from_seconds(0);
-        apply(&there, &TokenTable::default(), &NodeTable::default(), &mutation, &settings(), now)
+        let (tokens, nodes, users) = Default::default();
+        apply(&there, &tokens, &nodes, &users, &mutation, &settings(), now)
     };
     let reissue = |names: &[&str]| Mutation::Reissue {
         names: names.iter().map(|text| name(text)).collect(),

@@ -15,7 +15,7 @@ use super::Store;
 use crate::capsule::{self, Context};
 use crate::error::RegistryError;
 use crate::row::ServiceColumns;
-use crate::rules::{Act, NodeStep, Plan, Step};
+use crate::rules::{Act, NodeStep, Plan, Step, UserStep};
 use crate::token::Token;
 
 /// Everything that one commit writes.
@@ -25,6 +25,8 @@ pub(crate) struct Writes<'a> {
     pub(crate) leaves: &'a [(ServiceName, LeafPair)],
     pub(crate) token: Option<TokenWrite<'a>>,
     pub(crate) node: Option<&'a NodeStep>,
+    /// With who asked for it.
+    pub(crate) user: Option<(&'a UserStep, &'a Actor)>,
     pub(crate) drafts: Drafts<'a>,
     /// The catalog's next generation, when it changes.
     pub(crate) generation: Option<Generation>,
@@ -35,7 +37,16 @@ impl<'a> Writes<'a> {
     /// Entries alone.
     pub(crate) fn of_drafts(drafts: &'a [Draft], now: Timestamp) -> Self {
         let drafts = Drafts::Given(drafts);
-        Self { steps: &[], leaves: &[], token: None, node: None, drafts, generation: None, now }
+        Self {
+            steps: &[],
+            leaves: &[],
+            token: None,
+            node: None,
+            user: None,
+            drafts,
+            generation: None,
+            now,
+        }
     }
 }
 
@@ -148,6 +159,9 @@ fn write(
     }
     if let Some(step) = writes.node {
         super::nodes::write(transaction, step).map_err(RegistryError::Write)?;
+    }
+    if let Some((step, by)) = writes.user {
+        super::users::write(transaction, step, by).map_err(RegistryError::Write)?;
     }
     if let Some(generation) = writes.generation {
         transaction

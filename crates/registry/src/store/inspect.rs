@@ -118,6 +118,7 @@ fn quick_check(connection: &Connection, path: &Path) -> Result<(), RegistryError
             "quick_check('services')",
             "quick_check('leaves')",
             "quick_check('tokens')",
+            "quick_check('users')",
         ]
     };
     for scope in scopes {

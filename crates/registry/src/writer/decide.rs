@@ -39,7 +39,8 @@ impl<P: Publisher> Writer<P> {
         let previous = self.catalog.current();
         let tokens = self.tokens.current();
         let nodes = self.nodes.current();
-        let plan = rules::apply(&previous, &tokens, &nodes, mutation, &self.settings, now)?;
+        let users = self.users.current();
+        let plan = rules::apply(&previous, &tokens, &nodes, &users, mutation, &self.settings, now)?;
         let mut committed = Committed {
             generation: self.version.generation,
             version: self.version,
@@ -71,6 +72,7 @@ impl<P: Publisher> Writer<P> {
             leaves: &leaves,
             token: token_write(&plan, minted_token, actor),
             node: plan.node.as_ref(),
+            user: plan.user.as_ref().map(|step| (step, actor)),
             drafts: Drafts::OfPlan(&plan, &context),
             generation: catalog.as_ref().map(|catalog| catalog.generation()),
             now,
@@ -80,6 +82,7 @@ impl<P: Publisher> Writer<P> {
             catalog,
             tokens: next_tokens(&plan, minted_token, &tokens),
             nodes: plan.node.as_ref().map(|step| Arc::new(nodes.with(step))),
+            users: plan.user.as_ref().map(|step| Arc::new(users.with(step))),
             version,
         };
         self.commit(&writes, effect)?;
@@ -165,7 +168,8 @@ impl<P: Publisher> Writer<P> {
     /// A commit of entries alone is in doubt; nothing becomes live either way.
     pub(super) fn doubt_entries(&mut self, next: Head) {
         let version = self.version;
-        let effect = Effect { prepared: None, catalog: None, tokens: None, nodes: None, version };
+        let (catalog, tokens, nodes, users) = (None, None, None, None);
+        let effect = Effect { prepared: None, catalog, tokens, nodes, users, version };
         self.doubt = Some(Doubt { next, effect });
     }
 
@@ -182,6 +186,9 @@ impl<P: Publisher> Writer<P> {
         }
         if let Some(nodes) = effect.nodes {
             self.nodes.publish(nodes);
+        }
+        if let Some(users) = effect.users {
+            self.users.publish(users);
         }
         self.note_commit();
     }

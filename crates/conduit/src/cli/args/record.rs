@@ -72,14 +72,18 @@ pub(crate) struct CreateTokenArgs {
     pub(crate) output: Json,
 }
 
-/// What the holder of a token may do.
+/// What a user or the holder of a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RoleArg {
     /// Read everything that is not secret
     Viewer,
     /// Also register, deregister, rotate and flush
     Operator,
-    /// Also make and revoke tokens, and take backups
+    /// Read, and rotate and issue certificates
+    CaOfficer,
+    /// Read, also who gets in: tokens and users
+    Auditor,
+    /// Do everything
     Admin,
 }
 

@@ -1,0 +1,94 @@
+//! Sessions of the dashboard, and the one-time codes that begin them.
+//!
+//! A session travels in the cookie `__Host-conduit`; whatever changes something within it repeats the
+//! session's `csrf` as `x-conduit-csrf`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::v1::tokens::Role;
+
+/// `POST /api/v1/session`: a token, a user with the password, or a code of `conduit login`; exactly
+/// one of them. Unknown fields are refused.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginSession {
+    /// The secret of an API token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// A one-time code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The name of a user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// That user's password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for BeginSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BeginSession").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// The session that was begun, or that a request shows.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// Whose it is: the user, the token, or who made the code.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// When it is over at the latest.
+    #[schema(format = DateTime)]
+    pub expires_at: String,
+    /// What to send as `x-conduit-csrf` with each change.
+    pub csrf: String,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer to `DELETE /api/v1/session`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EndedSession {
+    /// Whose it was.
+    pub name: String,
+}
+
+/// The answer to `POST /api/v1/login-codes`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LoginCode {
+    /// What the page trades for a session, once.
+    pub code: String,
+    /// What its session may do.
+    pub role: Role,
+    /// When it is worthless.
+    #[schema(format = DateTime)]
+    pub expires_at: String,
+    /// The link of the dashboard with the code; `None` when nothing serves it.
+    #[schema(required)]
+    pub url: Option<String>,
+    /// The same on the gateway's own machine, without TLS; `None` without `admin.listen`.
+    #[schema(required)]
+    pub local_url: Option<String>,
+}
+
+impl fmt::Debug for LoginCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginCode")
+            .field("role", &self.role)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
