@@ -6,7 +6,7 @@ const { keysFor, outdatedBy } = await import("./live");
 
 const status = (more: Partial<GatewayStatus> = {}): GatewayStatus => ({
   version: "1", ready: true, not_ready: [], stopping: false, uptime_seconds: 1, pid: 1, generation: 1, tables: { routes: "1.0", zone: "1.0" },
-  listen: { dns: [], https: [], http: [], admin: [], socket: null }, domains: [], addresses: [], services: { healthy: 1, degraded: 0, down: 0, unknown: 0, total: 1 },
+  listen: { dns: [], https: [], http3: [], http: [], admin: [], socket: null }, domains: [], addresses: [], services: { healthy: 1, degraded: 0, down: 0, unknown: 0, total: 1 },
   certs: { valid: 1, expiring: 0, expired: 0 }, last_audit: null, ...more,
 });
 

@@ -229,6 +229,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/login-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a one-time code for the dashboard, over the Unix socket only. */
+        post: operations["make_login_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/monitor/rules": {
         parameters: {
             query?: never;
@@ -471,6 +488,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells whose session the request shows, and its word for changes. */
+        get: operations["get_session"];
+        put?: never;
+        /** Begins a session of the dashboard, and gives its cookie. */
+        post: operations["begin_session"];
+        /** Ends the session that the request shows. */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -602,6 +638,78 @@ export interface paths {
         put?: never;
         /** Lets a new process take over every socket and the state; nothing is lost. */
         post: operations["upgrade_gateway"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the people who may log in, without anything secret. */
+        get: operations["list_users"];
+        put?: never;
+        /** Adds somebody who may log in. */
+        post: operations["add_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes somebody: their sessions end at once, their row stays. */
+        delete: operations["remove_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sets somebody's password, and ends every session that began with the one before. Whoever is no
+         *     admin may set their own, and has to know the one before.
+         */
+        post: operations["set_user_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives somebody another role, which holds at once. */
+        post: operations["set_user_role"];
         delete?: never;
         options?: never;
         head?: never;
@@ -772,6 +880,15 @@ export interface components {
             rule: string;
             /** @description Only subjects that fit this word or pattern. */
             subject?: string | null;
+        };
+        /** @description `POST /api/v1/users`. Unknown fields are refused. */
+        AddUser: {
+            /** @description What they are to be called. */
+            name: string;
+            /** @description Their password; none when absent. */
+            password?: string | null;
+            /** @description What they may do. */
+            role: components["schemas"]["Role"];
         };
         /** @description A rule that holds for a thing. */
         Alert: {
@@ -973,6 +1090,20 @@ export interface components {
             hash: components["schemas"]["PasswordHash"];
             /** @description The name, without a colon. */
             user: components["schemas"]["UserName"];
+        };
+        /**
+         * @description `POST /api/v1/session`: a token, a user with the password, or a code of `conduit login`; exactly
+         *     one of them. Unknown fields are refused.
+         */
+        BeginSession: {
+            /** @description A one-time code. */
+            code?: string | null;
+            /** @description That user's password. */
+            password?: string | null;
+            /** @description The secret of an API token. */
+            token?: string | null;
+            /** @description The name of a user. */
+            user?: string | null;
         };
         /** @description The answer to a bulk registration. */
         BulkReply: {
@@ -1265,6 +1396,11 @@ export interface components {
             listen: string[];
             /** @description Of the zone that answers now. */
             version: string;
+        };
+        /** @description The answer to `DELETE /api/v1/session`. */
+        EndedSession: {
+            /** @description Whose it was. */
+            name: string;
         };
         /** @description What the engine behind one upstream tells. */
         Engine: {
@@ -1768,6 +1904,8 @@ export interface components {
             dns: string[];
             /** @description The proxy in the clear. */
             http: string[];
+            /** @description The proxy over HTTP/3, on UDP. */
+            http3?: string[];
             /** @description The proxy with TLS. */
             https: string[];
             /** @description This API on a Unix socket. */
@@ -1792,6 +1930,22 @@ export interface components {
              * @description Bytes of it on the GPU.
              */
             vram_bytes: number | null;
+        };
+        /** @description The answer to `POST /api/v1/login-codes`. */
+        LoginCode: {
+            /** @description What the page trades for a session, once. */
+            code: string;
+            /**
+             * Format: date-time
+             * @description When it is worthless.
+             */
+            expires_at: string;
+            /** @description The same on the gateway's own machine, without TLS; `None` without `admin.listen`. */
+            local_url: string | null;
+            /** @description What its session may do. */
+            role: components["schemas"]["Role"];
+            /** @description The link of the dashboard with the code; `None` when nothing serves it. */
+            url: string | null;
         };
         /**
          * @description A method, in capitals.
@@ -2336,6 +2490,11 @@ export interface components {
             /** @description The node that is watched no more. */
             name: string;
         };
+        /** @description The answer to `DELETE /api/v1/users/{name}`. */
+        RemovedUser: {
+            /** @description Who may not log in any more. */
+            name: string;
+        };
         /** @description `GET /api/v1/dns/resolve?name=&type=`: what our own server answers. */
         ResolveReply: {
             /** @description The records of the answer. */
@@ -2405,10 +2564,10 @@ export interface components {
             to: components["schemas"]["PathPrefix"];
         };
         /**
-         * @description What the holder of a token may do; each role includes the ones before it.
+         * @description What a user or the holder of a token may do.
          * @enum {string}
          */
-        Role: "viewer" | "operator" | "admin";
+        Role: "viewer" | "operator" | "ca-officer" | "auditor" | "admin";
         /** @description `POST /api/v1/tls/{name}/rotate`. */
         RotateReply: {
             /** @description Its new leaves. */
@@ -2590,6 +2749,32 @@ export interface components {
          * @enum {string}
          */
         ServiceStatus: "active" | "inactive";
+        /** @description The session that was begun, or that a request shows. */
+        Session: {
+            /** @description What to send as `x-conduit-csrf` with each change. */
+            csrf: string;
+            /**
+             * Format: date-time
+             * @description When it is over at the latest.
+             */
+            expires_at: string;
+            /** @description Whose it is: the user, the token, or who made the code. */
+            name: string;
+            /** @description What they may do. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description `POST /api/v1/users/{name}/password`. Unknown fields are refused. */
+        SetPassword: {
+            /** @description The one before; needed by whoever is no admin. */
+            old_password?: string | null;
+            /** @description The new password. */
+            password: string;
+        };
+        /** @description `POST /api/v1/users/{name}/role`. Unknown fields are refused. */
+        SetRole: {
+            /** @description What they may do from now on. */
+            role: components["schemas"]["Role"];
+        };
         /** @description The share of one upstream. */
         Share: {
             /**
@@ -2898,6 +3083,35 @@ export interface components {
          * @example http://10.0.1.9:9091/verify
          */
         Url: string;
+        /** @description One user, without anything secret. */
+        User: {
+            /**
+             * Format: date-time
+             * @description When they were added.
+             */
+            created_at: string;
+            /** @description Whether they can log in by password. */
+            has_password: boolean;
+            /** @description What they are called. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the password was set last.
+             */
+            password_set_at: string | null;
+            /**
+             * Format: date-time
+             * @description When they were removed.
+             */
+            removed_at: string | null;
+            /** @description What they may do. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description `GET /api/v1/users`. */
+        UserList: {
+            /** @description Every user; removed ones only when asked for. */
+            users: components["schemas"]["User"][];
+        };
         /**
          * @description A user's name: visible, no colon, at most 128 bytes.
          * @example ada
@@ -2953,7 +3167,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
-        /** @description `forbidden`: the caller's role does not suffice; `host_refused`: over TCP, the Host is not ours */
+        /** @description `forbidden`: the caller's role does not suffice; `host_refused`: over TCP, the Host is not ours; within a session `csrf`, `cross_site` */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -3016,7 +3230,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
-        /** @description `unauthorized`: no valid API token was sent */
+        /** @description `unauthorized`: no valid API token was sent; `session_over` */
         Unauthorized: {
             headers: {
                 [name: string]: unknown;
@@ -3642,6 +3856,32 @@ export interface operations {
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    make_login_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the code, and the link with it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginCode"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
         };
     };
     list_rules: {
@@ -4532,6 +4772,171 @@ export interface operations {
             507: components["responses"]["DiskFull"];
         };
     };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "csrf": "52c9…",
+                     *       "expires_at": "2026-11-21T20:29:04Z",
+                     *       "name": "ada",
+                     *       "role": "operator"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description `no_session`; `session_over` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `cross_site`; `host_refused` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    begin_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description a token, a code of `conduit login`, or a user and the password */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery",
+                 *       "user": "ada"
+                 *     }
+                 */
+                "application/json": components["schemas"]["BeginSession"];
+            };
+        };
+        responses: {
+            /** @description the session, with its cookie `__Host-conduit` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "csrf": "52c9…",
+                     *       "expires_at": "2026-11-21T20:29:04Z",
+                     *       "name": "ada",
+                     *       "role": "operator"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            /** @description `login_failed`: it is wrong, or good no more */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `cross_site`; `host_refused` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["SlowBody"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            422: components["responses"]["Invalid"];
+            /** @description `locked_out`: too many failed, Retry-After says when to try again; `busy`; `too_many_failures` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description whose it was */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedSession"];
+                };
+            };
+            /** @description `no_session`; `session_over` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `csrf`; `cross_site`; `host_refused` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
     get_status: {
         parameters: {
             query?: never;
@@ -4891,6 +5296,281 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description Removed ones too. */
+                all?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description by name; with removed ones, oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `invalid_query`: an option is unknown or of another type */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    add_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "ada",
+                 *       "password": "correct horse battery",
+                 *       "role": "operator"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AddUser"];
+            };
+        };
+        responses: {
+            /** @description the user */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-11-21T08:29:04Z",
+                     *       "has_password": true,
+                     *       "name": "ada",
+                     *       "password_set_at": "2026-11-21T08:29:04Z",
+                     *       "removed_at": null,
+                     *       "role": "operator"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            /** @description `user_name_taken` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            /** @description `invalid_body`; `invalid_user_name`; `weak_password`; `limit` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    remove_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example ada
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description who may not log in any more */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedUser"];
+                };
+            };
+            400: components["responses"]["BadPath"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: there is no such user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    set_user_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example ada
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "old_password": "correct horse battery",
+                 *       "password": "tide, lamp and staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetPassword"];
+            };
+        };
+        responses: {
+            /** @description the user as they are now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: there is no such user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["SlowBody"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            /** @description `invalid_body`; `weak_password`; `invalid`: old_password is missing */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `locked_out`: old_password was wrong too often; `busy`; `too_many_failures` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    set_user_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example ada
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "role": "auditor"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetRole"];
+            };
+        };
+        responses: {
+            /** @description the user as they are now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: there is no such user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["SlowBody"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];

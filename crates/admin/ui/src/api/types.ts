@@ -35,6 +35,7 @@ export type RegisterReply = Omit<Schemas["RegisterReply"], "service"> & { servic
 export type RegisterService = Omit<Schemas["RegisterService"], "policy"> & { policy?: Policy };
 export type ReloadReply = Schemas["ReloadReply"];
 export type ResolveReply = Schemas["ResolveReply"];
+export type Role = Schemas["Role"];
 export type Route = Schemas["Route"];
 export type RouteList = Schemas["RouteList"];
 export type Service = Omit<Schemas["Service"], "policy" | "effective_policy"> & { policy?: Policy; effective_policy?: Policy };
@@ -42,10 +43,9 @@ export type ServiceList = Omit<Schemas["ServiceList"], "services"> & { services:
 export type ServiceReply = Omit<Schemas["ServiceReply"], "service"> & { service: Service };
 export type Silence = Schemas["Silence"];
 export type TestReply = Schemas["TestReply"];
-export type Token = Omit<Schemas["Token"], "role"> & { role: Role };
+export type Session = Schemas["Session"];
+export type Token = Schemas["Token"];
 export type UpstreamHealth = Schemas["UpstreamHealth"];
 export type UpstreamReply = Schemas["UpstreamReply"];
 
-export type Role = "viewer" | "operator" | "ca-officer" | "auditor" | "admin";
-export interface Session { name: string; role: Role; expires_at: string | null; csrf: string }
-export interface User { name: string; role: Role; has_password: boolean; password_set_at: string | null; created_at: string; removed_at: string | null }
+export type User = Schemas["User"];

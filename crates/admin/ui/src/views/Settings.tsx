@@ -146,7 +146,7 @@ function Gateway() {
   const { listen } = status;
   return (
     <Card title={say.gateway}>
-      <Facts facts={[[say.version, status.version], [words.dashboard.uptime, duration(status.uptime_seconds)], [say.pid, status.pid], ["DNS", listen.dns.join(", ") || words.status.off], ["HTTPS", listen.https.join(", ") || words.status.off], ["HTTP", listen.http.join(", ") || words.status.off], ["API", listen.admin.join(", ")]]} />
+      <Facts facts={[[say.version, status.version], [words.dashboard.uptime, duration(status.uptime_seconds)], [say.pid, status.pid], ["DNS", listen.dns.join(", ") || words.status.off], ["HTTPS", listen.https.join(", ") || words.status.off], ["HTTP/3", (listen.http3 ?? []).join(", ") || words.status.off], ["HTTP", listen.http.join(", ") || words.status.off], ["API", listen.admin.join(", ")]]} />
     </Card>
   );
 }
