@@ -318,6 +318,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("opentelemetry-proto", &["conduit"]),
     ("pingora-load-balancing", &["conduit-proxy"]),
     ("rcgen", &["conduit-tls"]),
+    ("rust-embed", &["conduit-admin"]),
     ("rusqlite", &["conduit-audit", "conduit-registry", "conduit-monitor"]),
     ("russh", &["conduit-monitor"]),
     ("rustls", &["conduit-tls", "conduit-proxy", "conduit-monitor", "conduit"]),

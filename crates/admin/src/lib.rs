@@ -4,8 +4,8 @@
 //! tokens, or by the session that a page in a browser began with one. This room asks the registry for every change and reads everything else from what the
 //! planes publish; what only the whole gateway can do is behind [`control::Control`].
 //!
-//! **Invariant:** without credentials there is `/`, `/health` and `/ready`, and they tell nothing
-//! that is secret.
+//! **Invariant:** without credentials there is the dashboard's own files, `/health` and `/ready`, and
+//! they tell nothing that is secret.
 //! **Invariant:** wire and domain types meet in [`convert`](self) and nowhere else.
 
 pub mod control;
@@ -34,3 +34,4 @@ mod routes;
 mod series;
 mod session;
 mod throttle;
+mod ui;

@@ -1,4 +1,5 @@
-//! The plain page at `/`: what this is, whether it is ready, and how to get in.
+//! The plain page at `/` of a build without the dashboard: what this is, whether it is ready, and
+//! how to get in.
 //!
 //! **Invariant:** nothing on it is secret or comes from a request, and it loads nothing.
 
@@ -9,7 +10,7 @@ use axum::response::Html;
 
 use crate::state::AdminState;
 
-/// `GET /`.
+/// `GET /` when nobody built the dashboard.
 pub(crate) async fn index(State(state): State<Arc<AdminState>>) -> Html<String> {
     let word = if state.control.is_ready() { "ready" } else { "not ready" };
     Html(PAGE.replace("{state}", word).replace("{version}", VERSION))

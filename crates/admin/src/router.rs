@@ -11,7 +11,6 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use conduit_api::v1::ROOT;
 use conduit_core::actor::Permission;
 use conduit_core::clock::Timestamp;
@@ -25,12 +24,12 @@ use crate::auth::{self, Asked, needed_among_admins, needed_for};
 use crate::document::{guard, refuse};
 use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
-use crate::page;
 use crate::routes::{
     alerts, audit, config, discovery, dns, document, health, history, login_codes, metrics, nodes,
     routing, services, session, status, streams, tls, tokens, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
+use crate::ui;
 
 type Routes = Router<Arc<AdminState>>;
 
@@ -40,7 +39,7 @@ pub(crate) fn build(state: Arc<AdminState>) -> Router {
     let admit = |inner: Routes| inner.layer(from_fn_with_state(Arc::clone(&state), admitted));
     let (router, _) = assembled(&guard, &admit);
     router
-        .route("/", get(page::index))
+        .merge(ui::router())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(around))
@@ -52,11 +51,12 @@ pub(crate) fn described() -> OpenApi {
     assembled(&|inner| inner, &|inner| inner).1
 }
 
-/// Adds what every answer carries, also one that no handler made.
+/// Adds what every answer carries, also one that no handler made. Only the dashboard's own files say
+/// for themselves what they may load, and how long they are kept.
 pub(crate) fn secured(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

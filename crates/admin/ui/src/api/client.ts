@@ -1,0 +1,99 @@
+// One door to the daemon: every request, and every failure with its words.
+import type { Session } from "./types";
+
+/** A refusal or a failure, as the API tells it. */
+export class ApiFailure extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly hint: string | null;
+
+  constructor(status: number, code: string, message: string, hint: string | null = null) {
+    super(message);
+    this.name = "ApiFailure";
+    this.status = status;
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+type Method = "GET" | "POST" | "DELETE";
+const ROOT = "/api/v1";
+/** No answer is waited for longer than this, in milliseconds; bulk work has its own bound in the daemon. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+// Kept in memory only: whoever can read the page's storage must not find it.
+let csrf = "";
+let onSignedOut: () => void = () => {};
+
+export function whenSignedOut(act: () => void) {
+  onSignedOut = act;
+}
+
+export const get = <T>(path: string, signal?: AbortSignal) => request<T>("GET", path, undefined, signal);
+export const post = <T>(path: string, body?: unknown) => request<T>("POST", path, body);
+export const remove = <T>(path: string) => request<T>("DELETE", path);
+
+/** The present session; null when there is none. */
+export async function session(): Promise<Session | null> {
+  try {
+    return remember(await request<Session>("GET", "/session", undefined, undefined, true));
+  } catch (failure) {
+    if (failure instanceof ApiFailure && (failure.status === 401 || failure.status === 404)) return null;
+    throw failure;
+  }
+}
+
+export type Credentials = { token: string } | { user: string; password: string } | { code: string };
+
+export async function signIn(credentials: Credentials): Promise<Session> {
+  return remember(await request<Session>("POST", "/session", credentials, undefined, true));
+}
+
+export async function signOut(): Promise<void> {
+  await request("DELETE", "/session", undefined, undefined, true);
+  csrf = "";
+}
+
+function remember(found: Session): Session {
+  csrf = found.csrf;
+  return found;
+}
+
+async function request<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal, isSession = false): Promise<T> {
+  const headers: Record<string, string> = { accept: "application/json" };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (method !== "GET" && csrf) headers["x-conduit-csrf"] = csrf;
+  const limit = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  let response: Response;
+  try {
+    response = await fetch(ROOT + path, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+      credentials: "same-origin",
+      cache: "no-store",
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    });
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    throw new ApiFailure(0, "unreachable", "The gateway does not answer.", "Check that it runs (conduit status) and that this machine reaches it; this page tries again by itself.");
+  }
+  if (response.ok) return (await response.json().catch(() => ({}))) as T;
+  const failure = await failureOf(response);
+  if (failure.status === 401 && !isSession) onSignedOut();
+  throw failure;
+}
+
+/** The failure that an answer tells; also one that is not ours, such as a proxy's. */
+export async function failureOf(response: Response): Promise<ApiFailure> {
+  const body: unknown = await response.json().catch(() => null);
+  const told = typeof body === "object" && body !== null && "error" in body ? (body as { error: unknown }).error : null;
+  if (typeof told === "object" && told !== null && "message" in told) {
+    const { code, message, hint } = told as { code?: string; message: string; hint?: string | null };
+    return new ApiFailure(response.status, code ?? "failed", message, hint ?? null);
+  }
+  return new ApiFailure(response.status, "failed", `The gateway answered ${response.status} without saying why.`);
+}
+
+/** A part of a path, made safe. */
+export const part = (text: string) => encodeURIComponent(text);

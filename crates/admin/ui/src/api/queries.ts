@@ -1,0 +1,56 @@
+// What is asked of the daemon, and how long an answer is good.
+//
+// One small question, the status, is asked every few seconds while the page is visible; whatever else
+// changes is asked again when the status or an event says so (see live.ts).
+import { queryOptions, QueryClient } from "@tanstack/react-query";
+import { ApiFailure, get, part } from "./client";
+import type * as api from "./types";
+
+/** From one look at the status to the next. */
+export const PULSE_MS = 5_000;
+/** Figures that change without an event, such as response times. */
+const FIGURES_MS = 15_000;
+/** How often a question is asked again after a failure that may pass. */
+const RETRIES_MAX = 2;
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 4_000,
+      gcTime: 300_000,
+      refetchOnWindowFocus: true,
+      retry: (count, failure) => count < RETRIES_MAX && failure instanceof ApiFailure && (failure.status === 429 || failure.status === 503),
+      retryDelay: (count) => 500 * 2 ** count,
+    },
+  },
+});
+
+const read = <T>(key: readonly unknown[], path: string, every: number | false = false) =>
+  queryOptions({ queryKey: key, queryFn: ({ signal }) => get<T>(path, signal), refetchInterval: every });
+
+export const statusQuery = read<api.GatewayStatus>(["status"], "/status", PULSE_MS);
+export const servicesQuery = read<api.ServiceList>(["services"], "/services", FIGURES_MS);
+export const serviceQuery = (name: string) => read<api.ServiceReply>(["services", name], `/services/${part(name)}`, PULSE_MS);
+export const checkQuery = (name: string) =>
+  queryOptions({ ...read<api.ServiceReply>(["check", name], `/services/${part(name)}?check=true`), staleTime: 60_000 });
+export const routesQuery = read<api.RouteList>(["routing"], "/routing", FIGURES_MS);
+export const dnsQuery = read<api.DnsList>(["dns"], "/dns");
+export const certsQuery = read<api.CertificateList>(["tls"], "/tls");
+export const authorityQuery = queryOptions({ ...read<api.Authority>(["authority"], "/tls/ca"), staleTime: 600_000 });
+export const inspectQuery = (name: string) => read<{ name: string; certs: api.Certificate[] }>(["tls", name], `/tls/${part(name)}/inspect`);
+export const nodesQuery = read<api.NodeList>(["nodes"], "/nodes", 30_000);
+export const historyQuery = (node: string, metric: string, hours: number) =>
+  queryOptions({
+    queryKey: ["history", node, metric, hours],
+    queryFn: ({ signal }) => {
+      const from = new Date(Date.now() - hours * 3_600_000).toISOString().replace(/\.\d+Z$/, "Z");
+      return get<api.History>(`/nodes/${part(node)}/history?metric=${metric}&from=${from}`, signal);
+    },
+    refetchInterval: 60_000,
+  });
+export const rulesQuery = queryOptions({ ...read<{ rules: api.AlertRule[] }>(["rules"], "/monitor/rules"), staleTime: 60_000 });
+export const silencesQuery = read<{ silences: api.Silence[] }>(["silences"], "/alerts/silences");
+export const auditTailQuery = (limit: number) => read<api.AuditList>(["audit", "tail", limit], `/audit?limit=${limit}`);
+export const tokensQuery = read<{ tokens: api.Token[] }>(["tokens"], "/tokens");
+export const usersQuery = read<{ users: api.User[] }>(["users"], "/users");
+export const configQuery = read<api.ConfigReply>(["config"], "/config");

@@ -1,0 +1,51 @@
+// The shapes of /api/v1 that the page uses, from the document that the daemon's code makes
+// (crates/api/openapi.json; `npm run types` writes schema.ts).
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+/** A policy is passed on as it came: the page shows it and takes nothing from it but its preset. */
+export type Policy = Record<string, unknown>;
+
+export type AddNode = Schemas["AddNode"];
+export type Alert = Schemas["Alert"];
+export type AlertRule = Schemas["AlertRule"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type AuditList = Schemas["AuditList"];
+export type AuditReport = Schemas["AuditReport"];
+export type Authority = Schemas["Authority"];
+export type Certificate = Schemas["Certificate"];
+export type CertificateList = Schemas["CertificateList"];
+export type Check = Schemas["Check"];
+export type ConfigReply = Schemas["ConfigReply"];
+export type Container = Schemas["Container"];
+export type DnsEntry = Schemas["DnsEntry"];
+export type DnsList = Schemas["DnsList"];
+export type Engine = Schemas["Engine"];
+export type GatewayStatus = Schemas["GatewayStatus"];
+export type Gpu = Schemas["Gpu"];
+export type GpuProcess = Schemas["GpuProcess"];
+export type HealthCounts = Schemas["HealthCounts"];
+export type HealthStatus = Schemas["HealthStatus"];
+export type History = Schemas["History"];
+export type MachineNode = Schemas["Node"];
+export type NewToken = Schemas["NewToken"];
+export type NodeList = Schemas["NodeList"];
+export type RegisterReply = Omit<Schemas["RegisterReply"], "service"> & { service?: Service | null };
+export type RegisterService = Omit<Schemas["RegisterService"], "policy"> & { policy?: Policy };
+export type ReloadReply = Schemas["ReloadReply"];
+export type ResolveReply = Schemas["ResolveReply"];
+export type Role = Schemas["Role"];
+export type Route = Schemas["Route"];
+export type RouteList = Schemas["RouteList"];
+export type Service = Omit<Schemas["Service"], "policy" | "effective_policy"> & { policy?: Policy; effective_policy?: Policy };
+export type ServiceList = Omit<Schemas["ServiceList"], "services"> & { services: Service[] };
+export type ServiceReply = Omit<Schemas["ServiceReply"], "service"> & { service: Service };
+export type Silence = Schemas["Silence"];
+export type TestReply = Schemas["TestReply"];
+export type Session = Schemas["Session"];
+export type Token = Schemas["Token"];
+export type UpstreamHealth = Schemas["UpstreamHealth"];
+export type UpstreamReply = Schemas["UpstreamReply"];
+
+export type User = Schemas["User"];

@@ -1,0 +1,58 @@
+// The views by their paths. The daemon answers the page for the same paths (VIEWS in src/ui.rs).
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link } from "@tanstack/react-router";
+import { Button, Empty, Failure, Skeleton } from "./parts/basics";
+import { Page, Shell } from "./shell/Shell";
+import { words } from "./strings";
+import Dashboard from "./views/Dashboard";
+
+export interface ServicesSearch { q?: string; state?: "healthy" | "degraded" | "down" | "unknown"; view?: "table"; sort?: "name" | "time" }
+export interface ServersSearch { tab?: "alerts" | "rules" | "silences" }
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+
+const dashboard = createRoute({ getParentRoute: () => root, path: "/", component: Dashboard });
+const services = createRoute({
+  getParentRoute: () => root, path: "/services", component: lazyRouteComponent(() => import("./views/Services")),
+  validateSearch: (search: Record<string, unknown>): ServicesSearch => ({
+    ...(typeof search.q === "string" && search.q ? { q: search.q } : {}),
+    ...(["healthy", "degraded", "down", "unknown"].includes(String(search.state)) ? { state: search.state as NonNullable<ServicesSearch["state"]> } : {}),
+    ...(search.view === "table" ? { view: "table" as const } : {}),
+    ...(search.sort === "name" || search.sort === "time" ? { sort: search.sort } : {}),
+  }),
+});
+const service = createRoute({ getParentRoute: () => root, path: "/services/$name", component: lazyRouteComponent(() => import("./views/ServiceDetail")) });
+const routing = createRoute({ getParentRoute: () => root, path: "/routing", component: lazyRouteComponent(() => import("./views/Routing")) });
+const dns = createRoute({ getParentRoute: () => root, path: "/dns", component: lazyRouteComponent(() => import("./views/Dns")) });
+const tls = createRoute({ getParentRoute: () => root, path: "/tls", component: lazyRouteComponent(() => import("./views/Tls")) });
+const servers = createRoute({
+  getParentRoute: () => root, path: "/servers", component: lazyRouteComponent(() => import("./views/Servers")),
+  validateSearch: (search: Record<string, unknown>): ServersSearch =>
+    search.tab === "alerts" || search.tab === "rules" || search.tab === "silences" ? { tab: search.tab } : {},
+});
+const server = createRoute({ getParentRoute: () => root, path: "/servers/$name", component: lazyRouteComponent(() => import("./views/ServerDetail")) });
+const audit = createRoute({ getParentRoute: () => root, path: "/audit", component: lazyRouteComponent(() => import("./views/Audit")) });
+const settings = createRoute({ getParentRoute: () => root, path: "/settings", component: lazyRouteComponent(() => import("./views/Settings")) });
+
+export const router = createRouter({
+  routeTree: root.addChildren([dashboard, services, service, routing, dns, tls, servers, server, audit, settings]),
+  defaultPreload: "intent",
+  defaultPendingComponent: () => <Skeleton className="p-6" rows={8} />,
+  defaultErrorComponent: ({ error }) => (
+    <Page title={words.failures.crashed}>
+      <Failure error={error} />
+      <div><Button onClick={() => location.reload()} icon="refresh">{words.failures.reload}</Button></div>
+    </Page>
+  ),
+});
+
+declare module "@tanstack/react-router" {
+  interface Register { router: typeof router }
+}
+
+export function NotFound() {
+  return (
+    <Page title={words.failures.notFound}>
+      <div className="card"><Empty icon="search" title={words.failures.notFound} text={words.failures.notFoundText}><Link to="/" className="text-accent hover:underline">{words.views.dashboard}</Link></Empty></div>
+    </Page>
+  );
+}

@@ -1,0 +1,94 @@
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { type FormEvent, useMemo, useState } from "react";
+import { get, post } from "../api/client";
+import { dnsQuery, queryClient } from "../api/queries";
+import type { DnsEntry, ResolveReply } from "../api/types";
+import { matches } from "../lib/filter";
+import { date, dateTime, millis } from "../lib/format";
+import { Badge, Button, Card, Copy, Empty, Facts, Failure, Field, pendingPart, SearchField } from "../parts/basics";
+import { type Column, Rows } from "../parts/Rows";
+import { Page } from "../shell/Shell";
+import { toast, toastFailure, useMay } from "../store";
+import { words } from "../strings";
+
+const say = words.dns;
+const TYPES = ["A", "AAAA", "HTTPS", "PTR", "SOA", "NS", "CNAME", "MX", "TXT", "SRV"];
+
+export default function Dns() {
+  const query = useQuery(dnsQuery);
+  const [text, setText] = useState("");
+  const isOperator = useMay("change");
+  const flush = useMutation({
+    mutationFn: () => post<{ flushed: number }>("/dns/flush"),
+    onSuccess: ({ flushed }) => {
+      toast("ok", say.flushed(flushed));
+      void queryClient.invalidateQueries({ queryKey: ["audit"] });
+    },
+    onError: toastFailure,
+  });
+  const all = query.data?.entries;
+  const found = useMemo(() => all?.filter((entry) => matches(text, entry.domain, entry.name, ...entry.addresses)) ?? [], [all, text]);
+  return (
+    <Page title={words.views.dns} note={query.data && `${all?.length ?? 0} ${say.entries.toLowerCase()}`}
+      actions={isOperator && <Button icon="refresh" isBusy={flush.isPending} onClick={() => flush.mutate()}>{say.flush}</Button>}>
+      <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 xl:grid-cols-[minmax(0,1.7fr)_minmax(0,1fr)]">
+        <div className="flex min-w-0 flex-col gap-3 max-xl:order-2">
+          {pendingPart(query, 8) ?? (
+            <>
+              <SearchField label={say.search} value={text} onChange={setText} />
+              <div className="card overflow-hidden">
+                {all?.length === 0 ? <Empty icon="dns" title={say.empty} text={say.emptyText} /> : found.length === 0 ? <Empty icon="search" title={say.nothing} text={words.services.nothingText} /> : (
+                  <Rows label={say.entries} items={found} columns={COLUMNS} keyOf={(entry) => `${entry.domain} ${entry.name}`} />
+                )}
+              </div>
+            </>
+          )}
+        </div>
+        <div className="flex min-w-0 flex-col gap-4">
+          <Resolver suggestion={all?.[0]?.domain ?? "grafana.internal"} />
+          {query.data && <Card title={words.status.dns}><Facts facts={[[say.listen, query.data.listen.join(", ") || say.off], [say.domains, query.data.domains.join(", ")], [say.version, query.data.version]]} /></Card>}
+        </div>
+      </div>
+    </Page>
+  );
+}
+
+const COLUMNS: Column<DnsEntry>[] = [
+  { key: "host", label: say.host, width: 1.6, cell: (entry) => <span className="flex min-w-0 items-center gap-1"><span className="truncate font-medium">{entry.domain}</span><Copy text={entry.domain} label={`${words.copy}: ${entry.domain}`} /></span> },
+  { key: "answers", label: say.answers, width: 1.2, cell: (entry) => entry.addresses.length > 0 ? <span className="block truncate font-mono text-xs">{entry.addresses.join(", ")}</span> : <span className="text-t3">{say.asked}</span> },
+  { key: "mode", label: say.mode, width: "6.5rem", hide: "sm", cell: (entry) => <Badge tone={entry.mode === "direct" ? "info" : "none"}>{entry.mode}</Badge> },
+  { key: "service", label: say.service, width: 1, hide: "md", cell: (entry) => <Link to="/services/$name" params={{ name: entry.name }} className="block truncate text-t2 hover:underline">{entry.name}</Link> },
+  { key: "created", label: say.created, width: "7rem", end: true, hide: "lg", cell: (entry) => <span title={dateTime(entry.created_at)} className="text-t3">{date(entry.created_at)}</span> },
+];
+
+function Resolver({ suggestion }: { suggestion: string }) {
+  const [name, setName] = useState("");
+  const [type, setType] = useState("A");
+  const ask = useMutation({ mutationFn: () => get<ResolveReply>(`/dns/resolve?name=${encodeURIComponent(name.trim() || suggestion)}&type=${type}`) });
+  const found = ask.data;
+  return (
+    <Card title={say.resolver}>
+      <form className="flex flex-col gap-3" onSubmit={(event: FormEvent) => { event.preventDefault(); ask.mutate(); }}>
+        <div className="grid grid-cols-[minmax(0,1fr)_6rem] gap-2">
+          <Field id="question" label={say.question}><input id="question" className="field" value={name} placeholder={suggestion} spellCheck={false} autoCapitalize="none" autoComplete="off" onChange={(event) => setName(event.target.value)} /></Field>
+          <Field id="type" label={say.type}><select id="type" className="field" value={type} onChange={(event) => setType(event.target.value)}>{TYPES.map((type) => <option key={type}>{type}</option>)}</select></Field>
+        </div>
+        <Button type="submit" isBusy={ask.isPending}>{say.ask}</Button>
+      </form>
+      <div role="status" className="mt-3 empty:hidden">
+        {ask.error && <Failure error={ask.error} />}
+        {found && (
+          <div className="flex flex-col gap-2">
+            <p className="flex flex-wrap items-center gap-2"><Badge tone={found.status === "NOERROR" ? "ok" : "warn"}>{found.status}</Badge><span>{found.authoritative ? say.authoritative : say.forwarded}</span><span className="text-xs text-t3">{say.by(found.server, millis(found.elapsed_ms))}</span></p>
+            {found.answers.length === 0 ? <p className="text-t2">{say.noAnswers}</p> : (
+              <ul className="flex flex-col gap-1 rounded-md border border-s4 bg-s2 p-2 font-mono text-xs">
+                {found.answers.map((answer) => <li key={`${answer.name} ${answer.type} ${answer.value}`} className="break-all"><span className="text-t3">{answer.name} {answer.ttl} {answer.type}</span> {answer.value}</li>)}
+              </ul>
+            )}
+          </div>
+        )}
+      </div>
+    </Card>
+  );
+}
