@@ -47,8 +47,7 @@ where
     D: serde::Deserializer<'de>,
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
-    let text = <std::borrow::Cow<'_, str> as serde::Deserialize>::deserialize(deserializer)?;
-    text.parse().map_err(serde::de::Error::custom)
+    deserializer.deserialize_str(Visitor::<T, false>(std::marker::PhantomData))
 }
 
 /// Reads a text, or a number as the text that it is written with.
@@ -57,25 +56,37 @@ where
     D: serde::Deserializer<'de>,
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
-    struct Visitor<T>(std::marker::PhantomData<T>);
-    impl<T: std::str::FromStr<Err: std::fmt::Display>> serde::de::Visitor<'_> for Visitor<T> {
-        type Value = T;
+    deserializer.deserialize_any(Visitor::<T, true>(std::marker::PhantomData))
+}
 
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a text or a whole number")
-        }
+/// Parses within the visit, where formats still know the line that they are at.
+struct Visitor<T, const TAKES_NUMBERS: bool>(std::marker::PhantomData<T>);
 
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-            text.parse().map_err(E::custom)
-        }
+impl<T, const TAKES_NUMBERS: bool> serde::de::Visitor<'_> for Visitor<T, TAKES_NUMBERS>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    type Value = T;
 
-        fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<T, E> {
-            self.visit_str(&number.to_string())
-        }
-
-        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<T, E> {
-            self.visit_str(&number.to_string())
-        }
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if TAKES_NUMBERS { "a text or a whole number" } else { "a text" })
     }
-    deserializer.deserialize_any(Visitor(std::marker::PhantomData))
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<T, E> {
+        if TAKES_NUMBERS {
+            return self.visit_str(&number.to_string());
+        }
+        Err(E::invalid_type(serde::de::Unexpected::Unsigned(number), &self))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<T, E> {
+        if TAKES_NUMBERS {
+            return self.visit_str(&number.to_string());
+        }
+        Err(E::invalid_type(serde::de::Unexpected::Signed(number), &self))
+    }
 }

@@ -24,17 +24,22 @@ export function Gate({ children }: { children: ReactNode }) {
   });
   useEffect(() => {
     whenSignedOut(() => {
-      setEnded(useApp.getState().session !== null);
+      // Several requests may be refused at once; only the first finds a session.
+      if (useApp.getState().session !== null) setEnded(true);
       setSession(null);
     });
   }, [setSession]);
   useEffect(() => {
     if (first.data?.session) setSession(first.data.session);
   }, [first.data, setSession]);
+  const enter: typeof setSession = (session) => {
+    setEnded(false);
+    setSession(session);
+  };
   if (found) return <>{children}<Toasts /></>;
   if (first.error) return <main className="mx-auto max-w-lg p-6"><Failure error={first.error} retry={() => void first.refetch()} /></main>;
   const isBusy = first.isPending || (first.data?.session != null && !hasEnded && !useApp.getState().session && first.isFetching);
-  return <Login isBusy={isBusy} usesCode={CODE !== null} hasEnded={hasEnded} problem={first.data?.problem ?? null} onDone={setSession} />;
+  return <Login isBusy={isBusy} usesCode={CODE !== null} hasEnded={hasEnded} problem={first.data?.problem ?? null} onDone={enter} />;
 }
 
 function takeCode(): string | null {
