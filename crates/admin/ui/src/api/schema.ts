@@ -1482,7 +1482,7 @@ export interface components {
          * @description The value of a header: visible ASCII, at most 4 KiB.
          * @example research
          */
-        FieldValue: string;
+        FieldValue: string | number;
         /** @description What is changed in a head: removed first, then set. */
         Fields: {
             /**
