@@ -231,8 +231,9 @@ impl Running {
             monitor,
             events,
         });
-        let api = Api::serve(bound.admin, state, tasks.child())?;
+        // All else answers by now, so the first who can ask is told so.
         drop(starting);
+        let api = Api::serve(bound.admin, state, tasks.child())?;
         Ok(Self { registry, writer, stopping, planes, upkeep, api, recorder, upgrader })
     }
 
