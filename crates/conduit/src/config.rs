@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conduit_core::domains::Domains;
+use conduit_core::node::Node;
 use conduit_core::service::ProbePath;
 use conduit_monitor::channel::file::ChannelFile;
 use conduit_monitor::rule::file::RuleFile;
@@ -222,7 +223,7 @@ pub struct Monitor {
     /// The systemd units to watch on this machine.
     pub units: Vec<String>,
     /// Other machines to look at.
-    pub servers: Vec<MonitoredServer>,
+    pub servers: Vec<Node>,
     /// How long samples are kept.
     pub history: MonitorHistory,
     /// Rules of the operator's, as written; they are legal beside the defaults.
@@ -242,27 +243,6 @@ pub struct MonitorHistory {
     pub coarse: Duration,
     /// The most bytes on the disk; the oldest go first.
     pub size: u64,
-}
-
-/// A machine to look at over SSH.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MonitoredServer {
-    /// Its address or name.
-    pub host: String,
-    /// What it is called on screen.
-    pub label: Option<String>,
-    /// The user to log in as.
-    pub user: Option<String>,
-    /// The SSH port.
-    pub port: Option<u16>,
-    /// The private key's file.
-    pub key: Option<PathBuf>,
-    /// A machine to go through.
-    pub jump: Option<String>,
-    /// The file with known host keys.
-    pub known_hosts: Option<PathBuf>,
-    /// Words to group it by.
-    pub tags: Vec<String>,
 }
 
 /// The control plane.

@@ -41,7 +41,6 @@ use tokio::sync::{Notify, mpsc};
 use self::control::SiteMonitor;
 use self::labels::Labels;
 use self::nodes::Nodes;
-pub(crate) use self::nodes::node_of;
 use crate::config::Config;
 use crate::error::AppError;
 use crate::roots;
@@ -122,8 +121,8 @@ pub(crate) fn start(
 
 /// The nodes that no verb adds or removes, each with where it comes from.
 pub(crate) fn fixed_nodes(config: &Config) -> Vec<(NodeName, &'static str)> {
-    let servers = nodes::configured(&config.monitor.servers);
-    let servers = servers.into_iter().map(|node| (node.name, "monitor.servers"));
+    let servers = config.monitor.servers.iter();
+    let servers = servers.map(|node| (node.name.clone(), "monitor.servers"));
     std::iter::once((here(), "this machine")).chain(servers).collect()
 }
 

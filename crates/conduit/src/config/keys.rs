@@ -5,14 +5,17 @@
 //! **Invariant:** every key of the file is listed, and what is shown parses to the same
 //! configuration, but for the URLs of channels, of which only the host is shown.
 
+use std::path::PathBuf;
+
+use conduit_core::duration::print;
+use conduit_core::node::Node;
+use conduit_core::policy::Size;
+use conduit_monitor::channel::file::ChannelFile;
 use serde::Serialize;
 use toml::Value;
 
 use super::check::defaults;
-use super::{Config, MonitoredServer, Surroundings};
-use conduit_core::duration::print;
-use conduit_core::policy::Size;
-use conduit_monitor::channel::file::ChannelFile;
+use super::{Config, Surroundings};
 
 /// What differs between two configurations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -243,26 +246,25 @@ fn tables<T: Serialize>(items: &[T]) -> Value {
     Value::Array(items.iter().filter_map(|item| Value::try_from(item).ok()).collect())
 }
 
-fn server(server: &MonitoredServer) -> Value {
+fn server(node: &Node) -> Value {
     let mut table = toml::Table::new();
-    table.insert("host".into(), text(&server.host));
+    table.insert("host".into(), text(node.destination.host()));
+    table.insert("label".into(), text(node.name.as_str()));
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.to_string_lossy().into_owned());
     let words = [
-        ("label", server.label.clone()),
-        ("user", server.user.clone()),
-        ("jump", server.jump.clone()),
-        ("key", server.key.as_ref().map(|p| p.to_string_lossy().into_owned())),
-        ("known_hosts", server.known_hosts.as_ref().map(|p| p.to_string_lossy().into_owned())),
+        ("user", node.destination.user().map(str::to_owned)),
+        ("jump", node.jump.as_ref().map(ToString::to_string)),
+        ("key", path(&node.key)),
+        ("known_hosts", path(&node.known_hosts)),
     ];
     for (key, value) in words {
         if let Some(value) = value {
             table.insert(key.into(), Value::String(value));
         }
     }
-    if let Some(port) = server.port {
-        table.insert("port".into(), i64::from(port).into());
-    }
-    if !server.tags.is_empty() {
-        table.insert("tags".into(), list(&server.tags));
+    table.insert("port".into(), i64::from(node.destination.port()).into());
+    if !node.tags.is_empty() {
+        table.insert("tags".into(), list(&node.tags));
     }
     Value::Table(table)
 }

@@ -134,10 +134,10 @@ fn every_variable_reaches_its_key() {
     assert_eq!(config.proxy.http_listen[0].to_string(), "0.0.0.0:8080");
     assert_eq!((config.health.interval.as_secs(), config.health.timeout.as_secs()), (3, 3));
     assert_eq!(config.monitor.docker_socket.to_str(), Some("/run/podman.sock"));
-    let servers = config.monitor.servers.iter().map(|s| (s.host.as_str(), s.label.as_deref()));
+    let servers = config.monitor.servers.iter().map(|s| (s.destination.host(), s.name.as_str()));
     assert_eq!(
         servers.collect::<Vec<_>>(),
-        [("10.0.1.20", Some("gpu-server")), ("10.0.1.10", None)]
+        [("10.0.1.20", "gpu-server"), ("10.0.1.10", "10.0.1.10")]
     );
     let allow: Vec<String> = config.upstreams.allow.iter().map(ToString::to_string).collect();
     assert_eq!(allow, ["10.0.0.0/8", "192.168.1.1/32"]);
@@ -187,9 +187,26 @@ fn the_state_directory_depends_on_who_runs_it() {
 }
 
 #[test]
+fn a_configured_server_becomes_a_node() {
+    let config = parsed(
+        "[monitor]\nservers = [{ host = \"fd00::5\", label = \"gpu\", user = \"ops\", port = 2222, jump = \"ops@bastion\" }, { host = \"10.0.1.9\" }]\n",
+    );
+    let nodes = &config.monitor.servers;
+    let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["gpu", "10.0.1.9"]);
+    assert_eq!(nodes[0].destination.to_string(), "ops@[fd00::5]:2222");
+    assert_eq!(nodes[0].jump.as_ref().map(ToString::to_string).as_deref(), Some("ops@bastion"));
+    for wrong in ["10.0.0.256", "-oProxyCommand=x", "gpu:22"] {
+        let servers = format!("servers = [{{ host = \"{wrong}\", port = 2222 }}]");
+        let error = refused(&format!("[monitor]\n{servers}\n"));
+        assert!(error.contains("monitor.servers") && error.contains(wrong), "{wrong}: {error}");
+    }
+}
+
+#[test]
 fn what_is_shown_parses_to_the_same() {
     let config = parsed(
-        "[gateway]\nuser = \"conduit\"\n[monitor]\nunits = [\"a@b.service\"]\nregister_containers = true\nhistory = { fine = \"2h\", size = \"1GB\" }\nrules = [{ name = \"gpu-hot\", threshold = 80, for = \"2m\" }]\nquiet_hours = [{ from = \"22:00\", to = \"07:00\" }]\nchannels = [{ name = \"log\", kind = \"syslog\", url = \"udp://127.0.0.1:514\" }]\nservers = [{ host = \"gpu\", port = 22, key = \"k\", tags = [\"a\"] }]\n",
+        "[gateway]\nuser = \"conduit\"\n[monitor]\nunits = [\"a@b.service\"]\nregister_containers = true\nhistory = { fine = \"2h\", size = \"1GB\" }\nrules = [{ name = \"gpu-hot\", threshold = 80, for = \"2m\" }]\nquiet_hours = [{ from = \"22:00\", to = \"07:00\" }]\nchannels = [{ name = \"log\", kind = \"syslog\", url = \"udp://127.0.0.1:514\" }]\nservers = [{ host = \"gpu\", port = 22, key = \"k\", tags = [\"a\"] }, { host = \"fd00::5\", user = \"ops\", jump = \"ops@bastion\" }]\n",
     );
     assert_eq!(parsed(&config.show()), config);
     assert!(config.show().starts_with("[gateway]\nstate_dir = \"/home/ops/.config/qp-conduit\"\ndomains = [\"internal\", \"local\", \"test\"]\n"), "{}", config.show());

@@ -1,12 +1,9 @@
 //! The machines that are watched over SSH: those of the configuration and those of the registry.
 
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use conduit_core::clock::Timestamp;
-use conduit_core::destination::Destination;
 use conduit_core::live;
 use conduit_core::node::{Node, NodeName};
 use conduit_core::tasks::Tasks;
@@ -18,7 +15,7 @@ use conduit_registry::NodeTable;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, MonitoredServer};
+use crate::config::Config;
 
 /// Who is watched, and how they are reached; cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,7 +39,7 @@ impl Nodes {
             agent: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
         };
         Self {
-            configured: configured(&config.monitor.servers).into(),
+            configured: config.monitor.servers.clone().into(),
             added,
             access: Arc::new(access),
             orders,
@@ -147,68 +144,5 @@ pub(super) fn server_of(node: &Node) -> Server {
     }
 }
 
-/// The nodes of the configuration, which has judged them.
-pub(super) fn configured(servers: &[MonitoredServer]) -> Vec<Node> {
-    servers.iter().filter_map(|server| node_of(server).ok()).collect()
-}
-
-/// What a server of the configuration is called and how it is reached.
-///
-/// # Errors
-/// When it cannot be reached as it is written; the text says what to write.
-pub(crate) fn node_of(server: &MonitoredServer) -> Result<Node, String> {
-    let parse = |text: &str| Destination::parse(text).map_err(|error| error.to_string());
-    // Here the port has a key of its own, so that an IPv6 address needs no brackets.
-    let host = match server.host.parse::<Ipv6Addr>() {
-        Ok(address) => format!("[{address}]"),
-        Err(_) => server.host.clone(),
-    };
-    let user = server.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-    let port = server.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let destination = parse(&format!("{user}{host}{port}"))?;
-    let label = server.label.as_deref().unwrap_or_else(|| destination.host());
-    Ok(Node {
-        name: NodeName::parse(label).map_err(|error| error.to_string())?,
-        jump: server.jump.as_deref().map(parse).transpose()?,
-        destination,
-        key: server.key.clone(),
-        known_hosts: server.known_hosts.clone(),
-        fingerprint: None,
-        tags: server.tags.clone(),
-        added_at: Timestamp::from_seconds(0),
-        removed_at: None,
-    })
-}
-
 /// Our own pins, in the state directory.
 const PINS_FILE: &str = "known_hosts";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_configured_server_becomes_a_node() {
-        let server = MonitoredServer {
-            host: "fd00::5".into(),
-            label: Some("gpu".into()),
-            user: Some("ops".into()),
-            port: Some(2222),
-            key: None,
-            jump: Some("ops@bastion".into()),
-            known_hosts: None,
-            tags: vec!["gpu".into()],
-        };
-        let plain = MonitoredServer { host: "10.0.1.9".into(), label: None, ..server.clone() };
-        let nodes = configured(&[server.clone(), plain]);
-        let names: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
-        assert_eq!(names, ["gpu", "10.0.1.9"]);
-        let reached = server_of(&nodes[0]);
-        assert_eq!(reached.destination.to_string(), "ops@[fd00::5]:2222");
-        assert_eq!(reached.jump.map(|jump| jump.to_string()).as_deref(), Some("ops@bastion"));
-        for wrong in ["10.0.0.256", "-oProxyCommand=x", "gpu:22"] {
-            let server = MonitoredServer { host: wrong.into(), ..server.clone() };
-            assert!(node_of(&server).is_err(), "{wrong}");
-        }
-    }
-}

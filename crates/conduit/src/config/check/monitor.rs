@@ -1,17 +1,20 @@
 //! The hardware view: how often, and which machines.
 
-use std::collections::HashSet;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use conduit_core::clock::Timestamp;
+use conduit_core::destination::Destination;
+use conduit_core::node::{Node, NodeName};
+
 use super::super::file;
 use super::super::value::Text;
-use super::super::{Monitor, MonitorHistory, MonitoredServer, Surroundings};
+use super::super::{Monitor, MonitorHistory, Surroundings};
 use super::gateway::{optional_path, path};
 use super::judge::Judge;
 use super::judging;
 use super::parse;
-use crate::monitor::node_of;
 
 pub(super) fn monitor(
     judge: &mut Judge,
@@ -72,11 +75,7 @@ fn unit(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
-fn servers(
-    judge: &mut Judge,
-    given: &file::Monitor,
-    surroundings: &Surroundings,
-) -> Vec<MonitoredServer> {
+fn servers(judge: &mut Judge, given: &file::Monitor, surroundings: &Surroundings) -> Vec<Node> {
     let Some(given) = &given.servers else {
         return Vec::new();
     };
@@ -85,15 +84,16 @@ fn servers(
         judge.refuse("monitor.servers", &given.origin, reason);
         return Vec::new();
     }
-    let mut servers: Vec<MonitoredServer> = Vec::with_capacity(given.value.len());
-    let mut names = HashSet::new();
+    let mut servers: Vec<Node> = Vec::with_capacity(given.value.len());
     for element in &given.value {
         let judged = server(&element.value, surroundings).and_then(|server| {
-            let name = node_of(&server)?.name;
-            if !names.insert(name.clone()) {
-                return Err(format!("two servers are called {name}; give one another label"));
+            match servers.iter().any(|other| other.name == server.name) {
+                false => Ok(server),
+                true => {
+                    let name = server.name;
+                    Err(format!("two servers are called {name}; give one another label"))
+                }
             }
-            Ok(server)
         });
         match judged {
             Ok(server) => servers.push(server),
@@ -103,23 +103,35 @@ fn servers(
     servers
 }
 
-fn server(
-    given: &file::MonitoredServer,
-    surroundings: &Surroundings,
-) -> Result<MonitoredServer, String> {
+fn server(given: &file::MonitoredServer, surroundings: &Surroundings) -> Result<Node, String> {
     let word = |text: &Option<Text>, what: &str| {
         text.as_ref().map(|text| ssh_word(&text.0, what)).transpose()
     };
-    let label = given.label.as_ref();
-    Ok(MonitoredServer {
-        host: ssh_word(&given.host.0, "host")?,
-        label: label.map(|label| parse::text(&label.0, WORD_CHARS_MAX, "label")).transpose()?,
-        user: word(&given.user, "user")?,
-        port: given.port.as_ref().map(|p| parse::port(&p.0)).transpose()?,
+    let parse = |text: &str| Destination::parse(text).map_err(|error| error.to_string());
+    let host = ssh_word(&given.host.0, "host")?;
+    // Here the port has a key of its own, so that an IPv6 address needs no brackets.
+    let host = match host.parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => host,
+    };
+    let user = word(&given.user, "user")?.map(|user| format!("{user}@")).unwrap_or_default();
+    let port = given.port.as_ref().map(|p| parse::port(&p.0)).transpose()?;
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let destination = parse(&format!("{user}{host}{port}"))?;
+    let label = match &given.label {
+        Some(label) => parse::text(&label.0, WORD_CHARS_MAX, "label")?,
+        None => destination.host().to_owned(),
+    };
+    Ok(Node {
+        name: NodeName::parse(&label).map_err(|error| error.to_string())?,
+        jump: word(&given.jump, "jump")?.as_deref().map(parse).transpose()?,
+        destination,
         key: optional_path(given.key.as_ref(), surroundings)?,
-        jump: word(&given.jump, "jump")?,
         known_hosts: optional_path(given.known_hosts.as_ref(), surroundings)?,
+        fingerprint: None,
         tags: tags(&given.tags)?,
+        added_at: Timestamp::from_seconds(0),
+        removed_at: None,
     })
 }
 
