@@ -54,8 +54,8 @@ pub trait Control: Send + Sync + 'static {
         record_type: &'a str,
     ) -> BoxFuture<'a, Result<Resolution, ControlError>>;
 
-    /// Drops the answers of others that are cached, and says how many there were.
-    fn flush_dns(&self) -> BoxFuture<'_, u64>;
+    /// Drops the answers of others that are cached; says whose they were.
+    fn flush_dns(&self) -> Vec<SocketAddr>;
 
     /// Reads the configuration again and applies what may change while running.
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>>;

@@ -146,10 +146,10 @@ const WORD: &str = "session_csrf";
 
 const DESCRIPTION: &str = "\
 The admin API of a Conduit gateway. Over the Unix socket the kernel says who asks; over TCP an API \
-token or a session does. `x-conduit-role` is the role with the fewest rights that an operation needs: \
-an admin may everything, an operator what a ca-officer may, and everybody what a viewer may. An answer that is not a success has the body of `ErrorBody`: a \
-stable code, a sentence and, where there is one, the mend. Unknown fields and options are refused. \
-Times are RFC 3339 in UTC.";
+token or a session does. `x-conduit-role` is the role with the fewest rights that an operation \
+needs: an admin may everything, an operator what a ca-officer may, and everybody what a viewer \
+may. An answer that is not a success has the body of `ErrorBody`: a stable code, a sentence and, \
+where there is one, the mend. Unknown fields and options are refused. Times are RFC 3339 in UTC.";
 
 const TAGS: [(&str, &str); 12] = [
     ("services", "What is registered, and how it is doing."),

@@ -22,7 +22,6 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use tokio::time::Instant;
 
 use self::codes::Codes;
-use self::holder::Holder;
 use self::lockout::Lockout;
 use self::table::{Found, Sessions};
 use crate::error::ApiError;
@@ -81,8 +80,10 @@ impl Access {
     }
 
     /// Ends the session that a request shows, if any: a new one never continues an old one.
-    pub(crate) fn leave(&self, headers: &HeaderMap) -> Option<Holder> {
-        self.sessions.end(cookie::shown(headers)?)
+    pub(crate) fn leave(&self, headers: &HeaderMap) {
+        if let Some(secret) = cookie::shown(headers) {
+            self.sessions.end(secret);
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 //! **Invariant:** a path is only ever compared with the names of embedded files, so no request can
 //! reach the disk; what a page may load is in [`POLICY`], and it is ours alone.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -66,7 +68,11 @@ fn answer(name: &str, asked: &HeaderMap) -> Option<Response> {
     if let Some(coding) = coding {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     }
-    Some((headers, file.data.into_owned()).into_response())
+    let body = match file.data {
+        Cow::Borrowed(embedded) => Body::from(embedded),
+        Cow::Owned(read) => Body::from(read),
+    };
+    Some((headers, body).into_response())
 }
 
 fn coded(

@@ -144,13 +144,8 @@ impl Control for GatewayControl {
         })
     }
 
-    fn flush_dns(&self) -> BoxFuture<'_, u64> {
-        Box::pin(async {
-            if let Some(reloader) = &self.parts.reloader {
-                reloader.flush_dns();
-            }
-            0
-        })
+    fn flush_dns(&self) -> Vec<SocketAddr> {
+        self.parts.reloader.as_ref().map(|reloader| reloader.flush_dns()).unwrap_or_default()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>> {

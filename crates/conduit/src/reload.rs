@@ -163,12 +163,15 @@ impl Attached {
         self.source.path()
     }
 
-    /// Forgets other people's answers.
-    pub(crate) fn flush_dns(&self) {
+    /// Forgets other servers' answers; says whose they were.
+    pub(crate) fn flush_dns(&self) -> Vec<SocketAddr> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(forwarder) = &state.tunables.policy_reader.load().forwarder {
-            forwarder.flush();
-        }
+        let policy = state.tunables.policy_reader.load();
+        let Some(forwarder) = &policy.forwarder else {
+            return Vec::new();
+        };
+        forwarder.flush();
+        forwarder.addresses().to_vec()
     }
 
     /// Everything that can be refused.

@@ -102,14 +102,14 @@ pub(crate) async fn resolve(
     operation_id = "flush_dns",
     tag = "dns",
     responses(
-        (status = 200, body = wire::FlushReply, description = "how many were dropped"),
+        (status = 200, body = wire::FlushReply, description = "whose were dropped"),
     ),
 )]
 pub(crate) async fn flush(State(state): Admin, caller: By) -> Answer<wire::FlushReply> {
     let message = "Flushed the DNS cache";
     decision(&state, caller.0.actor, Action::DnsFlush, message).await?;
-    let flushed = state.control.flush_dns().await;
-    Ok(Json(wire::FlushReply { flushed }))
+    let forwarders = state.control.flush_dns().iter().map(ToString::to_string).collect();
+    Ok(Json(wire::FlushReply { forwarders }))
 }
 
 fn entries_of(service: &Service, gateway: &[String]) -> Vec<wire::DnsEntry> {

@@ -19,7 +19,7 @@ use conduit_registry::{Committed, Mutation, OutcomeKind, RegisterOptions, RowSta
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Admin, Answer, By};
+use super::{Admin, Answer, By, WithInactive};
 use crate::body::{BulkBody, JsonBody};
 use crate::control::Checks;
 use crate::convert::register::{registration, registrations, unknown};
@@ -28,17 +28,6 @@ use crate::error::ApiError;
 use crate::limits::{AUTO_MAX, SELF_CHECK_TIMEOUT, WAIT_HEALTHY_SECONDS_MAX};
 use crate::params::{Name, Options};
 use crate::state::AdminState;
-
-/// The options of [`list`].
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ListOptions {
-    /// Inactive rows too.
-    #[param(default = false)]
-    #[serde(default)]
-    all: bool,
-}
 
 /// The options of [`one`].
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -57,7 +46,7 @@ pub(crate) struct OneOptions {
     path = "/services",
     operation_id = "list_services",
     tag = "services",
-    params(ListOptions),
+    params(WithInactive),
     responses(
         (status = 200, body = wire::ServiceList, description = "by name"),
         (status = 422, body = ErrorBody, description = "`invalid_query`: an option is unknown or of another type"),
@@ -66,7 +55,7 @@ pub(crate) struct OneOptions {
 pub(crate) async fn list(
     State(state): Admin,
     caller: By,
-    Options(options): Options<ListOptions>,
+    Options(options): Options<WithInactive>,
 ) -> Answer<wire::ServiceList> {
     let (catalog, ports, now) = (state.registry.catalog(), state.ports(), Timestamp::now());
     let catalog = catalog.load_full();

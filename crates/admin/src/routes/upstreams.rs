@@ -31,8 +31,8 @@ use crate::error::ApiError;
     ),
     responses(
         (status = 200, body = wire::UpstreamReply, description = "how the upstream is now"),
-        (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name; `no_such_path`: the verb is another"),
-        (status = 422, body = ErrorBody, description = "`invalid_upstream`: that is no HOST:PORT; `upstream_not_found`: the service has no such upstream"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name; `upstream_not_found`: it has no such upstream; `no_such_path`: the verb is another"),
+        (status = 422, body = ErrorBody, description = "`invalid_upstream`: that is no HOST:PORT"),
     ),
 )]
 pub(crate) async fn act(

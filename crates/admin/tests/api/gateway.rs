@@ -251,8 +251,8 @@ impl Control for Whole {
         Box::pin(async move { Err(ControlError::Invalid(text)) })
     }
 
-    fn flush_dns(&self) -> BoxFuture<'_, u64> {
-        Box::pin(async { 3 })
+    fn flush_dns(&self) -> Vec<SocketAddr> {
+        vec![SocketAddr::from(([192, 0, 2, 1], 53))]
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>> {

@@ -102,7 +102,7 @@ export const words = {
     table: "Route table", version: (version: string) => `table ${version}`, tls: "TLS", clear: "in the clear", own: "Conduit’s own", resolves: "resolve names", forwards: "forwards", serves: "serve",
   },
   dns: {
-    entries: "Records", search: "Search records", flush: "Flush cache", flushed: (n: number) => `${n} cached ${n === 1 ? "answer" : "answers"} dropped.`,
+    entries: "Records", search: "Search records", flush: "Flush cache", flushed: (forwarders: string[]) => forwarders.length === 0 ? "Nothing is forwarded, so nothing was kept." : `Dropped every answer of ${forwarders.join(", ")}.`,
     host: "Host", answers: "Answers with", mode: "Mode", service: "Service", created: "Since", asked: "the address asked on", gateway: "gateway", direct: "direct",
     resolver: "Ask the running server", question: "Name", type: "Type", ask: "Resolve", nothing: "No record fits", empty: "No records yet", emptyText: "Each host of each registered service gets records. Register a service, and it is here.",
     authoritative: "from our zone", forwarded: "from a forwarder", noAnswers: "no records", listen: "Listens on", domains: "Domains", version: "Zone", off: "DNS is off.",

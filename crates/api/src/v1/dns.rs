@@ -77,6 +77,6 @@ pub struct ResolvedRecord {
 /// `POST /api/v1/dns/flush`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FlushReply {
-    /// How many cached answers were dropped.
-    pub flushed: u64,
+    /// The servers whose answers were dropped; none when nothing is forwarded.
+    pub forwarders: Vec<String>,
 }

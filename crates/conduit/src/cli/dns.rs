@@ -1,10 +1,10 @@
 //! `conduit dns`: names and what they answer with.
 
-use conduit_api::v1::dns::{DnsList, ResolveReply};
+use conduit_api::v1::dns::{DnsList, FlushReply, ResolveReply};
 
 use super::args::{DnsAction, DnsArgs, Json};
 use super::exit::Failure;
-use super::output::{counted, table};
+use super::output::table;
 use super::session::Session;
 
 /// Lists, resolves or flushes.
@@ -21,10 +21,15 @@ pub(crate) async fn run(session: &Session, args: DnsArgs) -> Result<(), Failure>
         }
         DnsAction::Flush(Json { json }) => {
             let reply = client.flush_dns().await?;
-            session.print(json, &reply, |reply| {
-                format!("{} dropped\n", counted(reply.flushed, "cached answer"))
-            })
+            session.print(json, &reply, flushed)
         }
+    }
+}
+
+fn flushed(reply: &FlushReply) -> String {
+    match reply.forwarders.is_empty() {
+        true => "Nothing is forwarded, so nothing was kept.\n".to_owned(),
+        false => format!("Dropped every answer of {}.\n", reply.forwarders.join(", ")),
     }
 }
 

@@ -1528,11 +1528,8 @@ export interface components {
         };
         /** @description `POST /api/v1/dns/flush`. */
         FlushReply: {
-            /**
-             * Format: u-int64
-             * @description How many cached answers were dropped.
-             */
-            flushed: number;
+            /** @description The servers whose answers were dropped; none when nothing is forwarded. */
+            forwarders: string[];
         };
         /**
          * @description Another service that decides, as Authelia, Authentik and oauth2-proxy do: it gets the head of each
@@ -3748,7 +3745,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description how many were dropped */
+            /** @description whose were dropped */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4667,7 +4664,7 @@ export interface operations {
             400: components["responses"]["BadPath"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: no active service has that name; `no_such_path`: the verb is another */
+            /** @description `not_found`: no active service has that name; `upstream_not_found`: it has no such upstream; `no_such_path`: the verb is another */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4676,7 +4673,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `invalid_upstream`: that is no HOST:PORT; `upstream_not_found`: the service has no such upstream */
+            /** @description `invalid_upstream`: that is no HOST:PORT */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5305,7 +5302,7 @@ export interface operations {
     list_users: {
         parameters: {
             query?: {
-                /** @description Removed ones too. */
+                /** @description Inactive rows too. */
                 all?: boolean;
             };
             header?: never;

@@ -20,9 +20,9 @@ export default function Dns() {
   const [text, setText] = useState("");
   const isOperator = useMay("change");
   const flush = useMutation({
-    mutationFn: () => post<{ flushed: number }>("/dns/flush"),
-    onSuccess: ({ flushed }) => {
-      toast("ok", say.flushed(flushed));
+    mutationFn: () => post<{ forwarders: string[] }>("/dns/flush"),
+    onSuccess: ({ forwarders }) => {
+      toast("ok", say.flushed(forwarders));
       void queryClient.invalidateQueries({ queryKey: ["audit"] });
     },
     onError: toastFailure,
