@@ -25,6 +25,7 @@ use crate::error::ApiError;
 use crate::limits::SECRET_BYTES_MAX;
 use crate::peer::Peer;
 use crate::session::is_read;
+use crate::session::table::SessionId;
 use crate::state::AdminState;
 
 /// Somebody whose credentials were good.
@@ -33,6 +34,18 @@ pub(crate) struct Caller {
     /// Who, for the record.
     pub(crate) actor: Actor,
     role: Role,
+    proof: Proof,
+}
+
+/// What a caller showed.
+#[derive(Debug, Clone)]
+enum Proof {
+    /// Nothing: the kernel says who it is.
+    Peer,
+    /// A session.
+    Session(SessionId),
+    /// The secret of the token with this id.
+    Token(String),
 }
 
 /// What was asked for, as the record shows it: method and path, without the query, which may hold
@@ -86,6 +99,18 @@ impl Caller {
         self.role
     }
 
+    /// Whether what they showed is still worth something; for answers that go on.
+    pub(crate) fn is_still_good(&self, state: &AdminState) -> bool {
+        let now = Timestamp::now();
+        match &self.proof {
+            Proof::Peer => true,
+            Proof::Session(id) => {
+                state.access.lasts(&state.registry, id, (tokio::time::Instant::now(), now))
+            }
+            Proof::Token(id) => state.registry.token_grant(id, now).is_some(),
+        }
+    }
+
     fn require(&self, permission: Permission) -> Result<(), ApiError> {
         if self.role.may(permission) {
             return Ok(());
@@ -127,13 +152,22 @@ fn recognise(state: &AdminState, request: &Request) -> Result<Caller, ApiError> 
         let times = (tokio::time::Instant::now(), now);
         let present = state.access.present(&state.registry, request.method(), headers, times)?;
         if let Some(present) = present {
-            return Ok(Caller { actor: present.found.holder.actor(), role: present.role });
+            let (found, role) = (present.found, present.role);
+            return Ok(Caller {
+                actor: found.holder.actor(),
+                role,
+                proof: Proof::Session(found.id),
+            });
         }
     }
     if let Some(secret) = secret_of(headers)
         && let Some((actor, role)) = state.registry.authenticate(secret, now)
     {
-        return Ok(Caller { actor, role });
+        let proof = match &actor {
+            Actor::Token { id, .. } => Proof::Token(id.clone()),
+            _ => Proof::Peer,
+        };
+        return Ok(Caller { actor, role, proof });
     }
     let asked = request.extensions().get::<Asked>();
     note_failure(state, peer.to_string(), asked.map(|asked| asked.0.clone()).unwrap_or_default())?;
@@ -164,7 +198,7 @@ fn shows_token(headers: &HeaderMap) -> bool {
 fn local(uid: u32, user: Option<String>) -> Caller {
     let ours = rustix::process::geteuid().as_raw();
     let role = if uid == 0 || uid == ours { Role::Admin } else { Role::Operator };
-    Caller { actor: Actor::Local { uid, user }, role }
+    Caller { actor: Actor::Local { uid, user }, role, proof: Proof::Peer }
 }
 
 /// The secret that a request shows; `None` when it shows none, two, or one that is too long.

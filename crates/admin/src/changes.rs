@@ -1,39 +1,70 @@
-//! What changed from one view of the nodes to the next, as events.
+//! What changed from one look at the gateway to the next, as events.
 //!
-//! **Invariant:** pure. Whoever is slow compares with what they saw last, so nothing piles up: what
-//! came and went in between is not told, and what holds now is.
+//! **Invariant:** pure. Two looks are compared, so nothing piles up: what came and went in between
+//! is not told, and what holds now is.
+
+mod nodes;
+mod services;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use conduit_api::v1::nodes::NodeState;
+use conduit_audit::Head;
+use conduit_core::catalog::Catalog;
 use conduit_core::clock::Timestamp;
-use conduit_monitor::alert::Alert;
-use conduit_monitor::view::{NodeView, NodesView};
+use conduit_monitor::view::NodesView;
+use conduit_proxy::table::RouteTable;
 use serde_json::{Value, json};
 
-use crate::convert::{alert, node};
+pub(crate) use self::services::{Outlooks, outlooks};
 use crate::limits::EVENTS_AT_ONCE_MAX;
 
-/// One event of the stream.
+/// What there was to see at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Look {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) table: Arc<RouteTable>,
+    pub(crate) outlooks: Arc<Outlooks>,
+    pub(crate) head: Arc<Head>,
+    /// None when the monitor is off.
+    pub(crate) nodes: Option<Arc<NodesView>>,
+}
+
+/// What is new, for those who ask about nodes and for the others.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// Of nodes and alerts.
+    pub(crate) nodes: Vec<Event>,
+    /// Of everything else.
+    pub(crate) rest: Vec<Event>,
+}
+
+/// One event of a stream.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct NodeEvent {
+pub(crate) struct Event {
     /// Its kind.
     pub(crate) kind: &'static str,
     /// What is told, as JSON.
     pub(crate) data: Value,
 }
 
-/// The events between two views; a last one says so when there are more than can be told.
-pub(crate) fn between(
-    old: &NodesView,
-    new: &NodesView,
-    now: Timestamp,
-    interval: Duration,
-) -> Vec<NodeEvent> {
-    let mut events: Vec<NodeEvent> = Vec::new();
-    nodes(old, new, now, interval, &mut events);
-    alerts(old, new, now, &mut events);
+/// What is new since the last look; `interval` is from one reading of a node to the next. A last
+/// event says so when there is more than can be told.
+pub(crate) fn between(old: &Look, new: &Look, now: Timestamp, interval: Duration) -> News {
+    let nodes = match (&old.nodes, &new.nodes) {
+        (Some(old), Some(new)) if !Arc::ptr_eq(old, new) => nodes::between(old, new, now, interval),
+        _ => Vec::new(),
+    };
+    let mut rest = services::between(old, new, now);
+    if old.head.count != new.head.count {
+        let (entries, hash) = (new.head.count, new.head.hash.as_deref());
+        let data = json!({ "at": now.to_string(), "entries": entries, "hash": hash });
+        rest.push(event("audit_written", data));
+    }
+    News { nodes: bounded(nodes), rest: bounded(rest) }
+}
+
+fn bounded(mut events: Vec<Event>) -> Vec<Event> {
     if events.len() > EVENTS_AT_ONCE_MAX {
         let left_out = events.len() - EVENTS_AT_ONCE_MAX;
         events.truncate(EVENTS_AT_ONCE_MAX);
@@ -42,69 +73,16 @@ pub(crate) fn between(
     events
 }
 
-fn nodes(
-    old: &NodesView,
-    new: &NodesView,
-    now: Timestamp,
-    interval: Duration,
-    events: &mut Vec<NodeEvent>,
-) {
-    let shown = |view: &NodeView| {
-        let state = node::state(view, now, interval);
-        json!({ "at": now.to_string(), "name": view.name.as_str(), "state": state })
-    };
-    let mut read: Vec<&str> = Vec::new();
-    for (name, view) in &new.nodes {
-        match old.nodes.get(name) {
-            None => events.push(event("node_added", shown(view))),
-            Some(before) if Arc::ptr_eq(before, view) => {}
-            Some(before) => {
-                read.push(name.as_str());
-                if outlook(before, now, interval) != outlook(view, now, interval) {
-                    events.push(event("node_changed", shown(view)));
-                }
-            }
-        }
-    }
-    for name in old.nodes.keys().filter(|name| !new.nodes.contains_key(*name)) {
-        let data = json!({ "at": now.to_string(), "name": name.as_str() });
-        events.push(event("node_removed", data));
-    }
-    if !read.is_empty() {
-        let data = json!({ "at": now.to_string(), "nodes": read });
-        events.push(event("nodes_read", data));
-    }
+/// Tells a client that is too slow that it has missed so many batches of events.
+pub(crate) fn missed(batches: u64) -> Event {
+    event("left_out", json!({ "batches": batches }))
 }
 
-/// What of a node is worth an event of its own: whether it is read, and why its sources are not.
-fn outlook(
-    view: &NodeView,
-    now: Timestamp,
-    interval: Duration,
-) -> (NodeState, Vec<Option<&String>>) {
-    let errors = view.sources.iter().map(|source| source.error.as_ref()).collect();
-    (node::state(view, now, interval), errors)
+fn event(kind: &'static str, data: Value) -> Event {
+    Event { kind, data }
 }
 
-fn alerts(old: &NodesView, new: &NodesView, now: Timestamp, events: &mut Vec<NodeEvent>) {
-    let is_in = |alert: &Alert, all: &[Alert]| {
-        all.iter().any(|other| other.rule == alert.rule && other.series == alert.series)
-    };
-    for raised in new.alerts.iter().filter(|alert| !is_in(alert, &old.alerts)) {
-        events.push(event("alert_raised", json!(alert::alert(raised))));
-    }
-    for cleared in old.alerts.iter().filter(|alert| !is_in(alert, &new.alerts)) {
-        let mut data = json!(alert::alert(cleared));
-        data["cleared_at"] = json!(now.to_string());
-        events.push(event("alert_cleared", data));
-    }
-}
-
-fn event(kind: &'static str, data: Value) -> NodeEvent {
-    NodeEvent { kind, data }
-}
-
-impl NodeEvent {
+impl Event {
     /// As server-sent events have it.
     pub(crate) fn text(&self) -> String {
         // JSON of serde has no line breaks, so the data is one line.
@@ -115,93 +93,16 @@ impl NodeEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use conduit_core::node::NodeName;
-    use conduit_monitor::alert::Severity;
-    use conduit_monitor::metric::{Metric, Series};
-    use conduit_monitor::source::SourceKind;
-    use conduit_monitor::view::SourceState;
-
-    const NOW: i64 = 1_000;
-
-    fn node(name: &str, error: Option<&str>) -> (NodeName, Arc<NodeView>) {
-        let name = NodeName::parse(name).expect("valid");
-        let source = SourceState {
-            kind: SourceKind::Ssh,
-            read_at: Some(Timestamp::from_seconds(NOW)),
-            error: error.map(str::to_owned),
-            is_absent: false,
-            problems: Vec::new(),
-        };
-        let view = NodeView {
-            name: name.clone(),
-            address: None,
-            tags: Vec::new(),
-            sources: vec![source],
-            host: None,
-            counters: None,
-            gpus: None,
-            containers: None,
-        };
-        (name, Arc::new(view))
-    }
-
-    fn hot(node: &str) -> Alert {
-        let node = NodeName::parse(node).expect("valid");
-        Alert {
-            rule: "gpu-hot".into(),
-            series: Series { node, metric: Metric::GpuTemperature, subject: Some("0".into()) },
-            severity: Severity::Critical,
-            value: 92.0,
-            threshold: 85.0,
-            message: "GPU 0 is at 92 °C".into(),
-            raised_at: Timestamp::from_seconds(NOW),
-            is_silenced: false,
-        }
-    }
-
-    fn kinds(old: &NodesView, new: &NodesView) -> Vec<&'static str> {
-        let now = Timestamp::from_seconds(NOW);
-        let events = between(old, new, now, Duration::from_secs(30));
-        events.iter().map(|event| event.kind).collect()
-    }
-
-    #[test]
-    fn what_came_went_and_changed_is_told_once() {
-        let same = node("same", None);
-        let old = NodesView {
-            nodes: [same.clone(), node("gone", None), node("worse", None), node("read", None)]
-                .into_iter()
-                .collect(),
-            alerts: Arc::from([hot("gone")]),
-            ..NodesView::default()
-        };
-        let new = NodesView {
-            nodes: [same, node("new", None), node("worse", Some("no answer")), node("read", None)]
-                .into_iter()
-                .collect(),
-            alerts: Arc::from([hot("new")]),
-            ..NodesView::default()
-        };
-        let told = [
-            "node_added",
-            "node_changed",
-            "node_removed",
-            "nodes_read",
-            "alert_raised",
-            "alert_cleared",
-        ];
-        assert_eq!(kinds(&old, &new), told);
-        assert_eq!(kinds(&new, &new), [] as [&str; 0]);
-    }
 
     #[test]
     fn a_flood_is_told_as_one() {
-        let many = |count: usize| NodesView {
-            alerts: (0..count).map(|i| hot(&format!("n{i}"))).collect(),
-            ..NodesView::default()
-        };
-        let told = kinds(&NodesView::default(), &many(EVENTS_AT_ONCE_MAX + 5));
+        let many = |count: usize| vec![event("alert_raised", json!({})); count];
+        assert_eq!(bounded(many(EVENTS_AT_ONCE_MAX)).len(), EVENTS_AT_ONCE_MAX);
+        let told = bounded(many(EVENTS_AT_ONCE_MAX + 5));
         assert_eq!(told.len(), EVENTS_AT_ONCE_MAX + 1);
-        assert_eq!(told.last(), Some(&"left_out"));
+        assert_eq!(
+            told.last().map(Event::text).as_deref(),
+            Some("event: left_out\ndata: {\"events\":5}\n\n")
+        );
     }
 }

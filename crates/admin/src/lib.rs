@@ -23,6 +23,7 @@ mod auth;
 mod body;
 mod changes;
 mod convert;
+mod feed;
 mod hosts;
 mod page;
 mod params;

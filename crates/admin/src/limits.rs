@@ -88,12 +88,16 @@ pub const SILENCE_SECONDS_MAX: u64 = 30 * 86_400;
 /// Characters of a comment or of the subject of a silence.
 pub const TEXT_CHARS_MAX: usize = 200;
 /// Streams of events, and of containers' logs, that are open at a time; further ones get 429.
-pub const STREAMS_MAX: usize = 32;
+pub const STREAMS_MAX: usize = 128;
 /// From one sign of life of a silent stream to the next.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How often a stream looks whether the gateway is stopping.
-pub(crate) const STOP_LOOK: Duration = Duration::from_secs(1);
-/// Events about one publication of the nodes; what is beyond is told as one.
+/// How often a stream looks whether the gateway is stopping and its caller's credentials are good.
+pub(crate) const STREAM_LOOK: Duration = Duration::from_secs(1);
+/// From one comparison for the streams of events to the next; what changes meanwhile is told at once.
+pub(crate) const GATHER: Duration = Duration::from_millis(250);
+/// Batches of events that are kept for a client that is slow.
+pub(crate) const FEED_BACKLOG: usize = 64;
+/// Events of nodes, and other ones, in one batch; what is beyond is told as one.
 pub const EVENTS_AT_ONCE_MAX: usize = 1_000;
 /// Lines that a container's log begins with at most.
 pub const LOG_TAIL_MAX: u32 = 100_000;

@@ -25,8 +25,9 @@ use crate::document::{guard, refuse};
 use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
-    alerts, audit, config, discovery, dns, document, health, history, login_codes, metrics, nodes,
-    routing, services, session, status, streams, tls, tokens, upgrade, upstreams, users,
+    alerts, audit, config, container_logs, discovery, dns, document, events, health, history,
+    login_codes, metrics, nodes, routing, services, session, status, tls, tokens, upgrade,
+    upstreams, users,
 };
 use crate::state::AdminState;
 use crate::ui;
@@ -115,6 +116,7 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
     OpenApiRouter::new()
         .routes(routes!(document::openapi))
         .routes(routes!(status::gateway))
+        .routes(routes!(events::all))
         .routes(routes!(health::list))
         .routes(routes!(services::list))
         .routes(routes!(services::one))
@@ -129,10 +131,10 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(audit::list))
         .routes(routes!(config::effective))
         .routes(routes!(nodes::list))
-        .routes(routes!(streams::events))
+        .routes(routes!(events::nodes))
         .routes(routes!(nodes::one))
         .routes(routes!(history::points))
-        .routes(routes!(streams::container_log))
+        .routes(routes!(container_logs::read))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::silences, alerts::silence))
         .routes(routes!(alerts::lift))

@@ -123,6 +123,10 @@ impl Bound {
         let hosts = AllowedHosts::new(&domains, state.listening.tcp);
         let state = Arc::new(state);
         let router = router::build(Arc::clone(&state));
+        let (stop, feeding) = (tasks.stop().clone(), Arc::clone(&state));
+        tasks.service("admin events", async move {
+            stop.run_until_cancelled(feeding.feed.run()).await;
+        });
         if let Some((listener, file)) = self.unix {
             let path = file.path().to_owned();
             let listener = tokio::net::UnixListener::from_std(listener)

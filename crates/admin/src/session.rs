@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use self::codes::Codes;
 use self::lockout::Lockout;
-use self::table::{Found, Sessions};
+use self::table::{Found, SessionId, Sessions};
 use crate::error::ApiError;
 
 /// Who is logged in, who may, and who has to wait.
@@ -77,6 +77,17 @@ impl Access {
         let last = now.1.plus(found.left);
         let ends = grant.ends.map_or(last, |ends| ends.min(last));
         Ok(Some(Present { role: grant.role, ends, found }))
+    }
+
+    /// Whether a session is still good; asking does not make it less idle.
+    pub(crate) fn lasts(
+        &self,
+        registry: &Registry,
+        id: &SessionId,
+        now: (Instant, Timestamp),
+    ) -> bool {
+        let holder = self.sessions.holder(id, now.0);
+        holder.is_some_and(|holder| holder.grant(registry, now.1).is_some())
     }
 
     /// Ends the session that a request shows, if any: a new one never continues an old one.

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::control::Control;
 use crate::error::ApiError;
+use crate::feed::{Feed, Sources};
 use crate::limits::{AUTH_FAILURES_PER_MINUTE_MAX, BULKS_MAX, REQUESTS_MAX, STREAMS_MAX};
 use crate::monitor::Monitor;
 use crate::server::Addresses;
@@ -36,6 +37,7 @@ pub struct AdminState {
     pub(crate) requests: Semaphore,
     pub(crate) bulks: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) feed: Feed,
     pub(crate) listening: Addresses,
 }
 
@@ -62,6 +64,15 @@ pub struct Parts {
 impl AdminState {
     /// Takes the parts.
     pub fn new(parts: Parts) -> Self {
+        let monitor = parts.monitor.as_ref();
+        let feed = Feed::new(Sources {
+            catalog: parts.registry.catalog(),
+            table: parts.table.clone(),
+            health: parts.health.clone(),
+            head: parts.registry.head(),
+            nodes: monitor.map(|monitor| monitor.view()),
+            interval: monitor.map(|monitor| monitor.interval()).unwrap_or_default(),
+        });
         Self {
             registry: parts.registry,
             table: parts.table,
@@ -76,6 +87,7 @@ impl AdminState {
             requests: Semaphore::new(REQUESTS_MAX),
             bulks: Semaphore::new(BULKS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            feed,
             listening: Addresses::default(),
         }
     }

@@ -29,6 +29,16 @@ pub(crate) fn service(name: &ServiceName, health: Option<&ServiceHealth>) -> wir
     }
 }
 
+/// Whether an upstream receives traffic.
+pub(crate) fn state(state: UpstreamState) -> wire::UpstreamState {
+    match state {
+        UpstreamState::Admitted => wire::UpstreamState::Admitted,
+        UpstreamState::Draining => wire::UpstreamState::Draining,
+        UpstreamState::Ejected => wire::UpstreamState::Ejected,
+        UpstreamState::Unproven => wire::UpstreamState::Unproven,
+    }
+}
+
 /// Each upstream, as the prober sees it.
 pub(crate) fn upstreams(upstreams: &[UpstreamHealth]) -> Vec<wire::UpstreamHealth> {
     upstreams.iter().map(upstream).collect()
@@ -38,12 +48,7 @@ pub(crate) fn upstreams(upstreams: &[UpstreamHealth]) -> Vec<wire::UpstreamHealt
 pub(crate) fn upstream(upstream: &UpstreamHealth) -> wire::UpstreamHealth {
     wire::UpstreamHealth {
         upstream: upstream.addr.to_string(),
-        state: match upstream.state {
-            UpstreamState::Admitted => wire::UpstreamState::Admitted,
-            UpstreamState::Draining => wire::UpstreamState::Draining,
-            UpstreamState::Ejected => wire::UpstreamState::Ejected,
-            UpstreamState::Unproven => wire::UpstreamState::Unproven,
-        },
+        state: state(upstream.state),
         last_probe_at: upstream.last_probe_at.map(|at| at.to_string()),
         response_time_ms: upstream.response_time_ms,
         reason: upstream.reason.clone(),

@@ -17,7 +17,17 @@ use crate::limits::{SESSION_IDLE, SESSION_LIFETIME, SESSIONS_EACH_MAX, SESSIONS_
 /// The sessions, by the hashes of their secrets.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    open: Mutex<HashMap<[u8; 32], Session>>,
+    open: Mutex<HashMap<SessionId, Session>>,
+}
+
+/// Which session: the hash of its secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SessionId([u8; 32]);
+
+impl SessionId {
+    fn of(secret: &str) -> Self {
+        Self(secret::hash(ID, secret))
+    }
 }
 
 #[derive(Debug)]
@@ -51,6 +61,8 @@ impl fmt::Debug for Opened {
 
 /// A session that is not over.
 pub(crate) struct Found {
+    /// Which it is.
+    pub(crate) id: SessionId,
     /// Whose it is.
     pub(crate) holder: Holder,
     /// What the page has to repeat with each change.
@@ -78,13 +90,13 @@ impl Sessions {
         make_room(&mut open, SESSIONS_EACH_MAX, of_holder);
         make_room(&mut open, SESSIONS_MAX, |_| true);
         let session = Session { holder, ends: now + SESSION_LIFETIME, seen: now };
-        open.insert(secret::hash(ID, &secret), session);
+        open.insert(SessionId::of(&secret), session);
         Ok(Opened { word: word_of(&secret), secret, left: SESSION_LIFETIME })
     }
 
     /// The session with a secret, which is not idle any more.
     pub(crate) fn find(&self, secret: &str, now: Instant) -> Option<Found> {
-        let id = secret::hash(ID, secret);
+        let id = SessionId::of(secret);
         let mut open = self.lock();
         let session = open.get_mut(&id)?;
         if session.is_over(now) {
@@ -93,21 +105,31 @@ impl Sessions {
         }
         session.seen = now;
         let left = session.ends.duration_since(now);
-        Some(Found { holder: session.holder.clone(), word: word_of(secret), left })
+        Some(Found { id, holder: session.holder.clone(), word: word_of(secret), left })
+    }
+
+    /// Whose a session is, unless it is over.
+    pub(crate) fn holder(&self, id: &SessionId, now: Instant) -> Option<Holder> {
+        let open = self.lock();
+        open.get(id).filter(|session| !session.is_over(now)).map(|session| session.holder.clone())
     }
 
     /// Ends the session with a secret.
     pub(crate) fn end(&self, secret: &str) -> Option<Holder> {
-        self.lock().remove(&secret::hash(ID, secret)).map(|session| session.holder)
+        self.lock().remove(&SessionId::of(secret)).map(|session| session.holder)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Ends what was idle for longest, until there is room for one more of those that count.
-fn make_room(open: &mut HashMap<[u8; 32], Session>, max: usize, counts: impl Fn(&Session) -> bool) {
+fn make_room(
+    open: &mut HashMap<SessionId, Session>,
+    max: usize,
+    counts: impl Fn(&Session) -> bool,
+) {
     loop {
         let counted = open.iter().filter(|(_, session)| counts(session));
         if counted.clone().count() < max {

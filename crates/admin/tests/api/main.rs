@@ -3,6 +3,7 @@
 
 mod auth;
 mod document;
+mod events;
 mod gateway;
 mod limits;
 mod nodes;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use conduit_admin::limits::STREAMS_MAX;
 use conduit_admin::monitor::Monitor;
 use conduit_api::client::{Client, ContainerLogQuery, HistoryQuery};
 use conduit_api::error::ClientError;
@@ -9,9 +10,9 @@ use conduit_api::v1::alerts::AddSilence;
 use conduit_api::v1::nodes::{AddNode, NodeOrigin, NodeState, TestNode};
 use conduit_api::v1::tokens::Role;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 
+use crate::events::{NODES, listen, token_header, until};
 use crate::gateway::{Gateway, status};
 use crate::site::{FINGERPRINT, Site, alert, name, node};
 
@@ -214,44 +215,19 @@ async fn prometheus_finds_a_page_for_each_node() {
     assert!(own.ends_with("# EOF\n") && own.matches("# EOF").count() == 1, "{own}");
 }
 
-/// Opens the stream of events and reads its head.
-async fn listen(gateway: &Gateway, secret: &str) -> (TcpStream, String) {
-    let mut stream = TcpStream::connect(gateway.tcp()).await.expect("connected");
-    let request = format!(
-        "GET /api/v1/nodes/events HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
-         X-API-Key: {secret}\r\n\r\n",
-        gateway.tcp()
-    );
-    stream.write_all(request.as_bytes()).await.expect("asked");
-    let head = until(&mut stream, &[": connected", "HTTP/1.1 4"]).await;
-    (stream, head)
-}
-
-/// Reads until one of these texts came.
-async fn until(stream: &mut TcpStream, wanted: &[&str]) -> String {
-    let mut text = String::new();
-    let mut buffer = [0; 4_096];
-    while !wanted.iter().any(|part| text.contains(part)) {
-        let count = stream.read(&mut buffer).await.expect("read");
-        assert!(count > 0, "the stream ended: {text}");
-        text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-    }
-    text
-}
-
 #[tokio::test]
 async fn alerts_and_nodes_are_told_as_they_change() {
     let (gateway, site) = watched();
     let token = gateway.token(Role::Viewer).await;
-    let (mut stream, head) = listen(&gateway, &token.secret).await;
+    let (mut stream, head) = listen(&gateway, NODES, &token_header(&token)).await;
     assert!(head.contains("content-type: text/event-stream"), "{head}");
     site.publish(|view| {
         view.alerts = Arc::from([alert("gpu-hot"), alert("disk-full")]);
         view.nodes.remove(&name("gpu-server"));
     });
-    let told = until(&mut stream, &["event: alert_raised"]).await;
+    let told = until(&mut stream, &[r#""rule":"disk-full""#]).await;
+    assert!(told.contains("event: alert_raised"), "{told}");
     assert!(told.contains("event: node_removed\ndata: "), "{told}");
-    let told = format!("{told}{}", until(&mut stream, &["\n\n"]).await);
     assert!(told.contains(r#""rule":"disk-full""#) && !told.contains("gpu-hot"), "{told}");
     gateway.control.stop_changes();
     let mut rest = Vec::new();
@@ -263,10 +239,10 @@ async fn streams_are_bounded_in_number() {
     let (gateway, _site) = watched();
     let token = gateway.token(Role::Viewer).await;
     let mut open = Vec::new();
-    for _ in 0..32 {
-        open.push(listen(&gateway, &token.secret).await);
+    for _ in 0..STREAMS_MAX {
+        open.push(listen(&gateway, NODES, &token_header(&token)).await);
     }
-    let (_stream, head) = listen(&gateway, &token.secret).await;
+    let (_stream, head) = listen(&gateway, NODES, &token_header(&token)).await;
     assert_eq!(status(&head), 429);
 }
 

@@ -25,5 +25,8 @@ test("each change makes old what shows it", () => {
 test("events are about what their kinds say", () => {
   expect(keysFor("nodes_read")).toEqual(["nodes"]);
   expect(keysFor("alert_raised")).toContain("nodes");
+  expect(keysFor("service_registered")).toContain("dns");
+  expect(keysFor("health_changed")).not.toContain("dns");
+  expect(keysFor("left_out")).toEqual(expect.arrayContaining(["services", "nodes", "audit"]));
   expect(keysFor("something_else")).toEqual([]);
 });

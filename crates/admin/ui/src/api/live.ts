@@ -1,4 +1,5 @@
 // Keeps what is shown true: listens to the daemon's events, and asks again for what they are about.
+// What an event missed, the status tells a little later.
 //
 // Only a visible page listens. A stream that ends is opened again, later each time.
 import { failureOf } from "./client";
@@ -8,26 +9,35 @@ import { waitBefore } from "../lib/backoff";
 import { EventReader } from "../lib/events";
 import { useApp } from "../store";
 
-/** Where events are. A gateway whose monitor is off answers 404: then the status alone tells of changes. */
-const STREAM = "/api/v1/nodes/events";
+const STREAM = "/api/v1/events";
 /** The daemon gives a sign of life every 15 s; after this long without one the stream is dead. */
 const SILENCE_MS_MAX = 45_000;
 /** Events within this time cause one question. */
 const GATHER_MS = 250;
 
-/** What an event is about: the first part of its kind decides which answers are old. */
-const CONCERNS: [RegExp, string[]][] = [
-  [/^(node|nodes|gpu|container)/, ["nodes"]],
-  [/^(alert|silence)/, ["nodes", "silences"]],
-  [/^(service|upstream|health)/, ["services", "routing", "status", "check"]],
-  [/^(leaf|leaves|cert|tls)/, ["tls", "status"]],
-  [/^(entry|audit|record)/, ["audit", "status"]],
-  [/^(catalog|published|publish|generation)/, ["services", "routing", "dns", "tls", "status", "audit"]],
-];
+/** What an event makes old: the first part of its kind decides. */
+const CONCERNS: Record<string, string[]> = {
+  node: ["nodes"],
+  nodes: ["nodes"],
+  alert: ["nodes", "silences"],
+  service: ["services", "routing", "dns", "tls", "status", "check"],
+  health: ["services", "routing", "status", "check"],
+  leaf: ["tls", "status", "check"],
+  // Whatever people change is on record, also what no other event is about.
+  audit: ["audit", "status", "tokens", "users", "silences"],
+};
+/** There was more than could be told. */
+const LEFT_OUT = "left_out";
 
 export function keysFor(kind: string): string[] {
-  return CONCERNS.find(([pattern]) => pattern.test(kind))?.[1] ?? [];
+  if (kind === LEFT_OUT) return [...new Set(Object.values(CONCERNS).flat())];
+  return CONCERNS[kind.split("_", 1)[0] ?? ""] ?? [];
 }
+
+/** When an event last made an answer old. */
+const asked = new Map<string, number>();
+/** A status that tells the same as an event before it comes within this time. */
+const SAME_MS = 4_000;
 
 /** Starts listening; the result stops it. */
 export function listen(): () => void {
@@ -42,7 +52,10 @@ export function listen(): () => void {
     for (const key of keysFor(kind)) stale.add(key);
     gathering ??= setTimeout(() => {
       gathering = undefined;
-      for (const key of stale) void queryClient.invalidateQueries({ queryKey: [key] });
+      for (const key of stale) {
+        asked.set(key, Date.now());
+        void queryClient.invalidateQueries({ queryKey: [key] });
+      }
       stale.clear();
     }, GATHER_MS);
   };
@@ -58,10 +71,6 @@ export function listen(): () => void {
     try {
       feed();
       const response = await fetch(STREAM, { headers: { accept: "text/event-stream" }, credentials: "same-origin", cache: "no-store", signal });
-      if (response.status === 404) {
-        useApp.getState().setLink("live");
-        return null;
-      }
       if (!response.ok || !response.body) throw await failureOf(response);
       if (attempt > 0) void queryClient.invalidateQueries();
       attempt = 0;
@@ -86,7 +95,7 @@ export function listen(): () => void {
   const loop = async () => {
     if (isOver || document.hidden) return;
     const wait = await run();
-    if (isOver || document.hidden || wait === null) return;
+    if (isOver || document.hidden) return;
     useApp.getState().setLink("waiting");
     timer = setTimeout(() => void loop(), wait);
   };
@@ -131,7 +140,7 @@ function followStatus(): () => void {
     if (event.type !== "updated" || event.query.queryKey[0] !== "status") return;
     const now = event.query.state.data as GatewayStatus | undefined;
     if (!now || now === before) return;
-    const old = before ? outdatedBy(before, now) : [];
+    const old = before ? outdatedBy(before, now).filter((key) => Date.now() - (asked.get(key) ?? 0) > SAME_MS) : [];
     before = now;
     for (const key of old) void queryClient.invalidateQueries({ queryKey: [key] });
   });

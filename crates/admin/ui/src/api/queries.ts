@@ -1,13 +1,15 @@
 // What is asked of the daemon, and how long an answer is good.
 //
-// One small question, the status, is asked every few seconds while the page is visible; whatever else
-// changes is asked again when the status or an event says so (see live.ts).
+// Whatever changes is asked again when an event says so (see live.ts); the status is asked now and then
+// besides, so that a page that has missed one does not stay wrong.
 import { queryOptions, QueryClient } from "@tanstack/react-query";
 import { ApiFailure, get, part } from "./client";
 import type * as api from "./types";
 
 /** From one look at the status to the next. */
-export const PULSE_MS = 5_000;
+const PULSE_MS = 15_000;
+/** The same for the one service that is looked at: how many requests it has under way. */
+const CLOSE_MS = 5_000;
 /** Figures that change without an event, such as response times. */
 const FIGURES_MS = 15_000;
 /** How often a question is asked again after a failure that may pass. */
@@ -30,7 +32,7 @@ const read = <T>(key: readonly unknown[], path: string, every: number | false = 
 
 export const statusQuery = read<api.GatewayStatus>(["status"], "/status", PULSE_MS);
 export const servicesQuery = read<api.ServiceList>(["services"], "/services", FIGURES_MS);
-export const serviceQuery = (name: string) => read<api.ServiceReply>(["services", name], `/services/${part(name)}`, PULSE_MS);
+export const serviceQuery = (name: string) => read<api.ServiceReply>(["services", name], `/services/${part(name)}`, CLOSE_MS);
 export const checkQuery = (name: string) =>
   queryOptions({ ...read<api.ServiceReply>(["check", name], `/services/${part(name)}?check=true`), staleTime: 60_000 });
 export const routesQuery = read<api.RouteList>(["routing"], "/routing", FIGURES_MS);

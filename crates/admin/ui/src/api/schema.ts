@@ -212,6 +212,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells everything that changes, as server-sent events.
+         * @description The events are `service_registered`, `service_changed`, `service_deregistered`, `health_changed`,
+         *     `leaf_changed`, `audit_written`, those of `/nodes/events`, and `left_out` when a client that wants to
+         *     know all has to ask; a comment is a sign of life.
+         */
+        get: operations["watch_gateway"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -294,7 +316,9 @@ export interface paths {
         };
         /**
          * Tells what changes of nodes and alerts, as server-sent events.
-         * @description The events are `node`, `removed`, `alert` and `cleared`; a comment is a sign of life.
+         * @description The events are `node_added`, `node_changed`, `node_removed`, `nodes_read`, `alert_raised`,
+         *     `alert_cleared`, and `left_out` when a client that wants to know all has to ask; a comment is a sign
+         *     of life.
          */
         get: operations["watch_nodes"];
         put?: never;
@@ -3830,6 +3854,31 @@ export interface operations {
             };
         };
     };
+    watch_gateway: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description events until the gateway stops or the credentials end */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     list_health: {
         parameters: {
             query?: never;
@@ -4047,7 +4096,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description events until the gateway stops */
+            /** @description events until the gateway stops or the credentials end */
             200: {
                 headers: {
                     [name: string]: unknown;

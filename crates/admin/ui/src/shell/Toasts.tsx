@@ -10,7 +10,7 @@ const COLOURS = { ok: "text-ok", bad: "text-bad", info: "text-accent" } as const
 export function Toasts() {
   const toasts = useApp((app) => app.toasts);
   return (
-    <div role="status" aria-live="polite" className="pointer-events-none fixed right-4 bottom-11 z-50 flex w-[min(24rem,calc(100vw-2rem))] flex-col gap-2">
+    <div role="status" aria-live="polite" className="pointer-events-none fixed bottom-11 left-1/2 z-50 flex w-[min(24rem,calc(100vw-2rem))] -translate-x-1/2 flex-col gap-2">
       {toasts.map((toast) => <One key={toast.id} toast={toast} />)}
     </div>
   );
