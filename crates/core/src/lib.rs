@@ -10,6 +10,7 @@
 //! door, and cannot be built in any other way.
 
 pub mod actor;
+pub mod buckets;
 pub mod catalog;
 pub mod clock;
 pub mod destination;

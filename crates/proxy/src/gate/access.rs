@@ -9,7 +9,6 @@
 //! Who cannot be asked about is not let in.
 
 pub(crate) mod ask;
-mod buckets;
 mod credentials;
 mod keys;
 mod passwords;
@@ -19,12 +18,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use conduit_core::buckets::{Buckets, Rate};
 use conduit_core::policy::{BasicUser, Policy, RateKey, RateLimit};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response};
 
 use self::ask::{Ask, Reply};
-use self::buckets::{Buckets, Rate};
 use self::credentials::Basic;
 use self::keys::Keys;
 use self::passwords::{Judgement, Passwords};

@@ -1,4 +1,4 @@
-//! Counting in time: how many requests a key may still make.
+//! Counting in time: how often a key may still do something.
 //!
 //! Each key has one number, the moment at which its bucket will be full again (the generic cell
 //! rate algorithm). A key that nobody counts any more is as good as one that was never seen, so
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// So many in such a time, and so many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rate {
+pub struct Rate {
     /// What one request takes out of the bucket's time, in nanoseconds.
     cost: u64,
     /// What a full bucket holds, in nanoseconds.
@@ -28,7 +28,7 @@ pub(super) struct Rate {
 
 impl Rate {
     /// `requests` in each `per`, of which `burst` may come at once.
-    pub(super) fn new(requests: u32, per: Duration, burst: u32) -> Self {
+    pub fn new(requests: u32, per: Duration, burst: u32) -> Self {
         let per = u64::try_from(per.as_nanos()).unwrap_or(u64::MAX);
         let cost = (per / u64::from(requests.max(1))).max(1);
         Self { cost, full: cost.saturating_mul(u64::from(burst.max(1))) }
@@ -37,7 +37,7 @@ impl Rate {
 
 /// The buckets of many keys, shared by all workers.
 #[derive(Debug)]
-pub(super) struct Buckets<K> {
+pub struct Buckets<K> {
     rate: Rate,
     epoch: Instant,
     /// Of quality: the fast one leaves shards empty for keys that are alike.
@@ -55,7 +55,8 @@ struct Shard<K> {
 }
 
 impl<K: Hash + Eq> Buckets<K> {
-    pub(super) fn new(rate: Rate) -> Self {
+    /// Full buckets for everybody.
+    pub fn new(rate: Rate) -> Self {
         let shard =
             |_| Mutex::new(Shard { young: HashMap::default(), old: HashMap::default(), since: 0 });
         Self {
@@ -70,7 +71,7 @@ impl<K: Hash + Eq> Buckets<K> {
     ///
     /// # Errors
     /// How long until there is one, when there is none; then nothing is taken.
-    pub(super) fn take(&self, key: K) -> Result<(), Duration> {
+    pub fn take(&self, key: K) -> Result<(), Duration> {
         let now = self.now();
         let mut shard = self.shard(&key, now);
         let full_at = self.after_one(shard.find(&key), now)?;
@@ -82,7 +83,7 @@ impl<K: Hash + Eq> Buckets<K> {
     ///
     /// # Errors
     /// How long until there is one, when there is none.
-    pub(super) fn peek(&self, key: &K) -> Result<(), Duration> {
+    pub fn peek(&self, key: &K) -> Result<(), Duration> {
         let now = self.now();
         let known = self.shard(key, now).find(key);
         self.after_one(known, now).map(drop)
