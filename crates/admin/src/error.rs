@@ -304,6 +304,7 @@ impl From<MonitorError> for ApiError {
 /// Rejections are 422, but for what is missing and what is taken.
 fn status_of(code: &str) -> StatusCode {
     match code {
+        "changed_meanwhile" => StatusCode::PRECONDITION_FAILED,
         "not_found" | "upstream_not_found" => StatusCode::NOT_FOUND,
         "name_taken" | "host_taken" | "token_name_taken" | "user_name_taken" | "node_taken"
         | "node_fixed" => StatusCode::CONFLICT,

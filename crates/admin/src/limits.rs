@@ -36,6 +36,8 @@ pub const WAIT_HEALTHY_SECONDS_MAX: u64 = 60;
 pub const AUTO_MAX: usize = 64;
 /// How long the checks of one service through our own listeners may take.
 pub const SELF_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Elements of a list in one answer, when a limit is given.
+pub const PAGE_MAX: u32 = 1_000;
 /// Entries of the record in one answer.
 pub const AUDIT_LIMIT_MAX: u32 = conduit_api::v1::audit::PAGE_MAX;
 /// Entries of the record in an answer when no number is given, as in the original.

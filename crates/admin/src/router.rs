@@ -26,8 +26,8 @@ use crate::error::ApiError;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
     alerts, audit, config, container_logs, discovery, dns, document, events, health, history,
-    login_codes, metrics, nodes, routing, services, session, status, tls, tokens, upgrade,
-    upstreams, users,
+    login_codes, metrics, nodes, registrations, routing, services, session, status, tls, tokens,
+    upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 use crate::ui;
@@ -145,8 +145,8 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
 /// Those that may have much to do.
 fn slow() -> OpenApiRouter<Arc<AdminState>> {
     OpenApiRouter::new()
-        .routes(routes!(services::register))
-        .routes(routes!(services::register_bulk))
+        .routes(routes!(registrations::one))
+        .routes(routes!(registrations::many))
         .routes(routes!(services::deregister))
         .routes(routes!(upstreams::act))
         .routes(routes!(tls::rotate))

@@ -16,6 +16,7 @@ pub(crate) mod history;
 pub(crate) mod login_codes;
 pub(crate) mod metrics;
 pub(crate) mod nodes;
+pub(crate) mod registrations;
 pub(crate) mod routing;
 pub(crate) mod services;
 pub(crate) mod session;
@@ -32,22 +33,10 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
 
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::state::AdminState;
-
-/// The option of a list of rows, which are never deleted.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct WithInactive {
-    /// Inactive rows too.
-    #[param(default = false)]
-    #[serde(default)]
-    all: bool,
-}
 
 type Admin = State<Arc<AdminState>>;
 type By = Extension<Caller>;

@@ -101,6 +101,14 @@ pub enum Mutation {
         /// What they may do from now on.
         role: Role,
     },
+    /// Do something, but only while an active service is still as its caller saw it; what is held
+    /// back does not count.
+    WhileUnchanged {
+        /// The service as it was seen.
+        seen: Arc<Service>,
+        /// What to do then.
+        then: Box<Self>,
+    },
 }
 
 /// A service as somebody asks for it.

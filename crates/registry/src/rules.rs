@@ -76,7 +76,25 @@ pub fn apply(
         }
         Mutation::SetPassword { name, password } => user::set_password(users, name, password, now),
         Mutation::SetRole { name, role } => user::set_role(users, name, *role),
+        Mutation::WhileUnchanged { seen, then } => {
+            check_unchanged(catalog, seen)?;
+            apply(catalog, tokens, nodes, users, then, settings, now)
+        }
     }
+}
+
+fn check_unchanged(catalog: &Catalog, seen: &Service) -> Result<(), Rejection> {
+    let is_same = |now: &Arc<Service>| now.registered_at == seen.registered_at && now.same_as(seen);
+    if catalog.get(&seen.name).is_some_and(is_same) {
+        return Ok(());
+    }
+    Err(changed_meanwhile(&seen.name))
+}
+
+/// Says that a service is not what its caller takes it for.
+pub fn changed_meanwhile(name: &ServiceName) -> Rejection {
+    let message = format!("{name} is not as it was when it was read");
+    Rejection::new("changed_meanwhile", message).hint("read it again, and then decide").about(name)
 }
 
 /// What a granted wish changes.

@@ -9,6 +9,7 @@ use conduit_core::service::{DnsMode, Service};
 use serde::Deserialize;
 
 use super::{Admin, Answer, By};
+use crate::paging::Paging;
 use crate::params::Options;
 use crate::record::decision;
 
@@ -32,22 +33,29 @@ pub(crate) struct Question {
     path = "/dns",
     operation_id = "list_dns_entries",
     tag = "dns",
+    params(Paging),
     responses(
         (status = 200, body = wire::DnsList, description = "by host"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`, or `invalid`: the limit is out of bounds"),
     ),
 )]
-pub(crate) async fn list(State(state): Admin) -> Json<wire::DnsList> {
+pub(crate) async fn list(
+    State(state): Admin,
+    Options(paging): Options<Paging>,
+) -> Answer<wire::DnsList> {
     let gateway = state.control.gateway();
     let catalog = state.registry.catalog().load_full();
     let mut entries: Vec<wire::DnsEntry> =
         catalog.iter().flat_map(|service| entries_of(service, &gateway.addresses)).collect();
     entries.sort_by(|a, b| a.domain.cmp(&b.domain));
-    Json(wire::DnsList {
+    let (entries, next_after) = paging.part(entries, |entry| &entry.domain)?;
+    Ok(Json(wire::DnsList {
         version: state.zone.load().version().to_string(),
         domains: gateway.domains,
         listen: gateway.dns.iter().map(ToString::to_string).collect(),
         entries,
-    })
+        next_after,
+    }))
 }
 
 /// Asks our own server a real question.

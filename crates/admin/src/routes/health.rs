@@ -5,10 +5,12 @@ use axum::extract::State;
 use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::health::{HealthCounts, HealthList, ServiceHealth};
 use conduit_core::clock::Timestamp;
+use conduit_core::service::Service;
 
 use super::{Admin, Answer};
 use crate::convert::health::{service, status};
-use crate::params::Name;
+use crate::paging::Paging;
+use crate::params::{Name, Options};
 use crate::state::AdminState;
 
 /// Lists how every active service is doing.
@@ -17,22 +19,25 @@ use crate::state::AdminState;
     path = "/health",
     operation_id = "list_health",
     tag = "services",
+    params(Paging),
     responses(
-        (status = 200, body = HealthList, description = "by service"),
+        (status = 200, body = HealthList, description = "by service; the counts are of all"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`, or `invalid`: the limit is out of bounds"),
     ),
 )]
-pub(crate) async fn list(State(state): Admin) -> Json<HealthList> {
+pub(crate) async fn list(
+    State(state): Admin,
+    Options(paging): Options<Paging>,
+) -> Answer<HealthList> {
     let catalog = state.registry.catalog().load_full();
     let now = Timestamp::now();
-    let mut counts = HealthCounts::default();
-    let services = catalog.sorted().into_iter().map(|known| {
+    let (part, next_after) = paging.part(catalog.sorted(), |known| known.name.as_str())?;
+    let shown = |known: &Service| {
         let health = state.health.service(&known.name, now);
-        let shown = service(&known.name, health.as_ref());
-        counts.add(shown.status);
-        shown
-    });
-    let services = services.collect();
-    Json(HealthList { counts, services })
+        service(&known.name, health.as_ref())
+    };
+    let services = part.into_iter().map(|known| shown(known)).collect();
+    Ok(Json(HealthList { counts: state.health_counts(now), services, next_after }))
 }
 
 /// Shows how one service is doing.

@@ -2,12 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
+use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::routes as wire;
 use conduit_core::clock::Timestamp;
 use conduit_proxy::health::board::ServiceHealth;
 
-use super::Admin;
+use super::{Admin, Answer};
 use crate::convert::health::{status, upstreams};
+use crate::paging::Paging;
+use crate::params::Options;
 
 /// Lists what the proxy serves now, the built-in routes included.
 #[utoipa::path(
@@ -15,15 +18,23 @@ use crate::convert::health::{status, upstreams};
     path = "/routing",
     operation_id = "list_routes",
     tag = "routing",
+    params(Paging),
     responses(
         (status = 200, body = wire::RouteList, description = "by host"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`, or `invalid`: the limit is out of bounds"),
     ),
 )]
-pub(crate) async fn list(State(state): Admin) -> Json<wire::RouteList> {
+pub(crate) async fn list(
+    State(state): Admin,
+    Options(paging): Options<Paging>,
+) -> Answer<wire::RouteList> {
     let table = state.table.load_full();
     let now = Timestamp::now();
-    let mut routes: Vec<wire::Route> = table
-        .iter()
+    let mut routes: Vec<_> = table.iter().collect();
+    routes.sort_unstable_by_key(|(host, _)| *host);
+    let (part, next_after) = paging.part(routes, |(host, _)| host.as_str())?;
+    let routes = part
+        .into_iter()
         .map(|(host, route)| {
             let health = ServiceHealth::of(&route.pool, route.leaves.as_deref(), now);
             let upstreams = upstreams(&health.upstreams);
@@ -39,6 +50,5 @@ pub(crate) async fn list(State(state): Admin) -> Json<wire::RouteList> {
             }
         })
         .collect();
-    routes.sort_by(|a, b| a.domain.cmp(&b.domain));
-    Json(wire::RouteList { version: table.version().to_string(), routes })
+    Ok(Json(wire::RouteList { version: table.version().to_string(), routes, next_after }))
 }

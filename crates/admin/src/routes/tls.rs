@@ -12,7 +12,8 @@ use http::StatusCode;
 use super::{Admin, Answer, By};
 use crate::convert::certificate;
 use crate::error::ApiError;
-use crate::params::Name;
+use crate::paging::Paging;
+use crate::params::{Name, Options};
 use crate::state::AdminState;
 
 /// Lists the leaves of every service.
@@ -21,20 +22,26 @@ use crate::state::AdminState;
     path = "/tls",
     operation_id = "list_certificates",
     tag = "tls",
+    params(Paging),
     responses(
-        (status = 200, body = wire::CertificateList, description = "two for each service, by name"),
+        (status = 200, body = wire::CertificateList, description = "two for each service, by name; `limit` counts services"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`, or `invalid`: the limit is out of bounds"),
     ),
 )]
-pub(crate) async fn list(State(state): Admin) -> Answer<wire::CertificateList> {
+pub(crate) async fn list(
+    State(state): Admin,
+    Options(paging): Options<Paging>,
+) -> Answer<wire::CertificateList> {
     let catalog = state.registry.catalog().load_full();
     let now = Timestamp::now();
+    let (part, next_after) = paging.part(catalog.sorted(), |service| service.name.as_str())?;
     let mut certs = Vec::new();
-    for service in catalog.sorted() {
+    for service in part {
         if let Some(pair) = state.control.leaves(&service.name) {
             certs.extend(certificate::pair(&service.name, &pair, false, now).map_err(unreadable)?);
         }
     }
-    Ok(Json(wire::CertificateList { certs }))
+    Ok(Json(wire::CertificateList { certs, next_after }))
 }
 
 /// Shows what a client needs to trust us; nothing of it is secret.

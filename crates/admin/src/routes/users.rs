@@ -9,9 +9,10 @@ use conduit_core::actor::Actor;
 use conduit_core::user::{User, UserName};
 use conduit_registry::Mutation;
 use http::StatusCode;
+use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Admin, Answer, By, WithInactive};
+use super::{Admin, Answer, By};
 use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::convert::role;
@@ -21,13 +22,24 @@ use crate::password;
 use crate::session::lockout::{Subject, locked};
 use crate::state::AdminState;
 
+/// The options of [`list`].
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListOptions {
+    /// Removed ones too.
+    #[param(default = false)]
+    #[serde(default)]
+    all: bool,
+}
+
 /// Lists the people who may log in, without anything secret.
 #[utoipa::path(
     get,
     path = "/users",
     operation_id = "list_users",
     tag = "users",
-    params(WithInactive),
+    params(ListOptions),
     responses(
         (status = 200, body = wire::UserList, description = "by name; with removed ones, oldest first"),
         (status = 422, body = ErrorBody, description = "`invalid_query`: an option is unknown or of another type"),
@@ -35,7 +47,7 @@ use crate::state::AdminState;
 )]
 pub(crate) async fn list(
     State(state): Admin,
-    Options(options): Options<WithInactive>,
+    Options(options): Options<ListOptions>,
 ) -> Answer<wire::UserList> {
     let users = if options.all {
         state.registry.user_rows().await?.iter().map(shown).collect()

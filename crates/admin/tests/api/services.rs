@@ -9,7 +9,9 @@ use conduit_api::v1::tokens::Role;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::gateway::Gateway;
+use crate::events::token_header;
+use crate::gateway::{Gateway, status};
+use crate::sessions::{JSON, json_of};
 
 fn wish(name: &str, upstream: &str) -> RegisterService {
     RegisterService {
@@ -265,7 +267,7 @@ async fn secrets_of_a_policy_are_for_admins_and_are_not_taken_back_hidden() {
         );
         let answer = gateway.ask("POST", "/api/v1/services", &headers, &back.to_string()).await;
         let expected = if role == Role::Admin { 200 } else { 422 };
-        assert_eq!(crate::gateway::status(&answer), expected, "{role}: {answer}");
+        assert_eq!(status(&answer), expected, "{role}: {answer}");
         assert!(role == Role::Admin || answer.contains("ask as an admin"), "{answer}");
     }
     let now = gateway.local().service("guarded", false).await.expect("shown").value;
@@ -318,4 +320,73 @@ async fn a_policy_that_cannot_be_carried_out_is_refused() {
         assert_eq!(error.code(), Some("invalid_policy"));
         assert!(error.to_string().contains(message), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_change_with_a_tag_needs_the_service_as_it_was_read() {
+    let gateway = Gateway::start();
+    let token = gateway.token(Role::Operator).await;
+    let auth = format!("{}{JSON}", token_header(&token));
+    let wish =
+        |port: u16| format!(r#"{{"name":"web","upstream":"127.0.0.1:{port}","replace":true}}"#);
+    let (path, one) = ("/api/v1/services", "/api/v1/services/web");
+    let none = gateway.ask("POST", path, &format!("{auth}If-Match: *\r\n"), &wish(1)).await;
+    assert_eq!(status(&none), 412, "there is none yet: {none}");
+    assert_eq!(status(&gateway.ask("POST", path, &auth, &wish(1)).await), 201);
+    let read = gateway.ask("GET", one, &auth, "").await;
+    let tag = read.lines().find_map(|line| line.strip_prefix("etag: ")).expect("a tag").to_owned();
+    assert_eq!(json_of(&read)["etag"], tag);
+    let matching = |tag: &str| format!("{auth}If-Match: {tag}\r\n");
+    let changed = gateway.ask("POST", path, &matching(&tag), &wish(2)).await;
+    assert_eq!(status(&changed), 200, "{changed}");
+    for (method, path, body) in [("POST", path, wish(3)), ("DELETE", one, String::new())] {
+        let lost = gateway.ask(method, path, &matching(&tag), &body).await;
+        assert_eq!(status(&lost), 412, "{method}: {lost}");
+        assert!(lost.contains(r#""code":"changed_meanwhile""#), "{lost}");
+    }
+    let now = gateway.ask("GET", one, &auth, "").await;
+    assert_eq!(json_of(&now)["service"]["upstream"], "127.0.0.1:2", "nothing has changed");
+    assert_eq!(status(&gateway.ask("DELETE", one, &matching("web"), "").await), 422);
+    let now = json_of(&now)["etag"].as_str().expect("a tag").to_owned();
+    let either = format!("\"other\", {now}");
+    assert_eq!(status(&gateway.ask("DELETE", one, &matching(&either), "").await), 200);
+}
+
+#[tokio::test]
+async fn lists_come_in_pages() {
+    let gateway = Gateway::start();
+    let client = gateway.local();
+    let upstream = dead().await;
+    for name in ["a", "b", "c"] {
+        client.register(&wish(name, &upstream)).await.expect("registered");
+    }
+    let token = gateway.token(Role::Viewer).await;
+    let auth = token_header(&token);
+    for (path, list, of_each) in [
+        ("/api/v1/services", "services", 1),
+        ("/api/v1/health", "services", 1),
+        ("/api/v1/dns", "entries", 1),
+        ("/api/v1/tls", "certs", 2),
+        ("/api/v1/routing", "routes", 1),
+    ] {
+        let page = async |options: &str| {
+            let answer = gateway.ask("GET", &format!("{path}?{options}"), &auth, "").await;
+            assert_eq!(status(&answer), 200, "{path}?{options}: {answer}");
+            let page = json_of(&answer);
+            let count = page[list].as_array().expect("a list").len() / of_each;
+            (count, page["next_after"].as_str().map(str::to_owned))
+        };
+        let (count, next) = page("limit=2").await;
+        assert_eq!(count, 2, "{path}");
+        let next = next.expect("there is more");
+        assert!(next.starts_with('b'), "{path}: {next}");
+        assert_eq!(page(&format!("limit=2&after={next}")).await, (1, None), "{path}");
+        assert_eq!(page("").await, (3, None), "{path}");
+        for wrong in ["limit=0", "limit=1001", "limit=x"] {
+            let answer = gateway.ask("GET", &format!("{path}?{wrong}"), &auth, "").await;
+            assert_eq!(status(&answer), 422, "{path}?{wrong}: {answer}");
+        }
+    }
+    let both = gateway.ask("GET", "/api/v1/services?all=true&limit=2", &auth, "").await;
+    assert_eq!(status(&both), 422);
 }

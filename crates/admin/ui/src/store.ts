@@ -1,14 +1,14 @@
 // What the page itself remembers: nothing of the daemon's truth.
 import { create } from "zustand";
 import { ApiFailure } from "./api/client";
-import type { Service, Session } from "./api/types";
+import type { Session } from "./api/types";
 import { may, type Permission } from "./lib/roles";
 import { words } from "./strings";
 
 export type Theme = "auto" | "light" | "dark";
 export type Link = "connecting" | "live" | "waiting";
 export interface Toast { id: number; tone: "ok" | "bad" | "info"; text: string; hint?: string | null; action?: { label: string; act: () => void } }
-export type Sheet = { kind: "register" } | { kind: "edit"; service: Service } | { kind: "palette" } | { kind: "help" } | { kind: "menu" } | { kind: "addNode" };
+export type Sheet = { kind: "register" } | { kind: "edit"; name: string } | { kind: "palette" } | { kind: "help" } | { kind: "menu" } | { kind: "addNode" };
 
 /** Toasts that are shown at a time; older ones go. */
 const TOASTS_MAX = 4;

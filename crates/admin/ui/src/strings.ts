@@ -84,6 +84,9 @@ export const words = {
     submit: "Register", submitEdit: "Save", check: "Preview", previewTitle: "What would happen", isNew: "It would be new.", isUnchanged: "Nothing would change.", isReplaced: "It would replace what is there.",
     found: (preset: string, why: string) => `Found ${preset}: ${why}`, done: (name: string) => `${name} is registered.`, edited: (name: string) => `${name} is saved.`,
     unchanged: "Nothing changed.", wouldServe: "Address", wouldGo: "Goes to", view: "Show",
+    overtaken: (name: string) => `${name} was changed while you edited it.`,
+    overtakenBy: (fields: string[]) => (fields.length === 0 ? "It was registered anew, the same as before." : `What is different now: ${fields.join(", ")}.`), beginAnew: "Begin with what it is now",
+    fields: { upstreams: "upstreams", domain: "domain", aliases: "aliases", protocol: "protocol", health: "probe path", tls: "TLS", dns: "DNS", policy: "policy", monitoring: "monitoring", when_all_ejected: "what happens when all upstreams are down" } as Record<string, string>,
     policyKept: "Its policy is kept as it is. To change it: conduit register --replace, or its file.",
     policyHidden: "Its policy holds secrets that your role does not see, so it can only be edited by an admin.",
     problems: {

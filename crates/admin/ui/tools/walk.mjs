@@ -74,6 +74,21 @@ try {
     await seen(`${NAME} is saved.`);
     await page.getByText("degraded", { exact: true }).first().waitFor();
   });
+  await step("who is overtaken by another is told what is different, and begins anew", async () => {
+    await page.getByRole("button", { name: "Edit" }).click();
+    await page.locator("#upstream-1").fill("127.0.0.1:11");
+    const status = await page.evaluate(async ([name, upstream]) => {
+      const { csrf } = await (await fetch("/api/v1/session")).json();
+      const body = JSON.stringify({ name, upstreams: [upstream, "127.0.0.1:10"], replace: true });
+      return (await fetch("/api/v1/services", { method: "POST", headers: { "content-type": "application/json", "x-conduit-csrf": csrf }, body })).status;
+    }, [NAME, upstream]);
+    assert.equal(status, 200);
+    await page.getByRole("button", { name: "Save" }).click();
+    await seen("What is different now: upstreams");
+    await page.getByRole("button", { name: "Begin with what it is now" }).click();
+    await page.waitForFunction(() => document.querySelector("#upstream-1")?.value === "127.0.0.1:10");
+    await page.keyboard.press("Escape");
+  });
   await step("an upstream is drained and admitted", async () => {
     await page.getByRole("button", { name: `Drain ${upstream}` }).click();
     await page.getByText("draining", { exact: true }).first().waitFor();

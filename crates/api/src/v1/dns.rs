@@ -14,6 +14,9 @@ pub struct DnsList {
     pub listen: Vec<String>,
     /// One entry for each host of each service, by host.
     pub entries: Vec<DnsEntry>,
+    /// What `after` takes to go on; absent at the end, and when no limit was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<String>,
 }
 
 /// What one host resolves to.

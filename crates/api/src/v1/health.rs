@@ -107,6 +107,9 @@ pub struct HealthList {
     pub counts: HealthCounts,
     /// Every active service, by name.
     pub services: Vec<ServiceHealth>,
+    /// What `after` takes to go on; absent at the end, and when no limit was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<String>,
 }
 
 /// How many active services are in which state.

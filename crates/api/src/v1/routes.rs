@@ -12,6 +12,9 @@ pub struct RouteList {
     pub version: String,
     /// Every route, by host.
     pub routes: Vec<Route>,
+    /// What `after` takes to go on; absent at the end, and when no limit was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<String>,
 }
 
 /// One route.

@@ -18,6 +18,9 @@ pub struct ServiceList {
     pub generation: u64,
     /// Active services by name; inactive ones too when they were asked for.
     pub services: Vec<Service>,
+    /// What `after` takes to go on; absent at the end, and when no limit was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<String>,
 }
 
 /// `GET /api/v1/services/{name}`.
@@ -27,6 +30,8 @@ pub struct ServiceReply {
     pub generation: u64,
     /// The service.
     pub service: Service,
+    /// What `If-Match` takes for the service as it is registered now; also in the header `ETag`.
+    pub etag: String,
 }
 
 /// One registered service, as it is and as it is doing.

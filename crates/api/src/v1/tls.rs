@@ -10,6 +10,9 @@ use crate::v1::wire_words;
 pub struct CertificateList {
     /// Two for each service, by name.
     pub certs: Vec<Certificate>,
+    /// What `after` takes to go on; absent at the end, and when no limit was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_after: Option<String>,
 }
 
 /// `GET /api/v1/tls/{name}/inspect`.

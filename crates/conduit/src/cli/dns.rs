@@ -90,6 +90,7 @@ mod tests {
             created_at: String::new(),
         };
         let reply = DnsList {
+            next_after: None,
             version: "1.0".into(),
             domains: Vec::new(),
             listen: Vec::new(),

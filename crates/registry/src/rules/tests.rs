@@ -2,6 +2,7 @@
 
 use conduit_core::catalog::Generation;
 use conduit_core::domains::Domains;
+use conduit_core::hold::Hold;
 use conduit_core::name::Host;
 use conduit_core::service::{DnsMode, ProbePath, ProbeSpec, Protocol};
 use conduit_core::upstream::UpstreamAddr;
@@ -286,6 +287,35 @@ fn deregistering_and_reissuing_need_an_active_service() {
     let plan = judge(reissue(&["a", "a"])).expect("allowed");
     assert_eq!(plan.reissue(), [name("a")]);
     assert!(plan.changes().is_empty());
+}
+
+#[test]
+fn what_is_done_while_unchanged_needs_the_service_as_it_was_seen() {
+    let there = catalog(vec![with("a", |_| {})]);
+    let seen = Arc::clone(there.get(&name("a")).expect("there"));
+    let judge = |catalog: &Catalog, seen: &Arc<Service>| {
+        let then = Box::new(Mutation::Deregister { name: name("a") });
+        let mutation = Mutation::WhileUnchanged { seen: Arc::clone(seen), then };
+        let now = Timestamp::from_seconds(0);
+        let (tokens, nodes, users) = Default::default();
+        apply(catalog, &tokens, &nodes, &users, &mutation, &settings(), now)
+    };
+    let plan = judge(&there, &seen).expect("allowed");
+    assert_eq!(kinds(&plan), [("a".to_owned(), OutcomeKind::Deregistered)]);
+    let held = Hold {
+        upstream: seen.upstreams[0].clone(),
+        kind: HoldKind::Drain,
+        by: "ada".into(),
+        since: Timestamp::from_seconds(0),
+    };
+    let held = Arc::new(Service { holds: vec![held], ..Service::clone(&seen) });
+    assert_eq!(code(judge(&there, &held)), "granted", "what is held back does not count");
+    let other = Arc::new(Service { tls: TlsMode::Off, ..Service::clone(&seen) });
+    assert_eq!(code(judge(&there, &other)), "changed_meanwhile");
+    let later = Timestamp::from_seconds(2_000);
+    let again = Arc::new(Service { registered_at: later, ..Service::clone(&seen) });
+    assert_eq!(code(judge(&there, &again)), "changed_meanwhile", "the same wish, made again");
+    assert_eq!(code(judge(&Catalog::default(), &seen)), "changed_meanwhile");
 }
 
 #[test]

@@ -11,7 +11,7 @@ export function afterChange() {
   for (const key of ["status", "services", "routing", "dns", "tls", "audit"]) void queryClient.invalidateQueries({ queryKey: [key] });
 }
 
-export const register = (wish: RegisterService) => post<RegisterReply>("/services", wish);
+export const register = (wish: RegisterService, tag?: string) => post<RegisterReply>("/services", wish, tag);
 
 /** Deregisters, leaves what shows the service, and offers to register the same again for a moment. */
 export async function deregister(service: Service, leave?: () => Promise<void>): Promise<void> {

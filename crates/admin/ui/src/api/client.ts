@@ -30,7 +30,8 @@ export function whenSignedOut(act: () => void) {
 }
 
 export const get = <T>(path: string, signal?: AbortSignal) => request<T>("GET", path, undefined, signal);
-export const post = <T>(path: string, body?: unknown) => request<T>("POST", path, body);
+/** With a tag, a change is made only while its service still has it. */
+export const post = <T>(path: string, body?: unknown, tag?: string) => request<T>("POST", path, body, undefined, false, tag);
 export const remove = <T>(path: string) => request<T>("DELETE", path);
 
 /** The present session; null when there is none. */
@@ -59,10 +60,11 @@ function remember(found: Session): Session {
   return found;
 }
 
-async function request<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal, isSession = false): Promise<T> {
+async function request<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal, isSession = false, tag?: string): Promise<T> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (method !== "GET" && csrf) headers["x-conduit-csrf"] = csrf;
+  if (tag !== undefined) headers["if-match"] = tag;
   const limit = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
   let response: Response;
   try {

@@ -33,6 +33,9 @@ const read = <T>(key: readonly unknown[], path: string, every: number | false = 
 export const statusQuery = read<api.GatewayStatus>(["status"], "/status", PULSE_MS);
 export const servicesQuery = read<api.ServiceList>(["services"], "/services", FIGURES_MS);
 export const serviceQuery = (name: string) => read<api.ServiceReply>(["services", name], `/services/${part(name)}`, CLOSE_MS);
+/** What an edit begins from: it stays as it was read until somebody asks for it anew. */
+export const editedQuery = (name: string) =>
+  queryOptions({ ...read<api.ServiceReply>(["edited", name], `/services/${part(name)}`), staleTime: Infinity, gcTime: 0, refetchOnWindowFocus: false });
 export const checkQuery = (name: string) =>
   queryOptions({ ...read<api.ServiceReply>(["check", name], `/services/${part(name)}?check=true`), staleTime: 60_000 });
 export const routesQuery = read<api.RouteList>(["routing"], "/routing", FIGURES_MS);

@@ -431,7 +431,8 @@ export interface paths {
         /**
          * Registers a service: it resolves and is served from the answer on.
          * @description The same registration again changes nothing and answers 200 with `"changed": false`. With
-         *     `dry_run` nothing is changed in any case; with `replace` an active service of that name may differ.
+         *     `dry_run` nothing is changed in any case; with `replace` an active service of that name may differ,
+         *     and with `If-Match` it must be as it was read.
          */
         post: operations["register_service"];
         delete?: never;
@@ -1205,6 +1206,8 @@ export interface components {
         CertificateList: {
             /** @description Two for each service, by name. */
             certs: components["schemas"]["Certificate"][];
+            /** @description What `after` takes to go on; absent at the end, and when no limit was given. */
+            next_after?: string | null;
         };
         /** @description `GET /api/v1/tls/{name}/inspect`. */
         CertificateReply: {
@@ -1418,6 +1421,8 @@ export interface components {
             entries: components["schemas"]["DnsEntry"][];
             /** @description Where the server listens; empty when DNS is off. */
             listen: string[];
+            /** @description What `after` takes to go on; absent at the end, and when no limit was given. */
+            next_after?: string | null;
             /** @description Of the zone that answers now. */
             version: string;
         };
@@ -1771,6 +1776,8 @@ export interface components {
         HealthList: {
             /** @description How many services are in which state. */
             counts: components["schemas"]["HealthCounts"];
+            /** @description What `after` takes to go on; absent at the end, and when no limit was given. */
+            next_after?: string | null;
             /** @description Every active service, by name. */
             services: components["schemas"]["ServiceHealth"][];
         };
@@ -2628,6 +2635,8 @@ export interface components {
         };
         /** @description `GET /api/v1/routing`. */
         RouteList: {
+            /** @description What `after` takes to go on; absent at the end, and when no limit was given. */
+            next_after?: string | null;
             /** @description Every route, by host. */
             routes: components["schemas"]["Route"][];
             /** @description Of the table that routes now. */
@@ -2752,11 +2761,15 @@ export interface components {
              * @description Of the catalog the list was made from.
              */
             generation: number;
+            /** @description What `after` takes to go on; absent at the end, and when no limit was given. */
+            next_after?: string | null;
             /** @description Active services by name; inactive ones too when they were asked for. */
             services: components["schemas"]["Service"][];
         };
         /** @description `GET /api/v1/services/{name}`. */
         ServiceReply: {
+            /** @description What `If-Match` takes for the service as it is registered now; also in the header `ETag`. */
+            etag: string;
             /**
              * Format: u-int64
              * @description Of the catalog it was read from.
@@ -3737,7 +3750,12 @@ export interface operations {
     };
     list_dns_entries: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description At most so many; all of them when absent. */
+                limit?: number;
+                /** @description Only those after this one: `next_after` of the answer before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3755,6 +3773,15 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            /** @description `invalid_query`, or `invalid`: the limit is out of bounds */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -3881,14 +3908,19 @@ export interface operations {
     };
     list_health: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description At most so many; all of them when absent. */
+                limit?: number;
+                /** @description Only those after this one: `next_after` of the answer before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description by service */
+            /** @description by service; the counts are of all */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3899,6 +3931,15 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            /** @description `invalid_query`, or `invalid`: the limit is out of bounds */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -4391,7 +4432,12 @@ export interface operations {
     };
     list_routes: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description At most so many; all of them when absent. */
+                limit?: number;
+                /** @description Only those after this one: `next_after` of the answer before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4409,6 +4455,15 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            /** @description `invalid_query`, or `invalid`: the limit is out of bounds */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -4417,8 +4472,12 @@ export interface operations {
     list_services: {
         parameters: {
             query?: {
-                /** @description Inactive rows too. */
+                /** @description Inactive rows too; such a list has no pages. */
                 all?: boolean;
+                /** @description At most so many; all of them when absent. */
+                limit?: number;
+                /** @description Only those after this one: `next_after` of the answer before. */
+                after?: string;
             };
             header?: never;
             path?: never;
@@ -4437,7 +4496,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            /** @description `invalid_query`: an option is unknown or of another type */
+            /** @description `invalid_query`: an option is unknown or of another type; `invalid`: the limit is out of bounds, or there is one beside `all` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4454,7 +4513,10 @@ export interface operations {
     register_service: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The tag that the service of that name must have. */
+                "If-Match"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4503,6 +4565,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description `changed_meanwhile`: the service has another tag, or is gone */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJson"];
             /** @description `invalid_body`, or a value cannot be; `code` names which */
@@ -4541,6 +4612,8 @@ export interface operations {
             /** @description the service */
             200: {
                 headers: {
+                    /** @description what `If-Match` takes for it */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4576,7 +4649,10 @@ export interface operations {
     deregister_service: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The tag that it must have. */
+                "If-Match"?: string | null;
+            };
             path: {
                 /**
                  * @description The service.
@@ -4608,6 +4684,24 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             /** @description `not_found`: no active service has that name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `changed_meanwhile`: the service has another tag, or is gone */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `invalid`: `If-Match` is no list of tags */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5010,14 +5104,19 @@ export interface operations {
     };
     list_certificates: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description At most so many; all of them when absent. */
+                limit?: number;
+                /** @description Only those after this one: `next_after` of the answer before. */
+                after?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description two for each service, by name */
+            /** @description two for each service, by name; `limit` counts services */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5028,6 +5127,15 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            /** @description `invalid_query`, or `invalid`: the limit is out of bounds */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -5351,7 +5459,7 @@ export interface operations {
     list_users: {
         parameters: {
             query?: {
-                /** @description Inactive rows too. */
+                /** @description Removed ones too. */
                 all?: boolean;
             };
             header?: never;

@@ -4,7 +4,7 @@ import { FIRST_MS, LONGEST_MS, waitBefore } from "./backoff";
 import { EVENT_CHARS_MAX, EventReader } from "./events";
 import { matches, servicesFor } from "./filter";
 import { commandOf } from "./keys";
-import { draftOf, EMPTY_DRAFT, hidesSecrets, wishOf, wishOfDraft } from "./wish";
+import { changesOf, draftOf, EMPTY_DRAFT, hidesSecrets, wishOf, wishOfDraft } from "./wish";
 
 const key = (key: string, more: Partial<{ ctrlKey: boolean; metaKey: boolean; altKey: boolean }> = {}) => ({ key, ctrlKey: false, metaKey: false, altKey: false, ...more });
 
@@ -89,4 +89,10 @@ test("a new service leaves to the daemon what nobody chose", () => {
 test("hidden secrets are not sent back", () => {
   expect(hidesSecrets(service("a", { policy: { auth: { password: "(hidden)" } } }))).toBe(true);
   expect(hidesSecrets(service("a"))).toBe(false);
+});
+
+test("two readings differ in what was registered, not in how it is doing", () => {
+  const before = service("a", { aliases: ["b.internal"], health_status: "healthy" });
+  expect(changesOf(before, { ...before, health_status: "down", response_time_ms: 9 })).toEqual([]);
+  expect(changesOf(before, { ...before, upstreams: ["10.0.0.9:80"], aliases: [] }).sort()).toEqual(["aliases", "upstreams"]);
 });

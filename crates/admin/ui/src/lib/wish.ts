@@ -17,6 +17,13 @@ export function wishOf(service: Service): RegisterService {
   return wish;
 }
 
+/** The keys of a registration in which two readings of a service differ. */
+export function changesOf(before: Service, now: Service): string[] {
+  const written = (service: Service) => new Map(Object.entries(wishOf(service)).map(([key, value]) => [key, JSON.stringify(value)]));
+  const [old, fresh] = [written(before), written(now)];
+  return [...new Set([...old.keys(), ...fresh.keys()])].filter((key) => old.get(key) !== fresh.get(key));
+}
+
 export const EMPTY_DRAFT: Draft = { name: "", upstreams: [""], domain: "", aliases: "", protocol: "", health: "", preset: "", tls: true };
 
 export function draftOf(service: Service): Draft {

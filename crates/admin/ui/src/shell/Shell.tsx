@@ -13,6 +13,7 @@ import { Palette } from "./Palette";
 import { Sidebar } from "./Sidebar";
 import { StatusBar } from "./StatusBar";
 
+const EditService = lazy(() => import("../views/EditService"));
 const ServicePanel = lazy(() => import("../views/ServicePanel"));
 const AddNode = lazy(() => import("../views/AddNode"));
 
@@ -52,7 +53,7 @@ function Sheets() {
     case "help": return <Help />;
     case "menu": return <Dialog title={words.nav.label} kind="modal" onClose={close} hideTitle><Sidebar onGo={close} /></Dialog>;
     case "register": return <Suspense><ServicePanel onClose={close} /></Suspense>;
-    case "edit": return <Suspense><ServicePanel edited={sheet.service} onClose={close} /></Suspense>;
+    case "edit": return <Suspense><EditService name={sheet.name} onClose={close} /></Suspense>;
     case "addNode": return <Suspense><AddNode onClose={close} /></Suspense>;
   }
 }

@@ -38,7 +38,7 @@ function Detail({ service }: { service: Service }) {
       note={<span className="flex items-center gap-3"><State state={service.health_status} />{service.response_time_ms != null && <span>{millis(service.response_time_ms)}</span>}</span>}
       actions={<>
         {service.url?.startsWith("http") && <a href={service.url} target="_blank" rel="noopener noreferrer" className="inline-flex h-9 items-center gap-1.5 rounded-md border border-s5/60 bg-s1 px-3 font-medium hover:bg-s2"><Icon name="open" />{words.services.open}</a>}
-        {isOperator && <Button icon="settings" onClick={() => open({ kind: "edit", service })}>{words.services.edit}</Button>}
+        {isOperator && <Button icon="settings" onClick={() => open({ kind: "edit", name: service.name })}>{words.services.edit}</Button>}
         {isOperator && <Button look="danger" onClick={() => setLeaving(true)}>{words.services.deregister}</Button>}
       </>}>
       <Link to="/services" className="-mt-2 flex w-fit items-center gap-1 text-xs text-t3 hover:text-t1"><Icon name="back" className="size-3.5" />{words.views.services}</Link>

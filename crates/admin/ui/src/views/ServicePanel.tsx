@@ -3,10 +3,11 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useMemo, useState } from "react";
 import { afterChange, register } from "../api/acts";
-import { servicesQuery, statusQuery } from "../api/queries";
+import { ApiFailure } from "../api/client";
+import { serviceQuery, servicesQuery, statusQuery } from "../api/queries";
 import type { RegisterReply, Service } from "../api/types";
 import { type Draft, problemsOf } from "../lib/validate";
-import { draftOf, EMPTY_DRAFT, hidesSecrets, wishOfDraft } from "../lib/wish";
+import { changesOf, draftOf, EMPTY_DRAFT, hidesSecrets, wishOfDraft } from "../lib/wish";
 import { Button, Failure, Field, IconButton } from "../parts/basics";
 import { Dialog } from "../parts/Dialog";
 import { Icon } from "../parts/Icon";
@@ -20,7 +21,10 @@ const PROTOCOLS = ["http", "https", "h2c", "tcp"];
 /** Upstreams that the panel takes; a file takes more. */
 const UPSTREAMS_MAX = 16;
 
-export default function ServicePanel({ edited, onClose }: { edited?: Service; onClose: () => void }) {
+/** `tag` is what the edited service had when it was read; `onReload` reads it again. */
+interface Props { edited?: Service; tag?: string; onReload?: () => void; onClose: () => void }
+
+export default function ServicePanel({ edited, tag, onReload, onClose }: Props) {
   const [draft, setDraft] = useState<Draft>(() => (edited ? draftOf(edited) : EMPTY_DRAFT));
   const [seen, setSeen] = useState<ReadonlySet<keyof Draft>>(new Set());
   const { data: services } = useQuery(servicesQuery);
@@ -31,9 +35,9 @@ export default function ServicePanel({ edited, onClose }: { edited?: Service; on
   const problems = useMemo(() => problemsOf(draft, taken, domains), [draft, taken, domains]);
   const shown = (key: keyof typeof problems) => (seen.has(key) ? problems[key] : undefined);
 
-  const preview = useMutation({ mutationFn: () => register({ ...wishOfDraft(draft, edited), dry_run: true }) });
+  const preview = useMutation({ mutationFn: () => register({ ...wishOfDraft(draft, edited), dry_run: true }, tag) });
   const submit = useMutation({
-    mutationFn: () => register(wishOfDraft(draft, edited)),
+    mutationFn: () => register(wishOfDraft(draft, edited), tag),
     onSuccess: (reply) => {
       afterChange();
       onClose();
@@ -43,6 +47,7 @@ export default function ServicePanel({ edited, onClose }: { edited?: Service; on
       else toast("ok", say.done(name), { hint, action: { label: say.view, act: () => void navigate({ to: "/services/$name", params: { name } }) } });
     },
   });
+  const failure = preview.error ?? submit.error;
   const set = <K extends keyof Draft>(key: K, value: Draft[K]) => {
     setDraft((before) => ({ ...before, [key]: value }));
     preview.reset();
@@ -105,9 +110,27 @@ export default function ServicePanel({ edited, onClose }: { edited?: Service; on
         </label>
         {edited?.policy && Object.keys(edited.policy).some((key) => key !== "preset") && !isLocked && <p className="text-xs text-t3">{say.policyKept}</p>}
         {preview.data && <Preview reply={preview.data} />}
-        {(preview.error ?? submit.error) && <Failure error={preview.error ?? submit.error} />}
+        {failure && (edited && onReload && isOvertaken(failure) ? <Overtaken edited={edited} onReload={onReload} /> : <Failure error={failure} />)}
       </form>
     </Dialog>
+  );
+}
+
+const isOvertaken = (failure: Error) => failure instanceof ApiFailure && failure.code === "changed_meanwhile";
+
+/** Somebody else was faster: what is not as it was read, and the way on. */
+function Overtaken({ edited, onReload }: { edited: Service; onReload: () => void }) {
+  const now = useQuery({ ...serviceQuery(edited.name), staleTime: 0 });
+  const service = now.isFetching ? undefined : now.data?.service;
+  return (
+    <div role="alert" className="flex items-start gap-3 rounded-card border border-warn/40 bg-warn-soft p-3 text-warn">
+      <Icon name="warn" className="mt-0.5 size-4" />
+      <div className="min-w-0 flex-1">
+        <p className="font-medium">{say.overtaken(edited.name)}</p>
+        {service && <p className="mt-0.5 break-words">{say.overtakenBy(changesOf(edited, service).map((key) => say.fields[key] ?? key))}</p>}
+      </div>
+      <Button small icon="refresh" onClick={onReload}>{say.beginAnew}</Button>
+    </div>
   );
 }
 

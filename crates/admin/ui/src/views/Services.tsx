@@ -76,7 +76,7 @@ function Actions({ service, onLeave }: { service: Service; onLeave: (service: Se
     <Menu label={`${say.actions}: ${service.name}`} items={[
       { label: say.details, icon: "search", act: () => void navigate({ to: "/services/$name", params: { name: service.name } }) },
       ...(url?.startsWith("http") ? [{ label: say.open, icon: "open" as const, act: () => void window.open(url, "_blank", "noopener,noreferrer") }] : []),
-      ...(isOperator ? ["line" as const, { label: say.edit, icon: "settings" as const, act: () => open({ kind: "edit", service }) }, { label: say.deregister, icon: "close" as const, danger: true, act: () => onLeave(service) }] : []),
+      ...(isOperator ? ["line" as const, { label: say.edit, icon: "settings" as const, act: () => open({ kind: "edit", name: service.name }) }, { label: say.deregister, icon: "close" as const, danger: true, act: () => onLeave(service) }] : []),
     ]} />
   );
 }
