@@ -22,7 +22,7 @@ use conduit_core::event::Event;
 use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::error::ApiError;
-use crate::limits::SECRET_BYTES_MAX;
+use crate::limits::{REQUESTS_EACH, SECRET_BYTES_MAX};
 use crate::peer::Peer;
 use crate::session::is_read;
 use crate::session::table::SessionId;
@@ -38,8 +38,8 @@ pub(crate) struct Caller {
 }
 
 /// What a caller showed.
-#[derive(Debug, Clone)]
-enum Proof {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Proof {
     /// Nothing: the kernel says who it is.
     Peer,
     /// A session.
@@ -71,6 +71,9 @@ pub(crate) async fn authorize(
         Err(error) => return error.into_response(),
     };
     if let Err(error) = caller.require(needed_for(request.method(), request.uri().path())) {
+        return error.into_response();
+    }
+    if let Err(error) = caller.within_rate(&state) {
         return error.into_response();
     }
     request.extensions_mut().insert(caller);
@@ -109,6 +112,19 @@ impl Caller {
             }
             Proof::Token(id) => state.registry.token_grant(id, now).is_some(),
         }
+    }
+
+    /// Counts one more request; the kernel's word for somebody on this machine is not counted.
+    fn within_rate(&self, state: &AdminState) -> Result<(), ApiError> {
+        if self.proof == Proof::Peer {
+            return Ok(());
+        }
+        state.rates.take(self.proof.clone()).map_err(|wait| {
+            let message = format!("{} asks more than {REQUESTS_EACH} times a second", self.actor);
+            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
+                .retry_after(seconds)
+        })
     }
 
     fn require(&self, permission: Permission) -> Result<(), ApiError> {

@@ -66,7 +66,8 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-async fn read(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
+/// Reads a body of at most so many bytes.
+pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
     let reading = Limited::new(body, bytes_max).collect();
     match tokio::time::timeout(BODY_TIMEOUT, reading).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),

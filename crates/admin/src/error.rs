@@ -113,6 +113,16 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, Chain(error).to_string())
     }
 
+    /// A change that may have happened.
+    pub fn outcome_unknown() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "outcome_unknown",
+            "the gateway cannot tell whether the change was written",
+        )
+        .hint("`conduit status` shows what is true now")
+    }
+
     /// A service that is not there.
     pub fn no_service(name: &str) -> Self {
         let name: String = name.chars().take(NAME_CHARS_MAX).collect();
@@ -247,12 +257,7 @@ impl From<RegistryError> for ApiError {
         match error {
             RegistryError::OutcomeUnknown | RegistryError::WriterGone => {
                 tracing::error!(error = %Chain(&error), "a decision's outcome is unknown");
-                Self::new(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "outcome_unknown",
-                    "the gateway cannot tell whether the change was written",
-                )
-                .hint("`conduit status` shows what is true now")
+                Self::outcome_unknown()
             }
             _ => {
                 tracing::error!(error = %Chain(&error), "the registry is not available");

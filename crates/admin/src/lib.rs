@@ -25,6 +25,7 @@ mod changes;
 mod convert;
 mod feed;
 mod hosts;
+mod idempotency;
 mod page;
 mod paging;
 mod params;

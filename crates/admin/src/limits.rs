@@ -36,6 +36,16 @@ pub const WAIT_HEALTHY_SECONDS_MAX: u64 = 60;
 pub const AUTO_MAX: usize = 64;
 /// How long the checks of one service through our own listeners may take.
 pub const SELF_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Requests of one token or session in a second; further ones get 429. The Unix socket has no such limit.
+pub const REQUESTS_EACH: u32 = 250;
+/// The same at once.
+pub const REQUESTS_EACH_BURST: u32 = 1_000;
+/// How long the answer to a request with an `Idempotency-Key` is kept.
+pub const ANSWER_KEPT: Duration = Duration::from_secs(600);
+/// Such answers; the oldest go first.
+pub const ANSWERS_MAX: usize = 1_000;
+/// Bytes of all of them, and of one.
+pub const ANSWERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Elements of a list in one answer, when a limit is given.
 pub const PAGE_MAX: u32 = 1_000;
 /// Entries of the record in one answer.

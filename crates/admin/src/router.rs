@@ -23,11 +23,12 @@ use utoipa_axum::routes;
 use crate::auth::{self, Asked, needed_among_admins, needed_for};
 use crate::document::{guard, refuse};
 use crate::error::ApiError;
+use crate::idempotency::once;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
     alerts, audit, config, container_logs, discovery, dns, document, events, health, history,
-    login_codes, metrics, nodes, registrations, routing, services, session, status, tls, tokens,
-    upgrade, upstreams, users,
+    login_codes, metrics, nodes, original, registrations, routing, services, session, status, tls,
+    tokens, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 use crate::ui;
@@ -90,7 +91,8 @@ fn assembled(
     let sessions = admit(within(REQUEST_TIMEOUT, sessions));
     let (api, found) = api();
     let document = document.nest(ROOT, found);
-    (open.merge(sessions).merge(guard(scraped)).nest(ROOT, guard(api)), document)
+    let routes = open.merge(sessions).merge(guard(scraped)).nest(ROOT, guard(api));
+    (routes.nest(ORIGINAL_ROOT, guard(original())), document)
 }
 
 fn api() -> (Routes, OpenApi) {
@@ -106,6 +108,14 @@ fn api() -> (Routes, OpenApi) {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
     (routes, document)
+}
+
+/// The paths of the shell edition; they are in no document.
+fn original() -> Routes {
+    let admins = original::admins().route_layer(from_fn(auth::admins_only));
+    within(BULK_TIMEOUT, original::router().merge(admins))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
 }
 
 fn within(limit: Duration, routes: Routes) -> Routes {
@@ -180,9 +190,11 @@ fn group(
     (routes, document)
 }
 
-/// Credentials first, then the bound on what goes on at a time, then the end of all changes.
+/// Credentials first, then the bound on what goes on at a time, then the end of all changes, and then
+/// whether it was done before.
 fn guarded(inner: Routes, state: &Arc<AdminState>) -> Routes {
     inner
+        .layer(from_fn_with_state(Arc::clone(state), once))
         .layer(from_fn_with_state(Arc::clone(state), admitted))
         .layer(from_fn_with_state(Arc::clone(state), auth::authorize))
 }
@@ -252,6 +264,7 @@ async fn method_not_allowed() -> ApiError {
     )
 }
 
+const ORIGINAL_ROOT: &str = "/api";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const SECURITY_HEADERS: [(HeaderName, &str); 7] = [

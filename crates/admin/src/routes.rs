@@ -16,6 +16,7 @@ pub(crate) mod history;
 pub(crate) mod login_codes;
 pub(crate) mod metrics;
 pub(crate) mod nodes;
+pub(crate) mod original;
 pub(crate) mod registrations;
 pub(crate) mod routing;
 pub(crate) mod services;

@@ -119,6 +119,7 @@ impl Bound {
         let closed = CancellationToken::new();
         let accepts = Arc::new(closed.clone().drop_guard());
         state.listening = self.addresses();
+        state.tasks = tasks.clone();
         let domains = state.control.gateway().domains;
         let hosts = AllowedHosts::new(&domains, state.listening.tcp);
         let state = Arc::new(state);

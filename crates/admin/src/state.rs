@@ -2,20 +2,29 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use conduit_core::buckets::{Buckets, Rate};
 use conduit_core::event::EventSink;
 use conduit_core::live;
+use conduit_core::tasks::Tasks;
 use conduit_dns::zone::Zone;
 use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::table::RouteTable;
 use conduit_registry::Registry;
 use http::StatusCode;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
+use crate::auth::Proof;
 use crate::control::Control;
 use crate::error::ApiError;
 use crate::feed::{Feed, Sources};
-use crate::limits::{AUTH_FAILURES_PER_MINUTE_MAX, BULKS_MAX, REQUESTS_MAX, STREAMS_MAX};
+use crate::idempotency::Answers;
+use crate::limits::{
+    AUTH_FAILURES_PER_MINUTE_MAX, BULKS_MAX, REQUESTS_EACH, REQUESTS_EACH_BURST, REQUESTS_MAX,
+    STREAMS_MAX,
+};
 use crate::monitor::Monitor;
 use crate::server::Addresses;
 use crate::session::Access;
@@ -34,6 +43,11 @@ pub struct AdminState {
     pub(crate) events: EventSink,
     pub(crate) throttle: Throttle,
     pub(crate) access: Access,
+    /// What each token and session may still ask.
+    pub(crate) rates: Buckets<Proof>,
+    pub(crate) answers: Answers,
+    /// For what goes on when its client has gone.
+    pub(crate) tasks: Tasks,
     pub(crate) requests: Semaphore,
     pub(crate) bulks: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
@@ -84,6 +98,9 @@ impl AdminState {
             events: parts.events,
             throttle: Throttle::per_minute(AUTH_FAILURES_PER_MINUTE_MAX),
             access: Access::default(),
+            rates: Buckets::new(Rate::new(REQUESTS_EACH, SECOND, REQUESTS_EACH_BURST)),
+            answers: Answers::default(),
+            tasks: Tasks::new(CancellationToken::new()),
             requests: Semaphore::new(REQUESTS_MAX),
             bulks: Semaphore::new(BULKS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -102,3 +119,5 @@ impl AdminState {
         self.monitor.as_ref().ok_or_else(|| ApiError::monitor_off(StatusCode::CONFLICT))
     }
 }
+
+const SECOND: Duration = Duration::from_secs(1);

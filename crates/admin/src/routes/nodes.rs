@@ -70,6 +70,11 @@ pub(crate) async fn list(
     }))
 }
 
+/// The same list with the containers of each.
+pub(crate) async fn with_containers(state: Admin) -> Answer<wire::NodeList> {
+    list(state, Options(ListOptions { containers: true })).await
+}
+
 /// Shows one machine with its containers.
 #[utoipa::path(
     get,

@@ -1,6 +1,7 @@
 //! The control plane against a real registry, a real authority and real probes, on real sockets;
 //! only what the composition does is stood in for.
 
+mod again;
 mod auth;
 mod document;
 mod events;

@@ -190,7 +190,7 @@ pub struct RegisterService {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<String>,
     /// The path to probe.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "health_path")]
     pub health: Option<String>,
     /// `fail` (the default) or `try`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -205,7 +205,7 @@ pub struct RegisterService {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_healthy: Option<u64>,
     /// Replace an active service of this name.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false", alias = "overwrite")]
     pub replace: bool,
     /// Say what would happen, and change nothing.
     #[serde(default, skip_serializing_if = "is_false")]
