@@ -238,6 +238,8 @@ async fn around(mut request: Request, next: Next) -> Response {
     let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
     let id = format!("{:x}-{number:x}", Timestamp::now().seconds());
     let asked = Asked::of(&request);
+    // Our own proxy says so; whoever else does gets the header on an answer of their own.
+    let is_https = request.headers().get(FORWARDED_PROTO).is_some_and(|proto| proto == "https");
     request.extensions_mut().insert(asked.clone());
     let began = tokio::time::Instant::now();
     let span = tracing::info_span!("admin", request_id = %id);
@@ -245,6 +247,10 @@ async fn around(mut request: Request, next: Next) -> Response {
     let (status, elapsed) = (response.status().as_u16(), began.elapsed());
     tracing::debug!(parent: &span, request = asked.0, status, ?elapsed, "request");
     let mut response = secured(response);
+    if is_https {
+        let hsts = HeaderValue::from_static(HSTS);
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts);
+    }
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -265,6 +271,9 @@ async fn method_not_allowed() -> ApiError {
 }
 
 const ORIGINAL_ROOT: &str = "/api";
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// 30 days, for this name only (RFC 6797): browsers heed it once they trust the site's authority.
+const HSTS: &str = "max-age=2592000";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const SECURITY_HEADERS: [(HeaderName, &str); 7] = [

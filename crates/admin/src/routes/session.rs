@@ -46,7 +46,7 @@ use crate::state::AdminState;
             body = wire::Session,
             description = "the session, with its cookie `__Host-conduit`",
             example = json!({
-                "name": "ada", "role": "operator", "expires_at": "2026-11-21T20:29:04Z",
+                "name": "ada", "role": "operator", "way": "password", "expires_at": "2026-11-21T20:29:04Z",
                 "csrf": "52c9…"
             }),
         ),
@@ -87,17 +87,18 @@ pub(crate) async fn begin(
     let grant = holder.grant(&state.registry, now).ok_or_else(wrong)?;
     state.access.leave(&headers);
     let mut details = Map::new();
-    details.insert("way".into(), json!(holder.way()));
+    details.insert("way".into(), json!(holder.way().as_str()));
     details.insert("address".into(), json!(address));
     details.insert("role".into(), json!(grant.role.as_str()));
     let message = format!("{} logged in from {address}", holder.actor());
     decision_about(&state, holder.actor(), Action::Login, &message, details).await?;
-    let name = holder.name().to_owned();
+    let (name, way) = (holder.name().to_owned(), holder.way());
     let opened = state.access.sessions.open(holder, Instant::now());
     let opened = opened.map_err(|error| ApiError::internal("beginning a session", &error))?;
     let last = now.plus(opened.left);
     let reply = wire::Session {
         name,
+        way,
         role: role::shown(grant.role),
         expires_at: grant.ends.map_or(last, |ends| ends.min(last)).to_string(),
         csrf: opened.word,
@@ -113,7 +114,7 @@ pub(crate) async fn begin(
     tag = "sessions",
     responses(
         (status = 200, body = wire::Session, description = "the session", example = json!({
-                "name": "ada", "role": "operator", "expires_at": "2026-11-21T20:29:04Z",
+                "name": "ada", "role": "operator", "way": "password", "expires_at": "2026-11-21T20:29:04Z",
                 "csrf": "52c9…"
             })),
         (status = 401, body = ErrorBody, description = "`no_session`; `session_over`"),
@@ -127,6 +128,7 @@ pub(crate) async fn show(
     let present = present(&state, &Method::GET, &headers)?;
     Ok(Json(wire::Session {
         name: present.found.holder.name().to_owned(),
+        way: present.found.holder.way(),
         role: role::shown(present.role),
         expires_at: present.ends.to_string(),
         csrf: present.found.word,

@@ -1,5 +1,6 @@
 //! What a session began with, and what that is still good for.
 
+use conduit_api::v1::sessions::Way;
 use conduit_core::actor::{Actor, Role};
 use conduit_core::clock::Timestamp;
 use conduit_core::user::{User, UserName};
@@ -84,12 +85,12 @@ impl Holder {
         }
     }
 
-    /// How they got in, for the record.
-    pub(crate) fn way(&self) -> &'static str {
+    /// How they got in.
+    pub(crate) fn way(&self) -> Way {
         match self {
-            Self::Login { .. } => "code",
-            Self::Token { .. } => "token",
-            Self::User { .. } => "password",
+            Self::Login { .. } => Way::Code,
+            Self::Token { .. } => Way::Token,
+            Self::User { .. } => Way::Password,
         }
     }
 

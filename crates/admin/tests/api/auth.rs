@@ -136,3 +136,14 @@ async fn failures_are_put_on_record_up_to_a_limit_and_lock_nobody_out() {
     assert_eq!(events, 60);
     assert!(gateway.with_token(&token).status().await.is_ok());
 }
+
+#[tokio::test]
+async fn over_https_browsers_are_told_to_stay_there() {
+    let gateway = Gateway::start();
+    let proxied = gateway.ask("GET", "/health", "X-Forwarded-Proto: https\r\n", "").await;
+    assert!(proxied.contains("strict-transport-security: max-age=2592000\r\n"), "{proxied}");
+    for plain in ["", "X-Forwarded-Proto: http\r\n"] {
+        let answer = gateway.ask("GET", "/health", plain, "").await;
+        assert!(!answer.contains("strict-transport-security"), "{answer}");
+    }
+}

@@ -21,7 +21,7 @@ export const words = {
     live: "Live", connecting: "Connecting", waiting: "Reconnecting", notReady: "Not ready", stopping: "Stopping",
     generation: (n: number) => `generation ${n}`,
   },
-  account: { label: "Account", signOut: "Sign out", theme: "Theme", light: "Light", dark: "Dark", auto: "Automatic", help: "Keyboard shortcuts" },
+  account: { label: "Account", signOut: "Sign out", password: "Change password", theme: "Theme", light: "Light", dark: "Dark", auto: "Automatic", help: "Keyboard shortcuts" },
   help: {
     title: "Keyboard", go: "Go to", search: "Search in this view", palette: "Command palette", escape: "Close or leave", help: "This sheet",
     note: "Everything is also reachable with Tab and Enter. The command line does whatever this page does: conduit --help",
@@ -121,6 +121,7 @@ export const words = {
     inDays: (n: number) => (n < 0 ? "ended" : `in ${n} ${n === 1 ? "day" : "days"}`),
   },
   servers: {
+    logOf: (name: string) => `Log of ${name}`, logEmpty: "It has written nothing yet.", logEnded: "The log ends here.",
     add: "Add a machine", machines: "Machines", alerts: "Alerts", rules: "Rules", silences: "Silences", tabs: "Servers", search: "Search machines",
     empty: "No machine reports", emptyText: "This machine reports as soon as the monitor has read it. Others are added over SSH.", local: "this machine",
     cpu: "CPU", memory: "Memory", disk: "Disk", load: "Load", uptime: "Up for", cores: (n: number) => `${n} cores`, gpus: "GPUs", containers: "Containers", sources: "Read by",
@@ -139,6 +140,10 @@ export const words = {
     search: "Search these entries", verify: "Verify the chain", valid: (n: number) => `The chain is whole: ${n.toLocaleString("en")} entries verified.`, invalid: "The chain does not verify.", older: "Older entries",
     when: "When", action: "Action", message: "What", who: "Who", number: "No.", empty: "No entries", emptyText: "Decisions and observations are recorded here, each sealed to the one before.", nothing: "No entry fits", nothingText: "Only the loaded entries are searched; load older ones to look further back.",
     entry: (n: number) => `Entry ${n}`, hash: "Hash", previous: "Hash before", id: "Capsule", details: "Details", status: "Status", head: "Head", failures: "Failures only", export: "Export JSON lines", filter: "Show",
+  },
+  password: {
+    title: "Change your password", text: "Your sessions end, and you sign in again with the new one.", old: "Present password", next: "New password", again: "New password, again", differs: "They are not the same.",
+    submit: "Change it", done: "Your password is changed. Sign in with it.",
   },
   settings: {
     tokens: "API tokens", tokensText: "For programs and for other machines. A secret is shown once.", newToken: "Make a token", role: "Role", expires: "Expires", created: "Made", revoke: "Revoke", revoked: "revoked", expired: "expired",

@@ -1,26 +1,53 @@
-// Walks through the dashboard of a running daemon as a person would, mostly with the keyboard: logs in by
-// a one-time code, registers, edits, drains, deregisters, undoes, rotates and verifies.
+// Walks through the dashboard of a daemon with an empty state as a person would, mostly with the keyboard:
+// logs in by a one-time link, trusts the site's authority with the commands that are printed, and then, over
+// the dashboard's own name, registers, opens, edits, drains, deregisters, undoes, rotates and verifies.
 //
-// node tools/walk.mjs URL CODE UPSTREAM; UPSTREAM is HOST:PORT of something that answers.
+// node tools/walk.mjs, with `conduit` and `restart` (which restarts the daemon) on the path, names
+// resolved by the daemon, and a HOME that may be written to; see conformance/dashboard/run.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createServer } from "node:http";
 import { chromium } from "playwright-core";
 
-const [url, code, upstream = "127.0.0.1:3001"] = process.argv.slice(2);
+const LOCAL = "http://127.0.0.1:9999";
+const SITE = "https://conduit.internal";
 const NAME = "walk";
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
-const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: false });
-const page = await context.newPage();
 const faults = [];
-page.on("console", (message) => { if (message.type() === "error") faults.push(message.text()); });
-page.on("pageerror", (error) => faults.push(error.message));
-page.on("request", (request) => { if (!request.url().startsWith(url) && !request.url().startsWith("blob:")) faults.push(`foreign: ${request.url()}`); });
+let url = LOCAL;
+
+const server = createServer((_, response) => response.end("it is me"));
+await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+const { port } = server.address();
+const upstream = `127.0.0.1:${port}`;
+
+const run = (program, ...args) => execFileSync(program, args, { encoding: "utf8" });
+const newCode = () => JSON.parse(run("conduit", "login", "--json")).code;
+const open = async () => {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"], env: process.env });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: false });
+  const page = await context.newPage();
+  page.on("console", (message) => { if (message.type() === "error") faults.push(message.text()); });
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("request", (request) => { if (!request.url().startsWith(url) && !request.url().startsWith("blob:")) faults.push(`foreign: ${request.url()}`); });
+  return { browser, context, page };
+};
 const step = async (what, act) => {
   const began = performance.now();
   await act();
   process.stdout.write(`ok   ${what} (${Math.round(performance.now() - began)} ms)\n`);
 };
 const seen = (text) => page.getByText(text).first().waitFor({ timeout: 10_000 });
+const state = (word) => page.getByText(word, { exact: true }).first().waitFor({ timeout: 10_000 });
+/** Asks the API from inside the page, as another tab or person would. */
+const ask = (method, path, wish) => page.evaluate(async ([method, path, wish]) => {
+  const { csrf } = await (await fetch("/api/v1/session")).json();
+  const headers = { "x-conduit-csrf": csrf, ...(wish && { "content-type": "application/json" }) };
+  return (await fetch(`/api/v1${path}`, { method, headers, body: wish && JSON.stringify(wish) })).status;
+}, [method, path, wish]);
+/** The commands under these headings of what is printed. */
+const commandsOf = (printed, ...headings) => printed.split("\n\n").filter((part) => headings.some((heading) => part.startsWith(`# ${heading}`))).join("\n");
 
+let { browser, context, page } = await open();
 try {
   await step("who is not signed in sees how to get in", async () => {
     const answer = await page.goto(url);
@@ -36,9 +63,21 @@ try {
   });
   await step("a one-time link signs in, and leaves no trace in the address", async () => {
     await page.goto("about:blank");
-    await page.goto(`${url}/#login=${code}`);
+    await page.goto(`${url}/#login=${newCode()}`);
     await page.getByRole("heading", { name: "Dashboard" }).waitFor();
     assert.equal(new URL(page.url()).hash, "");
+  });
+  await step("the commands that are printed make the browser trust this site", async () => {
+    await seen("conduit ca trust");
+    run("bash", "-euc", `cd "$HOME"\n${commandsOf(run("conduit", "ca", "trust"), "Fetch the bundle", "Firefox, Chromium on Linux")}`);
+    await browser.close();
+    url = SITE;
+    ({ browser, context, page } = await open());
+    const answer = await page.goto(`${url}/#login=${newCode()}`);
+    assert.match((await answer.securityDetails()).issuer, /Conduit/);
+    assert.match(answer.headers()["strict-transport-security"], /max-age=\d+/);
+    await page.getByRole("heading", { name: "Dashboard" }).waitFor();
+    faults.length = 0;
   });
   await step("the keys go to the views", async () => {
     for (const [key, view] of [["2", "DNS"], ["3", "TLS"], ["5", "Servers"], ["6", "Routing"], ["7", "Audit"], ["8", "Settings"], ["4", "Services"]]) {
@@ -63,8 +102,22 @@ try {
   });
   await step("it is healthy, and tried through our own listeners", async () => {
     await page.goto(`${url}/services/${NAME}`);
-    await page.getByText("healthy", { exact: true }).first().waitFor();
+    await state("healthy");
     await page.getByText("TLS verifies").waitFor();
+  });
+  await step("it opens in the browser, trusted", async () => {
+    const opened = await context.newPage();
+    const answer = await opened.goto(`https://${NAME}.internal/`);
+    assert.equal(await answer.text(), "it is me");
+    assert.match((await answer.securityDetails()).issuer, /Conduit/);
+    await opened.close();
+  });
+  await step("its upstream dies and comes back", async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await state("down");
+    await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+    await state("healthy");
   });
   await step("a second upstream that is dead makes it degraded", async () => {
     await page.getByRole("button", { name: "Edit" }).click();
@@ -72,28 +125,25 @@ try {
     await page.locator("#upstream-1").fill("127.0.0.1:9");
     await page.getByRole("button", { name: "Save" }).click();
     await seen(`${NAME} is saved.`);
-    await page.getByText("degraded", { exact: true }).first().waitFor();
+    await state("degraded");
   });
   await step("who is overtaken by another is told what is different, and begins anew", async () => {
     await page.getByRole("button", { name: "Edit" }).click();
     await page.locator("#upstream-1").fill("127.0.0.1:11");
-    const status = await page.evaluate(async ([name, upstream]) => {
-      const { csrf } = await (await fetch("/api/v1/session")).json();
-      const body = JSON.stringify({ name, upstreams: [upstream, "127.0.0.1:10"], replace: true });
-      return (await fetch("/api/v1/services", { method: "POST", headers: { "content-type": "application/json", "x-conduit-csrf": csrf }, body })).status;
-    }, [NAME, upstream]);
-    assert.equal(status, 200);
+    assert.equal(await ask("POST", "/services", { name: NAME, upstreams: [upstream, "127.0.0.1:10"], replace: true }), 200);
     await page.getByRole("button", { name: "Save" }).click();
     await seen("What is different now: upstreams");
     await page.getByRole("button", { name: "Begin with what it is now" }).click();
     await page.waitForFunction(() => document.querySelector("#upstream-1")?.value === "127.0.0.1:10");
     await page.keyboard.press("Escape");
+    // The refusal is told in the console.
+    faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("412")));
   });
   await step("an upstream is drained and admitted", async () => {
     await page.getByRole("button", { name: `Drain ${upstream}` }).click();
-    await page.getByText("draining", { exact: true }).first().waitFor();
+    await state("draining");
     await page.getByRole("button", { name: `Admit ${upstream}` }).click();
-    await page.getByText("admitted", { exact: true }).first().waitFor();
+    await state("admitted");
   });
   await step("a deregistration is undone", async () => {
     await page.getByRole("button", { name: "Deregister" }).click();
@@ -102,7 +152,6 @@ try {
     await page.getByRole("button", { name: "Undo" }).click();
     await seen(`${NAME} is back.`);
   });
-  await step("the TLS view opens", async () => { await page.keyboard.press("3"); await page.getByRole("button", { name: `Actions: ${NAME}, ed25519` }).waitFor(); });
   await step("leaves are rotated", async () => {
     await page.keyboard.press("3");
     await page.getByRole("button", { name: `Actions: ${NAME}, ed25519` }).click();
@@ -116,31 +165,48 @@ try {
     await seen("The chain is whole");
   });
   await step("what others write is shown and never run", async () => {
-    const made = await page.evaluate(async () => {
-      const { csrf } = await (await fetch("/api/v1/session")).json();
-      const body = JSON.stringify({ rule: "gpu-*", for_seconds: 60, comment: "<img src=x onerror=document.title='owned'>" });
-      return (await fetch("/api/v1/alerts/silences", { method: "POST", headers: { "content-type": "application/json", "x-conduit-csrf": csrf }, body })).status;
-    });
-    assert.equal(made, 201);
+    const wish = { rule: "gpu-*", for_seconds: 60, comment: "<img src=x onerror=document.title='owned'>" };
+    assert.equal(await ask("POST", "/alerts/silences", wish), 201);
     await page.goto(`${url}/servers?tab=silences`);
     await seen("<img src=x onerror=");
     assert.doesNotMatch(await page.title(), /owned/);
+  });
+  await step("on a phone nothing is cut off", async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    for (const path of ["", "services", `services/${NAME}`, "dns", "tls", "servers", "routing", "audit", "settings"]) {
+      await page.goto(`${url}/${path}`);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      assert.ok(over <= 0, `/${path} is ${over} pixels too wide`);
+    }
+    await page.getByRole("button", { name: "Open the menu" }).click();
+    await page.getByRole("dialog").getByRole("link", { name: "Services" }).click();
+    await page.getByRole("heading", { name: "Services", level: 1 }).waitFor();
+    await page.setViewportSize({ width: 1280, height: 800 });
   });
   await step("a second page sees a change by itself", async () => {
     const second = await context.newPage();
     await second.goto(`${url}/services`);
     await second.getByText(NAME, { exact: true }).waitFor();
     // Not by clicks: the browser draws the page behind slowly.
-    await page.evaluate(async (name) => {
-      const { csrf } = await (await fetch("/api/v1/session")).json();
-      await fetch(`/api/v1/services/${name}`, { method: "DELETE", headers: { "x-conduit-csrf": csrf } });
-    }, NAME);
+    assert.equal(await ask("DELETE", `/services/${NAME}`), 200);
     await second.getByText(NAME, { exact: true }).waitFor({ state: "detached", timeout: 15_000 });
     await second.close();
   });
+  await step("a restart of the daemon leads back to the door, by itself", async () => {
+    await page.goto(`${url}/audit`);
+    const began = performance.now();
+    run("restart");
+    process.stdout.write(`     (the daemon was away for ${Math.round(performance.now() - began)} ms)\n`);
+    await page.getByText("Your session has ended").waitFor({ timeout: 60_000 });
+    faults.length = 0; // What could not be reached meanwhile is told in the console.
+  });
   await step("an ended session leads back to the door", async () => {
+    await page.goto("about:blank");
+    await page.goto(`${url}/#login=${newCode()}`);
+    await page.getByRole("heading", { name: "Dashboard" }).waitFor();
     await context.clearCookies();
-    await page.keyboard.press("1");
+    await page.keyboard.press("8");
     await seen("Your session has ended");
     faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("401")));
   });
@@ -151,4 +217,6 @@ try {
   process.exitCode = 1;
 } finally {
   await browser.close();
+  server.close();
+  server.closeAllConnections();
 }

@@ -42,11 +42,36 @@ pub struct Session {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// How they got in.
+    pub way: Way,
     /// When it is over at the latest.
     #[schema(format = DateTime)]
     pub expires_at: String,
     /// What to send as `x-conduit-csrf` with each change.
     pub csrf: String,
+}
+
+/// How a session was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// With a one-time code.
+    Code,
+    /// As a user, with their password.
+    Password,
+    /// With the secret of a token.
+    Token,
+}
+
+impl Way {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Password => "password",
+            Self::Token => "token",
+        }
+    }
 }
 
 impl fmt::Debug for Session {

@@ -175,8 +175,8 @@ fn commands(platform: Platform, bundle: &Bundle, url: &str) -> Vec<String> {
                 .into(),
             format!("certutil -d sql:\"$HOME/.pki/nssdb\" -A -t C,, -n conduit -i {file}"),
             format!(
-                "for db in \"$HOME\"/.mozilla/firefox/*/cert9.db; do certutil -d \
-                 sql:\"$(dirname \"$db\")\" -A -t C,, -n conduit -i {file}; done"
+                "for db in \"$HOME\"/.mozilla/firefox/*/cert9.db; do if [ -f \"$db\" ]; then \
+                 certutil -d sql:\"$(dirname \"$db\")\" -A -t C,, -n conduit -i {file}; fi; done"
             ),
         ],
         Platform::Java => vec![format!(

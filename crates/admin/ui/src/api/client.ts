@@ -29,6 +29,9 @@ export function whenSignedOut(act: () => void) {
   onSignedOut = act;
 }
 
+/** For those who ask by themselves: a session that is over. */
+export const signedOut = () => onSignedOut();
+
 export const get = <T>(path: string, signal?: AbortSignal) => request<T>("GET", path, undefined, signal);
 /** With a tag, a change is made only while its service still has it. */
 export const post = <T>(path: string, body?: unknown, tag?: string) => request<T>("POST", path, body, undefined, false, tag);

@@ -2,7 +2,7 @@
 // What an event missed, the status tells a little later.
 //
 // Only a visible page listens. A stream that ends is opened again, later each time.
-import { failureOf } from "./client";
+import { failureOf, signedOut } from "./client";
 import { queryClient, statusQuery } from "./queries";
 import type { GatewayStatus } from "./types";
 import { waitBefore } from "../lib/backoff";
@@ -71,6 +71,7 @@ export function listen(): () => void {
     try {
       feed();
       const response = await fetch(STREAM, { headers: { accept: "text/event-stream" }, credentials: "same-origin", cache: "no-store", signal });
+      if (response.status === 401) signedOut();
       if (!response.ok || !response.body) throw await failureOf(response);
       if (attempt > 0) void queryClient.invalidateQueries();
       attempt = 0;

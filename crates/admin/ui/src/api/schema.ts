@@ -2796,6 +2796,8 @@ export interface components {
             name: string;
             /** @description What they may do. */
             role: components["schemas"]["Role"];
+            /** @description How they got in. */
+            way: components["schemas"]["Way"];
         };
         /** @description `POST /api/v1/users/{name}/password`. Unknown fields are refused. */
         SetPassword: {
@@ -3172,6 +3174,11 @@ export interface components {
              */
             vram_bytes: number | null;
         };
+        /**
+         * @description How a session was begun.
+         * @enum {string}
+         */
+        Way: "code" | "password" | "token";
     };
     responses: {
         /** @description `invalid_body`: the body is no JSON; `incomplete_body`; `invalid_path` */
@@ -4932,7 +4939,8 @@ export interface operations {
                      *       "csrf": "52c9…",
                      *       "expires_at": "2026-11-21T20:29:04Z",
                      *       "name": "ada",
-                     *       "role": "operator"
+                     *       "role": "operator",
+                     *       "way": "password"
                      *     }
                      */
                     "application/json": components["schemas"]["Session"];
@@ -4992,7 +5000,8 @@ export interface operations {
                      *       "csrf": "52c9…",
                      *       "expires_at": "2026-11-21T20:29:04Z",
                      *       "name": "ada",
-                     *       "role": "operator"
+                     *       "role": "operator",
+                     *       "way": "password"
                      *     }
                      */
                     "application/json": components["schemas"]["Session"];

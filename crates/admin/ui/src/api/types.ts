@@ -19,6 +19,7 @@ export type CertificateList = Schemas["CertificateList"];
 export type Check = Schemas["Check"];
 export type ConfigReply = Schemas["ConfigReply"];
 export type Container = Schemas["Container"];
+export type ContainerLine = Schemas["ContainerLine"];
 export type DnsEntry = Schemas["DnsEntry"];
 export type DnsList = Schemas["DnsList"];
 export type Engine = Schemas["Engine"];

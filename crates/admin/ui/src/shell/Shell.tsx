@@ -13,7 +13,9 @@ import { Palette } from "./Palette";
 import { Sidebar } from "./Sidebar";
 import { StatusBar } from "./StatusBar";
 
+const ContainerLog = lazy(() => import("../views/ContainerLog"));
 const EditService = lazy(() => import("../views/EditService"));
+const Password = lazy(() => import("../views/Password"));
 const ServicePanel = lazy(() => import("../views/ServicePanel"));
 const AddNode = lazy(() => import("../views/AddNode"));
 
@@ -55,6 +57,8 @@ function Sheets() {
     case "register": return <Suspense><ServicePanel onClose={close} /></Suspense>;
     case "edit": return <Suspense><EditService name={sheet.name} onClose={close} /></Suspense>;
     case "addNode": return <Suspense><AddNode onClose={close} /></Suspense>;
+    case "password": return <Suspense><Password onClose={close} /></Suspense>;
+    case "containerLog": return <Suspense><ContainerLog name={sheet.name} onClose={close} /></Suspense>;
   }
 }
 

@@ -13,7 +13,7 @@ import { Icon } from "../parts/Icon";
 import { type Column, Rows } from "../parts/Rows";
 import { NotFound } from "../router";
 import { Page } from "../shell/Shell";
-import { toast, toastFailure, useMay } from "../store";
+import { toast, toastFailure, useApp, useMay } from "../store";
 import { words } from "../strings";
 import { fullest, Share } from "./Servers";
 
@@ -107,9 +107,14 @@ function Processes({ processes }: { processes: (GpuProcess & { gpu: number })[] 
   return <div className="-mx-4 mt-3 -mb-4 border-t border-s4"><Rows label={say.processes} items={[...processes].sort((a, b) => (b.vram_bytes ?? 0) - (a.vram_bytes ?? 0))} columns={columns} keyOf={(process) => `${process.gpu} ${process.pid}`} rowHeight={36} /></div>;
 }
 
-function Containers({ containers, leftOut, engine }: { node: MachineNode; containers: Container[]; leftOut: number; engine: string }) {
+function Containers({ node, containers, leftOut, engine }: { node: MachineNode; containers: Container[]; leftOut: number; engine: string }) {
+  const open = useApp((app) => app.open);
+  // Only the gateway's own engine is asked for logs.
+  const isHere = node.address === null;
   const columns: Column<Container>[] = [
-    { key: "name", label: say.container, width: 1.4, cell: (container) => <span className="block min-w-0 truncate font-medium" title={container.image}>{container.name}</span> },
+    { key: "name", label: say.container, width: 1.4, cell: (container) => isHere
+      ? <button type="button" className="block max-w-full min-w-0 truncate font-medium hover:text-accent" title={`${say.logOf(container.name)} (${container.image})`} onClick={() => open({ kind: "containerLog", name: container.name })}>{container.name}</button>
+      : <span className="block min-w-0 truncate font-medium" title={container.image}>{container.name}</span> },
     { key: "state", label: say.state, width: "7.5rem", cell: (container) => <Badge tone={container.health === "unhealthy" ? "bad" : toneOf(container.state)}>{container.health ?? container.state}</Badge> },
     { key: "cpu", label: say.cpu, width: "4.5rem", end: true, hide: "sm", cell: (container) => percent(container.cpu) },
     { key: "memory", label: say.memory, width: "6rem", end: true, hide: "sm", cell: (container) => bytes(container.memory_bytes) },
