@@ -215,7 +215,8 @@ struct Names(Option<String>);
 impl Names {
     /// The others, with a slash in the middle, are what other containers call it.
     fn own(name: &str) -> Option<String> {
-        let name = name.trim_start_matches('/');
+        let visible: String = name.chars().filter(|c| !c.is_control()).collect();
+        let name = visible.trim_start_matches('/');
         (!name.is_empty() && !name.contains('/')).then(|| cut(name, NAME_BYTES_MAX).to_owned())
     }
 }
