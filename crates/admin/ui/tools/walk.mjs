@@ -6,6 +6,7 @@
 // resolved by the daemon, and a HOME that may be written to; see conformance/dashboard/run.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { chromium } from "playwright-core";
 
@@ -200,6 +201,23 @@ try {
     process.stdout.write(`     (the daemon was away for ${Math.round(performance.now() - began)} ms)\n`);
     await page.getByText("Your session has ended").waitFor({ timeout: 60_000 });
     faults.length = 0; // What could not be reached meanwhile is told in the console.
+  });
+  await step("a person changes their own password, and signs in with it", async () => {
+    await writeFile("password", "a long enough secret\n", { mode: 0o600 });
+    run("conduit", "user", "add", "ada", "--role", "operator", "--password-file", "password");
+    await page.goto(url);
+    await page.getByRole("button", { name: "Name and password" }).click();
+    await page.locator("#user").fill("ada");
+    await page.locator("#password").fill("a long enough secret");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: /ada/ }).click();
+    await page.getByRole("menuitem", { name: "Change password" }).click();
+    await page.locator("#old-password").fill("a long enough secret");
+    await page.locator("#new-password").fill("another long secret");
+    await page.locator("#again-password").fill("another long secret");
+    await page.keyboard.press("Enter");
+    await seen("Your password is changed.");
+    faults.length = 0;
   });
   await step("an ended session leads back to the door", async () => {
     await page.goto("about:blank");

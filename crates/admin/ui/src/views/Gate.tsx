@@ -39,7 +39,7 @@ export function Gate({ children }: { children: ReactNode }) {
   if (found) return <>{children}<Toasts /></>;
   if (first.error) return <main className="mx-auto max-w-lg p-6"><Failure error={first.error} retry={() => void first.refetch()} /></main>;
   const isBusy = first.isPending || (first.data?.session != null && !hasEnded && !useApp.getState().session && first.isFetching);
-  return <Login isBusy={isBusy} usesCode={CODE !== null} hasEnded={hasEnded} problem={first.data?.problem ?? null} onDone={enter} />;
+  return <><Login isBusy={isBusy} usesCode={CODE !== null} hasEnded={hasEnded} problem={first.data?.problem ?? null} onDone={enter} /><Toasts /></>;
 }
 
 function takeCode(): string | null {

@@ -2,6 +2,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { part, post } from "../api/client";
+import { queryClient } from "../api/queries";
 import { Button, Failure, Field } from "../parts/basics";
 import { Dialog } from "../parts/Dialog";
 import { toast, useApp } from "../store";
@@ -20,6 +21,7 @@ export default function Password({ onClose }: { onClose: () => void }) {
       onClose();
       toast("ok", say.done);
       useApp.getState().setSession(null);
+      queryClient.clear();
     },
   });
   const differs = again !== "" && again !== next;
