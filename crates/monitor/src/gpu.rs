@@ -120,8 +120,13 @@ fn add(reading: &mut GpusReading, gpu: Gpu) {
     }
 }
 
+/// After the last one; where there is nothing after it, the first that is free.
 fn next_index(reading: &GpusReading) -> u32 {
-    reading.gpus.iter().map(|gpu| gpu.index.saturating_add(1)).max().unwrap_or(0)
+    let last = reading.gpus.iter().map(|gpu| gpu.index).max();
+    let is_free = |index: &u32| reading.gpus.iter().all(|gpu| gpu.index != *index);
+    let after = last.map_or(Some(0), |last| last.checked_add(1));
+    // Invariant: there are fewer GPUs than numbers.
+    after.or_else(|| (0..u32::MAX).find(is_free)).unwrap_or_default()
 }
 
 /// Tells of each process in which container it is.

@@ -27,7 +27,8 @@ fn gpu(number: u32, card: &Card<'_>) -> Option<Gpu> {
     };
     let bus_id = card.uevent("PCI_SLOT_NAME").and_then(pci::normal);
     let serial = card.text("device/unique_id").filter(|id| id.bytes().any(|b| b != b'0'));
-    let id = serial.map(text::clean).or_else(|| bus_id.clone());
+    let serial = serial.map(text::clean).filter(|serial| !serial.is_empty());
+    let id = serial.or_else(|| bus_id.clone());
     let gpu = Gpu {
         vendor,
         id: id.unwrap_or_else(|| format!("card{number}")),

@@ -7,6 +7,8 @@ use std::fmt::Write;
 #[derive(Debug, Default)]
 pub(super) struct Text {
     text: String,
+    /// Families that have a sample.
+    families: HashSet<String>,
 }
 
 /// What a family's values mean.
@@ -26,6 +28,7 @@ pub(super) type Column<T> = (&'static str, Kind, &'static str, fn(&T) -> Option<
 /// Samples of one name.
 pub(super) struct Family<'a> {
     text: &'a mut String,
+    families: &'a mut HashSet<String>,
     name: &'a str,
     kind: Kind,
     help: &'a str,
@@ -34,9 +37,10 @@ pub(super) struct Family<'a> {
 }
 
 impl Text {
-    /// Begins a family; without a sample it is not named.
+    /// Begins a family; without a sample it is not named, and one that has some is not begun again.
     pub(super) fn family<'a>(&'a mut self, name: &'a str, kind: Kind, help: &'a str) -> Family<'a> {
-        Family { text: &mut self.text, name, kind, help, seen: HashSet::new() }
+        let (text, families) = (&mut self.text, &mut self.families);
+        Family { text, families, name, kind, help, seen: HashSet::new() }
     }
 
     /// Writes a counter without labels, if it is known.
@@ -66,6 +70,9 @@ impl Family<'_> {
             return;
         }
         if self.seen.is_empty() {
+            if !self.families.insert(self.name.to_owned()) {
+                return;
+            }
             let kind = match self.kind {
                 Kind::Counter => "counter",
                 Kind::Gauge => "gauge",

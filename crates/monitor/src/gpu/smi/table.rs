@@ -66,7 +66,7 @@ impl<'a> Row<'a> {
     pub(super) fn text(&self, column: &str) -> Option<String> {
         let cell = self.cell(column)?;
         let is_none = cell.is_empty() || cell.starts_with('[') || ABSENT.contains(&cell);
-        (!is_none).then(|| text::clean(cell))
+        (!is_none).then(|| text::clean(cell)).filter(|text| !text.is_empty())
     }
 
     /// A number, with or without its unit behind.
