@@ -122,7 +122,7 @@ fn what_people_log_in_with_is_sent_and_never_printed() {
     let sent = json!({ "user": "ada", "password": "s3cret" });
     assert_eq!(serde_json::to_value(&begin).expect("written"), sent);
     let session = json!({
-        "name": "ada", "role": "ca-officer", "expires_at": "2026-04-04T12:00:00Z", "csrf": "s3cret",
+        "name": "ada", "role": "ca-officer", "way": "password", "expires_at": "2026-04-04T12:00:00Z", "csrf": "s3cret",
     });
     let read: Session = serde_json::from_value(session.clone()).expect("read");
     assert_eq!(serde_json::to_value(&read).expect("written"), session);

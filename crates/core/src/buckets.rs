@@ -4,7 +4,7 @@
 //! rate algorithm). A key that nobody counts any more is as good as one that was never seen, so
 //! forgetting it loses nothing.
 //!
-//! **Invariant:** at most [`KEYS_MAX`] keys are kept; when there are more, the ones that have been
+//! **Invariant:** at most 100,000 keys are kept; when there are more, the ones that have been
 //! quiet for longest are forgotten. A shard is locked for one lookup, never across an `.await`.
 
 use std::collections::HashMap;
