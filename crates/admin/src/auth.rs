@@ -34,7 +34,8 @@ pub(crate) struct Caller {
     /// Who, for the record.
     pub(crate) actor: Actor,
     role: Role,
-    proof: Proof,
+    /// What makes them so.
+    pub(crate) proof: Proof,
 }
 
 /// What a caller showed.
@@ -46,6 +47,15 @@ pub(crate) enum Proof {
     Session(SessionId),
     /// The secret of the token with this id.
     Token(String),
+}
+
+impl Proof {
+    fn of_token(actor: &Actor) -> Option<Self> {
+        match actor {
+            Actor::Token { id, .. } => Some(Self::Token(id.clone())),
+            _ => None,
+        }
+    }
 }
 
 /// What was asked for, as the record shows it: method and path, without the query, which may hold
@@ -178,11 +188,8 @@ fn recognise(state: &AdminState, request: &Request) -> Result<Caller, ApiError> 
     }
     if let Some(secret) = secret_of(headers)
         && let Some((actor, role)) = state.registry.authenticate(secret, now)
+        && let Some(proof) = Proof::of_token(&actor)
     {
-        let proof = match &actor {
-            Actor::Token { id, .. } => Proof::Token(id.clone()),
-            _ => Proof::Peer,
-        };
         return Ok(Caller { actor, role, proof });
     }
     let asked = request.extensions().get::<Asked>();

@@ -20,10 +20,10 @@ use sha3::{Digest as _, Sha3_256};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, Proof};
 use crate::body::read;
 use crate::error::ApiError;
-use crate::limits::{ANSWER_KEPT, ANSWERS_BYTES_MAX, ANSWERS_MAX, BODY_BYTES_MAX};
+use crate::limits::{ANSWER_KEPT, ANSWERS_BYTES_MAX, ANSWERS_MAX, BODY_BYTES_MAX, REQUESTS_MAX};
 use crate::session::is_read;
 use crate::state::AdminState;
 
@@ -41,9 +41,13 @@ struct Kept {
     bytes: usize,
 }
 
-/// Who asked, and the key.
+/// Who asked, and the key. What is called the same later is not the same: proof and name together are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key(String, String);
+struct Key {
+    proof: Proof,
+    who: String,
+    word: String,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -89,8 +93,10 @@ async fn answered(
     next: Next,
 ) -> Result<Response, ApiError> {
     let word = word_of(request.headers())?;
-    let who = request.extensions().get::<Caller>().map(|caller| caller.actor.to_string());
-    let key = Key(who.unwrap_or_default(), word);
+    let Some(caller) = request.extensions().get::<Caller>() else {
+        return Ok(next.run(request).await);
+    };
+    let key = Key { proof: caller.proof.clone(), who: caller.actor.to_string(), word };
     let (head, body) = request.into_parts();
     let body = read(body, BODY_BYTES_MAX).await?;
     let asked =
@@ -166,6 +172,13 @@ impl Answers {
                 }
             };
         }
+        // Those whose clients have gone hold no place among the requests any more.
+        if kept.entries.len() - kept.order.len() >= REQUESTS_MAX {
+            let message = "too many requests are in progress";
+            return Err(
+                ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", message).retry_after(1)
+            );
+        }
         kept.entries.insert(key.clone(), Entry { request, answer: None });
         Ok(Turn::First)
     }
@@ -234,7 +247,11 @@ mod tests {
     use std::time::Duration;
 
     fn key(word: &str) -> Key {
-        Key("token:a".into(), word.into())
+        of("a", word)
+    }
+
+    fn of(id: &str, word: &str) -> Key {
+        Key { proof: Proof::Token(id.into()), who: "token:ci".into(), word: word.into() }
     }
 
     fn answer(size: usize) -> Answer {
@@ -258,7 +275,8 @@ mod tests {
         answers.keep(key("a"), answer(3), now);
         assert!(matches!(answers.turn(&key("a"), [1; 32], now), Ok(Turn::Again(_))));
         assert_eq!(answers.turn(&key("a"), [2; 32], now).expect_err("no").code(), "key_reused");
-        let other = Key("token:b".into(), "a".into());
+        // Another token that is called the same.
+        let other = of("b", "a");
         assert!(matches!(answers.turn(&other, [2; 32], now), Ok(Turn::First)));
         let later = now + ANSWER_KEPT + Duration::from_secs(1);
         assert!(matches!(answers.turn(&key("a"), [2; 32], later), Ok(Turn::First)));
@@ -270,6 +288,21 @@ mod tests {
         assert!(matches!(answers.turn(&key("a"), [1; 32], now), Ok(Turn::First)));
         drop(First { answers: &answers, key: Some(key("a")) });
         assert!(matches!(answers.turn(&key("a"), [2; 32], now), Ok(Turn::First)));
+    }
+
+    #[test]
+    fn what_is_under_way_is_bounded() {
+        let (answers, now) = (Answers::default(), Instant::now());
+        carry_out(&answers, "done", 1, now);
+        for number in 0..REQUESTS_MAX {
+            let turn = answers.turn(&key(&number.to_string()), [0; 32], now);
+            assert!(matches!(turn, Ok(Turn::First)), "{number}");
+        }
+        let refused = answers.turn(&key("one more"), [0; 32], now).expect_err("full");
+        assert_eq!(refused.code(), "busy");
+        assert!(matches!(answers.turn(&key("done"), [0; 32], now), Ok(Turn::Again(_))));
+        drop(First { answers: &answers, key: Some(key("0")) });
+        assert!(matches!(answers.turn(&key("one more"), [0; 32], now), Ok(Turn::First)));
     }
 
     #[test]

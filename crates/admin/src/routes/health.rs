@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use conduit_api::v1::error::ErrorBody;
-use conduit_api::v1::health::{HealthCounts, HealthList, ServiceHealth};
+use conduit_api::v1::health::{HealthCounts, HealthList, HealthStatus, ServiceHealth};
 use conduit_core::clock::Timestamp;
 use conduit_core::service::Service;
 
@@ -36,8 +36,12 @@ pub(crate) async fn list(
         let health = state.health.service(&known.name, now);
         service(&known.name, health.as_ref())
     };
-    let services = part.into_iter().map(|known| shown(known)).collect();
-    Ok(Json(HealthList { counts: state.health_counts(now), services, next_after }))
+    let services: Vec<_> = part.into_iter().map(|known| shown(known)).collect();
+    let counts = match paging.is_part() {
+        true => state.health_counts(now),
+        false => counted(services.iter().map(|service| service.status)),
+    };
+    Ok(Json(HealthList { counts, services, next_after }))
 }
 
 /// Shows how one service is doing.
@@ -77,11 +81,15 @@ impl AdminState {
     /// How many active services are in which state.
     pub(crate) fn health_counts(&self, now: Timestamp) -> HealthCounts {
         let catalog = self.registry.catalog().load_full();
-        let mut counts = HealthCounts::default();
-        for known in catalog.iter() {
+        counted(catalog.iter().map(|known| {
             let health = self.health.service(&known.name, now);
-            counts.add(health.map_or_else(Default::default, |h| status(h.health)));
-        }
-        counts
+            health.map_or_else(Default::default, |h| status(h.health))
+        }))
     }
+}
+
+fn counted(all: impl Iterator<Item = HealthStatus>) -> HealthCounts {
+    let mut counts = HealthCounts::default();
+    all.for_each(|status| counts.add(status));
+    counts
 }
