@@ -14,13 +14,15 @@ use conduit_core::actor::Permission;
 use http::Method;
 use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi};
+use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required};
 
+use crate::idempotency::KEY_CHARS_MAX;
 use crate::router;
 use crate::session::{CSRF, cookie, is_read};
 
@@ -63,6 +65,7 @@ fn document() -> OpenApi {
         components.add_security_scheme(name, scheme);
     }
     components.responses.extend(refusals::all());
+    components.parameters.insert(ONCE.to_owned(), RefOr::T(once()));
     document
 }
 
@@ -76,9 +79,34 @@ pub(crate) fn guard(document: &mut OpenApi, needed: fn(&Method, &str) -> Permiss
             let role = json!(permission.least().as_str());
             let extension = ExtensionsBuilder::new().add("x-conduit-role", role);
             operation.extensions.get_or_insert_default().merge(extension.build());
+            if !is_read(&method) {
+                let reference = Ref::new(format!("#/components/parameters/{ONCE}"));
+                operation.parameters.get_or_insert_default().push(RefOr::Ref(reference));
+                refusals::add_of_once(operation);
+            }
             refusals::add(operation, &method);
         }
     }
+}
+
+/// What makes a change happen once, however often it is sent.
+fn once() -> Parameter {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(KEY_CHARS_MAX))
+        .pattern(Some("^[!-~]+$"));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Something unique, such as a UUID: the same request with the same key is carried out once, \
+             and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for \
+             another request.",
+        ))
+        .schema(Some(text))
+        .build()
 }
 
 /// Adds the common refusals to operations that judge their callers themselves.
@@ -139,6 +167,7 @@ fn schemes() -> [(&'static str, SecurityScheme); 4] {
     ]
 }
 
+const ONCE: &str = "IdempotencyKey";
 const BEARER: &str = "bearer";
 const API_KEY: &str = "api_key";
 const SESSION: &str = "session";

@@ -15,7 +15,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sha3::{Digest as _, Sha3_256};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -24,7 +24,6 @@ use crate::auth::{Caller, Proof};
 use crate::body::read;
 use crate::error::ApiError;
 use crate::limits::{ANSWER_KEPT, ANSWERS_BYTES_MAX, ANSWERS_MAX, BODY_BYTES_MAX, REQUESTS_MAX};
-use crate::session::is_read;
 use crate::state::AdminState;
 
 /// The answers that are kept.
@@ -78,7 +77,9 @@ pub(crate) async fn once(
     request: Request,
     next: Next,
 ) -> Response {
-    if is_read(request.method()) || !request.headers().contains_key(IDEMPOTENCY_KEY) {
+    // Other methods change nothing here, and are told so.
+    let changes = matches!(*request.method(), Method::POST | Method::DELETE);
+    if !changes || !request.headers().contains_key(IDEMPOTENCY_KEY) {
         return next.run(request).await;
     }
     match answered(state, request, next).await {
@@ -229,9 +230,13 @@ fn word_of(headers: &HeaderMap) -> Result<String, ApiError> {
         (Some(value), None) => value.to_str().ok(),
         _ => None,
     };
-    let fits = |text: &&str| (1..=KEY_CHARS_MAX).contains(&text.len());
+    let fits = |text: &&str| {
+        (1..=KEY_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    };
     one.filter(fits).map(str::to_owned).ok_or_else(|| {
-        let message = format!("an Idempotency-Key has 1 to {KEY_CHARS_MAX} ASCII characters, once");
+        let message = format!(
+            "there is one Idempotency-Key, of 1 to {KEY_CHARS_MAX} ASCII characters without blanks"
+        );
         ApiError::invalid(message)
     })
 }
@@ -239,7 +244,8 @@ fn word_of(headers: &HeaderMap) -> Result<String, ApiError> {
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Tells that an answer was given before.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-const KEY_CHARS_MAX: usize = 255;
+/// The longest key.
+pub(crate) const KEY_CHARS_MAX: usize = 255;
 
 #[cfg(test)]
 mod tests {

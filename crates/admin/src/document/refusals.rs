@@ -35,6 +35,14 @@ pub(super) fn add(operation: &mut Operation, method: &Method) {
     }
 }
 
+/// Adds those of a request that is to be carried out once.
+pub(super) fn add_of_once(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    for (status, name) in [("409", UNDER_WAY), ("422", KEY_REFUSED)] {
+        responses.entry(status.to_owned()).or_insert(RefOr::Ref(Ref::from_response_name(name)));
+    }
+}
+
 fn has_path(operation: &Operation) -> bool {
     let mut parameters = operation.parameters.iter().flatten();
     parameters.any(|parameter| match parameter {
@@ -57,8 +65,23 @@ struct Refusal {
     when: fn(&Asked) -> bool,
 }
 
+const UNDER_WAY: &str = "UnderWay";
+const KEY_REFUSED: &str = "KeyRefused";
 /// The first of each status that fits is taken.
-const COMMON: [Refusal; 13] = [
+const COMMON: [Refusal; 15] = [
+    Refusal {
+        status: "409",
+        name: UNDER_WAY,
+        description: "`under_way`: a request with this Idempotency-Key is being carried out",
+        when: |_| false,
+    },
+    Refusal {
+        status: "422",
+        name: KEY_REFUSED,
+        description: "`invalid_body`: a field is unknown, missing or of another type; `key_reused`: \
+                      the Idempotency-Key was used for another request, or `invalid`: it is none",
+        when: |_| false,
+    },
     Refusal {
         status: "400",
         name: "BadBody",
@@ -111,8 +134,9 @@ const COMMON: [Refusal; 13] = [
     Refusal {
         status: "429",
         name: "TooMany",
-        description: "`busy`: too many requests are in progress; `too_many_failures`: too many \
-                      came without a valid token; Retry-After says when to come back",
+        description: "`busy`: too many requests are in progress; `too_many_requests`: this token or \
+                      session asks too often; `too_many_failures`: too many came without a valid \
+                      token; Retry-After says when to come back",
         when: |_| true,
     },
     Refusal {

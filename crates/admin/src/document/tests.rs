@@ -56,6 +56,10 @@ fn every_operation_is_whole() {
         let responses = operation["responses"].as_object().expect("responses");
         assert!(responses.keys().any(|status| status.starts_with('2')), "{at} never succeeds");
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let parameter = match parameter["$ref"].as_str() {
+                Some(reference) => document.pointer(&reference[1..]).expect("leads somewhere"),
+                None => parameter,
+            };
             assert!(parameter["description"].is_string(), "{at}: {} is bare", parameter["name"]);
         }
         if let Some(body) = operation.get("requestBody") {
@@ -114,7 +118,9 @@ fn the_roles_are_those_of_the_router() {
 
 #[test]
 fn limits_in_the_document_are_those_that_are_kept() {
-    use crate::limits::{AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX, LOG_TAIL_MAX, TEXT_CHARS_MAX};
+    use crate::limits::{
+        AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX, LOG_TAIL_MAX, PAGE_MAX, TEXT_CHARS_MAX,
+    };
     let document = value();
     let limit = |path: &str, name: &str| {
         let parameters = &document["paths"][path]["get"]["parameters"];
@@ -124,6 +130,9 @@ fn limits_in_the_document_are_those_that_are_kept() {
     let page = limit("/api/v1/audit", "limit");
     assert_eq!(page["maximum"], AUDIT_LIMIT_MAX);
     assert_eq!(page["default"], AUDIT_LIMIT_DEFAULT);
+    for path in ["services", "health", "dns", "tls", "routing"] {
+        assert_eq!(limit(&format!("/api/v1/{path}"), "limit")["maximum"], PAGE_MAX, "{path}");
+    }
     assert_eq!(limit("/api/v1/containers/{name}/logs", "tail")["maximum"], LOG_TAIL_MAX);
     assert_eq!(limit("/api/v1/nodes/{name}/history", "subject")["maxLength"], TEXT_CHARS_MAX);
 }

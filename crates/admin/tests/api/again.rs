@@ -34,9 +34,11 @@ async fn a_request_with_a_key_is_carried_out_once() {
     assert_eq!(status(&refused), 409, "somebody else's key is another one: {refused}");
     let mended = ask(&with(&other.secret, "k1"), "ci-2").await;
     assert_eq!(status(&mended), 201, "what was refused is not kept: {mended}");
-    for wrong in ["", &"x".repeat(256)] {
+    for wrong in ["", "two words", &"x".repeat(256)] {
         assert_eq!(status(&ask(&with(&admin.secret, wrong), "ci-3").await), 422);
     }
+    let put = gateway.ask("PUT", "/api/v1/tokens", &with(&admin.secret, "k1"), "").await;
+    assert_eq!(status(&put), 405, "{put}");
     let tokens = gateway.local().tokens().await.expect("tokens").value.tokens;
     assert_eq!(tokens.iter().filter(|token| token.name == "ci").count(), 1);
 }

@@ -3235,6 +3235,15 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
+        /** @description `invalid_body`: a field is unknown, missing or of another type; `key_reused`: the Idempotency-Key was used for another request, or `invalid`: it is none */
+        KeyRefused: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
         /** @description `not_json`: the body does not say that it is JSON */
         NotJson: {
             headers: {
@@ -3262,7 +3271,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
-        /** @description `busy`: too many requests are in progress; `too_many_failures`: too many came without a valid token; Retry-After says when to come back */
+        /** @description `busy`: too many requests are in progress; `too_many_requests`: this token or session asks too often; `too_many_failures`: too many came without a valid token; Retry-After says when to come back */
         TooMany: {
             headers: {
                 [name: string]: unknown;
@@ -3298,8 +3307,20 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
+        /** @description `under_way`: a request with this Idempotency-Key is being carried out */
+        UnderWay: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["ErrorBody"];
+            };
+        };
     };
-    parameters: never;
+    parameters: {
+        /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+        IdempotencyKey: string;
+    };
     requestBodies: never;
     headers: never;
     pathItems: never;
@@ -3377,7 +3398,10 @@ export interface operations {
     add_silence: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3437,7 +3461,10 @@ export interface operations {
     lift_silence: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /** @description The silence. */
                 id: string;
@@ -3476,6 +3503,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            422: components["responses"]["KeyRefused"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];
@@ -3557,7 +3585,10 @@ export interface operations {
     create_backup: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3639,7 +3670,10 @@ export interface operations {
     reload_config: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3797,7 +3831,10 @@ export interface operations {
     flush_dns: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3814,6 +3851,8 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["UnderWay"];
+            422: components["responses"]["KeyRefused"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];
@@ -3955,7 +3994,10 @@ export interface operations {
     make_login_code: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3972,6 +4014,8 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["UnderWay"];
+            422: components["responses"]["KeyRefused"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];
@@ -4061,7 +4105,10 @@ export interface operations {
     add_node: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -4213,7 +4260,10 @@ export interface operations {
     remove_node: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The node.
@@ -4255,6 +4305,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            422: components["responses"]["KeyRefused"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];
@@ -4331,7 +4382,10 @@ export interface operations {
     test_node: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -4523,6 +4577,8 @@ export interface operations {
             header?: {
                 /** @description The tag that the service of that name must have. */
                 "If-Match"?: string | null;
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
@@ -4659,6 +4715,8 @@ export interface operations {
             header?: {
                 /** @description The tag that it must have. */
                 "If-Match"?: string | null;
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
@@ -4698,6 +4756,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["UnderWay"];
             /** @description `changed_meanwhile`: the service has another tag, or is gone */
             412: {
                 headers: {
@@ -4785,7 +4844,10 @@ export interface operations {
     steer_upstream: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The service.
@@ -4823,6 +4885,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["UnderWay"];
             /** @description `invalid_upstream`: that is no HOST:PORT */
             422: {
                 headers: {
@@ -4841,7 +4904,10 @@ export interface operations {
     register_services: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5228,7 +5294,10 @@ export interface operations {
     rotate_certificate: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The service.
@@ -5261,6 +5330,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["UnderWay"];
             /** @description it is served without TLS */
             422: {
                 headers: {
@@ -5304,7 +5374,10 @@ export interface operations {
     create_token: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5372,7 +5445,10 @@ export interface operations {
     revoke_token: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /** @description The token. */
                 id: string;
@@ -5402,6 +5478,8 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["UnderWay"];
+            422: components["responses"]["KeyRefused"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];
@@ -5411,7 +5489,10 @@ export interface operations {
     upgrade_gateway: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5505,7 +5586,10 @@ export interface operations {
     add_user: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5574,7 +5658,10 @@ export interface operations {
     remove_user: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The user.
@@ -5607,6 +5694,8 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["UnderWay"];
+            422: components["responses"]["KeyRefused"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];
@@ -5616,7 +5705,10 @@ export interface operations {
     set_user_password: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The user.
@@ -5660,6 +5752,7 @@ export interface operations {
                 };
             };
             408: components["responses"]["SlowBody"];
+            409: components["responses"]["UnderWay"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJson"];
             /** @description `invalid_body`; `weak_password`; `invalid`: old_password is missing */
@@ -5688,7 +5781,10 @@ export interface operations {
     set_user_role: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The user.
@@ -5731,9 +5827,10 @@ export interface operations {
                 };
             };
             408: components["responses"]["SlowBody"];
+            409: components["responses"]["UnderWay"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJson"];
-            422: components["responses"]["Invalid"];
+            422: components["responses"]["KeyRefused"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];
