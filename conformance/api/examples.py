@@ -20,7 +20,7 @@ def judged(document, place, schema, value, failures):
 
 
 def contents(document):
-    """Every (place, media type object) of bodies and answers."""
+    """Every (place, media type object) of bodies, answers and parameters."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
             place = f"{method.upper()} {path}"
@@ -30,7 +30,10 @@ def contents(document):
                 for media in body.get("content", {}).values():
                     yield where, media
             for parameter in operation.get("parameters", []):
-                yield f"{place} {parameter['name']}", parameter
+                if "$ref" not in parameter:
+                    yield f"{place} {parameter['name']}", parameter
+    for name, parameter in document["components"].get("parameters", {}).items():
+        yield f"parameter {name}", parameter
 
 
 def schemas(value, place):

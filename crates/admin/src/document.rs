@@ -103,7 +103,7 @@ fn once() -> Parameter {
         .description(Some(
             "Something unique, such as a UUID: the same request with the same key is carried out once, \
              and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for \
-             another request.",
+             another request to the same operation.",
         ))
         .schema(Some(text))
         .build()

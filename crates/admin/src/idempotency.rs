@@ -4,14 +4,14 @@
 //! Whoever loses the connection before the answer sends the same request with the same key again, and
 //! gets the answer. Only successes are kept: what was refused has changed nothing.
 //!
-//! **Invariant:** of the requests of one caller with one key, one is carried out within
-//! [`ANSWER_KEPT`]; it runs to its end, whether its client waits or not.
+//! **Invariant:** of the requests of one caller for one operation with one key, one is carried out
+//! within [`ANSWER_KEPT`]; it runs to its end, whether its client waits or not.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -40,12 +40,22 @@ struct Kept {
     bytes: usize,
 }
 
-/// Who asked, and the key. What is called the same later is not the same: proof and name together are.
+/// Who asked, for which operation, and the key. What is called the same later is not the same: proof
+/// and name together are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     proof: Proof,
     who: String,
+    operation: Operation,
     word: String,
+}
+
+/// A method and the pattern of the path. Without it, what no route knows would be told that its key was
+/// used before, in place of 405.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Operation {
+    method: Method,
+    path: Option<String>,
 }
 
 #[derive(Debug)]
@@ -97,7 +107,11 @@ async fn answered(
     let Some(caller) = request.extensions().get::<Caller>() else {
         return Ok(next.run(request).await);
     };
-    let key = Key { proof: caller.proof.clone(), who: caller.actor.to_string(), word };
+    let operation = Operation {
+        method: request.method().clone(),
+        path: request.extensions().get().map(MatchedPath::as_str).map(str::to_owned),
+    };
+    let key = Key { proof: caller.proof.clone(), who: caller.actor.to_string(), operation, word };
     let (head, body) = request.into_parts();
     let body = read(body, BODY_BYTES_MAX).await?;
     let asked =
@@ -257,7 +271,8 @@ mod tests {
     }
 
     fn of(id: &str, word: &str) -> Key {
-        Key { proof: Proof::Token(id.into()), who: "token:ci".into(), word: word.into() }
+        let operation = Operation { method: Method::POST, path: Some("/services".into()) };
+        Key { proof: Proof::Token(id.into()), who: "token:ci".into(), operation, word: word.into() }
     }
 
     fn answer(size: usize) -> Answer {

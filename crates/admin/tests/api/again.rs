@@ -37,8 +37,10 @@ async fn a_request_with_a_key_is_carried_out_once() {
     for wrong in ["", "two words", &"x".repeat(256)] {
         assert_eq!(status(&ask(&with(&admin.secret, wrong), "ci-3").await), 422);
     }
-    let put = gateway.ask("PUT", "/api/v1/tokens", &with(&admin.secret, "k1"), "").await;
-    assert_eq!(status(&put), 405, "{put}");
+    for unknown in ["PUT", "DELETE"] {
+        let no = gateway.ask(unknown, "/api/v1/tokens", &with(&admin.secret, "k1"), "").await;
+        assert_eq!(status(&no), 405, "{unknown}: {no}");
+    }
     let tokens = gateway.local().tokens().await.expect("tokens").value.tokens;
     assert_eq!(tokens.iter().filter(|token| token.name == "ci").count(), 1);
 }
