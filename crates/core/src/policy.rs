@@ -142,16 +142,18 @@ pub struct Policy {
     pub accept_proxy_header: Option<bool>,
 }
 
+/// What most services ask for.
+static NOTHING: LazyLock<Arc<Policy>> = LazyLock::new(Arc::default);
+
 impl Policy {
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        std::ptr::eq(self, &**NOTHING) || *self == **NOTHING
     }
 
     /// The same, in one place for all services that ask for nothing: most do.
     #[must_use]
     pub fn shared(self) -> Arc<Self> {
-        static NOTHING: LazyLock<Arc<Policy>> = LazyLock::new(Arc::default);
         if self.is_empty() { Arc::clone(&NOTHING) } else { Arc::new(self) }
     }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// A map of which copies share all parts that did not change.
 #[derive(Clone)]
@@ -26,6 +27,22 @@ pub struct SharedMap<K, V> {
 type Part<K, V> = HashTable<(K, V)>;
 
 impl<K, V> SharedMap<K, V> {
+    /// An empty one with room for so many entries.
+    pub fn with_capacity(entries: usize) -> Self {
+        let room = entries / PARTS;
+        if room == 0 {
+            return Self::default();
+        }
+        // Hashes do not fill all parts alike.
+        let room = room + room / 4;
+        let part = || Arc::new(HashTable::with_capacity(room));
+        Self {
+            parts: std::iter::repeat_with(part).take(PARTS).collect(),
+            len: 0,
+            hasher: RandomState::default(),
+        }
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.len
@@ -81,15 +98,17 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
 
     /// Puts a value in, and returns the one it replaces.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if let Some(old) = self.get_mut(&key) {
-            return Some(std::mem::replace(old, value));
-        }
-        let hash = self.hasher.hash_one(&key);
         let hasher = &self.hasher;
+        let hash = hasher.hash_one(&key);
         let part = Arc::make_mut(&mut self.parts[part_of(hash)]);
-        part.insert_unique(hash, (key, value), |(k, _)| hasher.hash_one(k));
-        self.len += 1;
-        None
+        match part.entry(hash, |(k, _)| *k == key, |(k, _)| hasher.hash_one(k)) {
+            Entry::Occupied(mut found) => Some(std::mem::replace(&mut found.get_mut().1, value)),
+            Entry::Vacant(free) => {
+                free.insert((key, value));
+                self.len += 1;
+                None
+            }
+        }
     }
 
     /// Takes a key out, and returns its value.

@@ -25,8 +25,8 @@ impl Zone {
         let mut zone = Self {
             version,
             frame: Arc::new(Frame::new(settings)),
-            nodes: SharedMap::default(),
-            published: SharedMap::default(),
+            nodes: SharedMap::with_capacity(catalog.len()),
+            published: SharedMap::with_capacity(catalog.len()),
             pointers: SharedMap::default(),
         };
         let frame = Arc::clone(&zone.frame);

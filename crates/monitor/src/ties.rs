@@ -26,8 +26,8 @@ pub const NAME_LABEL: &str = "conduit.name";
 /// What ties containers to services, made anew for each catalog.
 #[derive(Debug, Clone, Default)]
 pub struct Ties {
-    /// The machine that each service is tied to, if any.
-    machines: BTreeMap<ServiceName, Option<String>>,
+    /// Says which machine a service is tied to.
+    catalog: Catalog,
     by_container: HashMap<String, Vec<ServiceName>>,
     by_address: HashMap<SocketAddr, Vec<ServiceName>>,
     by_name: HashMap<(String, u16), Vec<ServiceName>>,
@@ -78,7 +78,7 @@ impl Place {
 impl Ties {
     /// The ties of a catalog, without places: add those of the nodes with [`Ties::with_place`].
     pub fn of(catalog: &Catalog) -> Self {
-        let mut ties = Self::default();
+        let mut ties = Self { catalog: catalog.clone(), ..Self::default() };
         // By name, so that of several the first one counts.
         for service in catalog.sorted() {
             ties.add(service);
@@ -104,10 +104,10 @@ impl Ties {
         }
         let label = container.labels.get(NAME_LABEL);
         let labelled = label.and_then(|name| ServiceName::parse(name).ok());
-        if let Some((name, machine)) = labelled.and_then(|n| self.machines.get_key_value(&n)) {
+        if let Some(service) = labelled.and_then(|name| self.catalog.get(&name)) {
             // A label is on the container itself, wherever that is.
-            if machine.is_none() || fits(&name) {
-                return Some(name.clone());
+            if service.monitoring.ssh_host.is_none() || fits(&&service.name) {
+                return Some(service.name.clone());
             }
         }
         let addressed = self.by_own_address(place, container).chain(self.by_port(place, container));
@@ -116,8 +116,6 @@ impl Ties {
 
     fn add(&mut self, service: &Service) {
         let name = &service.name;
-        let machine = service.monitoring.ssh_host.as_deref().map(machine_of);
-        self.machines.insert(name.clone(), machine);
         if let Some(container) = &service.monitoring.container_name {
             let container = container.trim_start_matches('/').to_owned();
             self.by_container.entry(container).or_default().push(name.clone());
@@ -175,16 +173,19 @@ impl Ties {
 
     /// Whether a container of this node can be the one that the service names.
     fn may_be_on(&self, name: &ServiceName, node: &NodeName, place: &Place) -> bool {
-        match self.machines.get(name) {
-            Some(Some(machine)) => is_machine(machine, node, place),
-            Some(None) => place.is_local,
-            None => false,
+        match self.machine(name) {
+            Some(machine) => is_machine(&machine, node, place),
+            None => place.is_local,
         }
     }
 
     fn is_not_elsewhere(&self, name: &ServiceName, node: &NodeName, place: &Place) -> bool {
-        let machine = self.machines.get(name).and_then(Option::as_deref);
-        machine.is_none_or(|machine| is_machine(machine, node, place))
+        self.machine(name).is_none_or(|machine| is_machine(&machine, node, place))
+    }
+
+    /// The machine that a service is tied to, if any.
+    fn machine(&self, name: &ServiceName) -> Option<String> {
+        self.catalog.get(name)?.monitoring.ssh_host.as_deref().map(machine_of)
     }
 }
 

@@ -11,6 +11,7 @@ use conduit_core::catalog::{Catalog, Change, Version};
 use conduit_core::name::ServiceName;
 use conduit_core::policy::Policy;
 use conduit_core::service::{Service, TlsMode};
+use conduit_core::shared_map::SharedMap;
 
 use crate::error::ProxyError;
 use crate::policy::RoutePolicy;
@@ -79,7 +80,12 @@ impl Compiler {
         version: Version,
         previous: Option<&RouteTable>,
     ) -> Result<RouteTable, ProxyError> {
-        let mut next = RouteTable { version, ..RouteTable::default() };
+        let mut next = RouteTable {
+            version,
+            routes: SharedMap::with_capacity(catalog.len()),
+            watched: SharedMap::with_capacity(catalog.len()),
+            ..RouteTable::default()
+        };
         for service in catalog.iter() {
             let before = previous.and_then(|table| table.watched.get(&service.name));
             next.put(self.watch(service, leaves, before)?, &service.name);
@@ -140,7 +146,9 @@ impl Compiler {
         before: Option<&Watched>,
     ) -> Result<Watched, ProxyError> {
         let asked = service.policy.with_preset();
-        let pool = self.pool(service, &asked, before.map(Watched::pool));
+        // Most services ask for nothing, and a policy is big to compare.
+        let asked = (!asked.is_empty()).then_some(&*asked);
+        let pool = self.pool(service, asked, before.map(Watched::pool));
         if !(self.settings.proxy && service.is_routed()) {
             return Ok(Watched::Direct(pool));
         }
@@ -163,23 +171,31 @@ impl Compiler {
                 hosts: service.hosts.as_slice().into(),
                 leaves,
                 pool,
-                policy: self.policy(&asked, before.and_then(Watched::route)),
+                policy: self.policy(asked, before.and_then(Watched::route)),
                 asked: Arc::clone(&service.policy),
                 when_all_ejected: service.when_all_ejected,
             }),
         }))
     }
 
-    fn policy(&self, asked: &Policy, before: Option<&Arc<Route>>) -> Arc<RoutePolicy> {
-        if asked.is_empty() {
-            return Arc::clone(&self.plain.route);
-        }
+    fn policy(&self, asked: Option<&Policy>, before: Option<&Arc<Route>>) -> Arc<RoutePolicy> {
+        let Some(asked) = asked else { return Arc::clone(&self.plain.route) };
         Arc::new(RoutePolicy::compile(asked, before.map(|route| &*route.policy)))
     }
 
-    fn pool(&self, service: &Service, asked: &Policy, before: Option<&Arc<Pool>>) -> Arc<Pool> {
-        let settings = shared(PoolSettings::of(asked), &self.plain.pool);
-        let policy = shared(UpstreamPolicy::of(asked), &self.plain.upstream);
+    fn pool(
+        &self,
+        service: &Service,
+        asked: Option<&Policy>,
+        before: Option<&Arc<Pool>>,
+    ) -> Arc<Pool> {
+        let Plain { pool, upstream, .. } = &self.plain;
+        let settings =
+            asked.map_or_else(|| Arc::clone(pool), |asked| shared(PoolSettings::of(asked), pool));
+        let policy = asked.map_or_else(
+            || Arc::clone(upstream),
+            |asked| shared(UpstreamPolicy::of(asked), upstream),
+        );
         let specs: Vec<UpstreamSpec> =
             service.upstreams.iter().map(|addr| UpstreamSpec::of(service, &policy, addr)).collect();
         let same = before.filter(|pool| pool.is_for(service.host(), &settings, &specs));

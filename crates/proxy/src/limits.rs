@@ -231,6 +231,10 @@ pub(crate) const UDP_BUFFER_BYTES: usize = 2 * 1_024 * 1_024;
 /// How long clients remember that there is HTTP/3.
 pub(crate) const ALT_SVC_SECONDS: u32 = 3_600;
 
+/// Leaves whose keys are kept parsed, for each listener; others are parsed again when they are asked
+/// for.
+pub(crate) const PARSED_MAX: usize = 512;
+
 /// HTTP/2 connections per upstream and worker. When all are full, requests wait in their queues.
 pub(crate) const H2_UPSTREAM_CONNECTIONS_MAX: usize = 8;
 /// Requests in flight per HTTP/2 connection to an upstream, or fewer when it says so.

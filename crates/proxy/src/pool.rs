@@ -39,10 +39,8 @@ pub struct Pool {
     host: Host,
     settings: Arc<PoolSettings>,
     upstreams: Box<[Arc<Upstream>]>,
-    /// The share of each upstream, from 1 on.
-    weights: Box<[u16]>,
-    /// The priority of each upstream; lower ones come first.
-    priorities: Box<[u8]>,
+    /// The share of each upstream; none, when all are alike.
+    shares: Box<[Placing]>,
     /// Requests in flight per upstream.
     in_flight_max: Option<usize>,
     /// What operators hold back; it counts once [`Pool::settle`] was called.
@@ -65,13 +63,19 @@ impl Pool {
         upstreams: Vec<Arc<Upstream>>,
     ) -> Self {
         let share = |upstream: &Arc<Upstream>| {
-            settings.shares.iter().find(|share| share.upstream == *upstream.addr())
+            let asked = settings.shares.iter().find(|share| share.upstream == *upstream.addr());
+            asked.map_or(ALIKE, |share| Placing {
+                weight: share.weight.max(1),
+                rank: share.priority,
+            })
         };
-        let weight = |upstream| share(upstream).map_or(1, |share| share.weight.max(1));
-        let priority = |upstream| share(upstream).map_or(0, |share| share.priority);
+        let shares = if settings.shares.is_empty() {
+            Box::default()
+        } else {
+            upstreams.iter().map(share).collect()
+        };
         let pool = Self {
-            weights: upstreams.iter().map(weight).collect(),
-            priorities: upstreams.iter().map(priority).collect(),
+            shares,
             queue: settings.in_flight_max.map(|_| queue_of(&upstreams)),
             in_flight_max: settings.in_flight_max.map(|max| max as usize),
             service,
@@ -80,7 +84,7 @@ impl Pool {
             budget: (upstreams.len() > 1).then(|| Box::new(RetryBudget::new())),
             upstreams: upstreams.into(),
             holds: Box::default(),
-            selection: ArcSwap::from_pointee(Selection::Nobody),
+            selection: ArcSwap::new(Selection::Nobody.shared()),
             turn: AtomicUsize::new(0),
         };
         pool.refresh();
@@ -201,7 +205,7 @@ impl Pool {
 
     /// Makes the selection anew after a flip; only the prober and a publication call this.
     pub(crate) fn refresh(&self) {
-        self.selection.store(Arc::new(Selection::of(self)));
+        self.selection.store(Selection::of(self).shared());
         if let Some(queue) = &self.queue {
             // Who waits may have a place now, or nobody left to wait for.
             queue.freed();
@@ -285,10 +289,14 @@ impl Pool {
     /// In which order it is used: lower ones first; `None` while it receives nothing.
     fn rank(&self, place: usize) -> Option<(u8, bool)> {
         match self.upstreams[place].state() {
-            UpstreamState::Admitted => Some((self.priorities[place], false)),
-            UpstreamState::Unproven => Some((self.priorities[place], true)),
+            UpstreamState::Admitted => Some((self.share(place).rank, false)),
+            UpstreamState::Unproven => Some((self.share(place).rank, true)),
             UpstreamState::Draining | UpstreamState::Ejected => None,
         }
+    }
+
+    fn share(&self, place: usize) -> Placing {
+        self.shares.get(place).copied().unwrap_or(ALIKE)
     }
 
     fn places(&self) -> std::ops::Range<usize> {
@@ -305,6 +313,18 @@ impl Pool {
         (start..len).chain(0..start)
     }
 }
+
+/// What the policy says of one upstream.
+#[derive(Debug, Clone, Copy)]
+struct Placing {
+    /// Its share, from 1 on.
+    weight: u16,
+    /// Its priority; lower ones come first.
+    rank: u8,
+}
+
+/// Of one of which it says nothing.
+const ALIKE: Placing = Placing { weight: 1, rank: 0 };
 
 /// The queue that some of these upstreams have already, or a new one, which they all join.
 fn queue_of(upstreams: &[Arc<Upstream>]) -> Arc<Queue> {

@@ -4,10 +4,12 @@
 //! is served in the clear all get no certificate, and so no connection.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwapOption;
 use conduit_core::clock::Timestamp;
-use conduit_core::leaf::{Leaf, LeafPair};
+use conduit_core::leaf::{Algorithm, Leaf, LeafPair};
 use conduit_core::live;
 use rustls::SignatureScheme;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
@@ -18,16 +20,21 @@ use rustls::sign::CertifiedKey;
 use crate::error::ProxyError;
 use crate::table::RouteTable;
 
+mod ready;
+
+pub(crate) use self::ready::Ready;
+
 /// Chooses the leaf for each handshake from the published table.
 #[derive(Debug)]
 pub struct SniResolver {
     table: live::Reader<RouteTable>,
+    ready: Ready,
 }
 
 impl SniResolver {
     /// Resolves from what `table` holds at each handshake.
     pub fn new(table: live::Reader<RouteTable>) -> Self {
-        Self { table }
+        Self { table, ready: Ready::default() }
     }
 }
 
@@ -35,7 +42,7 @@ impl ResolvesServerCert for SniResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let table = self.table.load();
         let leaves = leaves_for(&table, &hello)?;
-        leaves.choose(hello.signature_schemes())
+        leaves.choose(hello.signature_schemes(), &self.ready)
     }
 }
 
@@ -43,13 +50,13 @@ impl ResolvesServerCert for SniResolver {
 pub(crate) fn leaves_for<'table>(
     table: &'table RouteTable,
     hello: &ClientHello<'_>,
-) -> Option<&'table RouteLeaves> {
+) -> Option<&'table Arc<RouteLeaves>> {
     // rustls has checked the name and folded its case.
     let host = hello.server_name()?;
-    table.get(host)?.leaves.as_deref()
+    table.get(host)?.leaves.as_ref()
 }
 
-/// The two leaves of a route, kept as DER until the first handshake that needs one.
+/// The two leaves of a route, kept as DER; handshakes that need one parse it.
 #[derive(Debug)]
 pub struct RouteLeaves {
     ed25519: DerLeaf,
@@ -76,11 +83,26 @@ impl RouteLeaves {
 
     /// The leaf for a client that offers these signature schemes: Ed25519 when it is among them,
     /// else P-256. `None` when the leaf cannot be parsed, which is logged once.
-    pub fn choose(&self, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        if schemes.contains(&SignatureScheme::ED25519) {
-            self.ed25519.parsed()
-        } else {
-            self.ecdsa_p256.parsed()
+    pub(crate) fn choose(
+        self: &Arc<Self>,
+        schemes: &[SignatureScheme],
+        ready: &Ready,
+    ) -> Option<Arc<CertifiedKey>> {
+        let is_offered = schemes.contains(&SignatureScheme::ED25519);
+        let algorithm = if is_offered { Algorithm::Ed25519 } else { Algorithm::EcdsaP256 };
+        let leaf = self.of(algorithm);
+        if let Some(parsed) = leaf.parsed.load_full() {
+            return Some(parsed);
+        }
+        let parsed = leaf.made_ready()?;
+        ready.add(self, algorithm);
+        Some(parsed)
+    }
+
+    fn of(&self, algorithm: Algorithm) -> &DerLeaf {
+        match algorithm {
+            Algorithm::Ed25519 => &self.ed25519,
+            Algorithm::EcdsaP256 => &self.ecdsa_p256,
         }
     }
 
@@ -105,25 +127,37 @@ impl RouteLeaves {
 struct DerLeaf {
     leaf: Leaf,
     chain: Arc<[CertificateDer<'static>]>,
-    parsed: OnceLock<Option<Arc<CertifiedKey>>>,
+    parsed: ArcSwapOption<CertifiedKey>,
+    /// Whether it was told that it cannot be parsed.
+    is_told: AtomicBool,
 }
 
 impl DerLeaf {
     fn new(leaf: Leaf, chain: Arc<[CertificateDer<'static>]>) -> Self {
-        Self { leaf, chain, parsed: OnceLock::new() }
+        Self { leaf, chain, parsed: ArcSwapOption::empty(), is_told: AtomicBool::new(false) }
     }
 
-    fn parsed(&self) -> Option<Arc<CertifiedKey>> {
-        self.parsed
-            .get_or_init(|| match self.parse() {
-                Ok(key) => Some(Arc::new(key)),
-                Err(error) => {
+    /// Parses it, and keeps that.
+    fn made_ready(&self) -> Option<Arc<CertifiedKey>> {
+        match self.parse() {
+            Ok(key) => {
+                let key = Arc::new(key);
+                self.parsed.store(Some(Arc::clone(&key)));
+                Some(key)
+            }
+            Err(error) => {
+                if !self.is_told.swap(true, Ordering::Relaxed) {
                     let fingerprint = self.leaf.fingerprint;
                     tracing::error!(%fingerprint, %error, "a stored leaf cannot be served");
-                    None
                 }
-            })
-            .clone()
+                None
+            }
+        }
+    }
+
+    /// Lets go of what was parsed; a handshake under way keeps its own.
+    fn forget(&self) {
+        self.parsed.store(None);
     }
 
     fn parse(&self) -> Result<CertifiedKey, ProxyError> {
@@ -144,7 +178,7 @@ impl fmt::Debug for DerLeaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DerLeaf")
             .field("fingerprint", &self.leaf.fingerprint)
-            .field("parsed", &self.parsed.get().is_some())
+            .field("parsed", &self.parsed.load().is_some())
             .finish_non_exhaustive()
     }
 }

@@ -347,8 +347,11 @@ impl Upstream {
         self.ejected_for.store(reason.map(Arc::new));
     }
 
+    /// Notes where its name leads to; an address leads to itself.
     pub(crate) fn set_resolved(&self, socket: SocketAddr) {
-        self.resolved.store(Some(Arc::new(socket)));
+        if self.socket() != Some(socket) {
+            self.resolved.store(Some(Arc::new(socket)));
+        }
     }
 
     pub(crate) fn set_last_probe(&self, probe: LastProbe) {

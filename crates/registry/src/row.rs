@@ -269,7 +269,10 @@ fn list<T, E: fmt::Display>(
     if texts.is_empty() {
         return Err(damaged(SERVICES, "an empty list"));
     }
-    texts.iter().map(|text| bad(parse(text))).collect()
+    let mut values: Vec<T> = texts.iter().map(|text| bad(parse(text))).collect::<Result<_, _>>()?;
+    // Most have one; they stay as long as their service.
+    values.shrink_to_fit();
+    Ok(values)
 }
 
 fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, RegistryError> {

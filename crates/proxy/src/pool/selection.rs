@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use conduit_core::policy::Balance;
@@ -79,6 +79,15 @@ impl Selection {
         };
         let whole_at = places.iter().filter_map(missing).max().map(|left| now + left);
         Self::Several { how, places, whole_at }
+    }
+
+    /// In one place with all that are the same: those of most pools are.
+    pub(super) fn shared(self) -> Arc<Self> {
+        match self {
+            Self::Nobody => Arc::clone(&NOBODY),
+            Self::One(0) => Arc::clone(&FIRST),
+            other => Arc::new(other),
+        }
     }
 
     /// The place to try first; `None` when the pool has to look for itself.
@@ -159,7 +168,7 @@ fn least(
     let mut best: Option<(usize, f64)> = None;
     for place in from.iter().chain(before).copied().filter(|place| pool.is_open(*place, ask)) {
         let busy = as_float(pool.upstreams[place].in_flight());
-        let cost = busy / (f64::from(pool.weights[place]) * growth.of(place));
+        let cost = busy / (f64::from(pool.share(place).weight) * growth.of(place));
         if best.is_none_or(|(_, least)| cost < least) {
             best = Some((place, cost));
         }
@@ -212,7 +221,8 @@ fn takes(part: f64, key: u64, upstream: &Upstream) -> bool {
 
 /// The sequence of one round: as many turns as there is weight, evenly spread.
 fn turns(pool: &Pool, places: &[usize]) -> BTreeSet<Backend> {
-    let weights: Vec<u64> = places.iter().map(|place| u64::from(pool.weights[*place])).collect();
+    let weights: Vec<u64> =
+        places.iter().map(|place| u64::from(pool.share(*place).weight)).collect();
     let divisor = divisor(weights.iter().copied());
     let total: u64 = weights.iter().map(|weight| weight / divisor).sum();
     let mut round = Vec::new();
@@ -232,11 +242,11 @@ fn turns(pool: &Pool, places: &[usize]) -> BTreeSet<Backend> {
 /// The points of a ring, which depend on the upstreams' addresses and weights and on nothing else,
 /// so that the coming and going of one moves no other.
 fn ring(pool: &Pool, places: &[usize]) -> BTreeSet<Backend> {
-    let weights = || pool.weights.iter().map(|weight| u64::from(*weight));
+    let weights = || pool.places().map(|place| u64::from(pool.share(place).weight));
     let divisor = divisor(weights());
     let total = weights().sum::<u64>() / divisor * RING_UNITS;
     let all = places.iter().map(|place| {
-        let units = u64::from(pool.weights[*place]) / divisor * RING_UNITS;
+        let units = u64::from(pool.share(*place).weight) / divisor * RING_UNITS;
         let scaled = match total {
             ..=RING_UNITS_MAX => units,
             _ => (units * RING_UNITS_MAX / total).max(1),
@@ -288,6 +298,8 @@ const FIRST_SHARE: f64 = 0.1;
 const PASSES_MAX: u32 = 16;
 /// How often another than the first of two is drawn for.
 const SECOND_DRAWS_MAX: u32 = 4;
+static NOBODY: LazyLock<Arc<Selection>> = LazyLock::new(|| Arc::new(Selection::Nobody));
+static FIRST: LazyLock<Arc<Selection>> = LazyLock::new(|| Arc::new(Selection::One(0)));
 /// Turns in a round; weights that need more are rounded.
 const TURNS_MAX: u64 = 8_192;
 /// Points on a ring that are looked at for one request.

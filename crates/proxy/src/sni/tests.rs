@@ -12,6 +12,7 @@ use rustls::{
 
 use super::*;
 use crate::fixture::{self, Leaves, catalog, compiler, version};
+use crate::limits::PARSED_MAX;
 
 const ED25519: SignatureScheme = SignatureScheme::ED25519;
 const P256: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
@@ -47,12 +48,34 @@ fn what_is_not_served_here_is_refused_in_the_handshake() {
 
 #[test]
 fn a_leaf_is_parsed_once() {
-    let site = Site::new();
+    let (site, ready) = (Site::new(), Ready::default());
     let table = site.reader.load_full();
     let leaves = table.get("web.internal").unwrap().leaves.clone().unwrap();
-    let first = leaves.choose(&[P256]).unwrap();
-    assert!(Arc::ptr_eq(&first, &leaves.choose(&[P256]).unwrap()));
-    assert!(leaves.ed25519.parsed.get().is_none());
+    let first = leaves.choose(&[P256], &ready).unwrap();
+    assert!(Arc::ptr_eq(&first, &leaves.choose(&[P256], &ready).unwrap()));
+    assert!(leaves.ed25519.parsed.load().is_none());
+}
+
+#[test]
+fn of_parsed_leaves_the_oldest_are_given_up() {
+    let (site, ready) = (Site::new(), Ready::default());
+    let chain: Arc<[_]> = Arc::new([site.issuer.clone()]);
+    let made = || {
+        let (pair, chain) = (site.pair.clone(), || Arc::clone(&chain));
+        Arc::new(RouteLeaves::new(pair.clone(), pair.renew_at(), chain(), chain()))
+    };
+    let all: Vec<_> = (0..=PARSED_MAX).map(|_| made()).collect();
+    let first = all[0].choose(&[P256], &ready).unwrap();
+    for leaves in &all[1..PARSED_MAX] {
+        assert!(leaves.choose(&[P256], &ready).is_some());
+    }
+    assert!(Arc::ptr_eq(&first, &all[0].choose(&[P256], &ready).unwrap()), "it is kept so far");
+    assert!(all[PARSED_MAX].choose(&[P256], &ready).is_some());
+    let kept = |leaves: &&Arc<RouteLeaves>| leaves.ecdsa_p256.parsed.load().is_some();
+    assert_eq!(all.iter().filter(kept).count(), PARSED_MAX);
+    assert!(!kept(&&all[0]), "the oldest one went");
+    let again = all[0].choose(&[P256], &ready).unwrap();
+    assert_eq!(again.cert, first.cert);
 }
 
 #[test]

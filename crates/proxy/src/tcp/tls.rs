@@ -10,12 +10,13 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::sni::Ready;
 use crate::table::RouteTable;
 
 /// What handshakes are done with: as for HTTPS, but for these services, and without a protocol.
 pub(crate) fn config(https: &ServerConfig, table: live::Reader<RouteTable>) -> Arc<ServerConfig> {
     let mut config = https.clone();
-    config.cert_resolver = Arc::new(StreamResolver { table });
+    config.cert_resolver = Arc::new(StreamResolver { table, ready: Ready::default() });
     config.alpn_protocols = Vec::new();
     Arc::new(config)
 }
@@ -37,12 +38,13 @@ pub(crate) fn agreeing(config: &Arc<ServerConfig>, offered: Option<Vec<u8>>) -> 
 #[derive(Debug)]
 struct StreamResolver {
     table: live::Reader<RouteTable>,
+    ready: Ready,
 }
 
 impl ResolvesServerCert for StreamResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let table = self.table.load();
         let leaves = table.stream(hello.server_name()?)?.leaves.as_ref()?;
-        leaves.choose(hello.signature_schemes())
+        leaves.choose(hello.signature_schemes(), &self.ready)
     }
 }
