@@ -100,6 +100,9 @@ struct Entry {
     ended: Option<Instant>,
     /// A report came while its probe ran.
     again: bool,
+    /// It came after others and was not probed yet: what came at once would be probed at once for
+    /// hours, so its second probe is anywhere in an interval.
+    in_crowd: bool,
     /// Probes since it was ejected.
     rechecks: u32,
 }
@@ -137,7 +140,7 @@ impl ProbePlan {
                     }
                 } else {
                     known = false;
-                    self.add(key, pool, upstream, first_at);
+                    self.add(key, pool, upstream, first_at, first_at > now);
                     first_at += FIRST_PACE;
                 }
             }
@@ -208,7 +211,11 @@ impl ProbePlan {
             REPORTED_GAP
         } else {
             let rest = entry.probation.until().map(|until| until.saturating_duration_since(now));
-            let wait = self.jitter.shorten(entry.wait(pace.interval));
+            let wait = entry.wait(pace.interval);
+            let wait = match std::mem::take(&mut entry.in_crowd) {
+                true => self.jitter.spread(wait),
+                false => self.jitter.shorten(wait),
+            };
             rest.filter(|rest| !rest.is_zero()).map_or(wait, |rest| rest.min(wait))
         };
         let target =
@@ -263,7 +270,14 @@ impl ProbePlan {
         self.entries.is_empty()
     }
 
-    fn add(&mut self, key: Key, pool: &Arc<Pool>, upstream: &Arc<Upstream>, at: Instant) {
+    fn add(
+        &mut self,
+        key: Key,
+        pool: &Arc<Pool>,
+        upstream: &Arc<Upstream>,
+        at: Instant,
+        in_crowd: bool,
+    ) {
         self.entries.insert(
             key,
             Entry {
@@ -275,6 +289,7 @@ impl ProbePlan {
                 due: Some(at),
                 ended: None,
                 again: false,
+                in_crowd,
                 rechecks: 0,
             },
         );

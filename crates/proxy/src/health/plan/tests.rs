@@ -69,6 +69,23 @@ fn many_new_upstreams_start_at_a_steady_pace() {
 }
 
 #[test]
+fn what_came_together_is_spread_over_the_interval() {
+    let now = Instant::now();
+    let services = (0..200).map(|n| service(&format!("s{n}"), &["10.0.0.1:80"])).collect();
+    let mut plan = ProbePlan::default();
+    plan.reconcile(&fixture::table(services), now);
+    let later = now + FIRST_PACE * 200;
+    while let Some(target) = plan.take_due(later) {
+        plan.finish(target.key, &Outcome::Passed, &settings(), later).expect("there");
+    }
+    let mut due = |at| std::iter::from_fn(|| plan.take_due(at)).count();
+    for part in 1..=10 {
+        let count = due(later + settings().interval * part / 10);
+        assert!((5..=50).contains(&count), "{count} of 200 in part {part} of 10");
+    }
+}
+
+#[test]
 fn an_ejected_upstream_is_looked_at_soon_and_then_less_often() {
     let mut now = Instant::now();
     let (mut plan, _) = single(now);
