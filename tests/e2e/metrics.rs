@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 
+use conduit_tests::gateway::PATIENCE;
 use conduit_tests::{Gateway, Upstream, resolver};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -53,6 +54,38 @@ async fn the_documented_metrics_are_those_that_are_exposed() {
         assert!(unseen.remove(name), "{name} is no rarity");
     }
     assert!(unseen.is_empty(), "no sample of {unseen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traffic_is_counted_by_service_and_told() {
+    let gateway = Gateway::start().await;
+    let (web, slow) = (Upstream::start("web").await, Upstream::start("other").await);
+    gateway.register("web", &[&web.host()]).await.expect("registered");
+    gateway.register("other", &[&slow.host()]).await.expect("registered");
+    let client = gateway.client();
+    for _ in 0..3 {
+        client.get_text("web.internal", "/").await.expect("served");
+    }
+    // A request counts once it has ended, which is a little after its last byte came.
+    let counted = async {
+        loop {
+            let list = gateway.api.traffic().await.expect("told").value;
+            let web = list.services.get("web").copied().unwrap_or_default();
+            if (web.requests, web.in_flight) == (3, 0) {
+                return list;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let list = tokio::time::timeout(PATIENCE, counted).await.expect("three requests");
+    let web = list.services["web"];
+    assert!(web.sent_bytes > 0 && web.errors == 0, "{web:?}");
+    assert!(list.total.requests >= 3 && list.uptime_ms > 0, "{:?}", list.total);
+    let routes = gateway.api.routes().await.expect("listed").value.routes;
+    let of = |host: &str| routes.iter().find(|route| route.domain == host).expect(host).traffic;
+    assert_eq!((of("web.internal"), of("other.internal").sent_bytes), (web, 0));
+    let first = gateway.api.traffic().await.expect("told").value;
+    assert!(first.uptime_ms >= list.uptime_ms);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 
 mod nodes;
 mod services;
+mod traffic;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use conduit_proxy::table::RouteTable;
 use serde_json::{Value, json};
 
 pub(crate) use self::services::{Outlooks, outlooks};
+pub(crate) use self::traffic::counts;
 use crate::limits::EVENTS_AT_ONCE_MAX;
 
 /// What there was to see at one moment.

@@ -11,3 +11,4 @@ pub(crate) mod node;
 pub(crate) mod register;
 pub(crate) mod role;
 pub(crate) mod service;
+pub(crate) mod traffic;

@@ -187,7 +187,7 @@ const TAGS: [(&str, &str); 12] = [
     ("nodes", "Monitored machines, their GPUs and containers."),
     ("alerts", "Alerts, the rules that raise them, and silences."),
     ("audit", "The signed record."),
-    ("routing", "What the proxy serves."),
+    ("routing", "What the proxy serves, and what goes through."),
     ("sessions", "Sessions of the dashboard, and how they begin."),
     ("users", "People who may log in."),
     ("tokens", "API tokens."),

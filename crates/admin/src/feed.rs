@@ -1,7 +1,7 @@
 //! What changes anywhere, compared once and told to whoever listens.
 //!
 //! **Invariant:** a change after [`Feed::listen`] is told. Nothing is compared while nobody listens,
-//! and at most one comparison is made in [`GATHER`]. Whoever is too slow misses whole batches, and
+//! and at most one comparison is made in [`GATHER`], and one of traffic in [`TRAFFIC_PACE`]. Whoever is too slow misses whole batches, and
 //! is told so.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,18 +14,22 @@ use conduit_core::clock::Timestamp;
 use conduit_core::live;
 use conduit_monitor::view::NodesView;
 use conduit_proxy::health::board::HealthBoard;
+use conduit_proxy::metrics::{ProxyMetrics, TrafficByService};
 use conduit_proxy::table::RouteTable;
 use futures_util::FutureExt;
 use tokio::sync::broadcast;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::changes::{self, Event, Look};
-use crate::limits::{FEED_BACKLOG, GATHER};
+use crate::limits::{FEED_BACKLOG, GATHER, TRAFFIC_PACE};
 
 /// Tells what changes.
 pub(crate) struct Feed {
     sources: Sources,
     /// What was seen last; `None` while nobody listens.
     seen: Mutex<Option<Look>>,
+    /// What was counted last; `None` while nobody listens.
+    counted: Mutex<Option<TrafficByService>>,
     told: broadcast::Sender<Batch>,
 }
 
@@ -49,12 +53,15 @@ pub(crate) struct Sources {
     pub(crate) nodes: Option<live::Reader<NodesView>>,
     /// Between two readings of a node.
     pub(crate) interval: Duration,
+    pub(crate) traffic: ProxyMetrics,
+    /// When counting began.
+    pub(crate) started: Instant,
 }
 
 impl Feed {
     pub(crate) fn new(sources: Sources) -> Self {
         let (told, _) = broadcast::channel(FEED_BACKLOG);
-        Self { sources, seen: Mutex::new(None), told }
+        Self { sources, seen: Mutex::new(None), counted: Mutex::new(None), told }
     }
 
     /// Listens from now on.
@@ -67,11 +74,38 @@ impl Feed {
     /// Tells changes for ever.
     pub(crate) async fn run(&self) {
         let mut sources = self.sources.clone();
+        let mut pace = tokio::time::interval(TRAFFIC_PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut was_quiet = true;
         loop {
-            let is_health = sources.changed().await;
-            self.tell(is_health);
-            tokio::time::sleep(GATHER).await;
+            tokio::select! {
+                is_health = sources.changed() => {
+                    self.tell(is_health);
+                    tokio::time::sleep(GATHER).await;
+                }
+                _ = pace.tick() => was_quiet = self.tell_traffic(was_quiet),
+            }
         }
+    }
+
+    /// Tells what went through; that it is quiet now is told once. Returns whether it is.
+    fn tell_traffic(&self, was_quiet: bool) -> bool {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.told.receiver_count() == 0 {
+            *counted = None;
+            return true;
+        }
+        let now = self.sources.traffic.traffic();
+        let old = counted.take().unwrap_or_default();
+        let (event, is_quiet) =
+            changes::counts(&old, &now, (Timestamp::now(), self.sources.started.elapsed()));
+        *counted = Some(now);
+        if !(is_quiet && was_quiet) {
+            let batch = Batch { nodes: Bytes::new(), rest: event.text().into() };
+            // The last one may have gone meanwhile.
+            self.told.send(batch).ok();
+        }
+        is_quiet
     }
 
     fn tell(&self, is_health: bool) {

@@ -107,6 +107,10 @@ pub const HEARTBEAT: Duration = Duration::from_secs(15);
 pub(crate) const STREAM_LOOK: Duration = Duration::from_secs(1);
 /// From one comparison for the streams of events to the next; what changes meanwhile is told at once.
 pub(crate) const GATHER: Duration = Duration::from_millis(250);
+/// From one event about traffic to the next.
+pub(crate) const TRAFFIC_PACE: Duration = Duration::from_secs(2);
+/// Services in one event about traffic; of more, the busiest.
+pub const TRAFFIC_SERVICES_MAX: usize = 200;
 /// Batches of events that are kept for a client that is slow.
 pub(crate) const FEED_BACKLOG: usize = 64;
 /// Events of nodes, and other ones, in one batch; what is beyond is told as one.

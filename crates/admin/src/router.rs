@@ -28,7 +28,7 @@ use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
     alerts, audit, config, container_logs, discovery, dns, document, events, health, history,
     login_codes, metrics, nodes, original, registrations, routing, services, session, status, tls,
-    tokens, upgrade, upstreams, users,
+    tokens, traffic, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 use crate::ui;
@@ -138,6 +138,7 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(tls::authority))
         .routes(routes!(tls::one))
         .routes(routes!(routing::list))
+        .routes(routes!(traffic::list))
         .routes(routes!(audit::list))
         .routes(routes!(config::effective))
         .routes(routes!(nodes::list))

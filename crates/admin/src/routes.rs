@@ -25,6 +25,7 @@ pub(crate) mod status;
 mod streams;
 pub(crate) mod tls;
 pub(crate) mod tokens;
+pub(crate) mod traffic;
 pub(crate) mod upgrade;
 pub(crate) mod upstreams;
 pub(crate) mod users;

@@ -10,10 +10,12 @@ use conduit_core::live;
 use conduit_core::tasks::Tasks;
 use conduit_dns::zone::Zone;
 use conduit_proxy::health::board::HealthBoard;
+use conduit_proxy::metrics::ProxyMetrics;
 use conduit_proxy::table::RouteTable;
 use conduit_registry::Registry;
 use http::StatusCode;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Proof;
@@ -37,6 +39,9 @@ pub struct AdminState {
     pub(crate) table: live::Reader<RouteTable>,
     pub(crate) zone: live::Reader<Zone>,
     pub(crate) health: HealthBoard,
+    pub(crate) traffic: ProxyMetrics,
+    /// When the API began.
+    pub(crate) started: Instant,
     pub(crate) state_dir: PathBuf,
     pub(crate) control: Arc<dyn Control>,
     pub(crate) monitor: Option<Arc<dyn Monitor>>,
@@ -65,6 +70,8 @@ pub struct Parts {
     pub zone: live::Reader<Zone>,
     /// What the prober found.
     pub health: HealthBoard,
+    /// What the proxy counts.
+    pub traffic: ProxyMetrics,
     /// Where the database and the seal are, for verification.
     pub state_dir: PathBuf,
     /// The gateway as a whole.
@@ -78,7 +85,7 @@ pub struct Parts {
 impl AdminState {
     /// Takes the parts.
     pub fn new(parts: Parts) -> Self {
-        let monitor = parts.monitor.as_ref();
+        let (monitor, started) = (parts.monitor.as_ref(), Instant::now());
         let feed = Feed::new(Sources {
             catalog: parts.registry.catalog(),
             table: parts.table.clone(),
@@ -86,12 +93,16 @@ impl AdminState {
             head: parts.registry.head(),
             nodes: monitor.map(|monitor| monitor.view()),
             interval: monitor.map(|monitor| monitor.interval()).unwrap_or_default(),
+            traffic: parts.traffic.clone(),
+            started,
         });
         Self {
             registry: parts.registry,
             table: parts.table,
             zone: parts.zone,
             health: parts.health,
+            traffic: parts.traffic,
+            started,
             state_dir: parts.state_dir,
             control: parts.control,
             monitor: parts.monitor,

@@ -16,6 +16,7 @@ pub mod sessions;
 pub mod status;
 pub mod tls;
 pub mod tokens;
+pub mod traffic;
 pub mod upgrade;
 pub mod upstreams;
 pub mod users;

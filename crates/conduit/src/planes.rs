@@ -59,6 +59,8 @@ pub(crate) struct Served<'a> {
     pub(crate) policy: &'a live::Reader<Policy>,
     pub(crate) reopen: &'a Arc<AtomicBool>,
     pub(crate) tcp: Option<&'a TcpPorts>,
+    /// Where the proxy counts.
+    pub(crate) traffic: &'a ProxyMetrics,
 }
 
 impl Planes {
@@ -101,9 +103,9 @@ impl Planes {
         let proxy = proxy.map(|listeners| {
             let log = access_log::destination(log, access_log.as_ref());
             let tracer = exporter.as_ref().map(|exporter| exporter.tracer().clone());
-            let (settings, counts) = (served.proxy_settings(log, tracer)?, ProxyMetrics::new());
-            metrics.proxy(&counts, served.routes);
-            Proxy::start(listeners, settings, served.routes, &counts, &proxy_tasks)
+            let settings = served.proxy_settings(log, tracer)?;
+            metrics.proxy(served.traffic, served.routes);
+            Proxy::start(listeners, settings, served.routes, served.traffic, &proxy_tasks)
                 .map_err(AppError::Proxy)
         });
         let (dns, proxy) = (dns.transpose()?, proxy.transpose()?);

@@ -20,6 +20,7 @@ use conduit_core::tasks::Tasks;
 use conduit_proxy::connect::Connector;
 use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::health::prober::Prober;
+use conduit_proxy::metrics::ProxyMetrics;
 use conduit_proxy::resolve::Resolver;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::tcp::TcpPorts;
@@ -180,7 +181,7 @@ impl Running {
         let check = self_check(&addresses, authority.as_deref(), &registry, &routes)?;
         upkeep.self_check(&check, config.health.interval);
 
-        let mut metrics = Metrics::new(registry.clone());
+        let (mut metrics, traffic) = (Metrics::new(registry.clone()), ProxyMetrics::new());
         let served = Served {
             config: &config,
             addresses: &addresses,
@@ -191,6 +192,7 @@ impl Running {
             policy: &tunables.policy_reader,
             reopen: &orders.reopen,
             tcp: bound.tcp.as_ref(),
+            traffic: &traffic,
         };
         let planes = Planes::start(bound.dns, bound.proxy, &served, &mut metrics, tasks)?;
         let reloader = reloader.map(|r| Arc::new(r.attach(tunables, registry.clone())));
@@ -226,6 +228,7 @@ impl Running {
             table: routes,
             zone,
             health: board,
+            traffic,
             state_dir: config.gateway.state_dir,
             control: Arc::new(control),
             monitor,

@@ -12,6 +12,7 @@ mod counters;
 mod histogram;
 mod http3;
 mod scrape;
+mod traffic;
 mod upstreams;
 
 use std::cell::{Cell, RefCell};
@@ -30,6 +31,7 @@ pub(crate) use self::count::Count;
 pub(crate) use self::counters::{Ending, Queued, ServiceCounters};
 use self::http3::Http3Counters;
 use self::scrape::Scrape;
+pub use self::traffic::{Traffic, TrafficByService};
 use self::upstreams::States;
 use crate::limits::hits::Hits;
 use crate::table::RouteTable;

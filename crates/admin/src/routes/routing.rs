@@ -9,6 +9,7 @@ use conduit_proxy::health::board::ServiceHealth;
 
 use super::{Admin, Answer};
 use crate::convert::health::{status, upstreams};
+use crate::convert::traffic::traffic;
 use crate::paging::Paging;
 use crate::params::Options;
 
@@ -47,6 +48,7 @@ pub(crate) async fn list(
                 health_status: status(health.health),
                 response_time_ms: health.response_time_ms,
                 last_checked: health.last_probe_at.map(|at| at.to_string()),
+                traffic: traffic(state.traffic.traffic_of(&route.service)),
             }
         })
         .collect();

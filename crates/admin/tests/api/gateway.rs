@@ -33,6 +33,7 @@ use conduit_proxy::fingerprint::{Asked, Fingerprint};
 use conduit_proxy::health::machine::Thresholds;
 use conduit_proxy::health::plan::ProbeSettings;
 use conduit_proxy::health::prober::Prober;
+use conduit_proxy::metrics::ProxyMetrics;
 use conduit_proxy::resolve::Resolver;
 use conduit_proxy::sni::RouteLeaves;
 use conduit_proxy::table::RouteTable;
@@ -105,6 +106,7 @@ impl Gateway {
             table,
             zone,
             health,
+            traffic: ProxyMetrics::new(),
             state_dir: dir.path().to_owned(),
             control: Arc::clone(&control) as Arc<dyn Control>,
             monitor,

@@ -40,7 +40,7 @@ export const words = {
   },
 
   dashboard: {
-    healthy: "Services healthy", alerts: "Alerts", leaves: "Leaves valid", nodes: "Machines up", uptime: "Uptime",
+    healthy: "Services healthy", requests: "Requests", alerts: "Alerts", leaves: "Leaves valid", nodes: "Machines up", uptime: "Uptime",
     noAlerts: "nothing is raised", attention: "Needs attention", calm: "Nothing needs attention.", calmText: "Every service is healthy and no alert is raised.",
     services: "Services", servicesAll: "All services", machines: "Machines", gpus: "GPUs", audit: "Latest entries", auditAll: "Whole record", alertsAll: "Alerts and rules",
     noNodes: "The monitor is off.", silenced: "silenced", free: "free", other: "other",
@@ -98,8 +98,14 @@ export const words = {
     },
   },
 
+  traffic: {
+    title: "Traffic", requests: "Requests", took: "Time taken", bytes: "Bytes", all: "all", errors: "5xx", sent: "sent", received: "received",
+    still: "Nothing went through in the last minutes.", never: "Nothing went through yet.", none: "nothing lately",
+    counts: (requests: number, errors: number, inFlight: number) => `${requests.toLocaleString("en")} ${requests === 1 ? "request" : "requests"}, ${errors.toLocaleString("en")} with 5xx, ${inFlight} under way`,
+    chartOf: (title: string) => `${title} over the last five minutes`,
+  },
   routing: {
-    search: "Search routes", host: "Host", service: "Service", upstream: "Upstream", state: "State", response: "Response", inFlight: "In flight",
+    search: "Search routes", host: "Host", service: "Service", upstream: "Upstream", state: "State", response: "Response", requests: "Requests", inFlight: "In flight",
     empty: "No routes yet", emptyText: "Each host of each registered service gets a route. Register a service, and it is here.", nothing: "No route fits",
     flow: "From client to upstream", clients: "Clients", names: (n: number) => `${n} hosts`, listeners: "Proxy", services: (n: number) => `${n} services`, upstreams: (n: number, all: number) => `${n} of ${all} admitted`,
     table: "Route table", version: (version: string) => `table ${version}`, tls: "TLS", clear: "in the clear", own: "Conduit’s own", resolves: "resolve names", forwards: "forwards", serves: "serve",

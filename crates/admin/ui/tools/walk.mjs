@@ -113,6 +113,10 @@ try {
     assert.match((await answer.securityDetails()).issuer, /Conduit/);
     await opened.close();
   });
+  await step("what went through shows by itself", async () => {
+    await page.getByText(/^[1-9]\d* requests?, 0 with 5xx, 0 under way$/).waitFor({ timeout: 10_000 });
+    await page.getByRole("img", { name: "Requests over the last five minutes" }).waitFor({ timeout: 10_000 });
+  });
   await step("its upstream dies and comes back", async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));

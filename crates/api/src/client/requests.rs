@@ -22,6 +22,7 @@ use crate::v1::services::{
 use crate::v1::status::{GatewayStatus, Liveness};
 use crate::v1::tls::{Authority, CertificateList, CertificateReply, RotateReply};
 use crate::v1::tokens::{CreateToken, NewToken, RevokeReply, TokenList};
+use crate::v1::traffic::TrafficList;
 use crate::v1::upgrade::{UpgradeReply, UpgradeRequest};
 use crate::v1::upstreams::{UpstreamReply, UpstreamVerb};
 
@@ -123,6 +124,14 @@ impl Client {
         let path = format!("{ROOT}/services/{name}/upstreams/{upstream}:{verb}");
         let mend = format!("run `conduit status {service}`");
         self.change_bare(Method::POST, &path, mend).await
+    }
+
+    /// `GET /api/v1/traffic`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn traffic(&self) -> Result<Reply<TrafficList>, ClientError> {
+        self.get(&format!("{ROOT}/traffic")).await
     }
 
     /// `GET /api/v1/dns`.

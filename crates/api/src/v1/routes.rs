@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::v1::health::{HealthStatus, UpstreamHealth};
+use crate::v1::traffic::Traffic;
 
 /// `GET /api/v1/routing`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -40,4 +41,8 @@ pub struct Route {
     #[serde(default)]
     #[schema(required, format = DateTime)]
     pub last_checked: Option<String>,
+    /// What went through for its service, over all its hosts.
+    #[serde(default)]
+    #[schema(required)]
+    pub traffic: Traffic,
 }

@@ -120,5 +120,7 @@ impl ServiceCounters {
 
 /// How many [`Ending`]s there are.
 pub(super) const ENDINGS: usize = 6;
+/// Which of the [`CLASSES`] is the upstreams' and the gateway's fault.
+pub(super) const SERVER_ERRORS: usize = 5;
 /// Status classes; the first is for clients that left before there was a status.
 pub(super) const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];

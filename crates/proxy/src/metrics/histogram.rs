@@ -22,6 +22,11 @@ impl Histogram {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.sum_us.add(micros);
     }
+
+    /// All of them together, in microseconds.
+    pub(super) fn sum_us(&self) -> u64 {
+        self.sum_us.read()
+    }
 }
 
 /// The sum of histograms, as plain numbers.

@@ -55,15 +55,22 @@ impl StreamCounters {
     pub(crate) fn sent(&self, bytes: u64) {
         self.sent.add(bytes);
     }
+
+    /// What it comes to now.
+    pub(crate) fn sum(&self) -> StreamSum {
+        let mut sum = StreamSum::default();
+        sum.add(self);
+        sum
+    }
 }
 
 /// The sum over the workers, as plain numbers.
 #[derive(Debug, Default)]
 pub(crate) struct StreamSum {
-    total: u64,
-    open: u64,
-    received: u64,
-    sent: u64,
+    pub(crate) total: u64,
+    pub(crate) open: u64,
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
     refused: [u64; Refusal::ALL.len()],
 }
 

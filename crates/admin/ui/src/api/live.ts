@@ -8,6 +8,7 @@ import type { GatewayStatus } from "./types";
 import { waitBefore } from "../lib/backoff";
 import { EventReader } from "../lib/events";
 import { useApp } from "../store";
+import { beginTraffic, takeTraffic } from "../traffic";
 
 const STREAM = "/api/v1/events";
 /** The daemon gives a sign of life every 15 s; after this long without one the stream is dead. */
@@ -26,6 +27,8 @@ const CONCERNS: Record<string, string[]> = {
   // Whatever people change is on record, also what no other event is about.
   audit: ["audit", "status", "tokens", "users", "silences"],
 };
+/** Counts, and no answer that grew old. */
+const TRAFFIC = "traffic";
 /** There was more than could be told. */
 const LEFT_OUT = "left_out";
 
@@ -76,13 +79,19 @@ export function listen(): () => void {
       if (attempt > 0) void queryClient.invalidateQueries();
       attempt = 0;
       useApp.getState().setLink("live");
+      beginTraffic(signal).catch(() => {
+        // Without it rates begin with the next event.
+      });
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       const events = new EventReader();
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
         feed();
-        for (const event of events.push(value)) concern(event.kind);
+        for (const event of events.push(value)) {
+          if (event.kind === TRAFFIC) takeTraffic(event.data);
+          else concern(event.kind);
+        }
       }
     } catch {
       // Below: whatever it was, the stream is opened again.

@@ -652,6 +652,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/traffic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what went through for each service, and for all of them. */
+        get: operations["list_traffic"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/upgrade": {
         parameters: {
             query?: never;
@@ -2628,6 +2645,8 @@ export interface components {
             response_time_ms: number | null;
             /** @description Whether it is served with a leaf of ours. */
             tls: boolean;
+            /** @description What went through for its service, over all its hosts. */
+            traffic: components["schemas"]["Traffic"];
             /** @description The first of its upstreams. */
             upstream: string;
             /** @description Its pool. */
@@ -2984,6 +3003,61 @@ export interface components {
         TokenList: {
             /** @description Every token that was made, revoked ones included. */
             tokens: components["schemas"]["Token"][];
+        };
+        /**
+         * @description What went through since the first request. Services of byte streams count connections where
+         *     others count requests.
+         */
+        Traffic: {
+            /**
+             * Format: u-int64
+             * @description Of them, those that were answered with a status of 500 or more.
+             */
+            errors: number;
+            /**
+             * Format: u-int64
+             * @description Requests under way, and connections that are open.
+             */
+            in_flight: number;
+            /**
+             * Format: u-int64
+             * @description Bytes that came from clients, without heads.
+             */
+            received_bytes: number;
+            /**
+             * Format: u-int64
+             * @description Requests that ended, and connections that were opened.
+             */
+            requests: number;
+            /**
+             * Format: u-int64
+             * @description Bytes that went to clients, without heads.
+             */
+            sent_bytes: number;
+            /**
+             * Format: u-int64
+             * @description How long the requests that ended took together, in milliseconds.
+             */
+            took_ms: number;
+        };
+        /**
+         * @description `GET /api/v1/traffic`. Counts only grow while the gateway runs and a service stays registered; a
+         *     rate is the difference of two answers over the difference of their `uptime_ms`.
+         */
+        TrafficList: {
+            /** @description What `after` takes to go on; absent at the end, and when no limit was given. */
+            next_after?: string | null;
+            /** @description By service; those that were never asked for are not there. */
+            services: {
+                [key: string]: components["schemas"]["Traffic"];
+            };
+            /** @description Of all services that are registered now. */
+            total: components["schemas"]["Traffic"];
+            /**
+             * Format: u-int64
+             * @description When it was counted, in milliseconds since the gateway started.
+             */
+            uptime_ms: number;
         };
         /** @description A systemd unit. */
         Unit: {
@@ -5484,6 +5558,45 @@ export interface operations {
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];
             507: components["responses"]["DiskFull"];
+        };
+    };
+    list_traffic: {
+        parameters: {
+            query?: {
+                /** @description At most so many; all of them when absent. */
+                limit?: number;
+                /** @description Only those after this one: `next_after` of the answer before. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description by service; the total is of all */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrafficList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `invalid_query`, or `invalid`: the limit is out of bounds */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     upgrade_gateway: {

@@ -46,6 +46,7 @@ export type Silence = Schemas["Silence"];
 export type TestReply = Schemas["TestReply"];
 export type Session = Schemas["Session"];
 export type Token = Schemas["Token"];
+export type Traffic = Schemas["Traffic"];
 export type UpstreamHealth = Schemas["UpstreamHealth"];
 export type UpstreamReply = Schemas["UpstreamReply"];
 

@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { useApp } from "../store";
 
-export interface Line { label: string; values: (number | null)[] }
+export interface Line { label: string; values: (number | null)[]; /** Where values are rare. */ dots?: boolean }
 interface Props { label: string; times: number[]; lines: Line[]; format: (value: number | null) => string; top?: number | undefined }
 
 const HEIGHT = 132;
@@ -13,7 +13,10 @@ const stroke = (index: number, isDark: boolean) => `oklch(${isDark ? 0.74 : 0.56
 
 export default function Chart({ label, times, lines, format, top }: Props) {
   const place = useRef<HTMLDivElement>(null);
+  const drawn = useRef<uPlot>(null);
   const theme = useApp((app) => app.theme);
+  const labels = lines.map((one) => one.label).join("\n");
+  const hasDots = times.length < 3 || lines.some((one) => one.dots);
   useEffect(() => {
     const element = place.current;
     if (!element) return;
@@ -24,16 +27,22 @@ export default function Chart({ label, times, lines, format, top }: Props) {
     const chart = new uPlot({
       width: element.clientWidth, height: HEIGHT, padding: [8, 4, 0, 0], legend: { show: false }, cursor: { y: false, points: { size: 5 } },
       scales: { y: { range: (_, min, max) => [Math.min(0, min ?? 0), top ?? Math.max((max ?? 1) * 1.1, 1e-9)] } },
-      axes: [{ ...axis, size: 24, space: 70, values: (_, ticks) => ticks.map(clock(times)) }, { ...axis, size: 56, space: 30, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
-      series: [{}, ...lines.map((one, index) => ({ label: one.label, stroke: stroke(index, isDark), width: 1.5, fill: lines.length === 1 ? `oklch(${isDark ? 0.74 : 0.56} 0.15 262 / 0.1)` : undefined, points: { show: times.length < 3 }, spanGaps: false }))] as uPlot.Series[],
-    }, [times, ...lines.map((one) => one.values)] as uPlot.AlignedData, element);
+      axes: [{ ...axis, size: 24, space: 70, values: (chart, ticks) => ticks.map(clock(chart.data[0] as number[])) }, { ...axis, size: 56, space: 30, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
+      series: [{}, ...labels.split("\n").map((label, index, all) => ({ label, stroke: stroke(index, isDark), width: 1.5, fill: all.length === 1 ? `oklch(${isDark ? 0.74 : 0.56} 0.15 262 / 0.1)` : undefined, points: { show: hasDots, size: 4 }, spanGaps: false }))] as uPlot.Series[],
+    }, [[], ...labels.split("\n").map(() => [])], element);
+    drawn.current = chart;
     const watch = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }));
     watch.observe(element);
     return () => {
       watch.disconnect();
       chart.destroy();
+      drawn.current = null;
     };
-  }, [times, lines, format, top, theme]);
+  }, [labels, hasDots, format, top, theme]);
+  // After the other: a chart that was just made has no data yet.
+  useEffect(() => {
+    drawn.current?.setData([times, ...lines.map((one) => one.values)] as uPlot.AlignedData);
+  }, [times, lines, labels, hasDots, format, top, theme]);
   return (
     <div>
       <div ref={place} role="img" aria-label={label} className="h-[132px] text-t3" />

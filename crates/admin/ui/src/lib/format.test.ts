@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import { bytes, duration, millis, pairs, percent, relative, shellWord } from "./format";
+import { bytes, DASH, duration, millis, pairs, percent, perSecond, relative, shellWord } from "./format";
+
+test("rates", () => {
+  expect([null, 0, 0.25, 12.34, 250.4, 12_345].map(perSecond)).toEqual([DASH, "0/s", "0.3/s", "12.3/s", "250/s", "12.3k/s"]);
+});
 
 test("bytes are in powers of 1024, and unknown ones are a dash", () => {
   expect([0, 1023, 1024, 1536, 150 * 2 ** 20, 2 ** 40, null, NaN].map(bytes)).toEqual(["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "150 MiB", "1.0 TiB", "–", "–"]);

@@ -26,6 +26,13 @@ export function millis(ms: number | null | undefined): string {
   return ms < 1 && ms > 0 ? "< 1 ms" : `${Math.round(ms)} ms`;
 }
 
+/** A rate, such as `12.5/s`. */
+export function perSecond(rate: number | null | undefined): string {
+  if (rate == null || !Number.isFinite(rate)) return DASH;
+  if (rate >= 10_000) return `${(rate / 1000).toFixed(1)}k/s`;
+  return `${rate >= 100 || rate === 0 ? Math.round(rate) : rate.toFixed(1)}/s`;
+}
+
 /** `3 d 4 h`, `2 h 5 min`, `12 s`: the two largest parts. */
 export function duration(seconds: number | null | undefined): string {
   if (seconds == null || !Number.isFinite(seconds)) return DASH;

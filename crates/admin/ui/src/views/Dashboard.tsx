@@ -2,15 +2,18 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { auditTailQuery, nodesQuery, servicesQuery, statusQuery } from "../api/queries";
+import { Spark } from "../charts/Traffic";
 import type { Alert, Engine, GatewayStatus, HealthCounts, MachineNode, NodeList, Service } from "../api/types";
 import { servicesFor } from "../lib/filter";
-import { duration, millis, percent } from "../lib/format";
+import { duration, millis, percent, perSecond } from "../lib/format";
+import { latest } from "../lib/traffic";
 import { Ago, Badge, Button, Card, Dot, Empty, Meter, pendingPart, Skeleton, Snippet, State, toneOf } from "../parts/basics";
 import { coloursOf, GpuCard } from "../parts/GpuCard";
 import { Icon } from "../parts/Icon";
 import { Page } from "../shell/Shell";
 import { useMay, useApp } from "../store";
 import { words } from "../strings";
+import { useTraffic } from "../traffic";
 
 const say = words.dashboard;
 /** Tiles of services and lines of attention that the overview shows; the views have the rest. */
@@ -55,8 +58,9 @@ function Summary({ status, nodes }: { status: GatewayStatus; nodes: NodeList | u
   const due = certs.expiring + certs.expired;
   const worst = loud.some((alert) => alert.severity === "critical") ? "bad" : loud.length > 0 ? "warn" : undefined;
   return (
-    <dl className="card grid grid-cols-2 overflow-hidden md:grid-cols-3 lg:grid-cols-[1.6fr_1fr_1fr_1fr_1fr]">
+    <dl className="card grid grid-cols-2 overflow-hidden md:grid-cols-3 lg:grid-cols-[1.5fr_1fr_1fr_1fr_1fr_1fr]">
       <Figure wide to="/services" label={say.healthy} value={<>{services.healthy}<span className="text-t3"> / {services.total}</span></>}><Spread counts={services} /></Figure>
+      <Requests />
       <Figure to="/servers" label={say.alerts} value={loud.length} tone={worst}>{loud.length === 0 ? say.noAlerts : loud[0]?.rule}</Figure>
       <Figure to="/tls" label={say.leaves} value={certs.valid} tone={certs.expired > 0 ? "bad" : due > 0 ? "warn" : undefined}>{due > 0 ? say.expiring(due) : say.allGood}</Figure>
       <Figure to="/servers" label={say.nodes} value={nodes ? <>{nodes.nodes.filter((node) => node.state === "up").length}<span className="text-t3"> / {nodes.nodes.length}</span></> : "–"}>{nodes?.nodes.map((node) => node.name).slice(0, 3).join(", ")}</Figure>
@@ -65,7 +69,12 @@ function Summary({ status, nodes }: { status: GatewayStatus; nodes: NodeList | u
   );
 }
 
-function Figure({ to, label, value, tone, wide, children }: { wide?: boolean; to: "/services" | "/servers" | "/tls" | "/settings"; label: string; value: ReactNode; tone?: "warn" | "bad" | undefined; children?: ReactNode }) {
+function Requests() {
+  const rates = useTraffic((flow) => latest(flow.total));
+  return <Figure to="/routing" label={say.requests} tone={rates.errors > 0 ? "warn" : undefined} value={perSecond(rates.requests)}><Spark /></Figure>;
+}
+
+function Figure({ to, label, value, tone, wide, children }: { wide?: boolean; to: "/services" | "/servers" | "/tls" | "/settings" | "/routing"; label: string; value: ReactNode; tone?: "warn" | "bad" | undefined; children?: ReactNode }) {
   const colour = tone === "bad" ? "text-bad" : tone === "warn" ? "text-warn" : "";
   return (
     <div className={`relative -mt-px -ml-px min-w-0 border-t border-l border-s4 px-4 py-3 hover:bg-s2 ${wide ? "max-lg:col-span-2" : ""}`}>

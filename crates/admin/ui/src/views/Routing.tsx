@@ -4,13 +4,15 @@ import { useMemo, useState } from "react";
 import { routesQuery, statusQuery } from "../api/queries";
 import type { Route, UpstreamHealth } from "../api/types";
 import { matches } from "../lib/filter";
-import { millis } from "../lib/format";
+import { millis, perSecond } from "../lib/format";
+import { latest } from "../lib/traffic";
 import { Badge, Card, Dot, Empty, pendingPart, SearchField, State, toneOf } from "../parts/basics";
 import { Icon, type IconName } from "../parts/Icon";
 import { Rows, type Column } from "../parts/Rows";
 import { UpstreamActions } from "../parts/UpstreamTable";
 import { Page } from "../shell/Shell";
 import { words } from "../strings";
+import { useTraffic } from "../traffic";
 
 const say = words.routing;
 
@@ -46,9 +48,15 @@ const COLUMNS: Column<Line>[] = [
   { key: "upstream", label: say.upstream, width: 1.4, hide: "sm", cell: ({ upstream }) => <span className="flex items-center gap-2"><Icon name="chevron" className="size-3 text-t3" /><span className="truncate font-mono text-xs">{upstream.upstream}</span></span> },
   { key: "state", label: say.state, width: "7rem", cell: ({ upstream }) => <State state={upstream.state} title={upstream.reason ?? undefined} /> },
   { key: "response", label: say.response, width: "6rem", end: true, hide: "sm", cell: ({ upstream }) => millis(upstream.response_time_ms) },
+  { key: "requests", label: say.requests, width: "6.5rem", end: true, hide: "md", cell: ({ route, isFirst }) => isFirst && <Rate service={route.name} /> },
   { key: "inFlight", label: say.inFlight, width: "5.5rem", end: true, hide: "lg", cell: ({ upstream }) => upstream.in_flight },
   { key: "actions", label: <span className="sr-only">{words.services.actions}</span>, width: "9rem", end: true, hide: "sm", cell: ({ route, upstream }) => route.name !== "conduit" && <UpstreamActions service={route.name} upstream={upstream} /> },
 ];
+
+function Rate({ service }: { service: string }) {
+  const rates = useTraffic((flow) => latest(flow.services[service]));
+  return <span className={rates.requests === 0 ? "text-t3" : undefined}>{perSecond(rates.requests)}</span>;
+}
 
 /** The way of a request, with how much of each there is. */
 function Flow({ routes, listens, dns }: { routes: Route[]; listens: string[]; dns: string[] }) {

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { ApiFailure } from "../api/client";
 import { auditTailQuery, checkQuery, serviceQuery } from "../api/queries";
 import type { Check, Service } from "../api/types";
+import { TrafficCharts } from "../charts/Traffic";
 import { date, dateTime, days, millis, shellWord } from "../lib/format";
 import { Ago, Button, Card, Copy, Empty, Facts, Fingerprint, pendingPart, Snippet, State } from "../parts/basics";
 import { Deregister } from "../parts/Deregister";
@@ -48,6 +49,7 @@ function Detail({ service }: { service: Service }) {
       <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-4 xl:grid-cols-[minmax(0,1.7fr)_minmax(0,1fr)]">
         <div className="flex min-w-0 flex-col gap-4">
           <Card title={say.upstreams} bare><UpstreamTable service={service.name} upstreams={service.upstream_health} /></Card>
+          <TrafficCharts service={service.name} />
           <Use service={service} />
           <Policy service={service} />
           <Entries name={service.name} />

@@ -1,0 +1,64 @@
+// What goes through, over the last minutes.
+import { lazy, Suspense, useMemo } from "react";
+import { bytes, millis, perSecond } from "../lib/format";
+import { latest, type Line, type Point } from "../lib/traffic";
+import { Card } from "../parts/basics";
+import { words } from "../strings";
+import { useTraffic } from "../traffic";
+
+const Chart = lazy(() => import("./Chart"));
+const say = words.traffic;
+
+const bytesPerSecond = (value: number | null) => `${bytes(value)}/s`;
+
+interface Drawn { title: string; now: string; format: (value: number | null) => string; lines: [string, (point: Point) => number | null][]; dots?: boolean }
+
+const CHARTS: ((line: Line | undefined) => Drawn)[] = [
+  (line) => ({
+    title: say.requests, now: perSecond(latest(line).requests), format: perSecond,
+    lines: [[say.all, (point) => point.rates.requests], [say.errors, (point) => point.rates.errors]],
+  }),
+  (line) => ({ title: say.took, now: millis(latest(line).took_ms), format: millis, lines: [[say.took, (point) => point.rates.took_ms]], dots: true }),
+  (line) => ({
+    title: say.bytes, now: bytesPerSecond(latest(line).sent), format: bytesPerSecond,
+    lines: [[say.sent, (point) => point.rates.sent], [say.received, (point) => point.rates.received]],
+  }),
+];
+
+/** The charts of one service. */
+export function TrafficCharts({ service }: { service: string }) {
+  const line = useTraffic((flow) => flow.services[service]);
+  const points = line?.points;
+  const times = useMemo(() => points?.map((point) => point.at) ?? [], [points]);
+  return (
+    <Card title={say.title} aside={line && <span className="text-xs text-t3">{say.counts(line.counts.requests, line.counts.errors, latest(line).inFlight)}</span>}>
+      {times.length < 2 ? <p className="flex h-[132px] items-center justify-center text-t3">{line ? say.still : say.never}</p> : (
+        <div className="grid gap-4 md:grid-cols-3">
+          {CHARTS.map((of) => <One key={of(line).title} drawn={of(line)} times={times} points={points ?? []} />)}
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function One({ drawn, times, points }: { drawn: Drawn; times: number[]; points: Point[] }) {
+  const lines = drawn.lines.map(([label, value]) => ({ label, values: points.map(value), dots: drawn.dots ?? false }));
+  return (
+    <div className="min-w-0">
+      <p className="flex justify-between text-xs text-t3"><span>{drawn.title}</span><span className="text-t1">{drawn.now}</span></p>
+      <Suspense fallback={<div className="skeleton h-[132px]" />}>
+        <Chart label={say.chartOf(drawn.title)} times={times} lines={lines} format={drawn.format} />
+      </Suspense>
+    </div>
+  );
+}
+
+/** All requests per second, small. */
+export function Spark() {
+  const points = useTraffic((flow) => flow.total?.points);
+  if (!points || points.length < 2) return <span className="text-t3">{say.none}</span>;
+  const most = Math.max(...points.map((point) => point.rates.requests), 1e-9);
+  const [first, last] = [points[0]?.at ?? 0, points.at(-1)?.at ?? 1];
+  const place = (point: Point) => `${(((point.at - first) / Math.max(last - first, 1)) * 100).toFixed(1)},${(15 - (point.rates.requests / most) * 14).toFixed(1)}`;
+  return <svg aria-hidden="true" viewBox="0 0 100 16" preserveAspectRatio="none" className="h-4 w-full text-accent"><polyline points={points.map(place).join(" ")} fill="none" stroke="currentColor" strokeWidth="1.5" vectorEffect="non-scaling-stroke" /></svg>;
+}
