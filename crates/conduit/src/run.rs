@@ -196,9 +196,7 @@ impl Running {
         };
         let planes = Planes::start(bound.dns, bound.proxy, &served, &mut metrics, tasks)?;
         let reloader = reloader.map(|r| Arc::new(r.attach(tunables, registry.clone())));
-        if let Some(reloader) = &reloader {
-            upkeep.reload(reloader, &orders.reload);
-        }
+        upkeep.reload(reloader.as_ref(), &orders.reload);
         take_over(bound.predecessor, bound.admin.file_owner()).await?;
         let upgrader = Upgrader::new(registry.clone(), orders.handover.clone(), bound.assets);
         let upgrader = Arc::new(upgrader);
@@ -300,9 +298,11 @@ impl Upkeep {
         self.until_stopped("self-check", async move { check.sweep(every).await });
     }
 
-    fn reload(&self, reloader: &Arc<Attached>, notice: &Arc<Notify>) {
-        let (reloader, notice) = (Arc::clone(reloader), Arc::clone(notice));
-        self.until_stopped("reload", async move { reloader.serve(&notice).await });
+    fn reload(&self, reloader: Option<&Arc<Attached>>, notice: &Arc<Notify>) {
+        if let Some(reloader) = reloader.map(Arc::clone) {
+            let notice = Arc::clone(notice);
+            self.until_stopped("reload", async move { reloader.serve(&notice).await });
+        }
     }
 
     fn until_stopped(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
