@@ -23,6 +23,7 @@ pub mod telemetry;
 pub mod upgrade;
 
 mod access_log;
+mod api;
 mod archive;
 mod backup;
 mod builtin;

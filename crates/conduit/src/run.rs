@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use conduit_admin::server::{Bound as AdminBound, FileOwner};
+use conduit_admin::server::FileOwner;
 use conduit_admin::state::{AdminState, Parts};
 use conduit_core::error::Chain;
 use conduit_core::live;
@@ -30,6 +30,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::Api;
 use crate::app::{Addresses, Bound, domain_texts, registry_settings};
 use crate::config::Config;
 use crate::control::{ControlParts, GatewayControl};
@@ -110,20 +111,6 @@ struct Running {
     api: Api,
     recorder: Tasks,
     upgrader: Arc<Upgrader>,
-}
-
-/// The control plane, which serves.
-struct Api {
-    tasks: Tasks,
-    /// Cancelled once nothing is accepted any more.
-    closed: CancellationToken,
-}
-
-impl Api {
-    fn serve(bound: AdminBound, state: AdminState, tasks: Tasks) -> Result<Self, AppError> {
-        let closed = bound.serve(state, &tasks).map_err(AppError::Admin)?;
-        Ok(Self { tasks, closed })
-    }
 }
 
 /// Has the predecessor leave the state: from here on decisions are taken.

@@ -4,18 +4,21 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { useApp } from "../store";
 
-export interface Line { label: string; values: (number | null)[]; /** Where values are rare. */ dots?: boolean }
+export interface Line { label: string; values: (number | null)[]; /** Where values are rare. */ dots?: boolean; /** It tells what went wrong. */ isBad?: boolean }
 interface Props { label: string; times: number[]; lines: Line[]; format: (value: number | null) => string; top?: number | undefined }
 
 const HEIGHT = 132;
 const HUES = [262, 155, 70, 310, 25, 200, 110, 340];
-const stroke = (index: number, isDark: boolean) => `oklch(${isDark ? 0.74 : 0.56} 0.15 ${HUES[index % HUES.length]})`;
+const BAD_HUE = 25;
+const hueOf = (index: number, isBad: boolean | undefined) => (isBad ? BAD_HUE : HUES[index % HUES.length]);
+const stroke = (hue: number | undefined, isDark: boolean) => `oklch(${isDark ? 0.74 : 0.56} 0.15 ${hue})`;
 
 export default function Chart({ label, times, lines, format, top }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const drawn = useRef<uPlot>(null);
   const theme = useApp((app) => app.theme);
   const labels = lines.map((one) => one.label).join("\n");
+  const hues = lines.map((one, index) => hueOf(index, one.isBad)).join(" ");
   const hasDots = times.length < 3 || lines.some((one) => one.dots);
   useEffect(() => {
     const element = place.current;
@@ -28,7 +31,7 @@ export default function Chart({ label, times, lines, format, top }: Props) {
       width: element.clientWidth, height: HEIGHT, padding: [8, 4, 0, 0], legend: { show: false }, cursor: { y: false, points: { size: 5 } },
       scales: { y: { range: (_, min, max) => [Math.min(0, min ?? 0), top ?? Math.max((max ?? 1) * 1.1, 1e-9)] } },
       axes: [{ ...axis, size: 24, space: 70, values: (chart, ticks) => ticks.map(clock(chart.data[0] as number[])) }, { ...axis, size: 56, space: 30, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
-      series: [{}, ...labels.split("\n").map((label, index, all) => ({ label, stroke: stroke(index, isDark), width: 1.5, fill: all.length === 1 ? `oklch(${isDark ? 0.74 : 0.56} 0.15 262 / 0.1)` : undefined, points: { show: hasDots, size: 4 }, spanGaps: false }))] as uPlot.Series[],
+      series: [{}, ...labels.split("\n").map((label, index, all) => ({ label, stroke: stroke(Number(hues.split(" ")[index]), isDark), width: 1.5, fill: all.length === 1 ? `oklch(${isDark ? 0.74 : 0.56} 0.15 262 / 0.1)` : undefined, points: { show: hasDots, size: 4 }, spanGaps: false }))] as uPlot.Series[],
     }, [[], ...labels.split("\n").map(() => [])], element);
     drawn.current = chart;
     const watch = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }));
@@ -38,17 +41,17 @@ export default function Chart({ label, times, lines, format, top }: Props) {
       chart.destroy();
       drawn.current = null;
     };
-  }, [labels, hasDots, format, top, theme]);
+  }, [labels, hues, hasDots, format, top, theme]);
   // After the other: a chart that was just made has no data yet.
   useEffect(() => {
     drawn.current?.setData([times, ...lines.map((one) => one.values)] as uPlot.AlignedData);
-  }, [times, lines, labels, hasDots, format, top, theme]);
+  }, [times, lines, labels, hues, hasDots, format, top, theme]);
   return (
     <div>
       <div ref={place} role="img" aria-label={label} className="h-[132px] text-t3" />
       {lines.length > 1 && (
         <ul className="mt-1 flex flex-wrap gap-x-3 text-xs text-t2">
-          {lines.map((one, index) => <li key={one.label} className="flex items-center gap-1.5"><svg aria-hidden="true" viewBox="0 0 8 8" className="size-2"><rect width="8" height="8" rx="2" fill={`oklch(0.62 0.15 ${HUES[index % HUES.length]})`} /></svg>{one.label}</li>)}
+          {lines.map((one, index) => <li key={one.label} className="flex items-center gap-1.5"><svg aria-hidden="true" viewBox="0 0 8 8" className="size-2"><rect width="8" height="8" rx="2" fill={`oklch(0.62 0.15 ${hueOf(index, one.isBad)})`} /></svg>{one.label}</li>)}
         </ul>
       )}
     </div>

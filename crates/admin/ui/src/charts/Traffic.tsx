@@ -11,12 +11,12 @@ const say = words.traffic;
 
 const bytesPerSecond = (value: number | null) => `${bytes(value)}/s`;
 
-interface Drawn { title: string; now: string; format: (value: number | null) => string; lines: [string, (point: Point) => number | null][]; dots?: boolean }
+interface Drawn { title: string; now: string; format: (value: number | null) => string; lines: [string, (point: Point) => number | null, "bad"?][]; dots?: boolean }
 
 const CHARTS: ((line: Line | undefined) => Drawn)[] = [
   (line) => ({
     title: say.requests, now: perSecond(latest(line).requests), format: perSecond,
-    lines: [[say.all, (point) => point.rates.requests], [say.errors, (point) => point.rates.errors]],
+    lines: [[say.all, (point) => point.rates.requests], [say.errors, (point) => point.rates.errors, "bad"]],
   }),
   (line) => ({ title: say.took, now: millis(latest(line).took_ms), format: millis, lines: [[say.took, (point) => point.rates.took_ms]], dots: true }),
   (line) => ({
@@ -42,7 +42,7 @@ export function TrafficCharts({ service }: { service: string }) {
 }
 
 function One({ drawn, times, points }: { drawn: Drawn; times: number[]; points: Point[] }) {
-  const lines = drawn.lines.map(([label, value]) => ({ label, values: points.map(value), dots: drawn.dots ?? false }));
+  const lines = drawn.lines.map(([label, value, tone]) => ({ label, values: points.map(value), dots: drawn.dots ?? false, isBad: tone === "bad" }));
   return (
     <div className="min-w-0">
       <p className="flex justify-between text-xs text-t3"><span>{drawn.title}</span><span className="text-t1">{drawn.now}</span></p>

@@ -30,7 +30,7 @@ export default function Routing() {
       {routes && status && <Flow routes={routes} listens={[...status.listen.https, ...status.listen.http]} dns={status.listen.dns} />}
       {pendingPart(query, 8) ?? (
         <>
-          <SearchField label={say.search} value={text} onChange={setText} />
+          <div className="flex"><SearchField label={say.search} value={text} onChange={setText} /></div>
           <div className="card overflow-hidden">
             {routes?.length === 0 ? <Empty icon="routing" title={say.empty} text={say.emptyText} /> : lines.length === 0 ? <Empty icon="search" title={say.nothing} text={words.services.nothingText} /> : (
               <Rows label={say.table} items={lines} columns={COLUMNS} keyOf={(line) => `${line.route.domain} ${line.upstream.upstream}`} />

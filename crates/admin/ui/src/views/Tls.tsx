@@ -43,7 +43,7 @@ export default function Tls() {
       {authority.data ? <Roots authority={authority.data} /> : <Card title={say.roots}>{pendingPart(authority, 2)}</Card>}
       {pendingPart(certs, 8) ?? (
         <>
-          <SearchField label={say.search} value={text} onChange={setText} />
+          <div className="flex"><SearchField label={say.search} value={text} onChange={setText} /></div>
           <div className="card overflow-hidden">
             {all?.length === 0 ? <Empty icon="tls" title={say.empty} text={say.emptyText} /> : found.length === 0 ? <Empty icon="search" title={say.nothing} text={words.services.nothingText} /> : (
               <Rows label={say.leaves} items={found} columns={columns} keyOf={(cert) => cert.fingerprint_sha256} />
