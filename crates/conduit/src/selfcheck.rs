@@ -109,6 +109,7 @@ impl SelfCheck {
     /// interval old.
     pub(crate) async fn sweep(&self, every: Duration) {
         let mut changes = self.catalog.clone();
+        let mut seen = changes.load_full();
         let mut tick = interval(every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next = 0;
@@ -118,26 +119,20 @@ impl SelfCheck {
                 () = changes.changed() => false,
             };
             let catalog = self.catalog.load_full();
-            self.found().retain(|_, found| found.is_about(&catalog));
             if in_turn && !catalog.is_empty() {
+                self.found().retain(|_, found| found.is_about(&catalog));
                 let services = catalog.sorted();
                 let due = services.iter().cycle().skip(next).take(services.len().min(SWEEP_MAX));
                 at_once(SWEEP_TRIES_MAX, due.map(|service| self.run(&service.name))).await;
                 next = (next + SWEEP_MAX) % services.len();
             } else {
-                self.try_new(&catalog).await;
+                // Those that nobody has tried yet and that are not new have their turn.
+                let new = catalog.changed_since(&seen).take(SWEEP_MAX);
+                at_once(SWEEP_TRIES_MAX, new.map(|service| self.run(&service.name))).await;
+                seen = catalog;
                 sleep(NEW_PAUSE).await;
             }
         }
-    }
-
-    async fn try_new(&self, catalog: &Catalog) {
-        let new: Vec<&ServiceName> = {
-            let found = self.found();
-            let names = catalog.iter().map(|service| &service.name);
-            names.filter(|name| !found.contains_key(*name)).take(SWEEP_MAX).collect()
-        };
-        at_once(SWEEP_TRIES_MAX, new.into_iter().map(|name| self.run(name))).await;
     }
 
     fn found(&self) -> MutexGuard<'_, HashMap<ServiceName, Found>> {
@@ -233,6 +228,9 @@ const NEW_PAUSE: Duration = Duration::from_millis(100);
 mod tests {
     use std::cell::Cell;
 
+    use conduit_core::catalog::{Change, Generation};
+    use conduit_core::domains::Domains;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -250,5 +248,41 @@ mod tests {
         assert_eq!((most.get(), ended.get()), (SWEEP_TRIES_MAX, SWEEP_MAX));
         assert!(began.elapsed() < Duration::from_secs(30), "within the default interval");
         at_once(SWEEP_TRIES_MAX, std::iter::empty::<std::future::Ready<()>>()).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changed_is_tried_at_once_and_the_others_in_their_turn() {
+        let domains = Domains::new(vec![Host::parse("internal").expect("valid")]).expect("one");
+        let put = |number: usize| {
+            let name = ServiceName::parse(&format!("s{number}")).expect("valid");
+            let hosts = vec![Host::parse(&format!("s{number}.internal")).expect("valid")];
+            let like = crate::builtin::service(
+                &domains,
+                SocketAddr::from(([127, 0, 0, 1], 1)),
+                Timestamp::from_seconds(0),
+            );
+            Change::Put(Arc::new(Service { name, hosts, ..(*like).clone() }))
+        };
+        let many = (0..3 * SWEEP_MAX).map(put).collect();
+        let first = Catalog::default().with(Generation(1), many);
+        let (mut writer, catalog) = live::channel(Arc::new(first.clone()));
+        let (_routes, routes) = live::channel(Arc::new(RouteTable::default()));
+        let check = SelfCheck::new(None, None, catalog, routes);
+        let watch = async {
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(check.found().len(), SWEEP_MAX, "the first of them had their turn");
+            let new = [put(3 * SWEEP_MAX)].into();
+            writer.publish(Arc::new(first.with(Generation(2), new)));
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(check.found().len(), SWEEP_MAX + 1, "only what is new was tried");
+            let name = ServiceName::parse(&format!("s{}", 3 * SWEEP_MAX)).expect("valid");
+            assert!(check.found().contains_key(&name));
+            sleep(Duration::from_secs(30)).await;
+            assert_eq!(check.found().len(), 2 * SWEEP_MAX + 1);
+        };
+        tokio::select! {
+            () = watch => {}
+            () = check.sweep(Duration::from_secs(30)) => unreachable!("it goes on for ever"),
+        }
     }
 }

@@ -71,6 +71,15 @@ impl Catalog {
         all
     }
 
+    /// The services that are other ones than in `before`, or were not there, in no particular order.
+    pub fn changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a Arc<Service>> {
+        let is_same = |service: &Arc<Service>| {
+            before.get(&service.name).is_some_and(|old| Arc::ptr_eq(old, service))
+        };
+        let differing = self.services.unshared(&before.services).map(|(_, service)| service);
+        differing.filter(move |service| !is_same(service))
+    }
+
     /// How many services there are.
     pub fn len(&self) -> usize {
         self.services.len()
@@ -170,5 +179,22 @@ mod tests {
             next.with(Generation(3), vec![Change::Drop(ServiceName::parse("b").expect("valid"))]);
         assert!(dropped.by_host(&shared).is_none());
         assert_eq!(dropped.len(), 1);
+    }
+
+    #[test]
+    fn what_changed_is_what_is_another_one_now() {
+        let put = |name: &str| Change::Put(service(name, &[&format!("{name}.internal")]));
+        let names = |all: Vec<&Arc<Service>>| {
+            let mut names: Vec<_> = all.into_iter().map(|s| s.name.as_str().to_owned()).collect();
+            names.sort_unstable();
+            names
+        };
+        let first = Catalog::default().with(Generation(1), vec![put("a"), put("b"), put("c")]);
+        let gone = Change::Drop(ServiceName::parse("c").expect("valid"));
+        let next = first.with(Generation(2), vec![put("b"), put("d"), gone]);
+        assert_eq!(names(next.changed_since(&first).collect()), ["b", "d"]);
+        assert_eq!(names(first.changed_since(&next).collect()), ["b", "c"]);
+        assert_eq!(names(first.changed_since(&Catalog::default()).collect()), ["a", "b", "c"]);
+        assert_eq!(next.changed_since(&next).count(), 0);
     }
 }

@@ -58,6 +58,14 @@ impl<K, V> SharedMap<K, V> {
         self.parts.iter().flat_map(|part| part.iter().map(|(key, value)| (key, value)))
     }
 
+    /// Every entry of the parts that this map does not share with `other`: all that are not in both,
+    /// and some that are. Of two maps of which one began as a copy of the other, these are few.
+    pub fn unshared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a K, &'a V)> {
+        let parts = self.parts.iter().zip(&other.parts);
+        let unshared = parts.filter(|(part, other)| !Arc::ptr_eq(part, other));
+        unshared.flat_map(|(part, _)| part.iter().map(|(key, value)| (key, value)))
+    }
+
     /// Every value, in no particular order.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.iter().map(|(_, value)| value)
@@ -163,6 +171,20 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_copy_shares_all_but_the_part_that_changed() {
+        let mut map = SharedMap::default();
+        for key in 0..10_000_u32 {
+            map.insert(key, ());
+        }
+        let copy = map.clone();
+        assert_eq!(map.unshared(&copy).count(), 0);
+        map.insert(10_000, ());
+        assert!(map.unshared(&copy).any(|(key, ())| *key == 10_000));
+        assert!(map.unshared(&copy).count() < 200, "one part of 256");
+        assert_eq!(map.unshared(&SharedMap::default()).count(), 10_001, "nothing is shared");
+    }
+
     proptest! {
         #[test]
         fn it_is_a_map_and_copies_do_not_see_later_changes(
@@ -185,6 +207,15 @@ mod tests {
                 }
             }
             copies.push((map, model));
+            for (map, model) in &copies {
+                let (last, last_model) = copies.last().expect("one at least");
+                let unshared: HashMap<u16, u8> =
+                    last.unshared(map).map(|(k, v)| (*k, *v)).collect();
+                for (key, value) in last_model.iter().filter(|(key, v)| model.get(key) != Some(v)) {
+                    prop_assert_eq!(unshared.get(key), Some(value));
+                }
+                prop_assert!(unshared.iter().all(|(key, value)| last.get(key) == Some(value)));
+            }
             for (map, model) in copies {
                 prop_assert_eq!(map.len(), model.len());
                 prop_assert_eq!(map.is_empty(), model.is_empty());

@@ -7,7 +7,6 @@ use conduit_core::catalog::Catalog;
 use conduit_core::clock::Timestamp;
 use conduit_core::health::{Health, UpstreamState};
 use conduit_core::name::ServiceName;
-use conduit_core::service::Service;
 use conduit_proxy::health::board::{HealthBoard, ServiceHealth, UpstreamHealth};
 use conduit_proxy::table::RouteTable;
 use serde_json::json;
@@ -70,12 +69,11 @@ fn services(old: &Catalog, new: &Catalog, at: &str, events: &mut Vec<Event>) {
             event(kind, json!({ "at": at, "generation": generation, "name": name.as_str() }))
         }));
     };
-    let is_new = |name: &ServiceName| old.get(name).is_none();
-    let is_changed =
-        |service: &&Arc<Service>| old.get(&service.name).is_some_and(|o| !Arc::ptr_eq(o, service));
-    tell("service_registered", new.iter().map(|s| &s.name).filter(|name| is_new(name)).collect());
-    tell("service_changed", new.iter().filter(is_changed).map(|s| &s.name).collect());
-    let gone = old.iter().map(|s| &s.name).filter(|name| new.get(name).is_none());
+    let names = new.changed_since(old).map(|service| &service.name);
+    let (changed, registered) = names.partition(|name| old.get(name).is_some());
+    tell("service_registered", registered);
+    tell("service_changed", changed);
+    let gone = old.changed_since(new).map(|s| &s.name).filter(|name| new.get(name).is_none());
     tell("service_deregistered", gone.collect());
 }
 

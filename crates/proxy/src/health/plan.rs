@@ -6,14 +6,16 @@
 //! upstream is probed by at most one probe at a time, and one that stays in the table keeps its
 //! history and its place in the schedule, whatever else is published.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::health::UpstreamState;
+use conduit_core::name::ServiceName;
 use conduit_core::policy::ProbePolicy;
 use conduit_core::service::ProbePath;
+use conduit_core::shared_map::SharedMap;
 use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
@@ -21,7 +23,7 @@ use crate::health::machine::{HealthMachine, Thresholds, Transition, Verdict};
 use crate::health::probation::Probation;
 use crate::health::probe::{Failure, Outcome};
 use crate::pool::Pool;
-use crate::table::RouteTable;
+use crate::table::{RouteTable, Watched};
 use crate::upstream::Upstream;
 
 mod traffic;
@@ -69,11 +71,11 @@ pub struct ProbePace {
 #[derive(Debug, Default)]
 pub struct ProbePlan {
     /// The pools whose upstreams are compared by their times to the first byte.
-    timed: Vec<Arc<Pool>>,
+    timed: BTreeMap<ServiceName, Arc<Pool>>,
     entries: HashMap<Key, Entry, RandomState>,
     due: BTreeSet<(Instant, Key)>,
-    /// Counts reconciliations, to tell who is still in the table.
-    epoch: u64,
+    /// What it was reconciled with last.
+    watched: SharedMap<ServiceName, Watched>,
     jitter: Jitter,
 }
 
@@ -93,7 +95,6 @@ struct Entry {
     upstream: Arc<Upstream>,
     machine: HealthMachine,
     probation: Probation,
-    epoch: u64,
     /// When it is due; `None` while its probe runs.
     due: Option<Instant>,
     /// When its last probe ended.
@@ -123,17 +124,24 @@ impl ProbePlan {
     ///
     /// New upstreams are due at once; when many come together, one after another at a steady pace.
     pub fn reconcile(&mut self, table: &RouteTable, now: Instant) -> Vec<Arc<Pool>> {
-        self.epoch += 1;
-        let timed = |pool: &&Arc<Pool>| pool.settings().outliers.slow_factor.is_some();
-        self.timed = table.pools().filter(timed).map(Arc::clone).collect();
-        let mut new_pools = Vec::new();
+        let before = std::mem::replace(&mut self.watched, table.watched.clone());
+        // What both share was reconciled before: looking at 10,000 pools for each registration would be
+        // most of its work.
+        let old = || before.unshared(&table.watched).map(|(_, watched)| watched.pool());
+        for pool in old() {
+            self.timed.remove(pool.service());
+        }
+        let (mut staying, mut new_pools) = (HashSet::new(), Vec::new());
         let mut first_at = now;
-        for pool in table.pools() {
+        for pool in table.watched.unshared(&before).map(|(_, watched)| watched.pool()) {
+            if pool.settings().outliers.slow_factor.is_some() {
+                self.timed.insert(pool.service().clone(), Arc::clone(pool));
+            }
             let mut known = true;
             for upstream in pool.upstreams() {
                 let key = Key::of(upstream);
+                staying.insert(key);
                 if let Some(entry) = self.entries.get_mut(&key) {
-                    entry.epoch = self.epoch;
                     if !Arc::ptr_eq(&entry.pool, pool) {
                         entry.pool = Arc::clone(pool);
                         known = false;
@@ -148,7 +156,10 @@ impl ProbePlan {
                 new_pools.push(Arc::clone(pool));
             }
         }
-        self.forget_missing();
+        let upstreams = old().flat_map(|pool| pool.upstreams());
+        for key in upstreams.map(Key::of).filter(|key| !staying.contains(key)) {
+            self.forget(key);
+        }
         new_pools
     }
 
@@ -285,7 +296,6 @@ impl ProbePlan {
                 upstream: Arc::clone(upstream),
                 machine: HealthMachine::new(upstream.probed()),
                 probation: Probation::default(),
-                epoch: self.epoch,
                 due: Some(at),
                 ended: None,
                 again: false,
@@ -305,15 +315,10 @@ impl ProbePlan {
         }
     }
 
-    fn forget_missing(&mut self) {
-        let (epoch, due) = (self.epoch, &mut self.due);
-        self.entries.retain(|key, entry| {
-            let stays = entry.epoch == epoch;
-            if let (false, Some(at)) = (stays, entry.due) {
-                due.remove(&(at, *key));
-            }
-            stays
-        });
+    fn forget(&mut self, key: Key) {
+        if let Some(Entry { due: Some(at), .. }) = self.entries.remove(&key) {
+            self.due.remove(&(at, key));
+        }
     }
 }
 

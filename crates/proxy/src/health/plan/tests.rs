@@ -2,6 +2,7 @@
 
 use conduit_core::catalog::Change;
 use conduit_core::name::ServiceName;
+use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::{self, Leaves, compiler, put, service, version};
@@ -198,6 +199,50 @@ fn a_publication_leaves_the_others_alone() {
     assert_eq!(plan.entries[&key].due, planned);
     assert_eq!(plan.entries[&key].machine.state(), UpstreamState::Admitted);
     assert_eq!(plan.due.len(), 2, "nothing is left of the one that went");
+}
+
+proptest! {
+    #[test]
+    fn after_any_changes_the_plan_is_that_of_the_table(
+        steps in prop::collection::vec(prop::collection::vec((0..12_u8, 0..4_u8), 1..6), 1..20),
+    ) {
+        let (now, compiler) = (Instant::now(), compiler());
+        let (mut plan, mut table) = (ProbePlan::default(), RouteTable::default());
+        for (round, step) in steps.into_iter().enumerate() {
+            let change = |(name, upstream): (u8, u8)| {
+                let name = format!("s{name}");
+                let policy = if upstream == 1 { "outliers = { slow_factor = 2 }" } else { "" };
+                let at = [format!("10.0.0.{upstream}:80"), "10.0.0.9:80".to_owned()];
+                match upstream {
+                    0 => Change::Drop(ServiceName::parse(&name).unwrap()),
+                    _ => put(fixture::asking(&name, &at.each_ref().map(|a| a.as_str()), policy)),
+                }
+            };
+            // One change of a name at a time, as the writer makes them.
+            let changes: BTreeMap<_, _> = step.into_iter().collect();
+            let changes: Vec<_> = changes.into_iter().map(change).collect();
+            let leaves = Leaves::default();
+            let version = version(round as u64 + 1);
+            table = compiler.with_changes(&table, &changes, &[], &leaves, version).unwrap();
+            plan.reconcile(&table, now);
+            let pools: Vec<_> = table.pools().collect();
+            let keys: HashSet<_> =
+                pools.iter().flat_map(|pool| pool.upstreams()).map(Key::of).collect();
+            prop_assert_eq!(plan.entries.keys().copied().collect::<HashSet<_>>(), keys);
+            prop_assert_eq!(plan.due.len(), plan.entries.len());
+            for pool in &pools {
+                for upstream in pool.upstreams() {
+                    prop_assert!(Arc::ptr_eq(&plan.entries[&Key::of(upstream)].pool, pool));
+                }
+            }
+            let timed = pools.iter().filter(|p| p.settings().outliers.slow_factor.is_some());
+            prop_assert_eq!(timed.count(), plan.timed.len());
+            let is_current = |(name, pool): (&ServiceName, &Arc<Pool>)| {
+                table.pool(name).is_some_and(|now| Arc::ptr_eq(now, pool))
+            };
+            prop_assert!(plan.timed.iter().all(is_current));
+        }
+    }
 }
 
 #[test]

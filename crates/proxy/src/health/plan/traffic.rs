@@ -28,7 +28,8 @@ impl ProbePlan {
     /// Ejects the slowest upstream of each pool that has one that is too slow.
     pub fn eject_slow(&mut self, now: Instant) -> Vec<(Target, Slow)> {
         let mut ejected = Vec::new();
-        for pool in self.timed.clone() {
+        let timed: Vec<_> = self.timed.values().map(Arc::clone).collect();
+        for pool in timed {
             if let Some(slow) = self.slowest(&pool, now)
                 && let Some(target) = self.eject(&pool.upstreams()[slow.place], now)
             {
