@@ -1,8 +1,8 @@
 //! What changes anywhere, compared once and told to whoever listens.
 //!
 //! **Invariant:** a change after [`Feed::listen`] is told. Nothing is compared while nobody listens,
-//! and at most one comparison is made in [`GATHER`], and one of traffic in [`TRAFFIC_PACE`]. Whoever is too slow misses whole batches, and
-//! is told so.
+//! at most one comparison is made in [`GATHER`], and one of traffic in [`TRAFFIC_PACE`]. Whoever is
+//! too slow misses whole batches, and is told so.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,9 +28,20 @@ pub(crate) struct Feed {
     sources: Sources,
     /// What was seen last; `None` while nobody listens.
     seen: Mutex<Option<Look>>,
-    /// What was counted last; `None` while nobody listens.
-    counted: Mutex<Option<TrafficByService>>,
     told: broadcast::Sender<Batch>,
+}
+
+/// What went through when it was last told.
+struct Counted {
+    all: TrafficByService,
+    /// Nothing moved.
+    is_quiet: bool,
+}
+
+impl Counted {
+    fn nothing() -> Self {
+        Self { all: TrafficByService::default(), is_quiet: true }
+    }
 }
 
 /// The events of one moment, as server-sent events have them.
@@ -54,14 +65,14 @@ pub(crate) struct Sources {
     /// Between two readings of a node.
     pub(crate) interval: Duration,
     pub(crate) traffic: ProxyMetrics,
-    /// When counting began.
+    /// When the gateway started.
     pub(crate) started: Instant,
 }
 
 impl Feed {
     pub(crate) fn new(sources: Sources) -> Self {
         let (told, _) = broadcast::channel(FEED_BACKLOG);
-        Self { sources, seen: Mutex::new(None), counted: Mutex::new(None), told }
+        Self { sources, seen: Mutex::new(None), told }
     }
 
     /// Listens from now on.
@@ -76,36 +87,34 @@ impl Feed {
         let mut sources = self.sources.clone();
         let mut pace = tokio::time::interval(TRAFFIC_PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut was_quiet = true;
+        let mut counted = None;
         loop {
             tokio::select! {
                 is_health = sources.changed() => {
                     self.tell(is_health);
                     tokio::time::sleep(GATHER).await;
                 }
-                _ = pace.tick() => was_quiet = self.tell_traffic(was_quiet),
+                _ = pace.tick() => counted = self.tell_traffic(counted),
             }
         }
     }
 
-    /// Tells what went through; that it is quiet now is told once. Returns whether it is.
-    fn tell_traffic(&self, was_quiet: bool) -> bool {
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Tells what went through since `last`; that it is quiet now is told once. Nothing is counted
+    /// while nobody listens.
+    fn tell_traffic(&self, last: Option<Counted>) -> Option<Counted> {
         if self.told.receiver_count() == 0 {
-            *counted = None;
-            return true;
+            return None;
         }
-        let now = self.sources.traffic.traffic();
-        let old = counted.take().unwrap_or_default();
-        let (event, is_quiet) =
-            changes::counts(&old, &now, (Timestamp::now(), self.sources.started.elapsed()));
-        *counted = Some(now);
-        if !(is_quiet && was_quiet) {
+        let (all, times) =
+            (self.sources.traffic.traffic(), (Timestamp::now(), self.sources.started.elapsed()));
+        let last = last.unwrap_or_else(Counted::nothing);
+        let (event, is_quiet) = changes::counts(&last.all, &all, times);
+        if !(is_quiet && last.is_quiet) {
             let batch = Batch { nodes: Bytes::new(), rest: event.text().into() };
             // The last one may have gone meanwhile.
             self.told.send(batch).ok();
         }
-        is_quiet
+        Some(Counted { all, is_quiet })
     }
 
     fn tell(&self, is_health: bool) {

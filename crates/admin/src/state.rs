@@ -40,8 +40,6 @@ pub struct AdminState {
     pub(crate) zone: live::Reader<Zone>,
     pub(crate) health: HealthBoard,
     pub(crate) traffic: ProxyMetrics,
-    /// When the API began.
-    pub(crate) started: Instant,
     pub(crate) state_dir: PathBuf,
     pub(crate) control: Arc<dyn Control>,
     pub(crate) monitor: Option<Arc<dyn Monitor>>,
@@ -85,7 +83,7 @@ pub struct Parts {
 impl AdminState {
     /// Takes the parts.
     pub fn new(parts: Parts) -> Self {
-        let (monitor, started) = (parts.monitor.as_ref(), Instant::now());
+        let (monitor, now) = (parts.monitor.as_ref(), Instant::now());
         let feed = Feed::new(Sources {
             catalog: parts.registry.catalog(),
             table: parts.table.clone(),
@@ -94,7 +92,7 @@ impl AdminState {
             nodes: monitor.map(|monitor| monitor.view()),
             interval: monitor.map(|monitor| monitor.interval()).unwrap_or_default(),
             traffic: parts.traffic.clone(),
-            started,
+            started: now.checked_sub(parts.control.gateway().uptime).unwrap_or(now),
         });
         Self {
             registry: parts.registry,
@@ -102,7 +100,6 @@ impl AdminState {
             zone: parts.zone,
             health: parts.health,
             traffic: parts.traffic,
-            started,
             state_dir: parts.state_dir,
             control: parts.control,
             monitor: parts.monitor,

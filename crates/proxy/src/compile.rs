@@ -189,13 +189,8 @@ impl Compiler {
         asked: Option<&Policy>,
         before: Option<&Arc<Pool>>,
     ) -> Arc<Pool> {
-        let Plain { pool, upstream, .. } = &self.plain;
-        let settings =
-            asked.map_or_else(|| Arc::clone(pool), |asked| shared(PoolSettings::of(asked), pool));
-        let policy = asked.map_or_else(
-            || Arc::clone(upstream),
-            |asked| shared(UpstreamPolicy::of(asked), upstream),
-        );
+        let settings = shared(asked.map(PoolSettings::of), &self.plain.pool);
+        let policy = shared(asked.map(UpstreamPolicy::of), &self.plain.upstream);
         let specs: Vec<UpstreamSpec> =
             service.upstreams.iter().map(|addr| UpstreamSpec::of(service, &policy, addr)).collect();
         let same = before.filter(|pool| pool.is_for(service.host(), &settings, &specs));
@@ -273,9 +268,9 @@ impl RouteTable {
     }
 }
 
-/// In one place with `plain`, when it is the same.
-fn shared<T: PartialEq>(value: T, plain: &Arc<T>) -> Arc<T> {
-    if value == **plain { Arc::clone(plain) } else { Arc::new(value) }
+/// In one place with `plain`, when it is the same or there is none.
+fn shared<T: PartialEq>(value: Option<T>, plain: &Arc<T>) -> Arc<T> {
+    value.filter(|value| *value != **plain).map_or_else(|| Arc::clone(plain), Arc::new)
 }
 
 fn required(leaves: &dyn LeafSource, name: &ServiceName) -> Result<Arc<RouteLeaves>, ProxyError> {

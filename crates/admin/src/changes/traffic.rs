@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use conduit_api::v1::traffic as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::name::ServiceName;
 use conduit_proxy::metrics::{Traffic, TrafficByService};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{Event, event};
-use crate::convert::traffic::traffic;
+use crate::convert::traffic;
 use crate::limits::TRAFFIC_SERVICES_MAX;
 
 /// The counts of all services, and of those whose counts are others than before: the busiest, when
@@ -20,8 +21,6 @@ pub(crate) fn counts(
     new: &TrafficByService,
     times: (Timestamp, Duration),
 ) -> (Event, bool) {
-    let mut total = Traffic::default();
-    new.values().for_each(|one| total += *one);
     let before = |name: &ServiceName| old.get(name).copied().unwrap_or_default();
     let mut moved: Vec<_> = new.iter().filter(|(name, now)| before(name) != **now).collect();
     let is_quiet = moved.is_empty();
@@ -35,13 +34,10 @@ pub(crate) fn counts(
         moved.sort_unstable_by_key(|one| std::cmp::Reverse(grown(one)));
         moved.truncate(TRAFFIC_SERVICES_MAX);
     }
-    let told = |one: &Traffic| serde_json::to_value(traffic(*one)).unwrap_or(Value::Null);
-    let services: Map<String, Value> =
-        moved.into_iter().map(|(name, now)| (name.to_string(), told(now))).collect();
-    let (at, uptime) = times;
-    let uptime_ms = u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX);
+    let wire::TrafficList { uptime_ms, total, services, .. } = traffic::list(new, moved, times.1);
     let data = json!({
-        "at": at.to_string(), "uptime_ms": uptime_ms, "total": told(&total), "services": services, "left_out": left_out,
+        "at": times.0.to_string(), "uptime_ms": uptime_ms, "total": total, "services": services,
+        "left_out": left_out,
     });
     (event("traffic", data), is_quiet)
 }
@@ -66,7 +62,7 @@ mod tests {
         assert_eq!(told.data["total"]["requests"], 8);
         assert_eq!(told.data["services"]["a"]["requests"], 3);
         assert_eq!(told.data["services"]["a"]["took_ms"], 1);
-        assert_eq!(told.data["services"].as_object().map(Map::len), Some(1));
+        assert_eq!(told.data["services"].as_object().map(serde_json::Map::len), Some(1));
         let (told, is_quiet) = counts(&of(3, 5), &of(3, 5), (Timestamp::now(), Duration::ZERO));
         assert!(is_quiet && told.data["services"] == json!({}));
     }

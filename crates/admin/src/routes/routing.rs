@@ -30,7 +30,7 @@ pub(crate) async fn list(
     Options(paging): Options<Paging>,
 ) -> Answer<wire::RouteList> {
     let table = state.table.load_full();
-    let now = Timestamp::now();
+    let (now, counted) = (Timestamp::now(), state.traffic.traffic());
     let mut routes: Vec<_> = table.iter().collect();
     routes.sort_unstable_by_key(|(host, _)| *host);
     let (part, next_after) = paging.part(routes, |(host, _)| host.as_str())?;
@@ -48,7 +48,7 @@ pub(crate) async fn list(
                 health_status: status(health.health),
                 response_time_ms: health.response_time_ms,
                 last_checked: health.last_probe_at.map(|at| at.to_string()),
-                traffic: traffic(state.traffic.traffic_of(&route.service)),
+                traffic: traffic(counted.get(&route.service).copied().unwrap_or_default()),
             }
         })
         .collect();

@@ -4,10 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::traffic as wire;
-use conduit_proxy::metrics::Traffic;
 
 use super::{Admin, Answer};
-use crate::convert::traffic::traffic;
+use crate::convert::traffic;
 use crate::paging::Paging;
 use crate::params::Options;
 
@@ -27,17 +26,9 @@ pub(crate) async fn list(
     State(state): Admin,
     Options(paging): Options<Paging>,
 ) -> Answer<wire::TrafficList> {
-    let uptime = state.started.elapsed();
-    let counted = state.traffic.traffic();
-    let mut total = Traffic::default();
-    counted.values().for_each(|one| total += *one);
-    let mut services: Vec<_> = counted.into_iter().collect();
-    services.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    let (counted, uptime) = (state.traffic.traffic(), state.control.gateway().uptime);
+    let mut services: Vec<_> = counted.iter().collect();
+    services.sort_unstable_by_key(|(service, _)| *service);
     let (part, next_after) = paging.part(services, |(service, _)| service.as_str())?;
-    Ok(Json(wire::TrafficList {
-        uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
-        total: traffic(total),
-        services: part.into_iter().map(|(name, one)| (name.to_string(), traffic(one))).collect(),
-        next_after,
-    }))
+    Ok(Json(wire::TrafficList { next_after, ..traffic::list(&counted, part, uptime) }))
 }

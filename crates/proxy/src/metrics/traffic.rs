@@ -1,6 +1,7 @@
 //! What went through, per service: for people, as the scrape is for Prometheus.
 
 use std::collections::HashMap;
+use std::iter::Sum;
 use std::ops::AddAssign;
 
 use conduit_core::name::ServiceName;
@@ -37,24 +38,14 @@ impl ProxyMetrics {
         for shard in lock(&self.0.shards).iter() {
             for (service, counters) in lock(shard).iter() {
                 // Most are in the map already, but for one shard.
+                let one = Traffic::of(counters);
                 match all.get_mut(service) {
-                    Some(sum) => *sum += Traffic::of(counters),
-                    None => drop(all.insert(service.clone(), Traffic::of(counters))),
+                    Some(sum) => *sum += one,
+                    None => drop(all.insert(service.clone(), one)),
                 }
             }
         }
         all
-    }
-
-    /// What went through for one service; nothing when it was never asked for.
-    pub fn traffic_of(&self, service: &ServiceName) -> Traffic {
-        let mut sum = Traffic::default();
-        for shard in lock(&self.0.shards).iter() {
-            if let Some(counters) = lock(shard).get(service) {
-                sum += Traffic::of(counters);
-            }
-        }
-        sum
     }
 }
 
@@ -83,5 +74,14 @@ impl AddAssign for Traffic {
         self.received_bytes += other.received_bytes;
         self.sent_bytes += other.sent_bytes;
         self.took_us += other.took_us;
+    }
+}
+
+impl<'a> Sum<&'a Self> for Traffic {
+    fn sum<I: Iterator<Item = &'a Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, one| {
+            sum += *one;
+            sum
+        })
     }
 }

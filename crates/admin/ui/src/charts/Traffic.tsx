@@ -34,7 +34,7 @@ export function TrafficCharts({ service }: { service: string }) {
     <Card title={say.title} aside={line && <span className="text-xs text-t3">{say.counts(line.counts.requests, line.counts.errors, latest(line).inFlight)}</span>}>
       {times.length < 2 ? <p className="flex h-[132px] items-center justify-center text-t3">{line ? say.still : say.never}</p> : (
         <div className="grid gap-4 md:grid-cols-3">
-          {CHARTS.map((of) => <One key={of(line).title} drawn={of(line)} times={times} points={points ?? []} />)}
+          {CHARTS.map((of) => of(line)).map((drawn) => <One key={drawn.title} drawn={drawn} times={times} points={points ?? []} />)}
         </div>
       )}
     </Card>
