@@ -44,7 +44,7 @@ pub(super) fn check(path: &Path) -> Result<u32, RegistryError> {
     // The log may hold a newer version than the file's own header.
     let header = pragmas(&connection).map_err(|source| damaged(path, &source))?;
     judge(path, header)?;
-    quick_check(&connection, path)?;
+    quick_check(&connection, path, WHOLE_CHECK_BYTES_MAX)?;
     Ok(header.user_version)
 }
 
@@ -107,19 +107,16 @@ fn pragmas(connection: &Connection) -> rusqlite::Result<Header> {
     })
 }
 
-fn quick_check(connection: &Connection, path: &Path) -> Result<(), RegistryError> {
+/// Checks the file, without the record when it is larger than `whole_max` bytes.
+pub(super) fn quick_check(
+    connection: &Connection,
+    path: &Path,
+    whole_max: u64,
+) -> Result<(), RegistryError> {
     let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    // The record only grows; beyond this size its verification is a job of its own.
-    let scopes: &[&str] = if bytes <= WHOLE_CHECK_BYTES_MAX {
-        &["quick_check(1)"]
-    } else {
-        &[
-            "quick_check('meta')",
-            "quick_check('services')",
-            "quick_check('leaves')",
-            "quick_check('tokens')",
-            "quick_check('users')",
-        ]
+    let scopes = match bytes <= whole_max {
+        true => vec!["quick_check(1)".to_owned()],
+        false => all_but_the_record(connection).map_err(|source| damaged(path, &source))?,
     };
     for scope in scopes {
         let found: String = connection
@@ -133,6 +130,16 @@ fn quick_check(connection: &Connection, path: &Path) -> Result<(), RegistryError
         }
     }
     Ok(())
+}
+
+/// The record only grows: beyond some size its verification is a job of its own. Which other tables
+/// there are depends on the schema's version.
+fn all_but_the_record(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut tables = connection.prepare(
+        "SELECT format('quick_check(%Q)', name) FROM sqlite_schema
+         WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name <> 'capsules'",
+    )?;
+    tables.query_map([], |row| row.get(0))?.collect()
 }
 
 fn damaged(path: &Path, error: &rusqlite::Error) -> RegistryError {

@@ -139,6 +139,30 @@ fn a_damaged_database_is_refused_and_untouched() {
 }
 
 #[test]
+fn of_a_large_database_everything_but_the_record_is_checked_whatever_its_version() {
+    let dir = tempfile::tempdir().expect("a directory");
+    drop(open(dir.path()).expect("made"));
+    let path = dir.path().join(DATABASE_FILE);
+    let check = |connection: &Connection| inspect::quick_check(connection, &path, 0);
+    let connection = Connection::open(&path).expect("opened");
+    check(&connection).expect("whole");
+    // As an older version has it, that knew fewer tables.
+    connection.execute_batch("DROP TABLE users").expect("dropped");
+    check(&connection).expect("whole");
+    // A row that its constraint does not allow: only a look at that table finds it.
+    connection
+        .execute_batch(
+            "CREATE TABLE later (x INTEGER); INSERT INTO later VALUES (NULL);
+             PRAGMA writable_schema = ON;
+             UPDATE sqlite_schema SET sql = 'CREATE TABLE later (x INTEGER NOT NULL)'
+             WHERE name = 'later'; PRAGMA writable_schema = RESET",
+        )
+        .expect("damaged");
+    let error = check(&connection).expect_err("damaged");
+    assert!(matches!(error, RegistryError::Corrupt { .. }), "{error}");
+}
+
+#[test]
 fn a_crash_while_the_database_is_made_leaves_none() {
     let dir = tempfile::tempdir().expect("a directory");
     fs::write(dir.path().join("conduit.db.new"), "half").expect("written");
