@@ -71,17 +71,23 @@ async fn a_second_daemon_on_the_same_state_is_refused() {
 async fn a_port_in_use_is_named_with_its_holder() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("bound");
     let address = taken.local_addr().expect("address");
-    for table in [
-        format!("[proxy]\nhttps_listen = [\"{address}\"]"),
-        format!("[proxy]\nhttp_listen = [\"{address}\"]"),
-        format!("[dns]\nlisten = [\"{address}\"]"),
-        format!("[admin]\nlisten = \"{address}\""),
+    // Of every address there is.
+    let all = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0"));
+    let all = all.and_then(|all| all.local_addr().map(|at| (all, at.port()))).expect("bound");
+    for (port, table) in [
+        (address.port(), format!("[proxy]\nhttps_listen = [\"{address}\"]")),
+        (address.port(), format!("[proxy]\nhttp_listen = [\"{address}\"]")),
+        (address.port(), format!("[dns]\nlisten = [\"{address}\"]")),
+        (all.1, format!("[dns]\nlisten = [\"auto:{}\"]", all.1)),
+        (address.port(), format!("[admin]\nlisten = \"{address}\"")),
     ] {
         let directory = tempfile::tempdir().expect("directory");
         let (code, said) = refusal(spawn(BINARY, directory.path(), &table)).await;
         assert_eq!(code, Some(1), "{table}: {said}");
-        assert!(said.contains(&address.to_string()), "{table}: {said}");
+        assert!(said.contains(&format!(":{port} ")), "{table}: {said}");
         assert!(said.contains(&std::process::id().to_string()), "the holder, {table}: {said}");
+        let key = table.lines().next().expect("a section");
+        assert!(said.contains(&format!("or change {key}")), "the mend, {table}: {said}");
         assert!(!directory.path().join("state/conduit.db").exists(), "nothing was begun: {table}");
     }
 }

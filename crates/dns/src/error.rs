@@ -59,9 +59,9 @@ pub enum DnsError {
         /// How many are possible.
         most: usize,
     },
-    /// Every address was taken.
+    /// There is no address.
     #[error(
-        "cannot listen for DNS anywhere: none of the configured addresses is free; free one, or change [dns] listen"
+        "cannot listen for DNS anywhere: there is no address; name one in [dns] listen, or set enabled = false"
     )]
     NothingToListenOn,
     /// Not a place to listen.

@@ -264,7 +264,7 @@ fn others_names_are_asked_elsewhere() {
 #[test]
 fn ipv6_queries_get_the_interfaces_ipv4_address() {
     if UdpSocket::bind("[::1]:0").is_err() {
-        eprintln!("SKIPPED: no IPv6 here");
+        drop(writeln!(std::io::stderr(), "SKIPPED: no IPv6 here"));
         return;
     }
     let server = Running::start("[::1]:0", Policy::default());
@@ -285,7 +285,7 @@ fn dig_agrees() {
         output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned())
     };
     let Ok(short) = dig(&["+short", "grafana.internal"]) else {
-        eprintln!("SKIPPED: dig is not here");
+        drop(writeln!(std::io::stderr(), "SKIPPED: dig is not here"));
         return;
     };
     assert_eq!(short.trim(), "127.0.0.1");
