@@ -56,7 +56,9 @@ pub struct Bound {
     pub(crate) proxy: Option<ProxyListeners>,
     pub(crate) dns: Option<DnsListeners>,
     pub(crate) admin: AdminBound,
-    pub(crate) authority: Option<Arc<Authority>>,
+    pub(crate) authority: Option<live::Reader<Authority>>,
+    /// Renews it.
+    pub(crate) renewing: Option<live::Writer<Authority>>,
     pub(crate) registry: Registry,
     pub(crate) writer: JoinHandle<()>,
     pub(crate) routes: live::Reader<RouteTable>,
@@ -154,9 +156,10 @@ impl App {
         );
         let ours = admin_address.map(|at| builtin::service(&config.gateway.domains, at, now));
         let catalog = with_builtin(state.store.catalog(), ours.as_ref());
+        let (renewing, authority) = state.authority.map(live::channel).unzip();
         let first = Publisher::start(
             table_settings(&config, sockets.proxy.as_ref()),
-            state.authority.clone(),
+            authority.clone(),
             compiler,
             ours.clone(),
             &catalog,
@@ -190,7 +193,8 @@ impl App {
             proxy: sockets.proxy,
             dns: sockets.dns,
             admin,
-            authority: state.authority,
+            authority,
+            renewing,
             registry,
             writer,
             routes,

@@ -40,7 +40,7 @@ pub(crate) struct ControlParts {
     pub(crate) domains: Vec<String>,
     pub(crate) readiness: Readiness,
     pub(crate) stopping: Arc<AtomicBool>,
-    pub(crate) authority: Option<Arc<Authority>>,
+    pub(crate) authority: Option<live::Reader<Authority>>,
     pub(crate) routes: live::Reader<RouteTable>,
     pub(crate) board: HealthBoard,
     pub(crate) check: Arc<SelfCheck>,
@@ -123,7 +123,7 @@ impl Control for GatewayControl {
     }
 
     fn authority(&self) -> Option<Arc<Authority>> {
-        self.parts.authority.clone()
+        self.parts.authority.as_ref().map(live::Reader::load_full)
     }
 
     fn leaves(&self, name: &ServiceName) -> Option<LeafPair> {
@@ -204,12 +204,10 @@ impl Control for GatewayControl {
     fn config(&self) -> EffectiveConfig {
         let reloader = self.parts.reloader.as_ref();
         let config = reloader.map_or_else(|| self.parts.config.clone(), |r| r.config());
-        let toml = config.show();
-        let json = toml.parse::<toml::Table>().ok().and_then(|t| serde_json::to_value(t).ok());
         EffectiveConfig {
             file: reloader.and_then(|r| r.path()),
-            json: json.unwrap_or_default(),
-            toml,
+            json: config.to_json(),
+            toml: config.show(),
         }
     }
 

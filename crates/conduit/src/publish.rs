@@ -37,7 +37,8 @@ pub(crate) struct TableSettings {
 #[derive(Debug)]
 pub(crate) struct Publisher {
     settings: TableSettings,
-    authority: Option<Arc<Authority>>,
+    /// Its intermediates are replaced now and then.
+    authority: Option<live::Reader<Authority>>,
     compiler: Compiler,
     builtin: Option<Arc<Service>>,
     leaves: LeafSet,
@@ -89,7 +90,7 @@ impl Publisher {
     /// When a missing leaf cannot be issued.
     pub(crate) fn start(
         settings: TableSettings,
-        authority: Option<Arc<Authority>>,
+        authority: Option<live::Reader<Authority>>,
         compiler: Compiler,
         builtin: Option<Arc<Service>>,
         catalog: &Catalog,
@@ -98,14 +99,14 @@ impl Publisher {
     ) -> Result<FirstTables, PublishError> {
         let mut leaves = LeafSet::default();
         let mut missing: Vec<&Arc<Service>> = Vec::new();
-        if let Some(authority) = &authority {
+        if let Some(authority) = authority.as_ref().map(live::Reader::load_full) {
             let usable = stored.into_iter().filter(|(_, pair)| pair.not_after() > now);
-            leaves.absorb(Issued::new(authority, usable));
+            leaves.absorb(Issued::new(&authority, usable));
             missing.extend(catalog.iter().filter(|service| {
                 service.tls == TlsMode::Issued && leaves.get(&service.name).is_none()
             }));
-            let pairs = issue(authority, &missing, settings.leaf_validity, now)?;
-            leaves.absorb(Issued::new(authority, pairs));
+            let pairs = issue(&authority, &missing, settings.leaf_validity, now)?;
+            leaves.absorb(Issued::new(&authority, pairs));
         }
         let ours = |name: &ServiceName| *name == ServiceName::conduit();
         let reissue = missing.iter().map(|s| s.name.clone()).filter(|name| !ours(name)).collect();
@@ -150,10 +151,10 @@ impl conduit_registry::Publisher for Publisher {
     fn prepare(&mut self, work: &Work<'_>) -> Result<Preparation<Prepared>, PublishError> {
         let mut pairs = Vec::new();
         let mut issued = Issued::default();
-        if let Some(authority) = &self.authority {
+        if let Some(authority) = self.authority.as_ref().map(live::Reader::load_full) {
             let needed = self.to_issue(work);
-            pairs = issue(authority, &needed, self.settings.leaf_validity, work.now)?;
-            issued = Issued::new(authority, pairs.iter().cloned());
+            pairs = issue(&authority, &needed, self.settings.leaf_validity, work.now)?;
+            issued = Issued::new(&authority, pairs.iter().cloned());
         }
         let source = Overlay { issued: &issued, committed: &self.leaves };
         let routes = self

@@ -154,7 +154,8 @@ impl Running {
     ) -> Result<Self, AppError> {
         let readiness = Readiness::default();
         let starting = readiness.block("start");
-        let Bound { config, registry, writer, routes, zone, authority, addresses, .. } = bound;
+        let Bound { config, registry, writer, routes, zone, addresses, .. } = bound;
+        let authority = bound.authority.as_ref().map(live::Reader::load_full);
         let former = bound.predecessor.as_ref().map(Predecessor::process);
         record_start(&registry, &config, bound.is_new, bound.cut_from, former).await?;
         let ((events, stream), tunables) = (bound.events, bound.tunables);
@@ -186,9 +187,8 @@ impl Running {
         upkeep.reload(reloader.as_ref(), &orders.reload);
         take_over(bound.predecessor, bound.admin.file_owner()).await?;
         let upgrader = Upgrader::new(registry.clone(), orders.handover.clone(), bound.assets);
-        let upgrader = Arc::new(upgrader);
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
-        upkeep.renewal(&registry, &routes, bound.reissue);
+        upkeep.renewal(&registry, &routes, bound.renewing, bound.reissue);
         let given = (&config, &registry, &routes, authority.as_deref(), &events);
         let monitor = monitor::start(&Given::of(given), &upkeep.0)?;
         let stopping = Arc::new(AtomicBool::new(false));
@@ -197,7 +197,7 @@ impl Running {
             domains: domain_texts(&config.gateway.domains),
             readiness,
             stopping: Arc::clone(&stopping),
-            authority,
+            authority: bound.authority,
             routes: routes.clone(),
             board: board.clone(),
             check,
@@ -264,9 +264,10 @@ impl Upkeep {
         &self,
         registry: &Registry,
         routes: &live::Reader<RouteTable>,
+        authority: Option<live::Writer<Authority>>,
         at_once: Vec<ServiceName>,
     ) {
-        let renewing = renew::run(registry.clone(), routes.clone(), at_once);
+        let renewing = renew::run(registry.clone(), routes.clone(), authority, at_once);
         self.until_stopped("renewal", renewing);
     }
 

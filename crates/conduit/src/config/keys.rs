@@ -51,6 +51,12 @@ struct Entry {
 }
 
 impl Config {
+    /// The same as [`Config::show`], for programs.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let table = self.show().parse::<toml::Table>().ok();
+        table.and_then(|table| serde_json::to_value(table).ok()).unwrap_or_default()
+    }
+
     /// The effective configuration as a file; it holds no secrets, since none are configured.
     pub fn show(&self) -> String {
         let mut text = String::new();

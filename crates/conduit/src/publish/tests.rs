@@ -48,7 +48,8 @@ impl Stage {
             TableSettings { zone: ZoneSettings::new(self.domains.clone()), leaf_validity: DAY };
         let (reports, _queue) = conduit_proxy::upstream::reports();
         let compiler = Compiler::new(CompilerSettings::default(), reports);
-        let authority = Some(Arc::clone(&self.authority));
+        let (_, authority) = live::channel(Arc::clone(&self.authority));
+        let authority = Some(authority);
         Publisher::start(settings, authority, compiler, None, catalog, stored, self.now)
             .expect("first tables")
     }

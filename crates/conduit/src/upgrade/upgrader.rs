@@ -83,15 +83,15 @@ pub(crate) struct Upgrader {
 }
 
 impl Upgrader {
-    pub(crate) fn new(registry: Registry, handover: Handover, assets: Assets) -> Self {
-        Self {
+    pub(crate) fn new(registry: Registry, handover: Handover, assets: Assets) -> Arc<Self> {
+        Arc::new(Self {
             registry,
             handover,
             assets: Mutex::new(Some(assets)),
             alone: tokio::sync::Mutex::new(()),
             elsewhere: Arc::default(),
             stopping: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Whether the state is another process's, for the moment or for good.
