@@ -307,7 +307,7 @@ pub(crate) enum ConfigAction {
     /// Read it as `serve` does, and stop
     Check,
     /// Print what is effective
-    Show,
+    Show(Json),
     /// Make the running gateway read it again
     Reload(Json),
 }

@@ -33,9 +33,7 @@ fn verify(session: &Session, json: bool) -> Result<Exit, Failure> {
         })?;
     let valid = report.valid();
     if json {
-        let body = serde_json::to_vec(&wire(&report))
-            .map_err(|error| Failure::new(format!("cannot write the report: {error}")))?;
-        session.printer.body(&body)?;
+        session.printer.json(&wire(&report))?;
     } else {
         session.printer.text(&verdict(&report))?;
     }

@@ -2,6 +2,7 @@
 
 use conduit_api::v1::tls::Authority;
 use conduit_tls::trust::{Instruction, instructions};
+use serde_json::{Value, json};
 
 use super::args::{CaAction, Json};
 use super::exit::Failure;
@@ -16,10 +17,16 @@ pub(crate) async fn run(session: &Session, action: CaAction) -> Result<(), Failu
             session.print(json, &reply, |reply| reply.bundle_pem.clone())
         }
         CaAction::Fingerprint(Json { json }) => session.print(json, &reply, fingerprints),
-        CaAction::Trust => {
+        CaAction::Trust(Json { json }) => {
             let status = client.status().await?.value;
             let domain = status.domains.first().map_or("internal", String::as_str);
-            let commands = trust_commands(domain, &status.listen.http);
+            let http = &status.listen.http;
+            if json {
+                return session
+                    .printer
+                    .json(&listed(&instructions(BUNDLE_NAME, &bundle_url(domain, http))));
+            }
+            let commands = trust_commands(domain, http);
             let text = format!("{}\n{commands}", fingerprints(&reply.value));
             session.printer.text(&text)
         }
@@ -56,6 +63,17 @@ fn colons(hexadecimal: &str) -> String {
     let upper: Vec<char> = hexadecimal.to_ascii_uppercase().chars().collect();
     let pairs: Vec<String> = upper.chunks(2).map(|pair| pair.iter().collect()).collect();
     pairs.join(":")
+}
+
+fn listed(instructions: &[Instruction]) -> Value {
+    let each = instructions.iter().map(|instruction| {
+        json!({
+            "platform": instruction.platform.title(),
+            "commands": instruction.commands,
+            "note": instruction.note,
+        })
+    });
+    each.collect()
 }
 
 fn told(instructions: &[Instruction]) -> String {

@@ -1,6 +1,6 @@
 //! `conduit config`: the same parser as `serve`, and the running gateway's reload.
 
-use conduit_api::v1::config::ReloadReply;
+use conduit_api::v1::config::{ConfigReply, ReloadReply};
 
 use super::args::{ConfigAction, Json};
 use super::exit::Failure;
@@ -11,12 +11,23 @@ use crate::config::Loaded;
 pub(crate) fn run(session: &Session, action: ConfigAction) -> Result<(), Failure> {
     match action {
         ConfigAction::Check => session.printer.text(&checked(&session.load()?)),
-        ConfigAction::Show => session.printer.text(&session.load()?.config.show()),
+        ConfigAction::Show(Json { json: false }) => {
+            session.printer.text(&session.load()?.config.show())
+        }
+        ConfigAction::Show(Json { json: true }) => {
+            session.printer.json(&effective(&session.load()?))
+        }
         ConfigAction::Reload(Json { json }) => session.block_on(async {
             let reply = session.client().await?.reload().await?;
             session.print(json, &reply, reloaded)
         }),
     }
+}
+
+/// As the running gateway tells it of itself.
+fn effective(Loaded { config, path, .. }: &Loaded) -> ConfigReply {
+    let file = path.as_ref().map(|path| path.display().to_string());
+    ConfigReply { file, toml: config.show(), config: config.to_json() }
 }
 
 fn checked(loaded: &Loaded) -> String {

@@ -7,6 +7,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use serde::Serialize;
+
 use super::exit::Failure;
 
 /// Writes to standard output.
@@ -35,6 +37,14 @@ impl Printer {
     pub(crate) fn body(&self, body: &[u8]) -> Result<(), Failure> {
         self.bytes(body)?;
         if body.ends_with(b"\n") { Ok(()) } else { self.bytes(b"\n") }
+    }
+
+    /// Writes what there is no API body of.
+    pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let body = serde_json::to_vec(value);
+        self.body(
+            &body.map_err(|error| Failure::new(format!("cannot be written as JSON: {error}")))?,
+        )
     }
 
     #[expect(clippy::unused_self, reason = "the one writer; its siblings need the value")]

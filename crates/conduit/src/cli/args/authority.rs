@@ -63,5 +63,5 @@ pub(crate) enum CaAction {
     /// Print the roots' SHA-256 fingerprints, to compare on the clients
     Fingerprint(Json),
     /// Print the commands that make clients trust the roots
-    Trust,
+    Trust(Json),
 }
