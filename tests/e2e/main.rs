@@ -19,6 +19,8 @@ mod health;
 mod upstreams;
 // Starting, stopping, crashing, and what is refused at the start.
 mod life;
+// A stop while requests come from everywhere.
+mod stopping;
 // Each capability alone.
 mod alone;
 // What a running process is told by signals.
