@@ -14,7 +14,7 @@ cp target/release/conduit LICENSE README.md CHANGELOG.md config/conduit.toml con
     packaging/systemd/conduit.service "dist/$name/"
 # What README.md links to, at the same places.
 cp -R docs examples config SECURITY.md CONTRIBUTING.md "dist/$name/"
-cp --parents benches/README.md conformance/README.md fuzz/README.md "dist/$name/"
+cp --parents benches/README.md conformance/README.md conformance/http/README.md fuzz/README.md "dist/$name/"
 find "dist/$name" -name '*.md' | while read -r page; do
     grep -o '](\([^)#:]*\)[)#]' "$page" | sed 's/^](//; s/[)#]$//' | while read -r link; do
         [ -e "$(dirname "$page")/$link" ] || echo "$page: $link is not in the archive"

@@ -50,6 +50,7 @@ inside() { chroot "$root" /usr/bin/env -i HOME="$home" CARGO_HOME="${CARGO_HOME:
     RUSTUP_HOME="$toolchain" RUSTUP_AUTO_INSTALL=0 PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -c "cd /src && $1"; }
 
 inside 'command -v cc cmake' && { echo "this is not a bare machine"; exit 1; }
+curl -s -o /dev/null http://127.0.0.1:9999/ready && { echo "something else answers at 127.0.0.1:9999"; exit 1; }
 inside 'make test' || exit 1
 inside 'exec make run' >"$root/run.log" 2>&1 &
 for _ in $(seq 600); do

@@ -34,6 +34,8 @@ until_true() { local end=$((SECONDS + $1)); shift; until "$@"; do [ $SECONDS -lt
 cli() { "$conduit" --config "$work/config/quickstart.toml" "$@"; }
 get() { curl -sS --max-time 10 --cacert "$work/ca.pem" --resolve "$1:8443:127.0.0.1" "https://$1:8443${2:-/}"; }
 code() { curl -s -o /dev/null --max-time 10 -w '%{http_code}' --cacert "$work/ca.pem" --resolve "$1:8443:127.0.0.1" "https://$1:8443/"; }
+# is TEXT COMMAND...: the command says this and nothing else.
+is() { local expected=$1; shift; [ "$("$@" 2>&1 | tee "$work/said")" = "$expected" ] || { cat "$work/said"; return 1; }; }
 a_record() { dig +short +time=2 +tries=1 @127.0.0.1 -p 1053 "$@"; }
 
 start() {
@@ -56,15 +58,23 @@ check "the bundle is exported" sh -c "'$conduit' --config config/quickstart.toml
 check "the bundle is offered in the clear, for people to compare" \
     sh -c 'curl -sS --resolve trust.internal:8080:127.0.0.1 http://trust.internal:8080/ca.crt | cmp - ca.pem'
 check "register" cli register --name web --host 127.0.0.1:9000
-check "dig sees it at once" says 127.0.0.1 a_record web.internal
+check "dig sees it at once" is 127.0.0.1 a_record web.internal
 check "curl sees it at once" says 'hello from python' get web.internal
-check "dig over TCP" says 127.0.0.1 a_record +tcp WEB.Internal
+check "dig over TCP" is 127.0.0.1 a_record +tcp WEB.Internal
 check "an unknown name is NXDOMAIN with SOA" says 'SOA' dig @127.0.0.1 -p 1053 nobody.internal +noall +authority
 check "status says healthy, TLS and DNS" says '[healthy]' cli status web
 check "the list has both ticks" until_true 5 says 'TLS ✓ DNS ✓' cli status
 check "status has both ticks" says 'TLS ✓ DNS ✓' cli status web
-check "TLS 1.3, AES-256-GCM, Ed25519 chain verifies with either root" \
-    says TLS_AES_256_GCM_SHA384 openssl s_client -connect 127.0.0.1:8443 -servername web.internal -CAfile ca.pem -verify_return_error
+awk '/BEGIN CERT/ {n++} n {print > "root-" n ".pem"}' ca.pem
+for root in root-1.pem root-2.pem; do
+    for scheme in ed25519:Ed25519 ECDSA+SHA256:ECDSA; do
+        check "with $root alone the ${scheme#*:} chain verifies" \
+            says "Peer signature type: ${scheme#*:}" openssl s_client -connect 127.0.0.1:8443 -servername web.internal \
+            -sigalgs "${scheme%:*}" -CAfile "$root" -no-CApath -no-CAstore -verify_return_error
+    done
+done
+check "TLS 1.3 with AES-256-GCM" \
+    says 'TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384' openssl s_client -connect 127.0.0.1:8443 -servername web.internal -CAfile ca.pem -verify_return_error
 check "a client without Ed25519 gets the P-256 chain" \
     says 'Peer signature type: ECDSA' openssl s_client -connect 127.0.0.1:8443 -servername web.internal -sigalgs ECDSA+SHA256 -CAfile ca.pem -verify_return_error
 refuse "TLS 1.2 is refused" openssl s_client -connect 127.0.0.1:8443 -servername web.internal -tls1_2 -brief
@@ -83,7 +93,8 @@ else
     echo "SKIPPED: HTTP/3 by aioquic (the package is not installed)"
 fi
 check "the gateway itself is conduit.internal" says 200 code conduit.internal
-refuse "a second daemon on the same state is refused" timeout 10 "$conduit" serve --config config/quickstart.toml
+second() { timeout 10 "$conduit" serve --config config/quickstart.toml; echo "exit code $?."; }
+check "a second daemon on the same state is refused" says 'exit code 1.' second
 refuse "a duplicate is refused" cli register --name web --host 127.0.0.1:9001
 refuse "a bad name is refused" cli register --name 'a b' --host 127.0.0.1:9001
 check "wrong usage exits 2" sh -c "'$conduit' register --nonsense; [ \$? = 2 ]"
@@ -92,12 +103,12 @@ check "the chain verifies while it runs" cli audit verify
 kill "$web"; wait "$web" 2>/dev/null
 check "a dead upstream turns it down" until_true 90 says '[down]' cli status web
 check "requests get 503 with a reason" says 503 code web.internal
-check "the reason is in the body" says 'web' get web.internal
+check "the reason is in the body" says 'no_upstream' get web.internal
 
 kill -TERM "$daemon"; wait "$daemon"
 check "SIGTERM ends the daemon cleanly" [ $? = 0 ]
 check "it starts again on its state" start
-check "the service is still there" says 127.0.0.1 a_record web.internal
+check "the service is still there" is 127.0.0.1 a_record web.internal
 kill -KILL "$daemon"; wait "$daemon" 2>/dev/null
 check "it starts again after SIGKILL" start
 check "deregister" cli deregister --name web

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 async fn grpcio_calls_grpcio_through_the_gateway() {
     let installed = Command::new("python3").args(["-c", "import grpc"]).output().await;
     if !installed.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: python3 has no package grpcio");
+        conduit_tests::skipped("gRPC by grpcio: python3 has no such package");
         return;
     }
     let mut server = script(&["serve"]);

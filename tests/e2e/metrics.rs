@@ -93,7 +93,7 @@ async fn what_is_exposed_is_read_by_prometheus() {
     let reader = ["-c", "import prometheus_client.openmetrics.parser"];
     let installed = Command::new("python3").args(reader).output().await;
     if !installed.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: python3 has no package prometheus_client");
+        conduit_tests::skipped("metrics read by prometheus_client: python3 has no such package");
         return;
     }
     let text = busy().await;

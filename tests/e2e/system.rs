@@ -29,7 +29,7 @@ async fn a_supervisor_is_told_when_it_is_ready_and_when_it_stops() {
 #[tokio::test(flavor = "multi_thread")]
 async fn root_is_dropped_when_a_user_is_configured() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: dropping root needs root");
+        conduit_tests::skipped("dropping root needs root");
         return;
     }
     let directory = tempfile::tempdir().expect("directory");

@@ -260,7 +260,7 @@ fn have(programs: &[&str]) -> bool {
         found.is_err()
     });
     if let Some(missing) = missing {
-        eprintln!("skipped: {missing} is not installed");
+        conduit_tests::skipped(&format!("{missing} is not installed"));
     }
     missing.is_none()
 }

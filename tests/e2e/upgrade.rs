@@ -551,7 +551,7 @@ async fn a_supervisor_that_is_told_the_new_process_keeps_only_that_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn root_that_was_dropped_is_not_needed_again() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: dropping root needs root");
+        conduit_tests::skipped("dropping root needs root");
         return;
     }
     let directory = tempfile::tempdir().expect("directory");

@@ -3,6 +3,7 @@
 //! Without Podman, runc, gcc and the right to make a network namespace, it says so and passes.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -180,7 +181,12 @@ fn named<'a>(reading: &'a ContainersReading, name: &str) -> &'a Container {
 async fn real_containers_are_read_tied_and_followed() {
     let podman = match Podman::start() {
         Ok(podman) => podman,
-        Err(why) => return eprintln!("SKIPPED: no containers can be run here: {why}"),
+        Err(why) => {
+            return drop(writeln!(
+                std::io::stderr(),
+                "SKIPPED: no containers can be run here: {why}"
+            ));
+        }
     };
     start_containers(&podman);
     let tasks = Tasks::new(CancellationToken::new());

@@ -1,6 +1,7 @@
 //! What OpenSSL, strict, says about our chains.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -124,7 +125,8 @@ fn verify(site: &Site, leaf: &str, chain: &str, roots: &str, name: &str) -> Resu
 fn there() -> bool {
     let found = Command::new("openssl").arg("version").output().is_ok();
     if !found {
-        eprintln!("SKIPPED: the openssl command is not installed");
+        let told = std::io::stderr().write_all(b"SKIPPED: the openssl command is not installed\n");
+        drop(told);
     }
     found
 }
