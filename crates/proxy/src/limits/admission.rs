@@ -57,7 +57,13 @@ impl Admission {
         }))
     }
 
-    /// Waits until there may be one more connection; `None` never comes.
+    /// Waits until there may be one more connection, and takes no place: a listener that nobody asks
+    /// has none.
+    pub(crate) async fn until_room(&self) {
+        drop(self.room().await);
+    }
+
+    /// Waits for the place of one more connection; `None` never comes.
     pub(crate) async fn room(&self) -> Option<OwnedSemaphorePermit> {
         if let Some(room) = self.room_now() {
             return Some(room);

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use conduit_core::policy::OriginPolicy;
 use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, StatusCode, Uri, Version};
 use http_body::Body as _;
@@ -14,6 +15,7 @@ use crate::body::{ClientBody, RequestBody};
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::gate::access::Granted;
+use crate::table::Route;
 use crate::{framing, headers};
 
 impl Service {
@@ -46,7 +48,7 @@ impl Service {
         }
         // HTTP/2 may split cookies; HTTP/1.1 must not (RFC 9113 §8.2.3).
         join_cookies(&mut parts.headers);
-        let is_clocked = body.is_end_stream() || !headers::is_grpc(&parts.headers);
+        let is_clocked = body.is_end_stream() || !is_two_way(&parts, passage.route);
         let mut body = RequestBody::new(body, exchange.clock(), is_clocked);
         if let Some(limit) = passage.pass.and_then(|pass| pass.limit.as_ref()) {
             exchange.limit_body(limit);
@@ -68,6 +70,15 @@ impl Service {
         }
         Ok(outgoing)
     }
+}
+
+/// Whether the two directions go on independently: gRPC, where it can be spoken on both sides. The
+/// word alone would let any body take for ever.
+fn is_two_way(parts: &Parts, route: &Route) -> bool {
+    let upstream = route.pool.upstreams().first();
+    parts.version >= Version::HTTP_2
+        && headers::is_grpc(&parts.headers)
+        && upstream.is_some_and(|upstream| upstream.transport().may_be_http2())
 }
 
 /// Asks the upstream whether the body may follow, and the client for it only then.

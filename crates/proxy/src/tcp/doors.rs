@@ -91,19 +91,27 @@ async fn accept(worker: Rc<Worker>, shared: Shared, door: Door, stop: Cancellati
         }
     };
     loop {
-        let room = tokio::select! {
+        tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            room = worker.admission().room() => room,
-        };
-        let Some(room) = room else { break };
+            () = worker.admission().until_room() => {}
+        }
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => begin(&worker, &shared, room, stream, peer),
+            Ok((stream, peer)) => {
+                // Another listener may have taken the last place meanwhile.
+                let room = tokio::select! {
+                    biased;
+                    room = worker.admission().room() => room,
+                    () = stop.cancelled() => None,
+                };
+                let Some(room) = room else { break };
+                begin(&worker, &shared, room, stream, peer);
+            }
             Err(error) => pause(&worker, &error).await,
         }
     }

@@ -249,8 +249,7 @@ fn an_answer_that_breaks_is_reset_and_never_looks_whole() {
 fn beyond_the_limit_connections_are_refused_and_not_kept_waiting() {
     let upstream = Upstream::http(|_| ok("hello"));
     let services = vec![tls_service("web", &[&upstream.text()])];
-    // One for each of the two listeners over TCP, which hold one while they wait, and one more.
-    let limits = Limits { connections_max: 3, ..Limits::default() };
+    let limits = Limits { connections_max: 1, ..Limits::default() };
     with_site(Site::over_http3(services, 1, limits), async |site| {
         let mut client = Client::connect(site, "web.internal").await;
         assert_eq!(client.ask(get("/")).await.1, "hello");

@@ -84,30 +84,48 @@ fn a_head_has_a_deadline_and_an_idle_connection_another() {
 }
 
 #[test]
-fn a_body_that_trickles_gets_408() {
-    let upstream = Upstream::raw(|mut wire| {
-        wire.drain();
-    });
-    let web = asking("web", &[&upstream.text()], "timeouts.client = \"1s\"");
-    let gateway = Gateway::http(vec![web]);
-    let mut client = gateway.connect();
-    client.send("POST / HTTP/1.1\r\nhost: web.internal\r\ncontent-length: 1000000\r\n\r\n");
-    let pace = Duration::from_millis(100);
-    client.stream.set_read_timeout(Some(pace)).expect("a socket");
-    let mut answer = [0; 4_096];
-    let length = loop {
-        client.send("x");
-        match client.stream.read(&mut answer) {
-            Ok(length) => break length,
-            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
-        }
-    };
-    let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(answer.contains("conduit-error: body_too_slow"), "{answer}");
-    assert_eq!(hits(&gateway, Limit::BodyRate), 1);
-    drop(client);
-    gateway.stop();
+fn a_body_that_trickles_gets_408_whatever_it_calls_itself() {
+    for kind in ["text/plain", "application/grpc"] {
+        let upstream = Upstream::raw(|mut wire| {
+            wire.drain();
+        });
+        let web = asking("web", &[&upstream.text()], "timeouts.client = \"1s\"");
+        let gateway = Gateway::http(vec![web]);
+        let mut client = gateway.connect();
+        client.send(&format!(
+            "POST / HTTP/1.1\r\nhost: web.internal\r\ncontent-type: {kind}\r\n\
+             content-length: 1000000\r\n\r\n"
+        ));
+        let pace = Duration::from_millis(100);
+        client.stream.set_read_timeout(Some(pace)).expect("a socket");
+        let mut answer = [0; 4_096];
+        let length = loop {
+            client.send("x");
+            match client.stream.read(&mut answer) {
+                Ok(length) => break length,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        };
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{kind}: {answer}");
+        assert!(answer.contains("conduit-error: body_too_slow"), "{kind}: {answer}");
+        assert_eq!(hits(&gateway, Limit::BodyRate), 1);
+        drop(client);
+        gateway.stop();
+    }
+}
+
+#[test]
+fn listeners_that_nobody_asks_take_no_place() {
+    let limits = Limits { connections_max: 1, ..Limits::default() };
+    let site = Site::limited(vec![tls_service("web", &["127.0.0.1:1"])], &[], limits);
+    for _ in 0..3 {
+        assert_eq!(site.gateway.connect().ask(&get("none.internal", "/")).0.status(), 404);
+        let mut wrong = Wire::connect(site.gateway.https.expect("TLS"));
+        wrong.send_bytes(b"no hello");
+        wrong.drain();
+    }
+    site.gateway.stop();
 }
 
 #[test]

@@ -28,19 +28,27 @@ impl Worker {
         };
         let stop = self.tasks.stop().clone();
         loop {
-            let room = tokio::select! {
+            tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                room = self.admission.room() => room,
-            };
-            let Some(room) = room else { break };
+                () = self.admission.until_room() => {}
+            }
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.serve(stream, peer, room, acceptor.as_ref()),
+                Ok((stream, peer)) => {
+                    // Another listener may have taken the last place meanwhile.
+                    let room = tokio::select! {
+                        biased;
+                        room = self.admission.room() => room,
+                        () = stop.cancelled() => None,
+                    };
+                    let Some(room) = room else { break };
+                    self.serve(stream, peer, room, acceptor.as_ref());
+                }
                 Err(error) => pause(&self, &error).await,
             }
         }
