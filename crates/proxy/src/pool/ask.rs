@@ -37,6 +37,11 @@ impl Wish {
         let held = sticky.and_then(|sticky| cookie::take_id(headers, sticky.cookie.as_str()));
         Self { key, held }
     }
+
+    /// What a connection from `client` wishes, of which nothing else is known.
+    pub(crate) fn of_client(client: IpAddr) -> Self {
+        Self { key: digest(&HashKey::Client, &HeaderMap::new(), "", client), held: None }
+    }
 }
 
 fn digest(key: &HashKey, headers: &HeaderMap, path: &str, client: IpAddr) -> u64 {
@@ -101,6 +106,7 @@ mod tests {
         };
         let by_client = key("hash:client", "", "/a", client);
         assert_eq!(by_client, key("hash:client", "s=1", "/b", client));
+        assert_eq!(by_client, Wish::of_client(client).key, "byte streams, too");
         let mapped = "::ffff:10.0.0.9".parse().expect("an address");
         assert_eq!(by_client, key("hash:client", "", "/a", mapped), "one client, two notations");
         assert_ne!(by_client, key("hash:client", "", "/a", "10.0.0.8".parse().expect("address")));

@@ -95,7 +95,7 @@ async fn answer(
                 protocol: session.alpn_protocol(),
             };
             let told = policy.tells.map(|kind| write(kind, &told)).unwrap_or_default();
-            let reached = connect(route, own).await;
+            let reached = connect(route, ends.source.ip(), own).await;
             let reached = reached.map_err(|refusal| reset(client.get_ref().0.stream(), refusal))?;
             let joined = Joined { shared, line, route, reached };
             let end = joined.run(&mut client, told).await;
@@ -107,7 +107,7 @@ async fn answer(
             let server_name = hello.as_ref().and_then(|(hello, _)| hello.server_name.as_deref());
             let told = Told { ends, server_name, tls: None, protocol: None };
             let mut told = policy.tells.map(|kind| write(kind, &told)).unwrap_or_default();
-            let reached = connect(route, own).await;
+            let reached = connect(route, ends.source.ip(), own).await;
             let mut reached = reached.map_err(|refusal| reset(&client, refusal))?;
             if hello.as_ref().is_some_and(|(_, asked)| *asked) {
                 told.extend(TLS_REQUEST);

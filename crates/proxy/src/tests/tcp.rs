@@ -185,6 +185,22 @@ fn a_dead_upstream_costs_a_try_and_none_at_all_a_reset() {
 }
 
 #[test]
+fn a_connection_that_is_accepted_ends_a_row_of_failures() {
+    let (upstream, port) = (echo(), free_port());
+    let gateway = Gateway::http(vec![stream("db", port, &[&upstream.text()])]);
+    let table = gateway.table.current();
+    let name = conduit_core::name::ServiceName::parse("db").expect("a name");
+    let reached = &table.pool(&name).expect("a pool").upstreams()[0];
+    reached.report(crate::upstream::Observation::ConnectFailed);
+    assert_eq!(reached.failures(), 1);
+    let mut client = dial(port);
+    client.send("x");
+    assert_eq!((client.exactly(1).as_str(), reached.failures()), ("x", 0));
+    drop(client);
+    gateway.stop();
+}
+
+#[test]
 fn an_upstream_that_has_its_fill_gets_no_more_and_nobody_calls_himself() {
     let upstream = echo();
     let (port, circle) = (free_port(), free_port());

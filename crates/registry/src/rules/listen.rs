@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use conduit_core::catalog::Catalog;
-use conduit_core::policy::Policy;
+use conduit_core::policy::{Balance, HashKey, Policy};
 use conduit_core::service::{Protocol, Service, TlsMode};
 
 use super::register::leaving;
@@ -19,6 +19,7 @@ use crate::settings::Settings;
 /// Judges what one registration asks of a port, whatever else is registered.
 pub(super) fn check_listen(asked: &Registration, settings: &Settings) -> Result<(), Rejection> {
     let (name, policy) = (&asked.name, &asked.policy);
+    check_upstream_tls(asked)?;
     if asked.protocol != Protocol::Tcp {
         return match tcp_only(policy) {
             Some(part) => {
@@ -35,6 +36,11 @@ pub(super) fn check_listen(asked: &Registration, settings: &Settings) -> Result<
         let message = format!("{name} speaks tcp, and {part} is for http");
         return Err(Rejection::new("invalid_policy", message)
             .hint(format!("leave {part} out: nobody looks into a byte stream")));
+    }
+    if let Some(socket) = asked.upstreams.iter().find(|addr| addr.unix().is_some()) {
+        let message = format!("{name} speaks tcp, and {socket} is a Unix socket");
+        return Err(Rejection::new("invalid_upstream", message)
+            .hint("give an address with a port: byte streams go to those only"));
     }
     let Some(port) = policy.listen else {
         return match tcp_only(policy) {
@@ -53,6 +59,29 @@ pub(super) fn check_listen(asked: &Registration, settings: &Settings) -> Result<
             let message = format!("port {port} is Conduit's own ({key}); {name} cannot have it");
             Err(Rejection::new("port_reserved", message)
                 .hint(format!("choose another port, or change {key} in the configuration")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What says how an upstream's certificate is judged is refused where there is none: whoever asked
+/// for it believes that there is TLS.
+fn check_upstream_tls(asked: &Registration) -> Result<(), Rejection> {
+    let upstream = &asked.policy.upstream;
+    let parts = [
+        ("upstream.tls", upstream.tls.is_some()),
+        ("upstream.server_name", upstream.server_name.is_some()),
+    ];
+    match first_asked(&parts).filter(|_| asked.protocol != Protocol::Https) {
+        Some(part) => {
+            let message = format!(
+                "{} speaks {} with its upstream, and {part} is for https",
+                asked.name, asked.protocol
+            );
+            Err(Rejection::new("invalid_policy", message).hint(format!(
+                "register it with --protocol https (\"protocol\": \"https\" in the API), or leave \
+                 {part} out"
+            )))
         }
         None => Ok(()),
     }
@@ -132,6 +161,7 @@ fn tcp_only(policy: &Policy) -> Option<&'static str> {
 fn http_only(policy: &Policy) -> Option<&'static str> {
     let parts = [
         ("api_keys", !policy.api_keys.is_empty()),
+        ("balance by path, header or cookie", hashes_requests(policy)),
         ("basic_auth", !policy.basic_auth.is_empty()),
         ("body_max", policy.body_max.is_some()),
         ("compress", policy.compress.is_some()),
@@ -147,6 +177,10 @@ fn http_only(policy: &Policy) -> Option<&'static str> {
         ("sticky", policy.sticky.is_some()),
     ];
     first_asked(&parts)
+}
+
+fn hashes_requests(policy: &Policy) -> bool {
+    matches!(&policy.balance, Some(Balance::Hash(key)) if *key != HashKey::Client)
 }
 
 fn first_asked(parts: &[(&'static str, bool)]) -> Option<&'static str> {

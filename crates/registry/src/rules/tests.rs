@@ -357,6 +357,24 @@ fn a_port_of_the_gateway_makes_a_tcp_service_pass_it() {
         ),
         (tcp(|r| r.policy.body_max = Some(conduit_core::policy::Size(1))), "invalid_policy"),
         (tcp(|r| r.policy.maintenance = Some("later".into())), "invalid_policy"),
+        (tcp(|r| r.policy.balance = "hash:client".parse().ok()), "granted"),
+        (tcp(|r| r.policy.balance = "hash:path".parse().ok()), "invalid_policy"),
+        (tcp(|r| r.policy.upstream.tls = "insecure".parse().ok()), "invalid_policy"),
+        (
+            tcp(|r| r.upstreams = asked("db", "unix:/run/postgresql/.s.PGSQL.5432").upstreams),
+            "invalid_upstream",
+        ),
+        (
+            with("web", |r| r.policy.upstream.server_name = "a.example".parse().ok()),
+            "invalid_policy",
+        ),
+        (
+            with("web", |r| {
+                r.protocol = Protocol::Https;
+                r.policy.upstream.tls = "insecure".parse().ok();
+            }),
+            "granted",
+        ),
         (tcp(|r| r.policy.allow = vec!["10.0.0.0/8".parse().expect("valid")]), "granted"),
     ]);
     let own = Settings { own_ports: vec![(5432, "dns.listen")], ..settings() };
