@@ -87,7 +87,8 @@ pub(crate) fn attempt(
         let versions = versions_for(&request, upstream.transport());
         let mut stale = 0;
         loop {
-            let kept = (stale < STALE_MAX).then(|| slot.reuse(versions)).flatten();
+            let repeats = is_repeatable(&request, upstream.transport());
+            let kept = (stale < STALE_MAX).then(|| slot.reuse(versions, repeats)).flatten();
             let reused = kept.is_some();
             let (mut lease, replay) = match kept {
                 Some((lease, Doubt::MayClose)) => {
@@ -139,14 +140,18 @@ fn may_repeat(request: &Request<RequestBody>, why: Why) -> bool {
     }
 }
 
+fn is_repeatable(request: &Request<RequestBody>, transport: &Transport) -> bool {
+    let worthwhile = request.method().is_idempotent() || transport.may_be_http2();
+    worthwhile && request.body().is_empty()
+}
+
 /// A copy of a request that may be sent twice: without a body, and either safe to repeat or on its
 /// way over a protocol that says what was not looked at.
 pub(crate) fn copy_of(
     request: &Request<RequestBody>,
     transport: &Transport,
 ) -> Option<Request<RequestBody>> {
-    let worthwhile = request.method().is_idempotent() || transport.may_be_http2();
-    if !worthwhile || !request.body().is_empty() {
+    if !is_repeatable(request, transport) {
         return None;
     }
     let mut copy = Request::new(RequestBody::empty(request.body().clock()));

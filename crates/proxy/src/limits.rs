@@ -256,6 +256,9 @@ pub(crate) const UPSTREAM_IDLE_MAX: usize = 1_024;
 /// How long an idle connection to an upstream is kept. Servers often close sooner; see
 /// [`REPLAY_AFTER`].
 pub(crate) const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection may have been idle for a request that can be sent only once: uvicorn and
+/// Node.js close after 5 s, and one on its way then would be lost.
+pub(crate) const ONCE_IDLE_MAX: Duration = Duration::from_secs(4);
 /// From this idle time on, an upstream may be closing the connection at the very moment it is
 /// used again, so requests that can be repeated are kept for one more try.
 pub(crate) const REPLAY_AFTER: Duration = Duration::from_secs(1);

@@ -18,8 +18,8 @@ use super::opening::Opening;
 use crate::body::RequestBody;
 use crate::connect::{Place, Transport, Version, Versions};
 use crate::limits::{
-    H2_UPSTREAM_CONNECTIONS_MAX, H2_UPSTREAM_STREAMS_MAX, REPLAY_AFTER, UPSTREAM_IDLE_MAX,
-    UPSTREAM_IDLE_TIMEOUT,
+    H2_UPSTREAM_CONNECTIONS_MAX, H2_UPSTREAM_STREAMS_MAX, ONCE_IDLE_MAX, REPLAY_AFTER,
+    UPSTREAM_IDLE_MAX, UPSTREAM_IDLE_TIMEOUT,
 };
 
 /// Where connections wait that lead to one place and were made in one way.
@@ -85,22 +85,31 @@ impl Slot {
         same && self.place == *place
     }
 
-    /// A connection that is there, and whether its owner may just be closing it.
-    pub(crate) fn reuse(self: &Rc<Self>, versions: Versions) -> Option<(Lease, Doubt)> {
+    /// A connection that is there, and whether its owner may just be closing it. A request that cannot
+    /// be repeated gets none over HTTP/1.1 that many a server closes at this age.
+    pub(crate) fn reuse(
+        self: &Rc<Self>,
+        versions: Versions,
+        repeats: bool,
+    ) -> Option<(Lease, Doubt)> {
         let lease = if self.may_share(versions) { self.share() } else { None };
         match lease {
             // A server says that it is going while requests are on their way to it.
             Some(lease) => Some((lease, Doubt::MayClose)),
-            None => self.reuse_http1(),
+            None => self.reuse_http1(repeats),
         }
     }
 
     /// The one that was used last.
-    fn reuse_http1(self: &Rc<Self>) -> Option<(Lease, Doubt)> {
+    fn reuse_http1(self: &Rc<Self>, repeats: bool) -> Option<(Lease, Doubt)> {
         let mut idle = self.idle.borrow_mut();
         let mut place = idle.len();
         while place > 0 {
             place -= 1;
+            if !repeats && idle[place].since.elapsed() >= ONCE_IDLE_MAX {
+                // Those below were used even longer ago.
+                return None;
+            }
             if idle[place].sender.is_closed() {
                 idle.remove(place);
             } else if idle[place].sender.is_ready() {

@@ -78,7 +78,7 @@ const PLAIN: [Claim; 10] = [
     Claim::Begins("cf-access-"),
 ];
 /// Claims that begin with `x-`, without it.
-const EXTENDED: [Claim; 14] = [
+const EXTENDED: [Claim; 23] = [
     Claim::Begins("forwarded"),
     Claim::Is("real-ip"),
     Claim::Begins("remote-"),
@@ -91,7 +91,19 @@ const EXTENDED: [Claim; 14] = [
     Claim::Begins("webauth-"),
     // Kong's.
     Claim::Begins("consumer-"),
+    // Traefik's, HAProxy's and Envoy's words for a client's certificate.
     Claim::Begins("client-cert"),
+    Claim::Begins("client-dn"),
+    Claim::Begins("client-verify"),
+    Claim::Begins("ssl-"),
+    // Azure's, AWS's and Google's.
+    Claim::Begins("ms-client-principal"),
+    Claim::Begins("amzn-oidc-"),
+    Claim::Begins("goog-authenticated-user-"),
+    Claim::Begins("goog-iap-"),
+    Claim::Begins("pomerium-"),
+    Claim::Begins("vouch-"),
+    // Cloudflare's and Fastly's, and many a framework's.
     Claim::Is("client-ip"),
     Claim::Is("cluster-client-ip"),
     // Ours.
@@ -132,6 +144,18 @@ mod tests {
             ("x-client-cert", true),
             ("x-client-cert-dn", true),
             ("ssl-client-verify", true),
+            ("x-ssl-client-verify", true),
+            ("x_ssl_cert", true),
+            ("x-client-dn", true),
+            ("x-client-verify", true),
+            ("x-ms-client-principal-name", true),
+            ("x-amzn-oidc-identity", true),
+            ("x-amzn-trace-id", false),
+            ("x-goog-authenticated-user-email", true),
+            ("x-goog-iap-jwt-assertion", true),
+            ("x-goog-api-key", false),
+            ("x-pomerium-jwt-assertion", true),
+            ("x-vouch-user", true),
             ("ssl_client_s_dn", true),
             ("x-conduit-user", true),
             ("x-conduit-csrf", false),
