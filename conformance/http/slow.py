@@ -17,7 +17,7 @@ CHURN = 150
 MEMORY_MB_MAX = 96
 # What the documents promise (docs/limits.md), and how late it may come: ten seconds to say goodbye,
 # two sweeps, and a busy machine.
-IDLE_SECONDS, HANDSHAKE_SECONDS, LATE_SECONDS = 60, 10, 30
+IDLE_SECONDS, HANDSHAKE_SECONDS, HEAD_SECONDS, LATE_SECONDS = 60, 10, 10, 30
 # Sooner would hit clients on slow links.
 EARLY_SECONDS = 5
 HEAD = b"GET /t HTTP/1.1\r\nhost: web.internal\r\n"
@@ -266,8 +266,8 @@ LONG_CHECKS = [
     ("slow-minutes", "RFC 9112 §9.5: whoever finishes no head is let go", together({
         "a silent connection": waits_out(silent_tcp, HANDSHAKE_SECONDS),
         "silence after TLS": waits_out(silent_tls, IDLE_SECONDS),
-        "half a head": waits_out(half_head, IDLE_SECONDS),
-        "a dripping head": waits_out(dripping_head, IDLE_SECONDS),
+        "half a head": waits_out(half_head, HEAD_SECONDS),
+        "a dripping head": waits_out(dripping_head, HEAD_SECONDS),
         "an idle HTTP/2 connection": waits_out(idle_h2, IDLE_SECONDS),
         "half a head of HTTP/2": waits_out(half_h2_head, IDLE_SECONDS),
     })),
