@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use conduit_core::name::ServiceName;
 use http::{Request, Response, header};
-use hyper::body::Incoming;
 
-use crate::body::RequestBody;
+use crate::body::{RequestBody, UpstreamBody};
 use crate::client::{Client, Doubt, Lease, Why};
 use crate::connect::{ConnectError, Transport, Versions};
 use crate::failure::{Failure, FailureKind};
@@ -78,7 +77,7 @@ pub(crate) fn attempt(
     upstream: &Arc<Upstream>,
     connect_timeout: Duration,
     mut request: Request<RequestBody>,
-) -> impl Future<Output = Result<(Response<Incoming>, Lease), Broken>> {
+) -> impl Future<Output = Result<(Response<UpstreamBody>, Lease), Broken>> {
     async move {
         let Some(place) = upstream.place() else {
             return Err(Broken { cause: Cause::Unresolved, unsent: Some(Box::new(request)) });

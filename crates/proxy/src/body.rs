@@ -11,12 +11,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 mod client;
+mod upstream;
 
 pub(crate) use client::ClientBody;
+pub(crate) use upstream::UpstreamBody;
 
 use crate::clocks::{Clock, Expired};
 use crate::connections::Receiving;
@@ -33,7 +34,7 @@ pub(crate) struct RequestBody {
     /// Whether the client may be waited for only so long.
     is_clocked: bool,
     /// What lets the body follow, while it may not yet.
-    held: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    held: Option<Held>,
     /// What ends a body that was never asked for.
     refused: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     limit: Option<Rc<BodyLimit>>,
@@ -83,8 +84,16 @@ impl RequestBody {
 
     /// Holds it back until `go_on` is cancelled; ends it when `refused` is before.
     pub(crate) fn hold(&mut self, go_on: CancellationToken, refused: CancellationToken) {
-        self.held = Some(Box::pin(go_on.cancelled_owned()));
+        let until = Box::pin(go_on.clone().cancelled_owned());
+        self.held = Some(Held { go_on, until });
         self.refused = Some(Box::pin(refused.cancelled_owned()));
+    }
+
+    /// The upstream says that the body may follow.
+    pub(crate) fn go_on(&self) {
+        if let Some(held) = &self.held {
+            held.go_on.cancel();
+        }
     }
 
     /// Its head is handed to a connection.
@@ -99,7 +108,7 @@ impl RequestBody {
         let Some(held) = &mut self.held else {
             return Poll::Ready(Ok(()));
         };
-        if held.as_mut().poll(context).is_ready() {
+        if held.until.as_mut().poll(context).is_ready() {
             self.held = None;
             self.refused = None;
             return Poll::Ready(Ok(()));
@@ -109,6 +118,12 @@ impl RequestBody {
             None => Poll::Pending,
         }
     }
+}
+
+/// What a body waits for that may not follow yet.
+struct Held {
+    go_on: CancellationToken,
+    until: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Body for RequestBody {
@@ -179,7 +194,7 @@ enum Source {
     },
     Own(Option<Bytes>),
     Encoded(Box<Encoded>),
-    Upstream(Incoming),
+    Upstream(UpstreamBody),
 }
 
 impl ResponseBody {
@@ -190,7 +205,7 @@ impl ResponseBody {
     }
 
     /// An upstream's body; `events` follows it when it is an event stream.
-    pub(crate) fn upstream(inner: Incoming, events: Option<Events>) -> Self {
+    pub(crate) fn upstream(inner: UpstreamBody, events: Option<Events>) -> Self {
         Self { source: Source::Upstream(inner), events: events.map(Box::new), exchange: None }
     }
 
@@ -200,7 +215,7 @@ impl ResponseBody {
     }
 
     /// Encodes an upstream's body.
-    pub(crate) fn encode(&mut self, encoded: impl FnOnce(Incoming) -> Encoded) {
+    pub(crate) fn encode(&mut self, encoded: impl FnOnce(UpstreamBody) -> Encoded) {
         self.source = match std::mem::replace(&mut self.source, Source::Own(None)) {
             Source::Upstream(inner) => Source::Encoded(Box::new(encoded(inner))),
             other => other,
@@ -217,9 +232,7 @@ impl ResponseBody {
             return self.break_off(BodyError::Expired(expired), context);
         }
         let polled = match &mut self.source {
-            Source::Upstream(inner) => {
-                Pin::new(inner).poll_frame(context).map_err(BodyError::Broken)
-            }
+            Source::Upstream(inner) => Pin::new(inner).poll_frame(context),
             Source::Encoded(encoded) => encoded.poll_frame(context),
             Source::Broken { .. } | Source::Own(_) => Poll::Ready(None),
         };
@@ -328,7 +341,7 @@ type Piece = Result<Frame<Bytes>, BodyError>;
 #[derive(Debug)]
 pub(crate) enum BodyError {
     /// The side that it came from broke off.
-    Broken(hyper::Error),
+    Broken(Box<dyn std::error::Error + Send + Sync>),
     /// The client broke off, or sent something else than it announced, over HTTP/3.
     Client(String),
     /// It could not be encoded.
@@ -342,6 +355,11 @@ pub(crate) enum BodyError {
 }
 
 impl BodyError {
+    /// The side that it came from broke off, for this reason.
+    pub(crate) fn broken(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Broken(why.into())
+    }
+
     /// The stable word for it.
     pub(crate) fn word(&self) -> &'static str {
         match self {
@@ -387,16 +405,10 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Broken(error) => Some(error),
+            Self::Broken(error) => Some(&**error),
             Self::Encode(error) => Some(error),
             Self::Client(_) | Self::Expired(_) | Self::Refused | Self::TooLarge => None,
         }
-    }
-}
-
-impl From<hyper::Error> for BodyError {
-    fn from(error: hyper::Error) -> Self {
-        Self::Broken(error)
     }
 }
 

@@ -13,8 +13,8 @@
 //! [`H2_UPSTREAM_CONNECTIONS_MAX`]: crate::limits::H2_UPSTREAM_CONNECTIONS_MAX
 //! [`UPSTREAM_IDLE_TIMEOUT`]: crate::limits::UPSTREAM_IDLE_TIMEOUT
 
-mod awaited;
 mod form;
+mod http1;
 mod http2;
 mod lease;
 mod opening;
@@ -31,15 +31,14 @@ use std::time::Duration;
 use conduit_core::tasks::Tasks;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connect::{ConnectError, Connector, Opened, Place, Transport, Version, Versions};
-use crate::limits::BUFFER_BYTES_MAX;
 use crate::limits::hits::Hits;
 
-use self::awaited::Awaited;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::http1::whole;
+pub(crate) use self::http1::{Reading, Switched};
 use self::http2::Shared;
 pub(crate) use self::lease::{Lease, Why};
 use self::opening::Opening;
@@ -127,23 +126,13 @@ impl Client {
         let Opened { stream, version } =
             timeout_at(deadline, opened).await.map_err(|_| ConnectError::TimedOut)??;
         slot.spoke(version);
-        let place = slot.place().clone();
         match version {
             Version::Http1 => {
-                let (stream, head) = Awaited::new(stream, self.hits.clone());
-                let (sender, connection) = http1::Builder::new()
-                    .max_buf_size(BUFFER_BYTES_MAX)
-                    .handshake(TokioIo::new(stream))
-                    .await
-                    .map_err(io::Error::other)?;
-                self.tasks.local_job("upstream connection", async move {
-                    if let Err(error) = connection.with_upgrades().await {
-                        tracing::debug!(%place, %error, "a connection to an upstream ended");
-                    }
-                });
-                Ok(Lease::http1(slot, sender, head, 0))
+                let (hits, tasks) = (self.hits.clone(), self.tasks.clone());
+                Ok(Lease::http1(slot, http1::Connection::new(stream, hits, tasks)))
             }
             Version::Http2 => {
+                let place = slot.place().clone();
                 let shared = Shared::open(stream, place, &self.hits, &self.tasks);
                 let shared = timeout_at(deadline, shared)
                     .await

@@ -226,7 +226,8 @@ impl Exchange {
             if !is_failure(self.status) {
                 in_flight.upstream().observe(Seen::Whole);
             }
-            lease.give_back();
+            // Over HTTP/2 this ends the stream's place; over HTTP/1.1 the body gave it back.
+            drop(lease);
         }
     }
 }

@@ -11,11 +11,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::attempt::{Broken, attempt, copy_of};
-use crate::body::RequestBody;
+use crate::body::{RequestBody, UpstreamBody};
 use crate::client::{Client, Lease};
 use crate::clocks::Expired;
 use crate::failure::{Failure, FailureKind, Retry, Side};
@@ -27,7 +26,7 @@ use crate::upstream::{Observation, Seen, Upstream, is_failure};
 /// The head of a response, with what it came on.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) response: Response<Incoming>,
+    pub(crate) response: Response<UpstreamBody>,
     pub(crate) lease: Lease,
     pub(crate) seat: Seat,
 }

@@ -2,12 +2,14 @@
 //!
 //! **Invariant:** every target states a property; not panicking is the least of them.
 
+mod answer;
 mod decisions;
 mod passage;
 mod request;
 mod streams;
 mod traces;
 
+pub use answer::upstream_answer;
 pub use decisions::{probe_response, route_lookup, sni_hello};
 pub use passage::client_stream;
 pub use request::{forwarded_header, host_parse, request_head};
@@ -35,5 +37,6 @@ mod tests {
         replay("sni_hello", sni_hello);
         replay("stream_hello", stream_hello);
         replay("trace_context", trace_context);
+        replay("upstream_answer", upstream_answer);
     }
 }

@@ -161,6 +161,14 @@ pub(crate) const H2_UPSTREAM_HEAD_BYTES_MAX: u32 = 64 * 1_024;
 pub(crate) const UPSTREAM_HEAD_BYTES_MAX: usize = 3 * BUFFER_BYTES_MAX;
 /// What is read or queued per HTTP/1.1 connection at once.
 pub const BUFFER_BYTES_MAX: usize = 128 * 1_024;
+/// What is read of an upstream's answer at once, at first; up to [`BUFFER_BYTES_MAX`] while much comes.
+pub(crate) const UPSTREAM_READ_BYTES: usize = 16 * 1_024;
+/// Lines in the head or the trailers of an upstream's answer over HTTP/1.1.
+pub(crate) const UPSTREAM_LINES_MAX: usize = 100;
+/// Trailers of an upstream's answer.
+pub(crate) const TRAILER_BYTES_MAX: usize = 16 * 1_024;
+/// The first line of a chunk, extensions included.
+pub(crate) const CHUNK_LINE_BYTES_MAX: usize = 4 * 1_024;
 /// What is read ahead of TLS while a client sends a lot; nothing while it does not.
 pub(crate) const READ_AHEAD_BYTES: usize = 64 * 1_024;
 /// Requests in flight per HTTP/2 connection.

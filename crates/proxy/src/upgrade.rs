@@ -1,6 +1,6 @@
 //! Connections that stop being HTTP: WebSocket and everything else that answers 101.
 //!
-//! hyper lets both sides go and forgets them, so its graceful shutdown does not see them; they are
+//! hyper lets the client's side go and forgets it, so its graceful shutdown does not see these; they are
 //! in the worker's book as tunnels instead.
 //!
 //! **Invariant:** a tunnel holds the permit of the connection it came from, has no idle limit, and is
@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, split};
 use tokio::sync::oneshot;
 
+use crate::client::Switched;
 use crate::connections::{Connection, Held};
 use crate::limits::TUNNEL_LINGER;
 use crate::metrics::ServiceCounters;
@@ -51,12 +52,12 @@ impl Downstream {
     }
 }
 
-/// Joins the two sides, once hyper hands them over, until both have ended, or the upstream has.
+/// Joins the two sides, once the client's is handed over, until both have ended, or the upstream has.
 pub(crate) fn join(
     worker: &Rc<Worker>,
     connection: &Connection,
     downstream: Downstream,
-    upstream: OnUpgrade,
+    upstream: Switched,
     in_flight: InFlight,
     held: Option<Held>,
 ) {
@@ -78,13 +79,11 @@ pub(crate) fn join(
 
 async fn copy(
     downstream: Downstream,
-    upstream: OnUpgrade,
+    upstream: Switched,
     counters: &ServiceCounters,
 ) -> Result<(u64, u64), Box<dyn std::error::Error>> {
-    let upstream = async { Ok::<_, Box<dyn std::error::Error>>(upstream.await?) };
-    let (downstream, upstream) = tokio::try_join!(downstream.stream(), upstream)?;
-    let (from_client, to_client) = split(downstream);
-    let (from_upstream, to_upstream) = split(TokioIo::new(upstream));
+    let (from_client, to_client) = split(downstream.stream().await?);
+    let (from_upstream, to_upstream) = split(upstream);
     let from_client = Counted { stream: from_client, count: |n| counters.tunnel_received(n) };
     let from_upstream = Counted { stream: from_upstream, count: |n| counters.tunnel_sent(n) };
     let mut up = pin!(pump(from_client, to_upstream));

@@ -30,7 +30,7 @@ impl Body for ClientBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
-            Self::Tcp(body) => Pin::new(body).poll_frame(context).map_err(BodyError::Broken),
+            Self::Tcp(body) => Pin::new(body).poll_frame(context).map_err(BodyError::broken),
             Self::Quic(body) => body.poll_frame(context),
         }
     }

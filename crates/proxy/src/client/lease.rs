@@ -6,31 +6,25 @@ use std::io;
 use std::rc::Rc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 
-use super::awaited::Head;
 use super::form;
+use super::http1::{self, Held};
 use super::http2::{Shared, StreamBody, Streaming};
 use super::slot::Slot;
-use crate::body::{BodyError, RequestBody};
+use crate::body::{BodyError, RequestBody, UpstreamBody};
 use crate::limits::watched::TOO_MUCH;
 
-/// A connection in use, or a stream of one. An HTTP/1.1 connection is closed when this is dropped,
-/// unless it is given back; an HTTP/2 connection lives on, and the stream is cancelled unless its
-/// response was read to the end.
+/// A connection in use, or a stream of one. An HTTP/1.1 connection goes along with the body of its
+/// answer, and is closed unless that is read to its end; an HTTP/2 connection lives on, and the stream
+/// is cancelled unless its response was read to the end.
 pub(crate) struct Lease {
     slot: Rc<Slot>,
     over: Over,
 }
 
 enum Over {
-    Http1 {
-        sender: SendRequest<RequestBody>,
-        head: Head,
-        /// How many responses it has delivered before this one.
-        responses: u32,
-    },
+    /// `None` once a request was sent on it.
+    Http1(Option<Held>),
     Http2(Streaming),
 }
 
@@ -58,13 +52,8 @@ pub(crate) enum Why {
 }
 
 impl Lease {
-    pub(super) fn http1(
-        slot: &Rc<Slot>,
-        sender: SendRequest<RequestBody>,
-        head: Head,
-        responses: u32,
-    ) -> Self {
-        Self { slot: Rc::clone(slot), over: Over::Http1 { sender, head, responses } }
+    pub(super) fn http1(slot: &Rc<Slot>, connection: Held) -> Self {
+        Self { slot: Rc::clone(slot), over: Over::Http1(Some(connection)) }
     }
 
     pub(super) fn http2(slot: &Rc<Slot>, shared: &Rc<Shared>) -> Self {
@@ -76,20 +65,16 @@ impl Lease {
     pub(crate) fn send(
         &mut self,
         mut request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, Failed>> {
+    ) -> impl Future<Output = Result<Response<UpstreamBody>, Failed>> {
         async move {
             match &mut self.over {
-                Over::Http1 { sender, head, .. } => {
-                    head.is_due();
-                    let answered = sender.try_send_request(request).await;
-                    head.has_come();
-                    answered.map_err(|mut error| {
-                        let why = match error.error() {
-                            error if error.is_parse() => Why::NotHttp,
-                            error => why_of(error),
-                        };
-                        Failed { why, untouched: error.take_message() }
-                    })
+                Over::Http1(connection) => {
+                    let Some(connection) = connection.take() else {
+                        return Err(Failed { why: Why::Closed, untouched: Some(request) });
+                    };
+                    let answered = http1::ask(connection, Rc::clone(&self.slot), request).await;
+                    let answered = answered.map(|answer| answer.map(UpstreamBody::Http1));
+                    answered.map_err(|why| Failed { why, untouched: None })
                 }
                 Over::Http2(streaming) => {
                     let scheme = self.slot.transport().scheme();
@@ -97,7 +82,9 @@ impl Lease {
                         return Err(Failed { why: Why::BadAuthority, untouched: Some(request) });
                     }
                     let request = request.map(StreamBody::new);
-                    streaming.send(request).await.map_err(|mut error| Failed {
+                    let answered = streaming.send(request).await;
+                    let answered = answered.map(|answer| answer.map(UpstreamBody::Http2));
+                    answered.map_err(|mut error| Failed {
                         untouched: error
                             .take_message()
                             .map(|request| form::to_http1(request.map(StreamBody::into_inner))),
@@ -105,16 +92,6 @@ impl Lease {
                     })
                 }
             }
-        }
-    }
-
-    /// Keeps the connection for the next request: its response was read to the end.
-    pub(crate) fn give_back(self) {
-        match self.over {
-            Over::Http1 { sender, head, responses } => {
-                self.slot.keep(sender, head, responses.saturating_add(1));
-            }
-            Over::Http2(streaming) => drop(streaming),
         }
     }
 }

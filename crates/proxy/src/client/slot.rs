@@ -8,14 +8,12 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::awaited::Head;
+use super::http1::Held;
 use super::http2::Shared;
 use super::lease::Lease;
 use super::opening::Opening;
-use crate::body::RequestBody;
 use crate::connect::{Place, Transport, Version, Versions};
 use crate::limits::{
     H2_UPSTREAM_CONNECTIONS_MAX, H2_UPSTREAM_STREAMS_MAX, ONCE_IDLE_MAX, REPLAY_AFTER,
@@ -41,10 +39,8 @@ pub(crate) struct Slot {
 }
 
 struct Idle {
-    sender: SendRequest<RequestBody>,
-    head: Head,
+    connection: Held,
     since: Instant,
-    responses: u32,
 }
 
 /// Whether a kept connection can be expected to take one more request.
@@ -103,26 +99,15 @@ impl Slot {
     /// The one that was used last.
     fn reuse_http1(self: &Rc<Self>, repeats: bool) -> Option<(Lease, Doubt)> {
         let mut idle = self.idle.borrow_mut();
-        let mut place = idle.len();
-        while place > 0 {
-            place -= 1;
-            if !repeats && idle[place].since.elapsed() >= ONCE_IDLE_MAX {
-                // Those below were used even longer ago.
-                return None;
-            }
-            if idle[place].sender.is_closed() {
-                idle.remove(place);
-            } else if idle[place].sender.is_ready() {
-                let found = idle.remove(place);
+        // Those below the last were used even longer ago.
+        let is_young = |idle: &mut Idle| repeats || idle.since.elapsed() < ONCE_IDLE_MAX;
+        while let Some(Idle { connection, since }) = idle.pop_if(is_young) {
+            if connection.borrow_mut().is_quiet() {
                 // Some servers close after one response without announcing it, most after a while.
-                let proven = found.responses > 1 && found.since.elapsed() < REPLAY_AFTER;
+                let proven = connection.borrow().answers() > 1 && since.elapsed() < REPLAY_AFTER;
                 let doubt = if proven { Doubt::None } else { Doubt::MayClose };
-                return Some((
-                    Lease::http1(self, found.sender, found.head, found.responses),
-                    doubt,
-                ));
+                return Some((Lease::http1(self, connection), doubt));
             }
-            // What is neither is still being read by us or written to by the client.
         }
         None
     }
@@ -155,13 +140,10 @@ impl Slot {
     }
 
     /// Keeps a connection for the next request: its response was read to the end.
-    pub(super) fn keep(&self, sender: SendRequest<RequestBody>, head: Head, responses: u32) {
-        if self.closed.get() || sender.is_closed() {
-            return;
-        }
+    pub(super) fn keep(&self, connection: Held) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < UPSTREAM_IDLE_MAX {
-            idle.push(Idle { sender, head, since: Instant::now(), responses });
+        if !self.closed.get() && idle.len() < UPSTREAM_IDLE_MAX {
+            idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
@@ -192,7 +174,9 @@ impl Slot {
     pub(super) fn sweep(&self, now: Instant) {
         let is_fresh =
             |since: Instant| now.saturating_duration_since(since) < UPSTREAM_IDLE_TIMEOUT;
-        self.idle.borrow_mut().retain(|idle| !idle.sender.is_closed() && is_fresh(idle.since));
+        self.idle
+            .borrow_mut()
+            .retain_mut(|idle| is_fresh(idle.since) && idle.connection.borrow_mut().is_quiet());
         self.shared
             .borrow_mut()
             .retain(|shared| !shared.is_closed() && shared.idle_since().is_none_or(is_fresh));

@@ -13,9 +13,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::HeaderMap;
 use http_body::{Body as _, Frame};
-use hyper::body::Incoming;
 
-use crate::body::BodyError;
+use crate::body::{BodyError, UpstreamBody};
 
 /// A way to encode, the one we prefer first: it costs least for what it saves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +101,7 @@ impl Encoder {
 
 /// An upstream's body, encoded.
 pub(crate) struct Encoded {
-    inner: Incoming,
+    inner: UpstreamBody,
     /// `None` once the end is written.
     encoder: Option<Encoder>,
     trailers: Option<HeaderMap>,
@@ -110,7 +109,7 @@ pub(crate) struct Encoded {
 }
 
 impl Encoded {
-    pub(super) fn new(inner: Incoming, encoder: Encoder, place: Place) -> Self {
+    pub(super) fn new(inner: UpstreamBody, encoder: Encoder, place: Place) -> Self {
         Self { inner, encoder: Some(encoder), trailers: None, _place: place }
     }
 

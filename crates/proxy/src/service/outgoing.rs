@@ -6,7 +6,7 @@ use conduit_core::policy::OriginPolicy;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Method, Request, StatusCode, Uri, Version};
+use http::{Method, Request, Uri, Version};
 use http_body::Body as _;
 use tokio_util::sync::CancellationToken;
 
@@ -87,12 +87,7 @@ fn ask_first(outgoing: &mut Request<RequestBody>, exchange: &mut Exchange) {
     headers::expect_continue(outgoing.headers_mut());
     outgoing.body_mut().hold(go_on.clone(), refused.clone());
     exchange.refuses(refused);
-    exchange.clock().asks(go_on.clone());
-    hyper::ext::on_informational(outgoing, move |informed| {
-        if informed.status() == StatusCode::CONTINUE {
-            go_on.cancel();
-        }
-    });
+    exchange.clock().asks(go_on);
 }
 
 /// `Host` as the upstream gets it: what the client asked for, port and all.

@@ -46,16 +46,16 @@ impl Service {
         answer: Answer,
         switch: Option<Switch>,
     ) -> Result<Response<ResponseBody>, Failure> {
-        let mut theirs = answer.response;
+        let (mut theirs, body) = answer.response.into_parts();
         let bad = || Failure::from(FailureKind::BadResponse(route.service.clone()));
         // Nobody asked for it, or it is the answer to another question.
         let switch = switch.ok_or_else(bad)?;
-        if switch.key.as_ref().is_some_and(|key| !key.is_accepted(theirs.headers()))
-            || !headers::is_asked_for(&switch.protocol, theirs.headers())
+        if switch.key.as_ref().is_some_and(|key| !key.is_accepted(&theirs.headers))
+            || !headers::is_asked_for(&switch.protocol, &theirs.headers)
         {
             return Err(bad());
         }
-        let upstream = hyper::upgrade::on(&mut theirs);
+        let upstream = body.into_stream().ok_or_else(bad)?;
         let downstream = match switch.stream {
             Some(stream) => Downstream::Stream(stream),
             None => Downstream::Connection(self.connection.stream_after()),
@@ -69,9 +69,9 @@ impl Service {
             answer.seat.in_flight,
             held,
         );
-        let protocol = headers::upgrade(theirs.headers()).unwrap_or(switch.protocol);
+        let protocol = headers::upgrade(&theirs.headers).unwrap_or(switch.protocol);
         let mut response = Response::new(ResponseBody::full(bytes::Bytes::new()));
-        *response.headers_mut() = std::mem::take(theirs.headers_mut());
+        *response.headers_mut() = std::mem::take(&mut theirs.headers);
         // Nothing of it is a body.
         let _judged = headers::to_client(response.headers_mut());
         if switch.key.is_some() {

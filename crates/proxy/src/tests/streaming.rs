@@ -1,5 +1,6 @@
 //! Streams: nothing is held back, and nothing outlives its client.
 
+use std::io::Write as _;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
@@ -34,6 +35,33 @@ fn an_event_arrives_before_the_next_is_sent() {
     }
     assert_eq!(client.until("\r\n\r\n"), "0\r\n\r\n");
     assert_eq!(client.ask(&get("web.internal", "/")).0.status(), 404);
+    gateway.stop();
+}
+
+#[test]
+fn a_client_that_reads_only_when_it_has_sent_everything_is_served() {
+    // More than all sockets on the way hold.
+    const BYTES: usize = 48 << 20;
+    let head = format!("content-length: {BYTES}\r\n\r\n");
+    let answer = format!("HTTP/1.1 200 OK\r\n{head}");
+    let upstream = Upstream::raw(move |mut wire| {
+        wire.head();
+        let mut writer = wire.stream.try_clone().expect("a socket");
+        let answer = answer.clone();
+        let answering = std::thread::spawn(move || {
+            writer.write_all(answer.as_bytes()).expect("taken");
+            writer.write_all(&vec![b'a'; BYTES]).expect("taken");
+        });
+        assert_eq!(wire.bytes(BYTES).len(), BYTES);
+        answering.join().expect("answered");
+    });
+    let gateway = Gateway::http(vec![service("web", &[&upstream.text()])]);
+    let mut client = gateway.connect();
+    client.send(&format!("POST / HTTP/1.1\r\nhost: web.internal\r\n{head}"));
+    client.send_bytes(&vec![b'q'; BYTES]);
+    assert_eq!(client.head().expect("a head").status(), 200);
+    assert!(client.bytes(BYTES).iter().all(|byte| *byte == b'a'));
+    drop(client);
     gateway.stop();
 }
 
