@@ -66,12 +66,11 @@ check "status says healthy, TLS and DNS" says '[healthy]' cli status web
 check "the list has both ticks" until_true 5 says 'TLS ✓ DNS ✓' cli status
 check "status has both ticks" says 'TLS ✓ DNS ✓' cli status web
 awk '/BEGIN CERT/ {n++} n {print > "root-" n ".pem"}' ca.pem
-for root in root-1.pem root-2.pem; do
-    for scheme in ed25519:Ed25519 ECDSA+SHA256:ECDSA; do
-        check "with $root alone the ${scheme#*:} chain verifies" \
-            says "Peer signature type: ${scheme#*:}" openssl s_client -connect 127.0.0.1:8443 -servername web.internal \
-            -sigalgs "${scheme%:*}" -CAfile "$root" -no-CApath -no-CAstore -verify_return_error
-    done
+# The P-256 root cross-signs the other one; who cannot read Ed25519 needs it.
+for pair in root-1.pem:ed25519 root-1.pem:ECDSA+SHA256 root-2.pem:ed25519; do
+    check "the chain for ${pair#*:} verifies with ${pair%%:*} alone" \
+        says 'Verify return code: 0 (ok)' openssl s_client -connect 127.0.0.1:8443 -servername web.internal \
+        -sigalgs "${pair#*:}" -CAfile "${pair%%:*}" -no-CApath -no-CAstore -verify_return_error
 done
 check "TLS 1.3 with AES-256-GCM" \
     says 'TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384' openssl s_client -connect 127.0.0.1:8443 -servername web.internal -CAfile ca.pem -verify_return_error
