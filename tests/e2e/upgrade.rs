@@ -268,7 +268,7 @@ async fn register_stream(daemon: &Daemon) -> u16 {
         name: "db".into(),
         upstreams: vec![echo().await],
         protocol: Some("tcp".into()),
-        policy: Some(Policy { listen: Some(port), ..Policy::default() }),
+        policy: Some(Box::new(Policy { listen: Some(port), ..Policy::default() })),
         ..RegisterService::default()
     };
     daemon.api.register(&service).await.expect("registered");

@@ -135,7 +135,7 @@ pub struct Registration {
     /// What the monitor should tie it to.
     pub monitoring: Monitoring,
     /// What is asked of its traffic.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
 }
 
 impl Registration {
@@ -152,7 +152,7 @@ impl Registration {
             probe: None,
             when_all_ejected: WhenAllEjected::default(),
             monitoring: Monitoring::default(),
-            policy: Policy::default(),
+            policy: Policy::default().shared(),
         }
     }
 }

@@ -18,7 +18,8 @@ pub(crate) fn registration(
 ) -> Result<Registration, ApiError> {
     let name = ServiceName::parse(&wish.name)
         .map_err(|error| ApiError::unparsed("invalid_name", &error))?;
-    let policy = Policy { preset: preset(wish, found)?, ..wish.policy.clone().unwrap_or_default() };
+    let asked = wish.policy.as_deref().cloned().unwrap_or_default();
+    let policy = Policy { preset: preset(wish, found)?, ..asked };
     let (upstreams, pasted) = upstreams(wish, policy.preset)?;
     let protocol = protocol(wish, pasted)?.or_else(|| policy.preset.map(Preset::protocol));
     let protocol = protocol.unwrap_or(Protocol::Http);
@@ -38,7 +39,7 @@ pub(crate) fn registration(
         word(wish.when_all_ejected.as_deref(), "invalid_when_all_ejected")?
             .unwrap_or(WhenAllEjected::Fail);
     registration.monitoring = monitoring(wish.monitoring.as_ref());
-    registration.policy = policy;
+    registration.policy = policy.shared();
     Ok(registration)
 }
 

@@ -133,16 +133,14 @@ pub(crate) async fn many(
     let BulkBody(bulk) = BulkBody::<wire::RegisterBulk>::read(request).await?;
     let found = looked_at(&state, &bulk.services).await?;
     let presets: Vec<_> = found.iter().map(|f| f.as_ref().map(|found| found.preset)).collect();
-    let mutation = Mutation::Register {
-        services: registrations(&bulk, &presets)?,
-        options: RegisterOptions {
-            dry_run: bulk.dry_run,
-            prune: bulk.prune,
-            replace: bulk.replace,
-        },
-    };
+    let services = registrations(&bulk, &presets)?;
+    let (dry_run, prune, replace) = (bulk.dry_run, bulk.prune, bulk.replace);
+    // It may be large, and deciding takes as much again.
+    drop(bulk);
+    let options = RegisterOptions { dry_run, prune, replace };
+    let mutation = Mutation::Register { services, options };
     let committed = state.registry.apply(caller.0.actor, mutation).await?;
-    Ok(Json(bulk_reply(&committed, bulk.dry_run, found)))
+    Ok(Json(bulk_reply(&committed, dry_run, found)))
 }
 
 /// Looks at the upstreams of those that ask for the preset `auto`, before anything is decided. A

@@ -199,8 +199,9 @@ pub struct RegisterService {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<Monitoring>,
     /// What is asked of its traffic.
+    // Apart: most ask for nothing, and thousands may come at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<Policy>,
+    pub policy: Option<Box<Policy>>,
     /// Wait up to this many seconds for the service to become healthy (at most 60).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_healthy: Option<u64>,

@@ -5,6 +5,7 @@ mod services_toml;
 use std::path::Path;
 
 use conduit_api::v1::services::{Monitoring, RegisterService};
+use conduit_core::policy::Policy;
 use conduit_core::service::TlsMode;
 use conduit_registry::Registration;
 use conduit_registry::import::{IMPORT_BYTES_MAX, Ignored, services};
@@ -77,7 +78,8 @@ fn wish(registration: &Registration) -> RegisterService {
             container_name: monitoring.container_name.clone(),
             ssh_host: monitoring.ssh_host.clone(),
         }),
-        policy: (!registration.policy.is_empty()).then(|| registration.policy.clone()),
+        policy: (!registration.policy.is_empty())
+            .then(|| Box::new(Policy::clone(&registration.policy))),
         ..RegisterService::default()
     }
 }

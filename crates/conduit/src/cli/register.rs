@@ -79,7 +79,7 @@ fn wish(args: &RegisterArgs) -> Result<RegisterService, Failure> {
         name: name.clone(),
         upstreams,
         preset: auto.then(|| "auto".to_owned()),
-        policy: (!policy.is_empty()).then_some(policy),
+        policy: (!policy.is_empty()).then(|| Box::new(policy)),
         domain: args.domain.clone(),
         aliases: args.alias.clone(),
         protocol: args.protocol.clone(),

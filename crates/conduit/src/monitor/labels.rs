@@ -106,7 +106,7 @@ fn registration(service: LabelledService) -> Registration {
     registration.protocol = asks.protocol.unwrap_or(Protocol::Http);
     registration.tls = asks.tls.unwrap_or(TlsMode::Issued);
     registration.probe = asks.health;
-    registration.policy = Policy { preset: asks.preset, ..Policy::default() };
+    registration.policy = Policy { preset: asks.preset, ..Policy::default() }.shared();
     registration.monitoring = Monitoring {
         kind: Some(LABEL_MARK.to_owned()),
         container_name: Some(service.container),

@@ -242,7 +242,8 @@ fn open(keys: &Keys, request: &mut Request<ClientBody>) -> Result<Option<Arc<str
     let Some(key) = found else {
         return Ok(None);
     };
-    if let Some(lacks) = key.lacks(request.method(), request.uri().path()) {
+    let lacks = key.lacks(request.method(), request.uri().path());
+    if let Some(lacks) = lacks.or_else(|| key.lacks_in(request.headers())) {
         return Err(Refusal::KeyScope { key: Arc::clone(&key.name), lacks });
     }
     for field in fields {

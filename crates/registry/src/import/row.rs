@@ -45,7 +45,7 @@ pub(super) fn read(
         probe: fields.probe(shape)?,
         when_all_ejected: fields.word("when_all_ejected")?.unwrap_or_default(),
         monitoring: fields.monitoring()?,
-        policy: fields.policy()?,
+        policy: fields.policy()?.shared(),
         name,
     };
     fields.report_unknown();

@@ -157,8 +157,9 @@ fn tcp_only(policy: &Policy) -> Option<&'static str> {
     first_asked(&parts)
 }
 
-/// A part of the policy that needs requests; what protects a service is refused rather than ignored.
+/// A part of the policy that needs requests; what is asked for is refused rather than ignored.
 fn http_only(policy: &Policy) -> Option<&'static str> {
+    let upstream = &policy.upstream;
     let parts = [
         ("api_keys", !policy.api_keys.is_empty()),
         ("balance by path, header or cookie", hashes_requests(policy)),
@@ -168,13 +169,20 @@ fn http_only(policy: &Policy) -> Option<&'static str> {
         ("cors", policy.cors.is_some()),
         ("forward_auth", policy.forward_auth.is_some()),
         ("maintenance", policy.maintenance.is_some()),
+        ("outliers.slow_factor", policy.outliers.slow_factor.is_some()),
         ("paths", !policy.paths.is_empty()),
         ("rate", policy.rate.is_some()),
         ("redirects", !policy.redirects.is_empty()),
         ("request_headers", policy.request_headers != Default::default()),
         ("response_headers", policy.response_headers != Default::default()),
+        ("retries", policy.retries != Default::default()),
         ("rewrites", !policy.rewrites.is_empty()),
         ("sticky", policy.sticky.is_some()),
+        ("timeouts.first_byte", policy.timeouts.first_byte.is_some()),
+        ("upstream.host", upstream.host.is_some()),
+        ("upstream.origin", upstream.origin.is_some()),
+        ("upstream.queue_max", upstream.queue_max.is_some()),
+        ("upstream.queue_timeout", upstream.queue_timeout.is_some()),
     ];
     first_asked(&parts)
 }

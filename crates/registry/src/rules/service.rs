@@ -191,7 +191,7 @@ fn policy(asked: &Registration) -> Result<Arc<Policy>, Rejection> {
             share.upstream
         )));
     }
-    Ok(asked.policy.clone().shared())
+    Ok(Arc::clone(&asked.policy))
 }
 
 fn check_monitoring(asked: &Registration, settings: &Settings) -> Result<(), Rejection> {

@@ -4,6 +4,7 @@ use conduit_core::catalog::Generation;
 use conduit_core::domains::Domains;
 use conduit_core::hold::Hold;
 use conduit_core::name::Host;
+use conduit_core::policy::Policy;
 use conduit_core::service::{DnsMode, ProbePath, ProbeSpec, Protocol};
 use conduit_core::upstream::UpstreamAddr;
 
@@ -28,6 +29,10 @@ fn with(service: &str, change: impl FnOnce(&mut Registration)) -> Registration {
     let mut registration = asked(service, "10.0.0.1:80");
     change(&mut registration);
     registration
+}
+
+fn policy(registration: &mut Registration) -> &mut Policy {
+    Arc::make_mut(&mut registration.policy)
 }
 
 fn judge(
@@ -324,7 +329,7 @@ fn a_port_of_the_gateway_makes_a_tcp_service_pass_it() {
         with("db", |r| {
             r.protocol = Protocol::Tcp;
             r.tls = TlsMode::Off;
-            r.policy.listen = Some(5432);
+            policy(r).listen = Some(5432);
             change(r);
         })
     };
@@ -340,42 +345,48 @@ fn a_port_of_the_gateway_makes_a_tcp_service_pass_it() {
     assert_eq!((ended.tls, ended.dns), (TlsMode::Issued, DnsMode::Gateway));
     let passed = built(&tcp(|r| {
         r.tls = TlsMode::Issued;
-        r.policy.tls_passthrough = Some(true);
+        policy(r).tls_passthrough = Some(true);
     }));
     assert_eq!(passed.tls, TlsMode::Off, "no leaf is made for it");
 
     table(vec![
         (tcp(|_| {}), "granted"),
         (tcp(|r| r.protocol = Protocol::Http), "invalid_listen"),
-        (tcp(|r| r.policy.listen = Some(0)), "invalid_policy"),
-        (tcp(|r| r.policy.listen = None), "granted"),
+        (tcp(|r| policy(r).listen = Some(0)), "invalid_policy"),
+        (tcp(|r| policy(r).listen = None), "granted"),
         (tcp(|r| r.dns = Some(DnsMode::Direct)), "invalid_dns"),
         (tcp(|r| r.dns = Some(DnsMode::Gateway)), "granted"),
         (
-            tcp(|r| (r.policy.listen, r.policy.tls_passthrough) = (None, Some(true))),
+            tcp(|r| *policy(r) = Policy { tls_passthrough: Some(true), ..Policy::default() }),
             "invalid_listen",
         ),
-        (tcp(|r| r.policy.body_max = Some(conduit_core::policy::Size(1))), "invalid_policy"),
-        (tcp(|r| r.policy.maintenance = Some("later".into())), "invalid_policy"),
-        (tcp(|r| r.policy.balance = "hash:client".parse().ok()), "granted"),
-        (tcp(|r| r.policy.balance = "hash:path".parse().ok()), "invalid_policy"),
-        (tcp(|r| r.policy.upstream.tls = "insecure".parse().ok()), "invalid_policy"),
+        (tcp(|r| policy(r).body_max = Some(conduit_core::policy::Size(1))), "invalid_policy"),
+        (tcp(|r| policy(r).maintenance = Some("later".into())), "invalid_policy"),
+        (tcp(|r| policy(r).balance = "hash:client".parse().ok()), "granted"),
+        (tcp(|r| policy(r).retries.max = Some(1)), "invalid_policy"),
+        (tcp(|r| policy(r).upstream.queue_max = Some(1)), "invalid_policy"),
+        (tcp(|r| policy(r).timeouts.first_byte = "5s".parse().ok()), "invalid_policy"),
+        (tcp(|r| policy(r).timeouts.idle = "5s".parse().ok()), "granted"),
+        (tcp(|r| policy(r).outliers.slow_factor = Some(3)), "invalid_policy"),
+        (tcp(|r| policy(r).outliers.failures = Some(3)), "granted"),
+        (tcp(|r| policy(r).balance = "hash:path".parse().ok()), "invalid_policy"),
+        (tcp(|r| policy(r).upstream.tls = "insecure".parse().ok()), "invalid_policy"),
         (
             tcp(|r| r.upstreams = asked("db", "unix:/run/postgresql/.s.PGSQL.5432").upstreams),
             "invalid_upstream",
         ),
         (
-            with("web", |r| r.policy.upstream.server_name = "a.example".parse().ok()),
+            with("web", |r| policy(r).upstream.server_name = "a.example".parse().ok()),
             "invalid_policy",
         ),
         (
             with("web", |r| {
                 r.protocol = Protocol::Https;
-                r.policy.upstream.tls = "insecure".parse().ok();
+                policy(r).upstream.tls = "insecure".parse().ok();
             }),
             "granted",
         ),
-        (tcp(|r| r.policy.allow = vec!["10.0.0.0/8".parse().expect("valid")]), "granted"),
+        (tcp(|r| policy(r).allow = vec!["10.0.0.0/8".parse().expect("valid")]), "granted"),
     ]);
     let own = Settings { own_ports: vec![(5432, "dns.listen")], ..settings() };
     let refused = build(&tcp(|_| {}), &own, Timestamp::from_seconds(0)).expect_err("ours");
@@ -397,9 +408,9 @@ fn a_port_is_shared_only_by_services_that_tls_tells_apart() {
         with(name, |r| {
             r.protocol = Protocol::Tcp;
             r.tls = if matches!(kind, Ended) { TlsMode::Issued } else { TlsMode::Off };
-            r.policy.listen = Some(5432);
-            r.policy.tls_passthrough = Some(matches!(kind, Passed | PassedBehindProxy));
-            r.policy.accept_proxy_header = Some(matches!(kind, PassedBehindProxy));
+            policy(r).listen = Some(5432);
+            policy(r).tls_passthrough = Some(matches!(kind, Passed | PassedBehindProxy));
+            policy(r).accept_proxy_header = Some(matches!(kind, PassedBehindProxy));
         })
     };
     for (first, second, expected) in [

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use conduit_core::policy::{ApiKey, MethodName, PathPrefix};
-use http::Method;
+use http::{HeaderMap, HeaderName, Method};
 use sha3::{Digest as _, Sha3_256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
@@ -75,6 +75,24 @@ impl Key {
         let all: Vec<&str> = self.paths.iter().map(PathPrefix::as_str).collect();
         Some(format!("does not open this path; it opens {}", all.join(", ")))
     }
+
+    /// The same of what its fields say: the upstream might take it for a request of another method.
+    pub(super) fn lacks_in(&self, headers: &HeaderMap) -> Option<String> {
+        if self.methods.is_empty() {
+            return None;
+        }
+        let field = headers.keys().find(|field| names_a_method(field))?;
+        Some(format!("is bound to methods, and {field} may name another one"))
+    }
+}
+
+/// Whether many servers take what this field says for the request's method; some take `_` for `-`.
+fn names_a_method(field: &HeaderName) -> bool {
+    let same = |(known, said): (u8, u8)| known == said || (known == b'-' && said == b'_');
+    let field = field.as_str();
+    ["x-http-method", "x-http-method-override", "x-method-override"]
+        .iter()
+        .any(|known| known.len() == field.len() && known.bytes().zip(field.bytes()).all(same))
 }
 
 /// The path without percent coding; `None` when somebody could read it as another one: with dot
@@ -191,6 +209,26 @@ mod tests {
         }
         let all = Keys::new(&[key("b", "b", &[], &[])]).expect("one");
         assert_eq!(all.find(b"b").expect("known").lacks(&Method::DELETE, "/../x"), None);
+    }
+
+    #[test]
+    fn a_key_that_is_bound_to_methods_opens_no_request_that_names_another() {
+        let keys = [key("bound", "a", &[], &["GET"]), key("free", "b", &["/v1"], &[])];
+        let keys = Keys::new(&keys).expect("two");
+        for (field, is_one) in [
+            ("X-HTTP-Method-Override", true),
+            ("x_http_method_override", true),
+            ("x-http-method", true),
+            ("X-Method-Override", true),
+            ("x-http-methods", false),
+            ("access-control-request-method", false),
+        ] {
+            let name = HeaderName::from_bytes(field.as_bytes()).expect("a name");
+            let headers = HeaderMap::from_iter([(name, http::HeaderValue::from_static("DELETE"))]);
+            let lacks = |text: &[u8]| keys.find(text).expect("known").lacks_in(&headers);
+            assert_eq!(lacks(b"a").is_some(), is_one, "{field}");
+            assert_eq!(lacks(b"b"), None, "{field}");
+        }
     }
 
     proptest! {
