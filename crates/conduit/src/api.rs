@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::AppError;
+use crate::memory;
 
 /// The API, which serves.
 pub(crate) struct Api {
@@ -29,6 +30,7 @@ impl Api {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("admin")
+            .on_thread_park(memory::about_to_wait)
             .enable_all()
             .build()
             .map_err(|source| AppError::Runtime { what: "the admin runtime", source })?;

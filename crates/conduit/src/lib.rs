@@ -31,6 +31,7 @@ mod control;
 mod decisions;
 mod holder;
 mod leaves;
+mod memory;
 mod metrics;
 mod monitor;
 mod planes;

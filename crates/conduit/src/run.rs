@@ -36,6 +36,7 @@ use crate::config::Config;
 use crate::control::{ControlParts, GatewayControl};
 use crate::decisions::{record_start, record_stop};
 use crate::error::AppError;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::monitor::{self, Given};
 use crate::planes::{Planes, Served, join};
@@ -80,6 +81,8 @@ impl Bound {
         let upgrade_drain = self.config.gateway.upgrade_drain;
         let running = Running::start(self, &tasks, &orders, reloader).await?;
         on_ready();
+        // This thread has made the tables, and does little from now on.
+        memory::give_back();
         tokio::select! {
             // First: with the state, the registry ends as well.
             biased;
@@ -258,6 +261,7 @@ impl Upkeep {
         let directory = config.gateway.state_dir.clone();
         let views = Views::new(directory, registry.clone(), board.clone(), Arc::clone(elsewhere));
         self.0.service("views", views.run(self.0.stop().clone()));
+        self.until_stopped("memory", memory::watch(registry.catalog()));
     }
 
     fn renewal(

@@ -13,6 +13,7 @@ use sd_notify::NotifyState;
 use crate::app::{Addresses, App, Bound};
 use crate::config::Loaded;
 use crate::error::AppError;
+use crate::memory;
 use crate::reload::Reloader;
 use crate::run::Orders;
 use crate::signals::Signals;
@@ -57,6 +58,7 @@ fn serve(bound: Bound, reloader: Reloader, handover: Handover) -> Result<(), App
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")
+        .on_thread_park(memory::about_to_wait)
         .enable_all()
         .build()
         .map_err(|source| AppError::Runtime { what: "the control runtime", source })?;
