@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use conduit_api::v1::services::RegisterService;
+use conduit_core::policy::Policy;
 use conduit_tests::client::Client;
 use conduit_tests::daemon::Daemon;
 use conduit_tests::{Upstream, gateway};
 use rustix::process::Signal;
 use serde_json::Value;
+
+use crate::tcp::{asked, dial, echo, free_port};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_conduit-under-test");
 
@@ -87,4 +90,35 @@ async fn access_lines_are_written_and_read_across_a_replaced_file() {
     daemon.signal(Signal::TERM);
     daemon.child.wait().await.expect("ended");
     assert_eq!(lines(&path).await.last().expect("lines")["path"], "/three");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_of_byte_streams_have_lines_too() {
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().join("access.log");
+    let extra = format!("[access_log]\noutput = {:?}", path.display().to_string());
+    let daemon = Daemon::start_with(BINARY, &extra).await;
+    let upstream = echo().await;
+    // Whose service does not want to be in it comes first.
+    for (name, access_log) in [("quiet", Some(false)), ("db", None)] {
+        let port = free_port();
+        let service = RegisterService {
+            name: name.into(),
+            upstreams: vec![upstream.clone()],
+            protocol: Some("tcp".into()),
+            policy: Some(Box::new(Policy { listen: Some(port), access_log, ..Policy::default() })),
+            ..RegisterService::default()
+        };
+        daemon.api.register(&service).await.expect("registered");
+        assert_eq!(asked(&mut dial(port).await, name).await, name);
+        if access_log.is_none() {
+            let line = lines(&path).await.remove(0);
+            assert_eq!((&line["service"], &line["protocol"]), (&"db".into(), &"tcp".into()));
+            assert_eq!((&line["port"], &line["end"]), (&port.into(), &"done".into()));
+            assert_eq!((&line["bytes_in"], &line["bytes_out"]), (&2.into(), &2.into()));
+            assert_eq!(line["upstream"], upstream.as_str());
+            let shown = logs(&daemon, &["--service", "db"]).await;
+            assert!(shown.contains(&format!(" db done tcp :{port} ")), "{shown}");
+        }
+    }
 }

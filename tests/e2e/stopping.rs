@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use conduit_api::v1::services::RegisterService;
@@ -22,8 +21,6 @@ const BINARY: &str = env!("CARGO_BIN_EXE_conduit-under-test");
 struct Load {
     stopping: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
-    /// Of them, since the stop began.
-    late: Arc<AtomicUsize>,
 }
 
 impl Load {
@@ -64,8 +61,6 @@ impl Load {
             let body = response.into_body().collect().await.expect("an answer that began is whole");
             assert!(body.to_bytes() == payload, "it is what was sent");
             self.answered.fetch_add(1, Ordering::SeqCst);
-            self.late
-                .fetch_add(usize::from(self.stopping.load(Ordering::SeqCst)), Ordering::SeqCst);
         }
     }
 
@@ -83,8 +78,6 @@ impl Load {
 async fn sigterm_under_load_truncates_nothing() {
     let mut daemon = Daemon::start(BINARY).await;
     let upstream = Upstream::start("web").await;
-    // So that some are always under way.
-    upstream.lag(Duration::from_millis(20));
     let service = RegisterService {
         name: "web".into(),
         upstreams: vec![upstream.host()],
@@ -100,14 +93,32 @@ async fn sigterm_under_load_truncates_nothing() {
         clients.spawn(load.clone().run(client.clone()));
     }
     load.until_answered(64).await;
-    load.stopping.store(true, Ordering::SeqCst);
-    daemon.signal(Signal::TERM);
+    let slow = client.get_text("web.internal", "/slow");
+    let stopping = async {
+        upstream.arrived().await;
+        load.stopping.store(true, Ordering::SeqCst);
+        daemon.signal(Signal::TERM);
+        no_longer_accepting(&client).await;
+        upstream.go();
+    };
+    let (slow, ()) = tokio::join!(slow, stopping);
+    let (status, body) = slow.expect("what was under way when the stop began is answered");
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "slow from web"));
     while let Some(ended) = clients.join_next().await {
         ended.expect("nothing was cut");
     }
     let ended = tokio::time::timeout(PATIENCE, daemon.child.wait()).await;
     assert_eq!(ended.expect("in time").expect("ended").code(), Some(0));
-    assert!(load.late.load(Ordering::SeqCst) > 0, "some were under way when the stop began");
+}
+
+/// Waits until the stop has begun for everybody.
+async fn no_longer_accepting(client: &Client) {
+    let refused = async {
+        while client.connect("web.internal", &["http/1.1"]).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.expect("refused in time");
 }
 
 /// Larger than every buffer on the way.

@@ -212,7 +212,7 @@ pub(super) fn through(
     move |service| {
         let mut policy = Policy { listen: Some(port), ..Policy::default() };
         more(&mut policy);
-        (service.protocol, service.policy) = (Some("tcp".into()), Some(policy));
+        (service.protocol, service.policy) = (Some("tcp".into()), Some(Box::new(policy)));
     }
 }
 

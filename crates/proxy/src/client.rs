@@ -36,9 +36,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::connect::{ConnectError, Connector, Opened, Place, Transport, Version, Versions};
 use crate::limits::hits::Hits;
 
+pub(crate) use self::http1::Reading;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::http1::whole;
-pub(crate) use self::http1::{Reading, Switched};
 use self::http2::Shared;
 pub(crate) use self::lease::{Lease, Why};
 use self::opening::Opening;

@@ -41,19 +41,32 @@ pub(crate) fn one_length(headers: &mut HeaderMap) {
     if lines.next().is_none() && is_length(first.as_bytes()) {
         return;
     }
-    match agreed(headers) {
+    match agreed(headers).and_then(|length| HeaderValue::from_bytes(length).ok()) {
         Some(length) => drop(headers.insert(header::CONTENT_LENGTH, length)),
         None => drop(headers.remove(header::CONTENT_LENGTH)),
     }
 }
 
+/// The length that all members of all lines agree on.
+pub(crate) fn length(headers: &HeaderMap) -> Option<u64> {
+    // What is too large for a number is no length either.
+    std::str::from_utf8(agreed(headers)?).ok()?.parse().ok()
+}
+
+/// Whether `chunked` is the last coding of the last line (RFC 9112 §6.3).
+pub(crate) fn ends_chunked(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(header::TRANSFER_ENCODING).iter().next_back();
+    let coding = last.and_then(|line| line.as_bytes().rsplit(|b| *b == b',').next());
+    coding.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(CHUNKED))
+}
+
 /// What all members of all lines say.
-fn agreed(headers: &HeaderMap) -> Option<HeaderValue> {
+fn agreed(headers: &HeaderMap) -> Option<&[u8]> {
     let lines = headers.get_all(header::CONTENT_LENGTH).iter();
     let mut members =
         lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
     let first = members.next().filter(|member| is_length(member))?;
-    if members.all(|member| member == first) { HeaderValue::from_bytes(first).ok() } else { None }
+    members.all(|member| member == first).then_some(first)
 }
 
 fn is_length(text: &[u8]) -> bool {
@@ -92,6 +105,22 @@ mod tests {
         ] {
             assert_eq!(judge_coding(&head(lines)).is_ok(), expected, "{lines:?}");
             assert_eq!(of_response(&mut head(lines)).is_ok(), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_one_number() {
+        for (values, expected) in [
+            (&["5"][..], Some(5)),
+            (&["5, 5", "5"], Some(5)),
+            (&["5", "6"], None),
+            (&["+5"], None),
+            (&[""], None),
+            (&["18446744073709551615"], Some(u64::MAX)),
+            (&["18446744073709551616"], None),
+        ] {
+            let lines: Vec<_> = values.iter().map(|value| ("content-length", *value)).collect();
+            assert_eq!(length(&head(&lines)), expected, "{values:?}");
         }
     }
 

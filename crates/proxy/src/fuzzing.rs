@@ -4,6 +4,7 @@
 
 mod answer;
 mod decisions;
+mod frames;
 mod passage;
 mod request;
 mod streams;
@@ -11,6 +12,7 @@ mod traces;
 
 pub use answer::upstream_answer;
 pub use decisions::{probe_response, route_lookup, sni_hello};
+pub use frames::h3_stream;
 pub use passage::client_stream;
 pub use request::{forwarded_header, host_parse, request_head};
 pub use streams::{proxy_header, stream_hello};
@@ -29,6 +31,7 @@ mod tests {
     fn seeds_hold() {
         replay("client_stream", client_stream);
         replay("forwarded_header", forwarded_header);
+        replay("h3_stream", h3_stream);
         replay("host_parse", host_parse);
         replay("probe_response", probe_response);
         replay("proxy_header", proxy_header);

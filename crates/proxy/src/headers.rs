@@ -273,7 +273,10 @@ fn wants_trailers(headers: &HeaderMap) -> bool {
 
 /// The members of a comma-separated field, over all its lines. A member that is not text spoils
 /// none of the others.
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn tokens<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a [u8]> {
     headers
         .get_all(name)
         .iter()

@@ -28,6 +28,8 @@ use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
 
 pub(crate) use accept::accept;
+#[cfg(any(test, fuzzing))]
+pub(crate) use sieve::Sieve;
 
 use self::port::{Port, Slot};
 use crate::error::ProxyError;

@@ -47,6 +47,7 @@ mod page;
 mod read_ahead;
 mod redirect;
 mod respond;
+mod rewound;
 mod service;
 mod streams;
 #[cfg(test)]

@@ -20,7 +20,6 @@ pub(crate) mod postgres;
 pub(crate) mod proxy_header;
 pub(crate) mod refusal;
 pub(crate) mod relay;
-pub(crate) mod rewound;
 pub(crate) mod serve;
 pub(crate) mod tls;
 

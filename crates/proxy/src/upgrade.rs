@@ -17,10 +17,11 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, split};
 use tokio::sync::oneshot;
 
-use crate::client::Switched;
+use crate::connect::Stream;
 use crate::connections::{Connection, Held};
 use crate::limits::TUNNEL_LINGER;
 use crate::metrics::ServiceCounters;
+use crate::rewound::Rewound;
 use crate::upstream::InFlight;
 use crate::worker::Worker;
 
@@ -57,7 +58,7 @@ pub(crate) fn join(
     worker: &Rc<Worker>,
     connection: &Connection,
     downstream: Downstream,
-    upstream: Switched,
+    upstream: Rewound<Stream>,
     in_flight: InFlight,
     held: Option<Held>,
 ) {
@@ -79,7 +80,7 @@ pub(crate) fn join(
 
 async fn copy(
     downstream: Downstream,
-    upstream: Switched,
+    upstream: Rewound<Stream>,
     counters: &ServiceCounters,
 ) -> Result<(u64, u64), Box<dyn std::error::Error>> {
     let (from_client, to_client) = split(downstream.stream().await?);

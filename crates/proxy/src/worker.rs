@@ -24,7 +24,7 @@ mod accept;
 mod leaving;
 mod request_id;
 
-pub(crate) use accept::{Open, pause};
+pub(crate) use accept::Open;
 pub use leaving::Leaving;
 use request_id::RequestIds;
 

@@ -4,8 +4,11 @@
 //! escaped. What follows a `?` in a referer is not written.
 
 use std::io::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
 
-use conduit_proxy::access_log::Line;
+use conduit_core::clock::Timestamp;
+use conduit_proxy::access_log::{Entry, Line, StreamLine};
 use http::HeaderValue;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -14,10 +17,12 @@ use time::macros::format_description;
 use crate::config::AccessFormat;
 
 /// Appends a line with its end.
-pub(super) fn write(format: AccessFormat, line: &Line, out: &mut Vec<u8>) {
-    match format {
-        AccessFormat::Json => json(line, out),
-        AccessFormat::Common => combined(line, out),
+pub(super) fn write(format: AccessFormat, entry: &Entry, out: &mut Vec<u8>) {
+    match (format, entry) {
+        (AccessFormat::Json, Entry::Request(line)) => json(line, out),
+        (AccessFormat::Json, Entry::Stream(line)) => stream_json(line, out),
+        (AccessFormat::Common, Entry::Request(line)) => combined(line, out),
+        (AccessFormat::Common, Entry::Stream(line)) => stream_combined(line, out),
     }
     out.push(b'\n');
 }
@@ -32,7 +37,7 @@ struct Json<'a> {
     trace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<&'a str>,
-    client: std::net::IpAddr,
+    client: IpAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<&'a str>,
     method: &'a str,
@@ -59,10 +64,6 @@ fn json(line: &Line, out: &mut Vec<u8>) {
         value.as_ref().and_then(|v| v.to_str().ok().map(str::to_owned))
     };
     let (request_id, user_agent) = (text(&line.request_id), text(&line.user_agent));
-    let millis = |took: std::time::Duration| {
-        // Three digits: to the microsecond.
-        (took.as_secs_f64() * 1e6).round() / 1e3
-    };
     let fields = Json {
         time: instant(line.time.date_time()),
         request_id: request_id.as_deref(),
@@ -84,17 +85,60 @@ fn json(line: &Line, out: &mut Vec<u8>) {
         complete: line.end.complete,
         user_agent: user_agent.as_deref(),
     };
+    append(&fields, out);
+}
+
+/// The same for a connection of a byte stream; what both have has one name.
+#[derive(Serialize)]
+struct StreamJson<'a> {
+    time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'a str>,
+    client: IpAddr,
+    protocol: &'static str,
+    port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_name: Option<&'a str>,
+    end: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<String>,
+    duration_ms: f64,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+fn stream_json(line: &StreamLine, out: &mut Vec<u8>) {
+    let fields = StreamJson {
+        time: instant(line.time.date_time()),
+        service: line.route.as_ref().map(|route| route.service.as_str()),
+        client: line.client.ip().to_canonical(),
+        protocol: "tcp",
+        port: line.port,
+        server_name: line.server_name.as_deref(),
+        end: line.end,
+        upstream: line.upstream.as_ref().map(|upstream| upstream.addr().to_string()),
+        duration_ms: millis(line.took),
+        bytes_in: line.bytes_in,
+        bytes_out: line.bytes_out,
+    };
+    append(&fields, out);
+}
+
+fn append(fields: &impl Serialize, out: &mut Vec<u8>) {
     let begin = out.len();
     // Invariant: texts and numbers can be written.
-    if serde_json::to_writer(&mut *out, &fields).is_err() {
+    if serde_json::to_writer(&mut *out, fields).is_err() {
         out.truncate(begin);
     }
 }
 
+/// To the microsecond.
+fn millis(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e6).round() / 1e3
+}
+
 fn combined(line: &Line, out: &mut Vec<u8>) {
-    let format =
-        format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
-    let time = line.time.date_time().format(format).unwrap_or_default();
+    let time = combined_time(line.time);
     let bytes = |value: &Option<HeaderValue>| value.as_ref().map(|v| v.as_bytes().to_vec());
     let referer = bytes(&line.referer).map(|mut url| {
         url.truncate(url.iter().position(|b| *b == b'?').unwrap_or(url.len()));
@@ -110,6 +154,23 @@ fn combined(line: &Line, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\" \"");
     escape(bytes(&line.user_agent).as_deref(), out, b'"');
     out.push(b'"');
+}
+
+/// As readers of this form expect a request: a word, what was asked for, and what was spoken. There is
+/// no status, which is written as 0.
+fn stream_combined(line: &StreamLine, out: &mut Vec<u8>) {
+    let (client, time) = (line.client.ip().to_canonical(), combined_time(line.time));
+    // Writing to memory cannot fail.
+    write!(out, "{client} - - [{time}] \"TCP ").ok();
+    let host = line.route.as_ref().map(|route| route.host.as_str());
+    escape(line.server_name.as_deref().or(host).map(str::as_bytes), out, b'"');
+    write!(out, ":{} TCP\" 0 {} \"-\" \"-\"", line.port, line.bytes_out).ok();
+}
+
+fn combined_time(time: Timestamp) -> String {
+    let format =
+        format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
+    time.date_time().format(format).unwrap_or_default()
 }
 
 /// Writes what somebody sent, escaped as Apache does; `-` for nothing.

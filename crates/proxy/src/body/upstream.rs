@@ -10,7 +10,9 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::BodyError;
-use crate::client::{Reading, Switched};
+use crate::client::Reading;
+use crate::connect::Stream;
+use crate::rewound::Rewound;
 
 /// What an upstream sends after its answer's head.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(crate) enum UpstreamBody {
 
 impl UpstreamBody {
     /// The connection, when the answer was that it speaks something else from now on.
-    pub(crate) fn into_stream(self) -> Option<Switched> {
+    pub(crate) fn into_stream(self) -> Option<Rewound<Stream>> {
         match self {
             Self::Http1(body) => body.into_stream(),
             Self::Http2(_) => None,

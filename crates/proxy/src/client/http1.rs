@@ -34,7 +34,7 @@ use tokio_util::sync::DropGuard;
 
 pub(super) use self::ask::ask;
 use self::decode::Decoder;
-pub(crate) use self::reading::{Reading, Switched};
+pub(crate) use self::reading::Reading;
 use self::upload::Upload;
 use crate::connect::Stream;
 use crate::limits::hits::Hits;

@@ -16,7 +16,7 @@ use crate::limits::H3_FRAME_BYTES_MAX;
 
 /// Lets the frames of one stream through that may be read.
 #[derive(Debug)]
-pub(super) struct Sieve {
+pub(crate) struct Sieve {
     place: Place,
     /// The head of a frame as far as it has come: its type and its length.
     head: [u8; HEAD_BYTES_MAX],
@@ -37,12 +37,12 @@ enum Place {
 
 impl Sieve {
     /// For a stream with a request.
-    pub(super) fn request() -> Self {
+    pub(crate) fn request() -> Self {
         Self::starting(Place::Head)
     }
 
     /// For a stream that says first what it is.
-    pub(super) fn unidirectional() -> Self {
+    pub(crate) fn unidirectional() -> Self {
         Self::starting(Place::Kind)
     }
 
@@ -113,6 +113,24 @@ impl Sieve {
         Ok(())
     }
 
+    /// What comes through when a whole stream comes in pieces of `size`.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn sift(mut self, stream: &[u8], size: usize) -> Result<Vec<u8>, Code> {
+        let mut out = Vec::new();
+        for piece in stream.chunks(size) {
+            self.push(&Bytes::copy_from_slice(piece))?;
+            while let Some(passed) = self.next() {
+                assert!(!passed.is_empty(), "nothing is a piece of nothing");
+                out.extend_from_slice(&passed);
+            }
+        }
+        self.finish()?;
+        while let Some(passed) = self.next() {
+            out.extend_from_slice(&passed);
+        }
+        Ok(out)
+    }
+
     fn starting(place: Place) -> Self {
         Self { place, head: [0; HEAD_BYTES_MAX], head_bytes: 0, passed: VecDeque::new() }
     }
@@ -171,23 +189,6 @@ const KNOWN: [u64; 11] = [0x1, 0x2, 0x3, 0x4, 0x5, 0x6, 0x7, 0x8, 0x9, 0xd, 0x41
 mod tests {
     use super::*;
 
-    /// What comes through when `bytes` come in pieces of `size`.
-    fn sifted(mut sieve: Sieve, bytes: &[u8], size: usize) -> Result<Vec<u8>, Code> {
-        let mut out = Vec::new();
-        for piece in bytes.chunks(size) {
-            sieve.push(&Bytes::copy_from_slice(piece))?;
-            while let Some(passed) = sieve.next() {
-                assert!(!passed.is_empty());
-                out.extend_from_slice(&passed);
-            }
-        }
-        sieve.finish()?;
-        while let Some(passed) = sieve.next() {
-            out.extend_from_slice(&passed);
-        }
-        Ok(out)
-    }
-
     #[test]
     fn frames_come_through_however_they_are_cut() {
         let headers = [&[0x1, 3][..], b"abc"].concat();
@@ -204,7 +205,7 @@ mod tests {
         ] {
             let bytes = frames.concat_all();
             for size in 1..=bytes.len() {
-                let passed = sifted(Sieve::request(), &bytes, size);
+                let passed = Sieve::request().sift(&bytes, size);
                 assert_eq!(passed, Ok(expected.concat_all()), "{bytes:x?} by {size}");
             }
         }
@@ -235,7 +236,7 @@ mod tests {
             head.extend_from_slice(&(length | 0x8000_0000).to_be_bytes());
             assert_eq!(Sieve::request().push(&head.into()), expected, "{kind} {length}");
         }
-        let cut = sifted(Sieve::request(), &[0x21, 9, b'x'], 1);
+        let cut = Sieve::request().sift(&[0x21, 9, b'x'], 1);
         assert_eq!(cut, Err(Code::H3_FRAME_ERROR));
     }
 
@@ -245,8 +246,8 @@ mod tests {
         let expected = [&[0x0, 0x4, 2][..], b"ab", &[0x7, 1, 0]].concat();
         let other = [&[0x40, 0x54][..], &[0x1; 40]].concat();
         for size in 1..control.len() {
-            assert_eq!(sifted(Sieve::unidirectional(), &control, size).as_ref(), Ok(&expected));
-            assert_eq!(sifted(Sieve::unidirectional(), &other, size).as_ref(), Ok(&other));
+            assert_eq!(Sieve::unidirectional().sift(&control, size).as_ref(), Ok(&expected));
+            assert_eq!(Sieve::unidirectional().sift(&other, size).as_ref(), Ok(&other));
         }
     }
 }

@@ -66,5 +66,7 @@ fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
 }
 
-/// Upper bounds of the duration's buckets.
-const BUCKETS_MS: [u64; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 1_000, 5_000, 30_000, 120_000];
+/// Upper bounds of the duration's buckets: from what a cache answers to what a model thinks about
+/// for ten minutes.
+const BUCKETS_MS: [u64; 16] =
+    [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 120_000, 600_000];

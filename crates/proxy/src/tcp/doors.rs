@@ -20,7 +20,7 @@ use crate::tcp::proxy_header::Ends;
 use crate::tcp::relay::scratch;
 use crate::tcp::serve::{Shared, serve};
 use crate::tcp::tls;
-use crate::worker::{Open, ProxySettings, Worker, pause};
+use crate::worker::{Open, ProxySettings, Worker};
 
 /// What a worker needs to keep its ports.
 #[derive(Debug)]
@@ -90,41 +90,8 @@ async fn accept(worker: Rc<Worker>, shared: Shared, door: Door, stop: Cancellati
             return;
         }
     };
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            () = worker.admission().until_room() => {}
-        }
-        let accepted = tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                // Another listener may have taken the last place meanwhile.
-                let room = tokio::select! {
-                    biased;
-                    room = worker.admission().room() => room,
-                    () = stop.cancelled() => None,
-                };
-                let Some(room) = room else { break };
-                begin(&worker, &shared, room, stream, peer);
-            }
-            Err(error) => pause(&worker, &error).await,
-        }
-    }
-    let Ok(listener) = listener.into_std() else {
-        return;
-    };
-    while let Some(room) = worker.admission().room_now()
-        && let Ok((stream, peer)) = listener.accept()
-        && stream.set_nonblocking(true).is_ok()
-        && let Ok(stream) = TcpStream::from_std(stream)
-    {
-        begin(&worker, &shared, room, stream, peer);
-    }
+    let serve = |stream, peer, room| begin(&worker, &shared, room, stream, peer);
+    worker.take_in(listener, &stop, serve).await;
 }
 
 fn begin(

@@ -6,8 +6,10 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use conduit_core::clock::Timestamp;
 use tokio::time::Instant;
 
+use crate::access_log::{AccessLog, StreamLine};
 use crate::metrics::ServiceCounters;
 use crate::table::Route;
 use crate::tcp::counters::Refusals;
@@ -17,8 +19,10 @@ use crate::upstream::Upstream;
 /// What is known of a connection; counts it and writes its line when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Line {
+    log: AccessLog,
     port: u16,
     client: Cell<SocketAddr>,
+    time: Timestamp,
     began: Instant,
     service: RefCell<Option<(Arc<Route>, Arc<ServiceCounters>)>>,
     upstream: RefCell<Option<Arc<Upstream>>>,
@@ -30,10 +34,12 @@ pub(crate) struct Line {
 
 impl Line {
     /// A connection that was just accepted.
-    pub(crate) fn begin(port: u16, client: SocketAddr) -> Self {
+    pub(crate) fn begin(port: u16, client: SocketAddr, log: &AccessLog) -> Self {
         Self {
+            log: log.clone(),
             port,
             client: Cell::new(client),
+            time: Timestamp::now(),
             began: Instant::now(),
             service: RefCell::default(),
             upstream: RefCell::default(),
@@ -102,24 +108,19 @@ impl Drop for Line {
         if let Some((_, counters)) = &service {
             counters.streams().closed();
         }
-        let route = service.map(|(route, _)| route);
-        if route.as_ref().is_some_and(|route| !route.policy.access_log) {
-            return;
-        }
-        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(
-            target: "access",
-            service = route.as_ref().map(|route| route.service.as_str()),
-            protocol = "tcp",
-            port = self.port,
-            server_name = self.server_name.get_mut().as_deref(),
-            end = self.end.get(),
-            duration_ms = millis,
-            received = self.received.get(),
-            sent = self.sent.get(),
-            upstream = self.upstream.get_mut().as_ref().map(|u| tracing::field::display(u.addr())),
-            client = %self.client.get(),
-        );
+        let line = StreamLine {
+            time: self.time,
+            client: self.client.get(),
+            port: self.port,
+            server_name: self.server_name.get_mut().take(),
+            route: service.map(|(route, _)| route),
+            upstream: self.upstream.get_mut().take(),
+            end: self.end.get(),
+            took: self.began.elapsed(),
+            bytes_in: self.received.get(),
+            bytes_out: self.sent.get(),
+        };
+        line.write(&self.log);
     }
 }
 

@@ -17,6 +17,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::connections::Connection;
 use crate::limits::hits::Limit;
+use crate::rewound::Rewound;
 use crate::table::Route;
 use crate::tcp::connect::{Reached, connect};
 use crate::tcp::hello::Hello;
@@ -27,7 +28,6 @@ use crate::tcp::postgres::{TLS_REQUEST, YES};
 use crate::tcp::proxy_header::{Ends, Told, write};
 use crate::tcp::refusal::Refusal;
 use crate::tcp::relay::{End, Scratch, Tally, relay};
-use crate::tcp::rewound::Rewound;
 use crate::tcp::tls::agreeing;
 use crate::upstream::Upstream;
 use crate::worker::Worker;
@@ -47,7 +47,8 @@ pub(crate) async fn serve(
     stream: TcpStream,
     ends: Ends,
 ) {
-    let line = Line::begin(ends.destination.port(), ends.source);
+    let log = &worker.settings().access_log;
+    let line = Line::begin(ends.destination.port(), ends.source, log);
     let serving = Box::pin(answer(&worker, &shared, &line, stream, ends));
     match place.until_cut(serving).await {
         None => {}
@@ -86,7 +87,7 @@ async fn answer(
     match (&route.leaves, &shared.tls, hello) {
         (Some(_), Some(tls), Some((hello, _))) => {
             let tls = agreeing(tls, hello.protocol.clone());
-            let mut client = handshake(worker, tls, Rewound::new(ahead, stream)).await?;
+            let mut client = handshake(worker, tls, Rewound::new(ahead.into(), stream)).await?;
             let session = client.get_ref().1;
             let told = Told {
                 ends,
@@ -176,8 +177,8 @@ async fn choose(
 async fn handshake(
     worker: &Worker,
     tls: Arc<ServerConfig>,
-    client: Rewound,
-) -> Result<TlsStream<Rewound>, Refusal> {
+    client: Rewound<TcpStream>,
+) -> Result<TlsStream<Rewound<TcpStream>>, Refusal> {
     let limit = worker.settings().limits.handshake;
     match timeout(limit, TlsAcceptor::from(tls).accept(client)).await {
         Ok(Ok(stream)) => Ok(stream),

@@ -6,9 +6,16 @@ use std::sync::atomic::Ordering;
 use conduit_core::policy::Policy;
 
 use super::harness::{Gateway, PATIENCE, Upstream, get};
-use crate::access_log::{self, AccessLog};
+use crate::access_log::{self, AccessLog, Entry, Line, Lines};
 use crate::fixture::{self, service};
 use crate::limits::{LOG_LINES_MAX, Limits};
+
+fn request(lines: &Lines) -> Box<Line> {
+    match lines.next(PATIENCE).expect("a line") {
+        Entry::Request(line) => line,
+        Entry::Stream(line) => panic!("of a byte stream: {line:?}"),
+    }
+}
 
 #[test]
 fn a_line_tells_what_became_of_a_request() {
@@ -26,7 +33,7 @@ fn a_line_tells_what_became_of_a_request() {
          referer: https://x/?y\r\nx-request-id: r1\r\ncontent-length: 3\r\n\r\nabc",
     );
     client.ask(&get("nobody.internal", &format!("/{}", "ä".repeat(600))));
-    let line = lines.next(PATIENCE).expect("a line");
+    let line = request(&lines);
     assert_eq!((line.host.as_str(), line.path.as_str()), ("web.internal", "/a"));
     assert_eq!(line.route.as_ref().map(|route| route.service.to_string()).as_deref(), Some("web"));
     assert_eq!(line.upstream.as_ref().map(|u| u.addr().to_string()), Some(upstream.text()));
@@ -35,7 +42,7 @@ fn a_line_tells_what_became_of_a_request() {
     assert_eq!((line.end.status, line.end.complete), (200, true));
     assert_eq!((line.end.bytes_in, line.end.bytes_out), (3, body.len() as u64));
     assert!(line.end.first_byte.expect("it answered") <= line.end.took);
-    let line = lines.next(PATIENCE).expect("a line");
+    let line = request(&lines);
     assert_eq!((line.error, line.end.status), (Some("unknown_host"), 404));
     assert!(line.route.is_none() && line.end.first_byte.is_none());
     assert_eq!(sink.lost().load(Ordering::Relaxed), 0);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use crate::conn;
@@ -26,7 +27,18 @@ impl Worker {
                 return;
             }
         };
-        let stop = self.tasks.stop().clone();
+        let serve = |stream, peer, room| self.serve(stream, peer, room, acceptor.as_ref());
+        self.take_in(listener, self.tasks.stop(), serve).await;
+    }
+
+    /// Hands each connection to `serve`, with its place, until stopped, and then whoever is already
+    /// waiting.
+    pub(crate) async fn take_in(
+        &self,
+        listener: TcpListener,
+        stop: &CancellationToken,
+        serve: impl Fn(TcpStream, SocketAddr, OwnedSemaphorePermit),
+    ) {
         loop {
             tokio::select! {
                 biased;
@@ -47,9 +59,9 @@ impl Worker {
                         () = stop.cancelled() => None,
                     };
                     let Some(room) = room else { break };
-                    self.serve(stream, peer, room, acceptor.as_ref());
+                    serve(stream, peer, room);
                 }
-                Err(error) => pause(&self, &error).await,
+                Err(error) => self.pause(&error).await,
             }
         }
         // Closing a listener resets clients that wait in its queue.
@@ -61,7 +73,7 @@ impl Worker {
             && stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            self.serve(stream, peer, room, acceptor.as_ref());
+            serve(stream, peer, room);
         }
     }
 
@@ -88,6 +100,17 @@ impl Worker {
             }
         });
     }
+
+    /// Waits when accepting failed for want of resources; other failures concern one client only.
+    async fn pause(&self, error: &std::io::Error) {
+        use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            return;
+        }
+        self.metrics.hits().count(Limit::FileDescriptors);
+        tracing::warn!(%error, "accepting a connection failed");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
 }
 
 /// Counts a connection while it is open, also when its task panics.
@@ -104,15 +127,4 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.0.metrics.connection_closed();
     }
-}
-
-/// Waits when accepting failed for want of resources; other failures concern one client only.
-pub(crate) async fn pause(worker: &Worker, error: &std::io::Error) {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        return;
-    }
-    worker.metrics.hits().count(Limit::FileDescriptors);
-    tracing::warn!(%error, "accepting a connection failed");
-    tokio::time::sleep(ACCEPT_PAUSE).await;
 }

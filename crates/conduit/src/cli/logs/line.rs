@@ -16,7 +16,7 @@ impl Wanted {
         if self.service.is_none() && self.since.is_none() {
             return true;
         }
-        let Ok(fields) = serde_json::from_str::<Fields>(line) else {
+        let Ok(fields) = serde_json::from_str::<Whose>(line) else {
             return false;
         };
         let service =
@@ -28,6 +28,14 @@ impl Wanted {
     }
 }
 
+/// What every line says: when, and whose it is.
+#[derive(Deserialize)]
+struct Whose {
+    time: String,
+    service: Option<String>,
+}
+
+/// What a request's line has.
 #[derive(Deserialize)]
 struct Fields {
     time: String,
@@ -44,32 +52,62 @@ struct Fields {
     bytes_out: u64,
 }
 
+/// What the line of a byte stream's connection has.
+#[derive(Deserialize)]
+struct StreamFields {
+    time: String,
+    service: Option<String>,
+    client: String,
+    port: u16,
+    server_name: Option<String>,
+    end: String,
+    upstream: Option<String>,
+    duration_ms: f64,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
 /// The line for people; as it is when it cannot be read.
 pub(super) fn readable(line: &str) -> String {
-    let Ok(fields) = serde_json::from_str::<Fields>(line) else {
-        return format!("{}\n", plain(line));
+    let text = if let Ok(fields) = serde_json::from_str::<Fields>(line) {
+        request(fields)
+    } else if let Ok(fields) = serde_json::from_str::<StreamFields>(line) {
+        stream(fields)
+    } else {
+        line.to_owned()
     };
+    format!("{}\n", plain(&text))
+}
+
+fn request(fields: Fields) -> String {
     let Fields { time, client, method, host, path, status, duration_ms, bytes_out, .. } = fields;
-    let word = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let service = word(fields.service);
     let who = fields.identity.map_or_else(String::new, |identity| format!(" {identity}"));
     let whence = match (fields.upstream, fields.error) {
         (_, Some(error)) => error,
         (upstream, None) => word(upstream),
     };
-    let text = format!(
+    format!(
         "{time} {service} {status} {method} {host}{path} {duration_ms:.1}ms {bytes_out}B {whence} {client}{who}"
-    );
-    format!("{}\n", plain(&text))
+    )
+}
+
+fn stream(fields: StreamFields) -> String {
+    let StreamFields { time, client, port, end, duration_ms, bytes_in, bytes_out, .. } = fields;
+    let (service, upstream) = (word(fields.service), word(fields.upstream));
+    let name = fields.server_name.unwrap_or_default();
+    format!(
+        "{time} {service} {end} tcp {name}:{port} {duration_ms:.1}ms {bytes_in}/{bytes_out}B {upstream} {client}"
+    )
+}
+
+fn word(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
 }
 
 /// When the request of a line began.
 pub(super) fn time_of(line: &str) -> Option<Timestamp> {
-    #[derive(Deserialize)]
-    struct Time {
-        time: String,
-    }
-    let found: Time = serde_json::from_str(line).ok()?;
+    let found: Whose = serde_json::from_str(line).ok()?;
     Timestamp::parse(&found.time).ok()
 }
 

@@ -28,6 +28,10 @@ fn lines_are_chosen_by_service_and_time() {
     }
     let shown = "2026-04-04T12:00:05.000000Z web 200 GET web.internal/a 1.2ms 7B 10.0.0.1:80 10.0.0.9 ann\n";
     assert_eq!(line::readable(&json(5, "web")), shown);
+    let stream = r#"{"time":"2026-04-04T12:00:05.000000Z","service":"db","client":"10.0.0.9","protocol":"tcp","port":5432,"server_name":"db.internal","end":"done","upstream":"10.0.0.1:5432","duration_ms":1.25,"bytes_in":3,"bytes_out":7}"#;
+    let shown = "2026-04-04T12:00:05.000000Z db done tcp db.internal:5432 1.2ms 3/7B 10.0.0.1:5432 10.0.0.9\n";
+    assert_eq!(line::readable(stream), shown);
+    assert!(Wanted { service: Some("db".into()), since: None }.fits(stream));
     assert_eq!(line::readable("\x1b[2Jx"), "\u{fffd}[2Jx\n");
 }
 

@@ -48,22 +48,26 @@ fn send_the_rest(connection: &Held) {
     held.tasks.local_job("upload", async move {
         tokio::select! {
             () = stopped => {}
-            () = poll_fn(|context| poll_rest(&rest, context)) => {}
+            () = rest_of(&rest) => {}
         }
     });
 }
 
-fn poll_rest(connection: &Weak<RefCell<Connection>>, context: &mut Context<'_>) -> Poll<()> {
-    let Some(connection) = connection.upgrade() else {
-        return Poll::Ready(());
-    };
-    let mut connection = connection.borrow_mut();
-    if let Err(Broken::Body(error)) = ready!(connection.poll_upload(context)) {
-        tracing::debug!(%error, "a request broke off while it was being answered");
-        // The upstream hears that there is no more, and what it still says ends soon.
-        return Pin::new(&mut connection.stream).poll_shutdown(context).map(drop);
-    }
-    Poll::Ready(())
+/// What is left; nothing once the connection is gone.
+async fn rest_of(connection: &Weak<RefCell<Connection>>) {
+    let sent = poll_fn(|context| match connection.upgrade() {
+        Some(connection) => connection.borrow_mut().poll_upload(context),
+        None => Poll::Ready(Ok(())),
+    });
+    let Err(Broken::Body(error)) = sent.await else { return };
+    tracing::debug!(%error, "a request broke off while it was being answered");
+    // The upstream hears that there is no more, and what it still says ends soon.
+    let shut = poll_fn(|context| match connection.upgrade() {
+        Some(connection) => Pin::new(&mut connection.borrow_mut().stream).poll_shutdown(context),
+        None => Poll::Ready(Ok(())),
+    });
+    // An upstream that closed already needs no telling.
+    shut.await.ok();
 }
 
 impl Connection {

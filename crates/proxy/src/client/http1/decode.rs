@@ -11,6 +11,7 @@ use http::{Method, StatusCode};
 use http_body::Frame;
 
 use super::chunks::Chunks;
+use crate::framing;
 
 /// What is still to come of a body.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl Decoder {
             return Ok(Self::Nothing);
         }
         if headers.contains_key(header::TRANSFER_ENCODING) {
-            return match (is_http10, ends_chunked(headers)) {
+            return match (is_http10, framing::ends_chunked(headers)) {
                 (true, _) => Err(Malformed("a transfer coding in HTTP/1.0")),
                 (false, true) => Ok(Self::Chunked(Chunks::default())),
                 (false, false) => Ok(Self::UntilEnd),
@@ -61,7 +62,7 @@ impl Decoder {
         if !headers.contains_key(header::CONTENT_LENGTH) {
             return Ok(Self::UntilEnd);
         }
-        match length(headers) {
+        match framing::length(headers) {
             Some(0) => Ok(Self::Nothing),
             Some(length) => Ok(Self::Sized(length)),
             None => Err(Malformed("a length that is none")),
@@ -122,33 +123,6 @@ impl Decoder {
             }
         }
     }
-}
-
-/// Whether `chunked` is the last coding.
-fn ends_chunked(headers: &HeaderMap) -> bool {
-    let last = headers.get_all(header::TRANSFER_ENCODING).iter().next_back();
-    let coding = last.and_then(|line| line.as_bytes().rsplit(|b| *b == b',').next());
-    coding.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
-}
-
-/// What all lengths agree on.
-fn length(headers: &HeaderMap) -> Option<u64> {
-    let lines = headers.get_all(header::CONTENT_LENGTH).iter();
-    let mut all = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(number);
-    let first = all.next()??;
-    all.all(|other| other == Some(first)).then_some(first)
-}
-
-/// Digits, and nothing else (RFC 9110 §8.6).
-fn number(text: &[u8]) -> Option<u64> {
-    let text = text.trim_ascii();
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0_u64, |sum, digit| match digit {
-        b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
-        _ => None,
-    })
 }
 
 impl fmt::Display for Malformed {

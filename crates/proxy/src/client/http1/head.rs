@@ -8,6 +8,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 
 use super::decode::Malformed;
+use crate::headers;
 use crate::limits::{BUFFER_BYTES_MAX, UPSTREAM_LINES_MAX};
 
 /// Writes a request's line and fields.
@@ -97,14 +98,10 @@ fn range((from, length): (u32, u32)) -> Range<usize> {
 
 /// Whether the connection ends with this message (RFC 9112 §9.3).
 pub(super) fn closes(version: Version, fields: &HeaderMap) -> bool {
-    let lines = fields.get_all(header::CONNECTION).iter();
-    let mut options = lines.flat_map(|line| line.as_bytes().split(|b| *b == b','));
-    let (mut closes, mut stays) = (false, false);
-    for option in &mut options {
-        closes |= option.trim_ascii().eq_ignore_ascii_case(b"close");
-        stays |= option.trim_ascii().eq_ignore_ascii_case(b"keep-alive");
-    }
-    closes || (version == Version::HTTP_10 && !stays)
+    let says = |word: &[u8]| {
+        headers::tokens(fields, &header::CONNECTION).any(|option| option.eq_ignore_ascii_case(word))
+    };
+    says(b"close") || (version == Version::HTTP_10 && !says(b"keep-alive"))
 }
 
 /// What a request's first line has beside its target, at most.

@@ -1,21 +1,19 @@
 //! The body of an answer that is being read, and what becomes of its connection.
 
 use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::decode::Piece;
 use super::{Connection, Held};
 use crate::body::BodyError;
 use crate::client::slot::Slot;
 use crate::connect::Stream;
-use crate::write_through::write_through;
+use crate::rewound::Rewound;
 
 /// The body of an answer. Dropped before its end, it closes the connection.
 pub(crate) struct Reading {
@@ -31,10 +29,11 @@ impl Reading {
         reading
     }
 
-    /// The connection itself, when the answer was that it speaks something else from now on.
-    pub(crate) fn into_stream(self) -> Option<Switched> {
+    /// The connection itself, when the answer was that it speaks something else from now on; what
+    /// came behind the answer's head is read from it first.
+    pub(crate) fn into_stream(self) -> Option<Rewound<Stream>> {
         let Connection { stream, read, .. } = Rc::into_inner(self.connection?)?.into_inner();
-        Some(Switched { stream, read })
+        Some(Rewound::new(read.freeze(), stream))
     }
 
     /// Gives the connection back when the body has ended, or closes it if it is of no more use.
@@ -106,31 +105,4 @@ impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reading").field("connection", &self.connection).finish_non_exhaustive()
     }
-}
-
-/// A connection that has left HTTP, with what was read of what came behind the answer's head.
-#[derive(Debug)]
-pub(crate) struct Switched {
-    stream: Stream,
-    read: BytesMut,
-}
-
-impl AsyncRead for Switched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.read.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
-        }
-        let count = buffer.remaining().min(self.read.len());
-        buffer.put_slice(&self.read[..count]);
-        self.read.advance(count);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Switched {
-    write_through!();
 }

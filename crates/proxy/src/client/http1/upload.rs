@@ -4,6 +4,7 @@
 //! when that is there already, each piece by itself otherwise. A sized body is exactly as long as it
 //! says, or the connection breaks.
 
+use std::fmt::Write as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -59,11 +60,15 @@ impl Upload {
         let fields = request.headers_mut();
         if is_empty {
             fields.remove(header::TRANSFER_ENCODING);
+            // Nothing follows, whatever was announced.
+            if let Some(announced) = fields.get_mut(header::CONTENT_LENGTH) {
+                *announced = HeaderValue::from_static("0");
+            }
         } else if fields.contains_key(header::TRANSFER_ENCODING) {
             fields.remove(header::CONTENT_LENGTH);
             self.coding = Coding::Chunked;
         } else if let Some(length) = length {
-            fields.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+            fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
             self.coding = Coding::Sized(length);
         } else {
             fields.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -124,7 +129,7 @@ impl Upload {
             let frame = frame.transpose().map_err(Broken::Body)?;
             // Who knows the end before it is asked for spares a write.
             let is_end = frame.is_none() || body.is_end_stream();
-            let trailers = frame.and_then(|frame| self.put(frame));
+            let trailers = frame.map_or(Ok(None), |frame| self.put(frame))?;
             if is_end || trailers.is_some() {
                 self.body = None;
                 self.finish(trailers)?;
@@ -134,31 +139,37 @@ impl Upload {
     }
 
     /// Puts a piece behind what is there; trailers come back.
-    fn put(&mut self, frame: Frame<Bytes>) -> Option<HeaderMap> {
-        match frame.into_data() {
-            Ok(piece) if piece.is_empty() => {}
-            Ok(piece) => {
-                match &mut self.coding {
-                    Coding::Chunked => {
-                        write_size(piece.len(), &mut self.out);
-                        self.tail = b"\r\n";
-                    }
-                    // Less than nothing is left of one that is too long.
-                    Coding::Sized(left) => *left = left.wrapping_sub(piece.len() as u64),
-                }
-                self.piece = piece;
-            }
-            Err(frame) => return frame.into_trailers().ok(),
+    ///
+    /// # Errors
+    ///
+    /// A sized body that is longer than it says: the upstream would take the rest for another
+    /// request, so none of the piece is written.
+    fn put(&mut self, frame: Frame<Bytes>) -> Result<Option<HeaderMap>, Broken> {
+        let piece = match frame.into_data() {
+            Ok(piece) => piece,
+            Err(frame) => return Ok(frame.into_trailers().ok()),
+        };
+        if piece.is_empty() {
+            return Ok(None);
         }
-        None
+        match &mut self.coding {
+            Coding::Chunked => {
+                // Writing into memory does not fail.
+                write!(self.out, "{:x}\r\n", piece.len()).ok();
+                self.tail = b"\r\n";
+            }
+            Coding::Sized(left) => {
+                *left = left.checked_sub(piece.len() as u64).ok_or_else(wrong_length)?;
+            }
+        }
+        self.piece = piece;
+        Ok(None)
     }
 
     fn finish(&mut self, trailers: Option<HeaderMap>) -> Result<(), Broken> {
         match (&self.coding, trailers) {
             (Coding::Sized(0), _) => {}
-            (Coding::Sized(_), _) => {
-                return Err(Broken::Body(BodyError::Client(WRONG_LENGTH.to_owned())));
-            }
+            (Coding::Sized(_), _) => return Err(wrong_length()),
             (Coding::Chunked, None) if self.tail.is_empty() => self.tail = b"0\r\n\r\n",
             (Coding::Chunked, None) => self.tail = b"\r\n0\r\n\r\n",
             (Coding::Chunked, Some(trailers)) => {
@@ -201,13 +212,24 @@ impl Upload {
     }
 }
 
-/// Writes a chunk's first line.
-fn write_size(size: usize, out: &mut BytesMut) {
-    let digits = (usize::BITS - size.leading_zeros()).div_ceil(4);
-    for place in (0..digits).rev() {
-        out.put_u8(b"0123456789abcdef"[size >> (4 * place) & 15]);
-    }
-    out.put_slice(b"\r\n");
+fn wrong_length() -> Broken {
+    Broken::Body(BodyError::Client("it is not as long as it says".to_owned()))
 }
 
-const WRONG_LENGTH: &str = "it is not as long as it says";
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_body_that_is_too_long_is_written() {
+        let mut upload = Upload { coding: Coding::Sized(5), ..Upload::default() };
+        assert!(upload.put(Frame::data(Bytes::from_static(b"12345678"))).is_err());
+        assert!(!upload.is_waiting(), "the rest would be taken for another request");
+        assert!(
+            upload.put(Frame::data(Bytes::from_static(b"12345"))).is_ok(),
+            "as long as it says"
+        );
+        upload.piece.clear();
+        assert!(upload.put(Frame::data(Bytes::from_static(b"6"))).is_err(), "one more");
+    }
+}

@@ -4,50 +4,49 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::write_through::write_through;
 
 /// A connection with what was read of it ahead.
 #[derive(Debug)]
-pub(crate) struct Rewound {
-    ahead: Vec<u8>,
-    taken: usize,
-    stream: TcpStream,
+pub(crate) struct Rewound<S> {
+    ahead: Bytes,
+    stream: S,
 }
 
-impl Rewound {
-    pub(crate) fn new(ahead: Vec<u8>, stream: TcpStream) -> Self {
-        Self { ahead, taken: 0, stream }
+impl<S> Rewound<S> {
+    pub(crate) fn new(ahead: Bytes, stream: S) -> Self {
+        Self { ahead, stream }
     }
 
     /// The connection itself.
-    pub(crate) fn stream(&self) -> &TcpStream {
+    pub(crate) fn stream(&self) -> &S {
         &self.stream
     }
 }
 
-impl AsyncRead for Rewound {
+impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let left = &self.ahead[self.taken..];
-        if left.is_empty() {
+        if self.ahead.is_empty() {
             return Pin::new(&mut self.stream).poll_read(context, buffer);
         }
-        let count = left.len().min(buffer.remaining());
-        buffer.put_slice(&left[..count]);
-        self.taken += count;
-        if self.taken == self.ahead.len() {
-            (self.ahead, self.taken) = (Vec::new(), 0);
+        let count = self.ahead.len().min(buffer.remaining());
+        buffer.put_slice(&self.ahead[..count]);
+        self.ahead.advance(count);
+        if self.ahead.is_empty() {
+            // Its memory is not needed for as long as the connection.
+            self.ahead = Bytes::new();
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Rewound {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
     write_through!();
 }
