@@ -26,6 +26,11 @@ import subprocess
 import sys
 import time
 
+# Every server is to sign alike; OpenSSL reads its settings once, when it is loaded.
+SETTINGS = str(pathlib.Path(__file__).resolve().parent / "openssl.cnf")
+if os.environ.get("OPENSSL_CONF") != SETTINGS:
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "OPENSSL_CONF": SETTINGS})
+
 import rig
 from rig import WORK
 
