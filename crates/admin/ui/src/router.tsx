@@ -1,5 +1,6 @@
 // The views by their paths. The daemon answers the page for the same paths (VIEWS in src/ui.rs).
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link } from "@tanstack/react-router";
+import { later } from "./lib/code";
 import { Button, Empty, Failure, Skeleton } from "./parts/basics";
 import { Page, Shell } from "./shell/Shell";
 import { words } from "./strings";
@@ -12,7 +13,7 @@ const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
 const dashboard = createRoute({ getParentRoute: () => root, path: "/", component: Dashboard });
 const services = createRoute({
-  getParentRoute: () => root, path: "/services", component: lazyRouteComponent(() => import("./views/Services")),
+  getParentRoute: () => root, path: "/services", component: lazyRouteComponent(later(() => import("./views/Services"))),
   validateSearch: (search: Record<string, unknown>): ServicesSearch => ({
     ...(typeof search.q === "string" && search.q ? { q: search.q } : {}),
     ...(["healthy", "degraded", "down", "unknown"].includes(String(search.state)) ? { state: search.state as NonNullable<ServicesSearch["state"]> } : {}),
@@ -20,18 +21,18 @@ const services = createRoute({
     ...(search.sort === "name" || search.sort === "time" ? { sort: search.sort } : {}),
   }),
 });
-const service = createRoute({ getParentRoute: () => root, path: "/services/$name", component: lazyRouteComponent(() => import("./views/ServiceDetail")) });
-const routing = createRoute({ getParentRoute: () => root, path: "/routing", component: lazyRouteComponent(() => import("./views/Routing")) });
-const dns = createRoute({ getParentRoute: () => root, path: "/dns", component: lazyRouteComponent(() => import("./views/Dns")) });
-const tls = createRoute({ getParentRoute: () => root, path: "/tls", component: lazyRouteComponent(() => import("./views/Tls")) });
+const service = createRoute({ getParentRoute: () => root, path: "/services/$name", component: lazyRouteComponent(later(() => import("./views/ServiceDetail"))) });
+const routing = createRoute({ getParentRoute: () => root, path: "/routing", component: lazyRouteComponent(later(() => import("./views/Routing"))) });
+const dns = createRoute({ getParentRoute: () => root, path: "/dns", component: lazyRouteComponent(later(() => import("./views/Dns"))) });
+const tls = createRoute({ getParentRoute: () => root, path: "/tls", component: lazyRouteComponent(later(() => import("./views/Tls"))) });
 const servers = createRoute({
-  getParentRoute: () => root, path: "/servers", component: lazyRouteComponent(() => import("./views/Servers")),
+  getParentRoute: () => root, path: "/servers", component: lazyRouteComponent(later(() => import("./views/Servers"))),
   validateSearch: (search: Record<string, unknown>): ServersSearch =>
     search.tab === "alerts" || search.tab === "rules" || search.tab === "silences" ? { tab: search.tab } : {},
 });
-const server = createRoute({ getParentRoute: () => root, path: "/servers/$name", component: lazyRouteComponent(() => import("./views/ServerDetail")) });
-const audit = createRoute({ getParentRoute: () => root, path: "/audit", component: lazyRouteComponent(() => import("./views/Audit")) });
-const settings = createRoute({ getParentRoute: () => root, path: "/settings", component: lazyRouteComponent(() => import("./views/Settings")) });
+const server = createRoute({ getParentRoute: () => root, path: "/servers/$name", component: lazyRouteComponent(later(() => import("./views/ServerDetail"))) });
+const audit = createRoute({ getParentRoute: () => root, path: "/audit", component: lazyRouteComponent(later(() => import("./views/Audit"))) });
+const settings = createRoute({ getParentRoute: () => root, path: "/settings", component: lazyRouteComponent(later(() => import("./views/Settings"))) });
 
 export const router = createRouter({
   routeTree: root.addChildren([dashboard, services, service, routing, dns, tls, servers, server, audit, settings]),

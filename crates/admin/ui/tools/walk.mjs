@@ -198,6 +198,15 @@ try {
     await second.getByText(NAME, { exact: true }).waitFor({ state: "detached", timeout: 15_000 });
     await second.close();
   });
+  await step("a page that is opened while the gateway is away comes by itself", async () => {
+    await page.route(/\/api\/v1\/session$/, (route) => route.abort("connectionrefused"), { times: 1 });
+    await page.goto(`${url}/audit`);
+    await page.getByRole("heading", { name: "Audit" }).waitFor();
+    await page.route(/\/assets\/Dns-.*\.js$/, (route) => route.abort("connectionrefused"), { times: 1 });
+    await page.goto(`${url}/dns`);
+    await page.getByRole("heading", { name: "DNS" }).waitFor();
+    faults.length = 0;
+  });
   await step("a restart of the daemon leads back to the door, by itself", async () => {
     await page.goto(`${url}/audit`);
     const began = performance.now();

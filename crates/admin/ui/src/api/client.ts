@@ -14,6 +14,16 @@ export class ApiFailure extends Error {
     this.code = code;
     this.hint = hint;
   }
+
+  /** Whether the same question may be answered a little later: the gateway begins, ends, or is too busy. */
+  get mayPass(): boolean {
+    return this.status === 429 || this.status === 503;
+  }
+
+  /** Whether nobody answered. */
+  get isUnreachable(): boolean {
+    return this.status === 0;
+  }
 }
 
 type Method = "GET" | "POST" | "DELETE";
@@ -37,12 +47,15 @@ export const get = <T>(path: string, signal?: AbortSignal) => request<T>("GET", 
 export const post = <T>(path: string, body?: unknown, tag?: string) => request<T>("POST", path, body, undefined, false, tag);
 export const remove = <T>(path: string) => request<T>("DELETE", path);
 
-/** The present session; null when there is none. */
-export async function session(): Promise<Session | null> {
+/** What a browser that comes back is told. */
+export interface Present { session: Session | null; hasEnded: boolean }
+
+/** The present session; none when nobody is signed in, or no more. */
+export async function session(): Promise<Present> {
   try {
-    return remember(await request<Session>("GET", "/session", undefined, undefined, true));
+    return { session: remember(await request<Session>("GET", "/session", undefined, undefined, true)), hasEnded: false };
   } catch (failure) {
-    if (failure instanceof ApiFailure && (failure.status === 401 || failure.status === 404)) return null;
+    if (failure instanceof ApiFailure && (failure.status === 401 || failure.status === 404)) return { session: null, hasEnded: failure.code === "session_over" };
     throw failure;
   }
 }

@@ -21,7 +21,7 @@ export const queryClient = new QueryClient({
       staleTime: 4_000,
       gcTime: 300_000,
       refetchOnWindowFocus: true,
-      retry: (count, failure) => count < RETRIES_MAX && failure instanceof ApiFailure && (failure.status === 429 || failure.status === 503),
+      retry: (count, failure) => count < RETRIES_MAX && failure instanceof ApiFailure && failure.mayPass,
       retryDelay: (count) => 500 * 2 ** count,
     },
   },

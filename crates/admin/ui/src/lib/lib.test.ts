@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Service } from "../api/types";
 import { FIRST_MS, LONGEST_MS, waitBefore } from "./backoff";
+import { later } from "./code";
 import { EVENT_CHARS_MAX, EventReader } from "./events";
 import { matches, servicesFor } from "./filter";
 import { commandOf } from "./keys";
@@ -95,4 +96,16 @@ test("two readings differ in what was registered, not in how it is doing", () =>
   const before = service("a", { aliases: ["b.internal"], health_status: "healthy" });
   expect(changesOf(before, { ...before, health_status: "down", response_time_ms: 9 })).toEqual([]);
   expect(changesOf(before, { ...before, upstreams: ["10.0.0.9:80"], aliases: [] }).sort()).toEqual(["aliases", "upstreams"]);
+});
+
+test("code waits for a gateway that is away, and fails when it is back without it", async () => {
+  const answers = [false, false, true];
+  const waits: number[] = [];
+  let loads = 0;
+  const bring = (good: number) => later(() => (++loads >= good ? Promise.resolve("here") : Promise.reject(new Error("gone"))), () => Promise.resolve(answers.shift() ?? true), (ms) => Promise.resolve(void waits.push(ms)));
+  expect(await bring(3)()).toBe("here");
+  expect([loads, waits.length]).toEqual([3, 2]);
+  loads = 0;
+  await expect(bring(9)()).rejects.toThrow("gone");
+  expect(loads).toBe(2);
 });

@@ -2,6 +2,7 @@
 import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { lazy, type ReactNode, Suspense, useEffect } from "react";
 import { listen } from "../api/live";
+import { bringAll, later } from "../lib/code";
 import { commandOf } from "../lib/keys";
 import { IconButton, Skeleton } from "../parts/basics";
 import { Dialog } from "../parts/Dialog";
@@ -13,15 +14,22 @@ import { Palette } from "./Palette";
 import { Sidebar } from "./Sidebar";
 import { StatusBar } from "./StatusBar";
 
-const ContainerLog = lazy(() => import("../views/ContainerLog"));
-const EditService = lazy(() => import("../views/EditService"));
-const Password = lazy(() => import("../views/Password"));
-const ServicePanel = lazy(() => import("../views/ServicePanel"));
-const AddNode = lazy(() => import("../views/AddNode"));
+const ContainerLog = lazy(later(() => import("../views/ContainerLog")));
+const EditService = lazy(later(() => import("../views/EditService")));
+const Password = lazy(later(() => import("../views/Password")));
+const ServicePanel = lazy(later(() => import("../views/ServicePanel")));
+const AddNode = lazy(later(() => import("../views/AddNode")));
+
+/** The view that was asked for comes first; then the code of the others. */
+const IDLE_MS = 1_000;
 
 export function Shell() {
   useKeys();
   useEffect(listen, []);
+  useEffect(() => {
+    const timer = setTimeout(() => void bringAll(), IDLE_MS);
+    return () => clearTimeout(timer);
+  }, []);
   const open = useApp((app) => app.open);
   const path = useRouterState({ select: (state) => state.location.pathname });
   useEffect(() => {

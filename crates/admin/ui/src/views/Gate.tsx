@@ -1,7 +1,8 @@
 // Who is not signed in sees how to get in, and nothing else.
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
-import { session, signIn, whenSignedOut } from "../api/client";
+import { ApiFailure, type Present, session, signIn, whenSignedOut } from "../api/client";
+import { waitBefore } from "../lib/backoff";
 import { Failure } from "../parts/basics";
 import { Toasts } from "../shell/Toasts";
 import { useApp } from "../store";
@@ -15,11 +16,14 @@ export function Gate({ children }: { children: ReactNode }) {
   const setSession = useApp((app) => app.setSession);
   const [hasEnded, setEnded] = useState(false);
   const first = useQuery({
-    queryKey: ["session"], staleTime: Infinity, gcTime: Infinity, refetchOnWindowFocus: false, retry: false,
+    queryKey: ["session"], staleTime: Infinity, gcTime: Infinity, refetchOnWindowFocus: false,
+    // A page that is opened while the gateway restarts comes by itself.
+    retry: (_, failure) => failure instanceof ApiFailure && (failure.isUnreachable || failure.mayPass), retryDelay: (count) => waitBefore(count),
     queryFn: async () => {
-      // A link is used once: whoever follows it wants to be who it says.
-      const entered = CODE ? await signIn({ code: CODE }).then((session) => ({ session, problem: null }), (problem: unknown) => ({ session: null, problem })) : null;
-      return entered?.session ? entered : { session: await session(), problem: entered?.problem ?? null };
+      // Whoever follows a link wants to be who it says.
+      const entered = CODE && !isCodeUsed ? await enterWith(CODE) : null;
+      if (entered?.session) return entered;
+      return { ...(await session()), problem: entered?.problem ?? null };
     },
   });
   useEffect(() => {
@@ -37,9 +41,24 @@ export function Gate({ children }: { children: ReactNode }) {
     setSession(session);
   };
   if (found) return <>{children}<Toasts /></>;
-  if (first.error) return <main className="mx-auto max-w-lg p-6"><Failure error={first.error} retry={() => void first.refetch()} /></main>;
+  const failure = first.failureReason;
+  if (failure) return <main className="mx-auto max-w-lg p-6"><Failure error={failure} retry={first.error ? () => void first.refetch() : undefined} /></main>;
   const isBusy = first.isPending || (first.data?.session != null && !hasEnded && !useApp.getState().session && first.isFetching);
-  return <><Login isBusy={isBusy} usesCode={CODE !== null} hasEnded={hasEnded} problem={first.data?.problem ?? null} onDone={enter} /><Toasts /></>;
+  return <><Login isBusy={isBusy} usesCode={CODE !== null} hasEnded={hasEnded || (first.data?.hasEnded ?? false)} problem={first.data?.problem ?? null} onDone={enter} /><Toasts /></>;
+}
+
+/** A link is used once, also when the session is asked for again. */
+let isCodeUsed = false;
+
+async function enterWith(code: string): Promise<Present & { problem: unknown }> {
+  try {
+    const session = await signIn({ code });
+    isCodeUsed = true;
+    return { session, hasEnded: false, problem: null };
+  } catch (problem) {
+    isCodeUsed = !(problem instanceof ApiFailure && problem.isUnreachable);
+    return { session: null, hasEnded: false, problem };
+  }
 }
 
 function takeCode(): string | null {
