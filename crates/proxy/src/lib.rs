@@ -32,6 +32,7 @@ mod clocks;
 mod conn;
 mod connections;
 mod cookie;
+mod dialect;
 mod exchange;
 mod failure;
 mod forward;

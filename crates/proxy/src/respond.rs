@@ -10,6 +10,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 
 use crate::body::ResponseBody;
+use crate::dialect::{Dialect, anthropic_kind};
 use crate::failure::{Failure, FailureKind};
 use crate::headers::X_REQUEST_ID;
 use crate::limits::{MAINTENANCE_SECONDS, RETRY_AFTER_SECONDS};
@@ -29,36 +30,22 @@ pub(crate) struct Asker {
     trace: Option<TraceId>,
 }
 
-/// What programs expect under a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    /// A client of Ollama's, if the service is one.
-    MayBeOllama,
-    Ollama,
-    OpenAi,
-    Plain,
-}
-
 impl Asker {
     /// Notes what the request says about its reader.
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        let path = request.uri().path();
-        let dialect = if path.starts_with(OPENAI_PATHS) {
-            Dialect::OpenAi
-        } else if path.starts_with(OLLAMA_PATHS) {
-            Dialect::MayBeOllama
-        } else {
-            Dialect::Plain
-        };
+        let dialect = Dialect::of(request.uri().path());
         let accept = request.headers().get(header::ACCEPT).cloned();
         Self { accept, dialect, id: None, number: None, trace: None }
     }
 
     /// The service is of this kind.
     pub(crate) fn set_preset(&mut self, preset: Option<Preset>) {
-        if self.dialect == Dialect::MayBeOllama && preset == Some(Preset::Ollama) {
-            self.dialect = Dialect::Ollama;
-        }
+        self.dialect = self.dialect.at(preset);
+    }
+
+    /// What its errors are written in.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The request is recorded in this trace.
@@ -98,6 +85,7 @@ impl Asker {
             return Form::Html;
         }
         match self.dialect {
+            Dialect::Anthropic => Form::Anthropic,
             Dialect::OpenAi => Form::OpenAi,
             Dialect::Ollama => Form::Ollama,
             Dialect::MayBeOllama | Dialect::Plain if text < json => Form::Text,
@@ -109,6 +97,7 @@ impl Asker {
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
+    Anthropic,
     Html,
     Json,
     Ollama,
@@ -126,6 +115,12 @@ pub(crate) fn failure(failure: &Failure, asker: &Asker, id: HeaderValue) -> Resp
     let trace = asker.trace.map(|trace| trace.to_string());
     let form = asker.form();
     let body = match form {
+        Form::Anthropic => format!(
+            "{{\"type\":\"error\",\"error\":{{\"type\":\"{}\",\"message\":{}}},\"request_id\":{}}}\n",
+            anthropic_kind(status),
+            message(),
+            json_string(id_text)
+        ),
         Form::Html => page::render(status, kind, id_text, trace.as_deref()),
         Form::Json => format!(
             "{{\"error\":{{\"code\":\"{word}\",\"message\":{},\"request_id\":{}{}}}}}\n",
@@ -215,7 +210,7 @@ fn status_of(kind: &FailureKind) -> StatusCode {
 fn content_type(form: Form) -> &'static str {
     match form {
         Form::Html => "text/html; charset=utf-8",
-        Form::Json | Form::Ollama | Form::OpenAi => "application/json",
+        Form::Anthropic | Form::Json | Form::Ollama | Form::OpenAi => "application/json",
         Form::Text => "text/plain; charset=utf-8",
     }
 }
@@ -237,10 +232,6 @@ fn json_string(text: &str) -> String {
 
 /// Names the failure to people and programs.
 pub(crate) const CONDUIT_ERROR: &str = "conduit-error";
-/// Where clients of OpenAI's interface ask.
-const OPENAI_PATHS: &str = "/v1/";
-/// Where clients of Ollama ask.
-const OLLAMA_PATHS: &str = "/api/";
 /// For `Allow`, when a method is refused.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
@@ -267,7 +258,8 @@ mod tests {
             ("/v1/models", browser, None, Form::Html),
             ("/v1/chat/completions", "*/*", None, Form::OpenAi),
             ("/v1/chat/completions", "text/plain", None, Form::OpenAi),
-            ("/v10/", "*/*", None, Form::Json),
+            ("/v1/messages", "*/*", Some(Preset::Vllm), Form::Anthropic),
+            ("/v1/messages", browser, None, Form::Html),
             ("/api/chat", "*/*", Some(Preset::Ollama), Form::Ollama),
             ("/api/chat", "*/*", Some(Preset::Grafana), Form::Json),
             ("/api/chat", "*/*", None, Form::Json),
@@ -275,6 +267,34 @@ mod tests {
             assert_eq!(asker(path, accept, preset).form(), expected, "{path} {accept}");
         }
         assert_eq!(json_string("a\"b\\c\nd"), "\"a\\\"b\\\\c d\"");
+    }
+
+    #[test]
+    fn each_dialect_has_its_shape() {
+        for (path, preset, expected) in [
+            ("/", None, r#"{"error":{"code":"unknown_host","message":M,"request_id":"7"}}"#),
+            ("/api/chat", Some(Preset::Ollama), r#"{"error":M}"#),
+            (
+                "/v1/models",
+                None,
+                r#"{"error":{"message":M,"type":"invalid_request_error","param":null,"code":"unknown_host"}}"#,
+            ),
+            (
+                "/v1/messages",
+                None,
+                r#"{"type":"error","error":{"type":"not_found_error","message":M},"request_id":"7"}"#,
+            ),
+        ] {
+            let kind = FailureKind::UnknownHost("nobody".into());
+            let expected = expected.replace('M', &json_string(&kind.to_string()));
+            let response =
+                failure(&kind.into(), &asker(path, "*/*", preset), HeaderValue::from_static("7"));
+            let body = futures_util::FutureExt::now_or_never(http_body_util::BodyExt::collect(
+                response.into_body(),
+            ));
+            let body = body.expect("at once").expect("a body").to_bytes();
+            assert_eq!(body, format!("{expected}\n"), "{path}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::access_log::Line;
 use crate::body::{ClientBody, RequestBody, ResponseBody};
 use crate::clocks::{Clocks, Running};
 use crate::connections::{Connection, Entry};
+use crate::dialect::Dialect;
 use crate::exchange::Exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::forward::{self, Answer};
@@ -26,7 +27,7 @@ use crate::gate::Pass;
 use crate::headers::{self, told};
 use crate::pool::Wish;
 use crate::respond::Asker;
-use crate::streams::{self, Events};
+use crate::streams::{self, Flow};
 use crate::table::Route;
 use crate::tries::Tries;
 use crate::upstream::Upstream;
@@ -78,6 +79,8 @@ impl Entrance {
 struct Passage<'a> {
     route: &'a Arc<Route>,
     client: &'a headers::Client,
+    /// What its client expects errors in.
+    dialect: Dialect,
     switch: Option<Switch>,
     /// Whether the client waits to be told that its body may follow.
     asks: bool,
@@ -217,7 +220,9 @@ impl Service {
                     });
                     asker.keep_id(request.headers());
                     exchange.set_route(&route, request.headers());
-                    let passage = Passage { route: &route, client, switch, asks, pass: None };
+                    let dialect = asker.dialect();
+                    let passage =
+                        Passage { route: &route, client, dialect, switch, asks, pass: None };
                     match &route.policy.gate {
                         None => self.forward(passage, request, exchange).await,
                         // On the heap, so that requests without a gate carry nothing of it.
@@ -262,7 +267,7 @@ impl Service {
             // To a client that asked for a tunnel, any success would be one (RFC 9110 §9.3.6).
             return Err(FailureKind::BadResponse(route.service.clone()).into());
         } else {
-            incoming(route, answer, exchange)?
+            incoming(route, passage.dialect, answer, exchange)?
         };
         if let Some(cookie) = cookie {
             response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -308,6 +313,7 @@ fn send_elsewhere(response: &mut Response<ResponseBody>) {
 /// Passes an upstream's response on.
 fn incoming(
     route: &Route,
+    dialect: Dialect,
     answer: Answer,
     exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Failure> {
@@ -319,11 +325,11 @@ fn incoming(
         // RFC 9110 §8.6.
         parts.headers.remove(header::CONTENT_LENGTH);
     }
-    let events = streams::is_stream(&parts.headers).then(|| {
+    let flow = streams::is_stream(&parts.headers).then(|| {
         streams::pass_at_once(&mut parts.headers);
-        Events::of(&parts.headers)
+        Flow::of(&parts.headers, dialect)
     });
-    let mut response = Response::new(ResponseBody::upstream(body, events.flatten()));
+    let mut response = Response::new(ResponseBody::upstream(body, flow.flatten()));
     *response.status_mut() = parts.status;
     *response.headers_mut() = parts.headers;
     Ok(response)

@@ -1,11 +1,13 @@
 //! Responses that are streams of events or lines: how they are known, what proxies outside of us are
 //! told about them, and how one that breaks says so.
 //!
-//! **Invariant:** what an upstream said about caching and buffering stays; an error is written into
-//! an event stream only where an event can begin.
+//! **Invariant:** what an upstream said about caching and buffering stays; an error is written into a
+//! stream only where an event, or a line, can begin.
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use crate::dialect::Dialect;
 
 /// Whether a response is a stream of events or lines.
 pub(crate) fn is_stream(headers: &HeaderMap) -> bool {
@@ -27,21 +29,34 @@ pub(crate) fn pass_at_once(headers: &mut HeaderMap) {
     }
 }
 
-/// Follows an event stream to know where an event can begin.
+/// Follows a stream to know where an event or a line can begin.
 #[derive(Debug)]
-pub(crate) struct Events {
+pub(crate) struct Flow {
+    kind: Kind,
     /// The last two line ends, without carriage returns; anything else is 0.
     tail: [u8; 2],
 }
 
-impl Events {
-    /// For a response that is an event stream, not compressed, and has no length of its own.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let is_events =
-            headers.get(header::CONTENT_TYPE).is_some_and(|kind| begins_with(kind, EVENT_STREAM));
+/// What a stream is made of.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// Server-sent events, in the dialect of whoever asked.
+    Events(Dialect),
+    /// A JSON value per line.
+    Lines,
+}
+
+impl Flow {
+    /// For a response that is a stream, not compressed, and has no length of its own.
+    pub(crate) fn of(headers: &HeaderMap, dialect: Dialect) -> Option<Self> {
+        let content_type = headers.get(header::CONTENT_TYPE)?;
+        let kind = match STREAMS.iter().find(|stream| begins_with(content_type, stream))? {
+            &EVENT_STREAM => Kind::Events(dialect),
+            _ => Kind::Lines,
+        };
         let is_plain = !headers.contains_key(header::CONTENT_ENCODING)
             && !headers.contains_key(header::CONTENT_LENGTH);
-        (is_events && is_plain).then_some(Self { tail: [b'\n'; 2] })
+        is_plain.then_some(Self { kind, tail: [b'\n'; 2] })
     }
 
     /// These bytes went by.
@@ -57,13 +72,23 @@ impl Events {
         }
     }
 
-    /// The event that says that the stream broke, where one can begin.
+    /// The event or line that says that the stream broke, where one can begin. `message` is plain
+    /// text of ours.
     pub(crate) fn broken(&self, message: &str, code: &str) -> Option<Bytes> {
-        (self.tail == [b'\n'; 2]).then(|| {
-            let kind = "server_error";
-            let error = format!(
-                "data: {{\"error\":{{\"message\":\"{message}\",\"type\":\"{kind}\",\"code\":\"{code}\"}}}}\n\n"
-            );
+        let can_begin = match self.kind {
+            Kind::Events(_) => self.tail == [b'\n'; 2],
+            Kind::Lines => self.tail[1] == b'\n',
+        };
+        can_begin.then(|| {
+            let error = match self.kind {
+                Kind::Lines => format!("{{\"error\":\"{message}\"}}\n"),
+                Kind::Events(Dialect::Anthropic) => format!(
+                    "event: error\ndata: {{\"type\":\"error\",\"error\":{{\"type\":\"api_error\",\"message\":\"{message}\"}}}}\n\n"
+                ),
+                Kind::Events(_) => format!(
+                    "data: {{\"error\":{{\"message\":\"{message}\",\"type\":\"server_error\",\"code\":\"{code}\"}}}}\n\n"
+                ),
+            };
             error.into()
         })
     }
@@ -143,16 +168,38 @@ mod tests {
             (&["data: a\n\n", "da"][..], false),
             (&["data: a\n\n", "\n", "x", "\n"][..], false),
         ] {
-            let mut events = Events::of(&fields(&[type_of])).expect("an event stream");
-            pieces.iter().for_each(|piece| events.passed(piece.as_bytes()));
-            assert_eq!(events.broken("m", "c").is_some(), expected, "{pieces:?}");
+            let mut flow = Flow::of(&fields(&[type_of]), Dialect::OpenAi).expect("an event stream");
+            pieces.iter().for_each(|piece| flow.passed(piece.as_bytes()));
+            assert_eq!(flow.broken("m", "c").is_some(), expected, "{pieces:?}");
         }
-        let events = Events::of(&fields(&[type_of])).expect("an event stream");
+        let flow = Flow::of(&fields(&[type_of]), Dialect::OpenAi).expect("an event stream");
         assert_eq!(
-            events.broken("gone", "idle").expect("at a boundary"),
+            flow.broken("gone", "idle").expect("at a boundary"),
             "data: {\"error\":{\"message\":\"gone\",\"type\":\"server_error\",\"code\":\"idle\"}}\n\n"
         );
-        assert!(Events::of(&fields(&[type_of, ("content-encoding", "gzip")])).is_none());
-        assert!(Events::of(&fields(&[type_of, ("content-length", "9")])).is_none());
+        let of = |fields: HeaderMap| Flow::of(&fields, Dialect::OpenAi);
+        assert!(of(fields(&[type_of, ("content-encoding", "gzip")])).is_none());
+        assert!(of(fields(&[type_of, ("content-length", "9")])).is_none());
+        assert!(of(fields(&[("content-type", "application/json")])).is_none());
+    }
+
+    #[test]
+    fn each_reader_is_told_in_its_own_way() {
+        let flow = |kind, dialect| {
+            Flow::of(&fields(&[("content-type", kind)]), dialect).expect("a stream")
+        };
+        let anthropic = flow("text/event-stream", Dialect::Anthropic);
+        assert_eq!(
+            anthropic.broken("gone", "idle").expect("at a boundary"),
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"gone\"}}\n\n"
+        );
+        let mut lines = flow("application/x-ndjson", Dialect::Ollama);
+        for (piece, expected) in
+            [("", true), ("{\"a\":1}\n", true), ("{\"a\"", false), (":2}\r\n", true)]
+        {
+            lines.passed(piece.as_bytes());
+            let told = lines.broken("gone", "idle");
+            assert_eq!(told, expected.then(|| "{\"error\":\"gone\"}\n".into()), "{piece}");
+        }
     }
 }

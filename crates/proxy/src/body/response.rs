@@ -10,13 +10,13 @@ use super::{BodyError, UpstreamBody, length};
 use crate::exchange::Exchange;
 use crate::gate::encode::Encoded;
 use crate::headers;
-use crate::streams::Events;
+use crate::streams::Flow;
 
 /// What a client gets.
 #[derive(Debug)]
 pub(crate) struct ResponseBody {
     source: Source,
-    events: Option<Box<Events>>,
+    flow: Option<Box<Flow>>,
     exchange: Option<Exchange>,
 }
 
@@ -37,12 +37,12 @@ impl ResponseBody {
     /// A body of our own.
     pub(crate) fn full(bytes: Bytes) -> Self {
         let source = Source::Own(Some(bytes).filter(|b| !b.is_empty()));
-        Self { source, events: None, exchange: None }
+        Self { source, flow: None, exchange: None }
     }
 
-    /// An upstream's body; `events` follows it when it is an event stream.
-    pub(crate) fn upstream(inner: UpstreamBody, events: Option<Events>) -> Self {
-        Self { source: Source::Upstream(inner), events: events.map(Box::new), exchange: None }
+    /// An upstream's body; `flow` follows it when it is a stream.
+    pub(crate) fn upstream(inner: UpstreamBody, flow: Option<Flow>) -> Self {
+        Self { source: Source::Upstream(inner), flow: flow.map(Box::new), exchange: None }
     }
 
     /// Whether it is a body of our own.
@@ -80,8 +80,8 @@ impl ResponseBody {
                 Poll::Pending
             }
             Poll::Ready(Some(Ok(mut frame))) => {
-                if let (Some(events), Some(data)) = (&mut self.events, frame.data_ref()) {
-                    events.passed(data);
+                if let (Some(flow), Some(data)) = (&mut self.flow, frame.data_ref()) {
+                    flow.passed(data);
                 }
                 frame.trailers_mut().map(headers::trailers_to_client);
                 Poll::Ready(Some(Ok(frame)))
@@ -96,9 +96,9 @@ impl ResponseBody {
         if let Some(exchange) = &mut self.exchange {
             exchange.broken(&error);
         }
-        let last = self.events.take().and_then(|events| {
+        let last = self.flow.take().and_then(|flow| {
             let code = error.word();
-            events.broken(&error.to_string(), code)
+            flow.broken(&error.to_string(), code)
         });
         self.source = Source::Broken { error: Some(error), is_flushed: false };
         match last {
