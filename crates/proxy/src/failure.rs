@@ -161,6 +161,7 @@ impl FailureKind {
         match self {
             Self::BodyTooLarge { .. } => Some(Limit::BodySize),
             Self::HeadTooLarge { .. } => Some(Limit::HeadSize),
+            Self::Refused(refusal) => refusal.limit(),
             Self::Saturated { .. } => Some(Limit::Queue),
             Self::TargetTooLong { .. } => Some(Limit::RequestLine),
             _ => None,

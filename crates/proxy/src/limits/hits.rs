@@ -18,6 +18,10 @@ use tokio::time::Instant;
 /// A bound that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
+    /// Too many passwords are being checked.
+    AuthBusy,
+    /// An address failed too often to say who it is.
+    AuthFailures,
     /// A request's body is larger than its service takes.
     BodySize,
     /// A request's body comes too slowly.
@@ -64,6 +68,8 @@ pub(crate) enum Limit {
     IdleTime,
     /// A request's line is too long.
     RequestLine,
+    /// More requests than a service's policy allows.
+    RequestRate,
     /// No upstream had room in time.
     Queue,
     /// What an upstream sends has no head, or one without end.
@@ -74,7 +80,9 @@ pub(crate) enum Limit {
 
 impl Limit {
     /// Every limit and its stable word, in the order of their discriminants.
-    const ALL: [(Self, &'static str); 26] = [
+    const ALL: [(Self, &'static str); 29] = [
+        (Self::AuthBusy, "auth_busy"),
+        (Self::AuthFailures, "auth_failures"),
         (Self::BodySize, "body_size"),
         (Self::BodyRate, "body_rate"),
         (Self::ClientTime, "client_time"),
@@ -98,6 +106,7 @@ impl Limit {
         (Self::HeadTime, "head_time"),
         (Self::IdleTime, "idle_time"),
         (Self::RequestLine, "request_line"),
+        (Self::RequestRate, "request_rate"),
         (Self::Queue, "queue"),
         (Self::UpstreamHead, "upstream_head"),
         (Self::UpstreamIdleTime, "upstream_idle_time"),
@@ -117,6 +126,7 @@ impl Limit {
                 | Self::FirstByteTime
                 | Self::IdleTime
                 | Self::Queue
+                | Self::RequestRate
                 | Self::UpstreamIdleTime
         )
     }

@@ -9,6 +9,7 @@ use sha3::Digest as _;
 
 use super::harness::{Gateway, Head, Upstream, get, nowhere, ok};
 use crate::fixture::service;
+use crate::limits::hits::Limit;
 
 fn guarded(upstream: &Upstream, policy: &str) -> Service {
     let policy: Policy = serde_json::from_str(policy).expect(policy);
@@ -150,6 +151,7 @@ fn whoever_fails_too_often_has_to_wait() {
     assert_eq!(error(&head), (429, "too_many_failures"));
     let wait: u64 = head.field("retry-after").expect("a time").parse().expect("seconds");
     assert!((1..=6).contains(&wait));
+    assert_eq!(gateway.metrics.hits().of(Limit::AuthFailures), 1);
     assert_eq!(upstream.connections(), 0);
     gateway.stop();
 }
@@ -164,6 +166,7 @@ fn a_rate_is_kept_and_told() {
     }
     let (head, _) = gateway.connect().ask(&get("web.internal", "/"));
     assert_eq!(error(&head), (429, "rate_limited"));
+    assert_eq!(gateway.metrics.hits().of(Limit::RequestRate), 1);
     let wait: u64 = head.field("retry-after").expect("a time").parse().expect("seconds");
     assert!((1_790..=1_800).contains(&wait), "{wait}");
     assert_eq!(head.field("ratelimit-policy"), Some("\"client\";q=2;w=3600"));

@@ -35,6 +35,40 @@ fn a_connection_that_the_upstream_closed_is_not_used_again() {
 }
 
 #[test]
+fn ranges_are_between_client_and_upstream() {
+    let upstream =
+        Upstream::http(|head| {
+            match (head.field("range"), head.field("if-range")) {
+            (Some("bytes=2-4"), Some("\"1\"")) => "HTTP/1.1 206 Partial Content\r\netag: \"1\"\r\n\
+                 content-range: bytes 2-4/10\r\ncontent-length: 3\r\n\r\n234",
+            (Some("bytes=0-1,8-9"), None) => "HTTP/1.1 206 Partial Content\r\n\
+                 content-type: multipart/byteranges; boundary=b\r\ncontent-length: 5\r\n\r\n--b--",
+            (Some("bytes=99-"), None) => "HTTP/1.1 416 Range Not Satisfiable\r\n\
+                 content-range: bytes */10\r\ncontent-length: 0\r\n\r\n",
+            _ => "HTTP/1.1 200 OK\r\naccept-ranges: bytes\r\ncontent-length: 10\r\n\r\n0123456789",
+        }
+        .to_owned()
+        });
+    let gateway = Gateway::http(vec![service("web", &[&upstream.text()])]);
+    let mut client = gateway.connect();
+    let mut ask = |fields: &str| {
+        client.ask(&format!("GET /file HTTP/1.1\r\nhost: web.internal\r\n{fields}\r\n"))
+    };
+    for (fields, status, range, body) in [
+        ("", 200, None, "0123456789"),
+        ("range: bytes=2-4\r\nif-range: \"1\"\r\n", 206, Some("bytes 2-4/10"), "234"),
+        ("range: bytes=2-4\r\nif-range: \"0\"\r\n", 200, None, "0123456789"),
+        ("range: bytes=0-1,8-9\r\n", 206, None, "--b--"),
+        ("range: bytes=99-\r\n", 416, Some("bytes */10"), ""),
+    ] {
+        let (head, seen) = ask(fields);
+        assert_eq!((head.status(), head.field("content-range")), (status, range), "{fields}");
+        assert_eq!(seen, body, "{fields}");
+    }
+    gateway.stop();
+}
+
+#[test]
 fn hop_by_hop_fields_stop_here_both_ways() {
     let upstream = Upstream::http(|head| {
         let seen = head.0.len();

@@ -9,6 +9,7 @@ use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::failure::{Failure, FailureKind};
+use crate::limits::hits::Limit;
 
 /// Why a request is refused at the gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,16 @@ impl Refusal {
             Self::KeyScope { .. } => StatusCode::FORBIDDEN,
             Self::TooManyFailures(_) | Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::AuthUnreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The limit that was reached, when that is why.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Unauthorized { .. } | Self::KeyScope { .. } | Self::AuthUnreachable(_) => None,
+            Self::TooManyFailures(_) => Some(Limit::AuthFailures),
+            Self::Busy => Some(Limit::AuthBusy),
+            Self::RateLimited { .. } => Some(Limit::RequestRate),
         }
     }
 
