@@ -4,8 +4,9 @@
 //! thousands of services were registered at once nobody does: the threads that read and answered the
 //! request have nothing more to do, and keep what they held for it.
 //!
-//! **Invariant:** only threads of the control plane look after their memory here, each when it has
-//! nothing else to do; those that serve requests and queries never wait for it.
+//! **Invariant:** threads of the control plane give back all they can, each when it has nothing else
+//! to do; those that serve requests only what was free for a while, and those that answer queries
+//! nothing.
 
 #![expect(unsafe_code, reason = "the allocator's call has no safe form")]
 
@@ -55,6 +56,13 @@ pub(crate) fn about_to_wait() {
 pub(crate) fn give_back() {
     // Safety: it may be called at any time from any thread.
     unsafe { libmimalloc_sys::mi_collect(true) };
+}
+
+/// Gives back what this thread freed some time ago: a matter of microseconds for each megabyte it
+/// still holds.
+pub(crate) fn settle() {
+    // Safety: it may be called at any time from any thread.
+    unsafe { libmimalloc_sys::mi_collect(false) };
 }
 
 /// How many services change in a large change.

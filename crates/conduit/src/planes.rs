@@ -32,6 +32,7 @@ use crate::access_log::{self, Writer};
 use crate::app::Addresses;
 use crate::config::Config;
 use crate::error::AppError;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::traces::Exporter;
 
@@ -229,6 +230,7 @@ impl Served<'_> {
             access_log,
             tracer,
             tcp: self.tcp.cloned(),
+            settle: memory::settle,
         })
     }
 }

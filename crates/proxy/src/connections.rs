@@ -33,6 +33,8 @@ pub(crate) struct Connections {
     phase: Cell<Phase>,
     entries: RefCell<HashMap<u64, Rc<Entry>, RandomState>>,
     next: Cell<u64>,
+    /// How many have let go of what they held, by ending or coming to rest, since somebody asked.
+    released: Cell<usize>,
 }
 
 /// How far the end has come; for the worker, and for single connections.
@@ -126,12 +128,21 @@ impl Connections {
         }
     }
 
+    /// How many connections have ended or come to rest since this was asked last.
+    pub(crate) fn take_released(&self) -> usize {
+        self.released.take()
+    }
+
     fn add(self: &Rc<Self>, admitted: Rc<Admitted>, is_tunnel: bool) -> Connection {
         let id = self.next.get();
         self.next.set(id + 1);
         let entry = Rc::new(Entry::new(is_tunnel));
         self.entries.borrow_mut().insert(id, Rc::clone(&entry));
         Connection { id, book: Rc::clone(self), entry, admitted, awaited: RefCell::default() }
+    }
+
+    fn has_released(&self) {
+        self.released.set(self.released.get() + 1);
     }
 
     fn wake_all(&self) {
@@ -210,7 +221,10 @@ impl Connection {
                     self.entry.told.set(Some(Instant::now()));
                     Pin::new(&mut *connection).finish();
                 }
-                _ if self.entry.takes_rest() => return Poll::Ready(Driven::Rests),
+                _ if self.entry.takes_rest() => {
+                    self.book.has_released();
+                    return Poll::Ready(Driven::Rests);
+                }
                 _ => {}
             }
             self.remember(context);
@@ -261,6 +275,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.book.entries.borrow_mut().remove(&self.id);
+        self.book.has_released();
     }
 }
 

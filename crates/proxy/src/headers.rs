@@ -292,7 +292,10 @@ fn forwarded(client: &Client, host: &HeaderValue) -> HeaderValue {
         Some((asked, whole)) if asked == host => whole.clone(),
         _ => {
             let whole = write_forwarded(client, host);
-            *last = Some((host.clone(), whole.clone()));
+            // A copy: the field itself is a part of the buffer that the head was read into, which
+            // would stay for as long as the connection does.
+            let kept = HeaderValue::from_bytes(host.as_bytes());
+            *last = kept.ok().map(|host| (host, whole.clone()));
             whole
         }
     }
@@ -378,6 +381,19 @@ mod tests {
         receive(&mut headers, false, || HeaderValue::from_static("made"));
         announce(&mut headers, &client, host);
         headers
+    }
+
+    #[test]
+    fn nothing_of_a_head_is_kept_for_the_next() {
+        let client = Client::new([10, 0, 0, 7].into(), "https");
+        let buffer = bytes::Bytes::copy_from_slice(b"host: web.internal\r\n\r\n");
+        let host = HeaderValue::from_maybe_shared(buffer.slice(6..18)).expect("a host");
+        for _ in 0..2 {
+            let told = forwarded(&client, &host);
+            assert_eq!(told, "for=10.0.0.7;proto=https;host=web.internal");
+        }
+        drop(host);
+        assert!(buffer.is_unique(), "a quiet connection would keep the buffer it was read into");
     }
 
     #[test]

@@ -117,6 +117,9 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) const DRAIN_SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 /// After how much silence a connection of HTTP/1.1 gives its buffers back; looked at by the sweep.
 pub(crate) const REST_AFTER: Duration = Duration::from_secs(1);
+/// How many connections of a worker end or come to rest within a [`CLOCK_TICK`] before it looks for
+/// memory to give back.
+pub(crate) const RELEASED_MANY: usize = 32;
 /// What is read at once from a connection that was at rest; the rest follows from the buffers of TLS.
 pub(crate) const REST_READ_BYTES: usize = 512;
 /// What a connection accepted just before a stop gets to send its first request.

@@ -39,7 +39,7 @@ use crate::gate::compress::Compression;
 use crate::http3;
 use crate::limits::admission::Admission;
 use crate::limits::{
-    CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, SCARCE_IDLE_TIMEOUT, SWEEP_INTERVAL,
+    CLOCK_TICK, DRAIN_SWEEP_INTERVAL, Limits, RELEASED_MANY, SCARCE_IDLE_TIMEOUT, SWEEP_INTERVAL,
 };
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
@@ -70,6 +70,9 @@ pub struct ProxySettings {
     pub tracer: Option<Tracer>,
     /// The ports of services of byte streams.
     pub tcp: Option<TcpPorts>,
+    /// Called by a worker a second or two after many of its connections let go of memory: the
+    /// allocator gives back what a thread has freed only while that thread goes on allocating.
+    pub settle: fn(),
 }
 
 /// The running workers.
@@ -373,12 +376,17 @@ impl Worker {
         let mut ticks = tokio::time::interval(every.min(CLOCK_TICK));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut swept: Option<Instant> = None;
+        let mut unsettled = false;
         loop {
             tokio::select! {
                 () = &mut end => return,
                 tick = ticks.tick() => {
                     let now = Instant::now();
                     self.clocks.sweep(now);
+                    let many = self.connections.take_released() >= RELEASED_MANY;
+                    if std::mem::replace(&mut unsettled, many) {
+                        (self.settings.settle)();
+                    }
                     if swept.is_some_and(|at| tick.saturating_duration_since(at) < every) {
                         continue;
                     }

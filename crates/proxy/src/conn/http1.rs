@@ -18,47 +18,81 @@ use crate::service::Service;
 use crate::worker::Worker;
 
 /// Speaks with a client until one side ends it, or the connection becomes a tunnel.
-pub(super) async fn speak<S>(
+pub(super) fn speak<S>(
     worker: &Worker,
     connection: &Connection,
     stream: S,
     service: &Rc<Service>,
-) where
+) -> impl Future<Output = ()>
+where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     connection.entry().expects_head();
     let mut stream = Resumable::new(stream, Rc::clone(connection.entry()));
-    loop {
-        let service = Rc::clone(service);
-        let mut speaking = builder(worker)
-            .serve_connection(TokioIo::new(stream), service_fn(move |r| answer(&service, r)));
-        let driven = connection.drive(&mut speaking).await;
-        let is_over = match driven {
-            Driven::Cut => return log_cut(),
+    // Not an async fn: that would keep the stream twice in its state.
+    async move {
+        loop {
+            // On the heap, for as long as there is something to say: most connections are quiet.
+            match Box::pin(converse(worker, connection, stream, service)).await {
+                After::End => return,
+                After::Tunnel(stream) => return connection.hand_over(stream),
+                After::Rest(quiet) => stream = quiet,
+            }
+            let resting = worker.metrics().connection_rests();
+            let is_wanted = rest(connection, &mut stream).await;
+            drop(resting);
+            if !is_wanted {
+                // TLS says goodbye; the deadline of a stop does not wait for it.
+                let _closed = connection.until_cut(stream.shutdown()).await;
+                return;
+            }
+        }
+    }
+}
+
+/// What a stream is for after hyper has let go of it.
+enum After<S> {
+    /// Nothing: it ended.
+    End,
+    /// What the client and the upstream agreed upon.
+    Tunnel(Resumable<S>),
+    /// The next request, whenever that comes.
+    Rest(Resumable<S>),
+}
+
+/// Has hyper answer requests until the connection ends, becomes a tunnel, or is quiet for long.
+fn converse<S>(
+    worker: &Worker,
+    connection: &Connection,
+    stream: Resumable<S>,
+    service: &Rc<Service>,
+) -> impl Future<Output = After<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let service = Rc::clone(service);
+    let mut speaking = builder(worker)
+        .serve_connection(TokioIo::new(stream), service_fn(move |r| answer(&service, r)));
+    async move {
+        let after = match connection.drive(&mut speaking).await {
+            Driven::Cut => {
+                log_cut();
+                return After::End;
+            }
             Driven::Ended(outcome) => {
                 let is_whole = outcome.is_ok();
                 log_end(outcome, worker.metrics().hits());
                 if !is_whole || !connection.becomes_tunnel() {
-                    return;
+                    return After::End;
                 }
-                true
+                After::Tunnel
             }
-            Driven::Rests => false,
+            Driven::Rests => After::Rest,
         };
         let parts = speaking.into_parts();
-        stream = parts.io.into_inner();
+        let mut stream = parts.io.into_inner();
         stream.put_back(parts.read_buf);
-        if is_over {
-            return connection.hand_over(stream);
-        }
-        let resting = worker.metrics().connection_rests();
-        let is_wanted = rest(connection, &mut stream).await;
-        drop(resting);
-        if !is_wanted {
-            // TLS says goodbye; the deadline of a stop does not wait for it.
-            let _closed = connection.until_cut(stream.shutdown()).await;
-            return;
-        }
+        after(stream)
     }
 }
 

@@ -75,6 +75,7 @@ impl Gateway {
             limits: Limits::default(),
             access_log: AccessLog::Daemon,
             tracer: None,
+            settle: || (),
             tcp: None,
         };
         let tasks = Tasks::new(CancellationToken::new());

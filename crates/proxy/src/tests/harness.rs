@@ -168,6 +168,7 @@ impl Gateway {
             limits,
             access_log: special.access_log,
             tracer: special.tracer,
+            settle: || (),
             tcp: Some(ports.clone()),
         };
         let proxy = Proxy::start(listeners, settings, &reader, &metrics, &tasks).expect("starts");
