@@ -21,8 +21,8 @@ import time
 import rig
 
 NAMES, CLIENTS = 1_000, 16
-# Before the registrations, and after them.
-ALONE_SECONDS = 3
+# Before the registrations, and with them and after.
+ALONE_SECONDS, LOAD_SECONDS = 3, 20
 
 
 class Unix(http.client.HTTPConnection):
@@ -41,6 +41,8 @@ def change(api, method, path, body=None):
 def percentiles(lines, begin, end):
     """The median and the 99th percentile, in ms, of the requests that began between the two; and their number."""
     times = sorted(took for began, took in lines if begin <= began < end)
+    if not times:
+        sys.exit("the registrations took longer than the load: no request to compare with")
     return statistics.median(times) / 1e3, times[len(times) * 99 // 100] / 1e3, len(times)
 
 
@@ -51,11 +53,15 @@ def load(seconds, work):
     command = ["taskset", "-c", "1", "h2load", "--h1", "-c", CLIENTS, "-D", seconds, f"--log-file={log}",
                "--connect-to=127.0.0.1:7443", f"https://{rig.HOST}:7443/"]
     running = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True)
+    # From here on this process gives way to h2load and the upstream, which share its core: what is seen is the
+    # gateway's doing.
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
     time.sleep(ALONE_SECONDS)
     began = time.time() * 1e6
     work()
     ended = time.time() * 1e6
     out = running.communicate()[0]
+    os.setpriority(os.PRIO_PROCESS, 0, 0)
     if " 0 failed, 0 errored, 0 timeout" not in out:
         sys.exit(f"requests were lost:\n{out}")
     lines = []
@@ -72,13 +78,13 @@ def main():
     rig.certificate()
     rig.upstream(1)
     rig.conduit(0)
-    api = Unix("localhost")
     ratios = []
     for turn in range(rounds):
         def register():
+            api = Unix("localhost")
             for index in range(NAMES):
                 change(api, "POST", "/api/v1/services", {"name": f"round-{turn}-{index}", "upstream": f"127.0.0.1:{rig.UPSTREAM}"})
-        lines, began, ended = load(3 * ALONE_SECONDS + 4, register)
+        lines, began, ended = load(LOAD_SECONDS, register)
         last = max(start for start, _ in lines)
         before = percentiles(lines, 0, began)
         beside = percentiles(lines, began, ended)

@@ -99,6 +99,9 @@ impl Connection {
 
     /// Reads what there is; 0 is the end.
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.read.is_empty() && self.room == UPSTREAM_READ_BYTES {
+            return self.poll_read_little(context);
+        }
         if self.read.capacity() - self.read.len() < self.room / 2 {
             self.read.reserve(self.room);
         }
@@ -110,6 +113,28 @@ impl Connection {
             self.room = (self.room / 2).max(UPSTREAM_READ_BYTES);
         }
         Poll::Ready(Ok(count))
+    }
+}
+
+thread_local! {
+    /// What all connections of a worker read into while little comes on them.
+    static SCRATCH: RefCell<[u8; UPSTREAM_READ_BYTES]> = const { RefCell::new([0; UPSTREAM_READ_BYTES]) };
+}
+
+impl Connection {
+    /// The same where little comes: a copy of just that is kept. What is read into stays with the
+    /// head's fields until the client has them, so it would be 16 KiB anew for each answer.
+    fn poll_read_little(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut room = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut room))?;
+            let came = room.filled();
+            if came.len() == UPSTREAM_READ_BYTES {
+                self.room *= 2;
+            }
+            self.read = BytesMut::from(came);
+            Poll::Ready(Ok(came.len()))
+        })
     }
 }
 
