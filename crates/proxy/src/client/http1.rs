@@ -114,14 +114,7 @@ impl Connection {
         }
         Poll::Ready(Ok(count))
     }
-}
 
-thread_local! {
-    /// What all connections of a worker read into while little comes on them.
-    static SCRATCH: RefCell<[u8; UPSTREAM_READ_BYTES]> = const { RefCell::new([0; UPSTREAM_READ_BYTES]) };
-}
-
-impl Connection {
     /// The same where little comes: a copy of just that is kept. What is read into stays with the
     /// head's fields until the client has them, so it would be 16 KiB anew for each answer.
     fn poll_read_little(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -136,6 +129,11 @@ impl Connection {
             Poll::Ready(Ok(came.len()))
         })
     }
+}
+
+thread_local! {
+    /// What all connections of a worker read into while little comes on them.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; UPSTREAM_READ_BYTES].into());
 }
 
 impl fmt::Debug for Connection {
