@@ -71,6 +71,13 @@ async fn flags_files_and_the_api_say_the_same() {
     assert_eq!(code, 0, "{errors}");
     assert!(!errors.contains("not carried over"), "{errors}");
     assert_eq!(policy_of(&daemon, "json").await, expected);
+    for (name, broken) in [("broken.json", "{\"version\": 1,"), ("broken.toml", "[[services]\n")] {
+        let path = directory.join(name);
+        std::fs::write(&path, broken).expect("written");
+        let (code, _, errors) = conduit(&daemon, &["register", "--file", text(&path)]).await;
+        assert_eq!(code, 2, "{errors}");
+        assert!(errors.contains(name), "{errors}");
+    }
 
     let wish = json!({ "name": "api", "upstream": at, "policy": expected });
     let wish: RegisterService = serde_json::from_value(wish).expect("a request");

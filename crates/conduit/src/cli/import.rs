@@ -22,7 +22,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<RegisterService>, Failure> {
     }
     let import = services(&bytes).map_err(|error| {
         let failure = Failure::of(&error);
-        Failure::new(format!("{}: {}", path.display(), failure.message))
+        Failure::usage(format!("{}: {}", path.display(), failure.message))
             .hint("nothing was registered")
     })?;
     if import.registrations.is_empty() {
