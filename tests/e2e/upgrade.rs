@@ -24,6 +24,8 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::tcp::free_port;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_conduit-under-test");
 
 /// A daemon with one service, and every process that took over from it.
@@ -261,9 +263,7 @@ async fn echo() -> String {
 }
 
 async fn register_stream(daemon: &Daemon) -> u16 {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
-    let port = free.local_addr().expect("bound").port();
-    drop(free);
+    let port = free_port();
     let service = RegisterService {
         name: "db".into(),
         upstreams: vec![echo().await],
