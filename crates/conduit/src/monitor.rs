@@ -8,15 +8,13 @@ mod control;
 mod labels;
 mod nodes;
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use conduit_admin::monitor::Monitor;
 use conduit_core::clock::Timestamp;
 use conduit_core::event::{Event, EventSink};
+use conduit_core::health::Health;
 use conduit_core::live;
-use conduit_core::name::ServiceName;
 use conduit_core::tasks::Tasks;
 use conduit_monitor::alert::AlertChange;
 use conduit_monitor::channel::{self, Channels};
@@ -29,10 +27,13 @@ use conduit_monitor::keeper::{Keeper, ORDERS_MAX, Order, Surroundings, Watched};
 use conduit_monitor::node::NodeName;
 use conduit_monitor::rule::{Rule, defaults, file as rules};
 use conduit_monitor::sampler::{Pace, sample};
+use conduit_monitor::services::ServiceFacts;
 use conduit_monitor::silence::quiet::QuietHours;
 use conduit_monitor::source::{Source, SourceKind};
 use conduit_monitor::watch::Watch;
 use conduit_monitor::wording;
+use conduit_proxy::metrics::ProxyMetrics;
+use conduit_proxy::pool::Pool;
 use conduit_proxy::table::RouteTable;
 use conduit_registry::Registry;
 use conduit_tls::authority::Authority;
@@ -50,6 +51,7 @@ pub(crate) struct Given<'a> {
     pub(crate) config: &'a Config,
     pub(crate) registry: &'a Registry,
     pub(crate) routes: &'a live::Reader<RouteTable>,
+    pub(crate) traffic: &'a ProxyMetrics,
     /// Our own roots, for channels and engines behind our own names.
     pub(crate) bundle_pem: Option<&'a str>,
     pub(crate) events: &'a EventSink,
@@ -58,27 +60,28 @@ pub(crate) struct Given<'a> {
 impl<'a> Given<'a> {
     /// Of the parts of a gateway.
     pub(crate) fn of(
-        (config, registry, routes, authority, events): (
+        (config, registry, (routes, traffic), authority, events): (
             &'a Config,
             &'a Registry,
-            &'a live::Reader<RouteTable>,
+            (&'a live::Reader<RouteTable>, &'a ProxyMetrics),
             Option<&'a Authority>,
             &'a EventSink,
         ),
     ) -> Self {
         let bundle_pem = authority.map(Authority::bundle_pem);
-        Self { config, registry, routes, bundle_pem, events }
+        Self { config, registry, routes, traffic, bundle_pem, events }
     }
 }
 
-/// Starts the monitor, when the configuration wants one.
+/// Starts the monitor, when the configuration wants one; its history leaves with the state when
+/// another process takes over.
 pub(crate) fn start(
     given: &Given<'_>,
     tasks: &Tasks,
-) -> Result<Option<Arc<dyn Monitor>>, AppError> {
+) -> Result<(Option<Arc<dyn Monitor>>, History), AppError> {
     let config = given.config;
     if !config.monitor.enabled {
-        return Ok(None);
+        return Ok((None, History::off("the monitor is off")));
     }
     let failed = |source| AppError::Runtime { what: "the monitor", source };
     let tls = Arc::new(roots::client(given.bundle_pem).map_err(failed)?);
@@ -106,7 +109,7 @@ pub(crate) fn start(
     let surroundings = Surroundings {
         here: here.clone(),
         catalog: given.registry.catalog(),
-        leaves: leaves(given.routes.clone()),
+        services: services(given.routes.clone(), given.traffic.clone()),
         tell: Box::new(tell),
         containers: registers.then(|| Labels::start(given.registry, tasks)),
     };
@@ -115,8 +118,9 @@ pub(crate) fn start(
     let nodes = Nodes::new(config, given.registry.nodes(), orders.clone());
     Local { config, here: &here, orders: &orders, tasks }.start(given).map_err(failed)?;
     nodes.clone().start(tasks);
-    let parts = control::Parts { here, view, reads, watch, history, nodes, orders };
-    Ok(Some(Arc::new(SiteMonitor::new(parts, config, tasks.clone()))))
+    let parts =
+        control::Parts { here, view, reads, watch, history: history.clone(), nodes, orders };
+    Ok((Some(Arc::new(SiteMonitor::new(parts, config, tasks.clone()))), history))
 }
 
 /// The nodes that no verb adds or removes, each with where it comes from.
@@ -209,44 +213,38 @@ fn teller(events: EventSink) -> impl Fn(&AlertChange) + Send {
             at,
             about: format!("{} {}", alert.rule, alert.series),
             is_raised,
-            message: alert.message.clone(),
+            message: wording::told(change),
             details: Box::new(wording::details(change)),
         });
     }
 }
 
-/// When leaves that end soon are worthless: of thousands of services hardly one has such a leaf, and
-/// the others need no series of their own. One that was near its end is told of once more when it
-/// was renewed, so that its alert ends.
-fn leaves(
+/// What there is to judge about each service.
+fn services(
     routes: live::Reader<RouteTable>,
-) -> Box<dyn Fn() -> Vec<(ServiceName, Timestamp)> + Send> {
-    let near = Mutex::new(HashSet::<ServiceName>::new());
+    traffic: ProxyMetrics,
+) -> Box<dyn Fn() -> Vec<ServiceFacts> + Send> {
     Box::new(move || {
-        let mut near = near.lock().unwrap_or_else(PoisonError::into_inner);
-        let (table, soon) = (routes.load_full(), Timestamp::now().plus(LEAVES_NEAR));
-        let mut found = Vec::new();
-        for pool in table.pools() {
-            let leaves = table.route(pool.service()).and_then(|route| route.leaves.as_ref());
-            let Some(end) = leaves.map(|leaves| leaves.not_after()) else { continue };
-            let is_near = end < soon;
-            let was_near = near.contains(pool.service());
-            if is_near && !was_near && near.len() < LEAVES_NEAR_MAX {
-                near.insert(pool.service().clone());
-            } else if !is_near && was_near {
-                near.remove(pool.service());
+        let (table, traffic) = (routes.load_full(), traffic.traffic());
+        let facts = |pool: &Arc<Pool>| {
+            let service = pool.service().clone();
+            let leaves = table.route(&service).and_then(|route| route.leaves.as_ref());
+            let counted = traffic.get(&service).copied().unwrap_or_default();
+            let upstreams = pool.upstreams();
+            let delivered = upstreams.iter().map(|upstream| upstream.delivered_mark());
+            ServiceFacts {
+                leaf_ends: leaves.map(|leaves| leaves.not_after()),
+                is_down: pool.health() == Health::Down,
+                requests: counted.requests,
+                errors: counted.errors,
+                in_flight: upstreams.iter().map(|upstream| upstream.in_flight() as u64).sum(),
+                delivered: delivered.fold(0, u64::wrapping_add),
+                service,
             }
-            if was_near || near.contains(pool.service()) {
-                found.push((pool.service().clone(), end));
-            }
-        }
-        found
+        };
+        table.pools().map(facts).collect()
     })
 }
 
-/// Ends of leaves that are further away are of no interest; leaves are renewed long before.
-const LEAVES_NEAR: Duration = Duration::from_secs(30 * 86_400);
-/// How many leaves near their end are told of.
-const LEAVES_NEAR_MAX: usize = 1_000;
 /// What a machine without a usable name is called.
 const UNNAMED: &str = "gateway";

@@ -92,11 +92,11 @@ fn kind_of(event: &Event) -> String {
 fn draft_of(coalesced: &Coalesced<Event>) -> Option<Draft> {
     let count = coalesced.count;
     let (at, action, status, message, mut details, part) = match &coalesced.fact {
-        Event::AlertChanged { at, about, is_raised, message, details } => (
+        Event::AlertChanged { at, message, details, .. } => (
             *at,
             Action::MonitorAlert,
             Status::Success,
-            if *is_raised { message.clone() } else { format!("Over: {about}") },
+            message.clone(),
             Value::Object(Map::clone(details)),
             "monitor",
         ),

@@ -189,12 +189,12 @@ impl Running {
         let reloader = reloader.map(|r| Arc::new(r.attach(tunables, registry.clone())));
         upkeep.reload(reloader.as_ref(), &orders.reload);
         take_over(bound.predecessor, bound.admin.file_owner()).await?;
-        let upgrader = Upgrader::new(registry.clone(), orders.handover.clone(), bound.assets);
+        let given = (&config, &registry, (&routes, &traffic), authority.as_deref(), &events);
+        let (monitor, history) = monitor::start(&Given::of(given), &upkeep.0)?;
+        let upgrader = Upgrader::new((&registry, history), orders.handover.clone(), bound.assets);
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
         upkeep.renewal(&registry, &routes, bound.renewing, bound.reissue);
-        let given = (&config, &registry, &routes, authority.as_deref(), &events);
-        let monitor = monitor::start(&Given::of(given), &upkeep.0)?;
-        let stopping = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::<AtomicBool>::default();
         let control = GatewayControl::new(ControlParts {
             addresses,
             domains: domain_texts(&config.gateway.domains),

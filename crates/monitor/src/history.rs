@@ -157,6 +157,18 @@ impl History {
         self.ask(Job::Flush).await
     }
 
+    /// Writes what is in memory, and nothing from then on: another process goes on with it. Waits
+    /// for that; without a history there is nothing to wait for.
+    pub async fn leave(&self) {
+        // One that is off, or whose thread has ended, writes nothing either.
+        let _left = self.ask_in_time(Job::Leave).await;
+    }
+
+    /// Goes on after all, since the other process did not.
+    pub async fn take_back(&self) {
+        let _taken = self.ask_in_time(Job::TakeBack).await;
+    }
+
     /// What was counted so far.
     pub fn counts(&self) -> HistoryCounts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -187,6 +199,17 @@ impl History {
         }
         answer.await.map_err(|_| off())
     }
+
+    /// Like [`History::ask`], and waits for a place in a full queue.
+    async fn ask_in_time(&self, job: fn(oneshot::Sender<()>) -> Job) -> Result<(), HistoryError> {
+        loop {
+            match self.ask(job).await {
+                // The thread is emptying it.
+                Err(HistoryError::Busy) => tokio::time::sleep(AGAIN).await,
+                other => return other,
+            }
+        }
+    }
 }
 
 impl HistoryThread {
@@ -202,7 +225,7 @@ impl HistoryThread {
         }
         // The queue may be full for a moment; the thread is emptying it.
         while let Err(TrySendError::Full(_)) = jobs.try_send(Job::Stop) {
-            tokio::time::sleep(STOP_AGAIN).await;
+            tokio::time::sleep(AGAIN).await;
         }
         // Its end is all there is to know.
         let _ended = self.done.await;
@@ -237,6 +260,8 @@ enum Job {
         reply: oneshot::Sender<Vec<Series>>,
     },
     Flush(oneshot::Sender<()>),
+    Leave(oneshot::Sender<()>),
+    TakeBack(oneshot::Sender<()>),
     Stop,
 }
 
@@ -282,6 +307,14 @@ fn work(mut keeper: Keeper, queue: &Receiver<Job>, shared: &Shared) {
                 keeper.flush(Timestamp::now(), started.elapsed(), false);
                 let _heard = reply.send(());
             }
+            Ok(Job::Leave(reply)) => {
+                keeper.leave(Timestamp::now(), started.elapsed());
+                let _heard = reply.send(());
+            }
+            Ok(Job::TakeBack(reply)) => {
+                keeper.take_back();
+                let _heard = reply.send(());
+            }
             Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -315,8 +348,8 @@ const BYTES_MAX: u64 = 384 << 20;
 const SERIES_MAX: usize = 20_000;
 /// Jobs that wait for the thread: a sample of each of 500 nodes.
 const QUEUE: usize = 512;
-/// How long a stop waits for a place in a full queue before it tries again.
-const STOP_AGAIN: Duration = Duration::from_millis(10);
+/// How long whoever cannot do without waits for a place in a full queue before the next try.
+const AGAIN: Duration = Duration::from_millis(10);
 /// The database's file, in the state directory.
 pub const FILE_NAME: &str = "monitor.db";
 /// What is said when the thread has ended.

@@ -3,6 +3,7 @@
 //! **Invariant:** pure: time is a parameter, and nothing is read or sent. What is kept is bounded:
 //! a series that is well costs nothing, except under a rule about its rise or its absence.
 
+mod beside;
 mod state;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
 
+use self::beside::Beside;
 use self::state::{State, Step};
 use crate::alert::{Alert, AlertChange};
 use crate::metric::{Metric, Part, Sample, Series};
@@ -30,6 +32,7 @@ pub struct Judge {
     windows: HashMap<Key, Window>,
     /// Of rules about absence: when each was last seen.
     present: HashMap<Key, Timestamp>,
+    beside: Beside,
     /// When a part of a node was last told anything about.
     heard: HashMap<(NodeName, Part), Timestamp>,
     pruned_at: Option<Timestamp>,
@@ -46,12 +49,14 @@ impl Judge {
         for (index, rule) in rules.iter().enumerate() {
             by_metric.entry(rule.metric).or_default().push(index);
         }
-        Self { rules, by_metric, ..Self::default() }
+        let beside = Beside::of(&rules);
+        Self { rules, by_metric, beside, ..Self::default() }
     }
 
     /// Judges samples; the changes are in the order in which they came about.
     pub fn observe(&mut self, samples: &[Sample], now: Timestamp) -> Vec<AlertChange> {
         let mut changes = Vec::new();
+        self.left_out += self.beside.note(samples, now);
         for sample in samples {
             self.note_heard(sample, now);
             for index in self.by_metric.get(&sample.series.metric).cloned().unwrap_or_default() {
@@ -110,6 +115,7 @@ impl Judge {
         before.present.retain(|key, _| is_known(key));
         (next.windows, next.present) = (before.windows, before.present);
         (next.heard, next.left_out) = (before.heard, before.left_out);
+        next.beside.take_over(before.beside);
         *self = next;
         self.restore(alerts, now)
     }
@@ -127,6 +133,7 @@ impl Judge {
         self.windows.retain(|key, _| is_other(key));
         self.present.retain(|key, _| is_other(key));
         self.heard.retain(|(heard, _), _| heard != node);
+        self.beside.forget(node);
         changes
     }
 
@@ -154,7 +161,11 @@ impl Judge {
                 value = self.windows.entry(key.clone()).or_default().rise(now, value, rule.held);
             }
         }
-        self.step(index, key, rule.verdict(value), value, now)
+        let verdict = match rule.proviso {
+            Some(proviso) if !self.beside.meets(proviso, &sample.series, now) => Verdict::Good,
+            _ => rule.verdict(value),
+        };
+        self.step(index, key, verdict, value, now)
     }
 
     /// Takes one verdict to the state of a rule and a series.
@@ -265,6 +276,7 @@ impl Judge {
         }
         self.pruned_at = Some(now);
         self.states.retain(|_, state| !state.is_over(now));
+        self.beside.prune(now);
         self.windows.retain(|_, w| w.last_at().is_some_and(|at| now.since(at) < WINDOW_KEPT));
         let raised = &self.states;
         self.present

@@ -13,7 +13,6 @@ use std::time::Duration;
 use conduit_core::catalog::{Catalog, Generation};
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
-use conduit_core::name::ServiceName;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -21,11 +20,13 @@ use tokio_util::sync::CancellationToken;
 use self::known::Known;
 use crate::alert::AlertChange;
 use crate::engines::{self, EngineFigures};
+use crate::growth::Growth;
 use crate::metric::Sample;
 use crate::node::NodeName;
 use crate::reading::container::ContainersReading;
 use crate::sampler::Report;
 use crate::samples;
+use crate::services::{self, ServiceFacts, Services};
 use crate::source::SourceKind;
 use crate::ties::{Place, Ties};
 use crate::view::NodesView;
@@ -69,8 +70,8 @@ pub struct Surroundings {
     pub here: NodeName,
     /// The services, to which containers are tied.
     pub catalog: live::Reader<Catalog>,
-    /// When the leaf of each service is worthless.
-    pub leaves: Box<dyn Fn() -> Vec<(ServiceName, Timestamp)> + Send>,
+    /// What there is to judge about each service.
+    pub services: Box<dyn Fn() -> Vec<ServiceFacts> + Send>,
     /// Who records alerts.
     pub tell: Box<dyn Fn(&AlertChange) + Send>,
     /// Who looks at the labels of this machine's containers.
@@ -93,13 +94,21 @@ pub struct Keeper {
     engines: Engines,
     ties: Ties,
     ties_of: Option<Generation>,
-    leaves_at: Option<Timestamp>,
+    growth: Growth,
+    services: Services,
 }
 
 #[derive(Debug, Default)]
 struct Engines {
     figures: Arc<[EngineFigures]>,
     at: Option<Timestamp>,
+}
+
+impl Engines {
+    /// Whether a service is an engine.
+    fn has(&self, service: &str) -> bool {
+        self.figures.iter().any(|figures| figures.engine.service.as_str() == service)
+    }
 }
 
 impl Keeper {
@@ -119,7 +128,8 @@ impl Keeper {
             engines: Engines::default(),
             ties: Ties::default(),
             ties_of: None,
-            leaves_at: None,
+            growth: Growth::default(),
+            services: Services::default(),
         };
         (keeper, reader, reads)
     }
@@ -152,6 +162,7 @@ impl Keeper {
                 self.nodes.remove(&name);
                 self.ties_of = None;
                 self.reads().retain(|(node, _), _| *node != name);
+                self.growth.forget(&name);
                 let changes = self.watch().forget(&name, now);
                 self.tell(&changes);
             }
@@ -175,7 +186,8 @@ impl Keeper {
         let before = known.view();
         let (kind, is_here) = (report.kind, report.node == self.surroundings.here);
         known.take(report, is_here, &self.ties);
-        let samples = samples::of(Some(&before), &known.view(), now);
+        let mut samples = samples::of(Some(&before), &known.view(), now);
+        self.growth.observe(&mut samples);
         if kind == SourceKind::Containers
             && let (Some(labels), Some(containers)) =
                 (&self.surroundings.containers, known.containers())
@@ -195,15 +207,14 @@ impl Keeper {
     }
 
     fn tick(&mut self, now: Timestamp) {
-        let is_due = self.leaves_at.is_none_or(|at| now.since(at) >= LEAVES_EVERY || now < at);
-        let mut found = Vec::new();
-        if is_due {
-            self.leaves_at = Some(now);
-            let leaves = (self.surroundings.leaves)();
-            let leaves = leaves.iter().map(|(service, end)| (service, *end));
-            found = samples::of_leaves(&self.surroundings.here, leaves, now);
-        }
-        self.observe(found, now);
+        self.growth.prune(now);
+        let facts = (self.surroundings.services)();
+        let views: Vec<_> = self.nodes.values().map(Known::view).collect();
+        let mut idle = services::idle_on_gpus(views.iter().map(Arc::as_ref));
+        // Whether others are silent for a reason is not known: they may hold a connection open.
+        idle.retain(|service| self.engines.has(service));
+        let samples = self.services.samples(&self.surroundings.here, &facts, &idle, now);
+        self.observe(samples, now);
         self.publish();
     }
 
@@ -258,10 +269,9 @@ impl fmt::Debug for Keeper {
 
 /// How many orders wait for the keeper; a sampler waits when there are more.
 pub const ORDERS_MAX: usize = 256;
-/// How often the judge is shown that nothing came, so that what is lost is noticed.
+/// How often services are looked at, and the judge is shown that nothing came, so that what is lost
+/// is noticed.
 const TICK: Duration = Duration::from_secs(10);
-/// How often the ends of leaves are looked at.
-const LEAVES_EVERY: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests;

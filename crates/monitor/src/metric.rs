@@ -115,6 +115,8 @@ metrics! {
     Disk = "disk" in Ratio,
     /// Bytes of a file system in use; the subject is its mount point.
     DiskUsed = "disk_used" in Bytes,
+    /// Until a file system is full at the rate of the last hours, while that is less than 30 days.
+    DiskFullIn = "disk_full_in" in Seconds,
     /// Share of time a disk was busy; the subject is the disk.
     DiskBusy = "disk_busy" in Ratio,
     /// Bytes read from a disk; the subject is the disk.
@@ -183,8 +185,15 @@ metrics! {
     EngineTokens = "engine_tokens" in TokensPerSecond,
     /// 1 while a source gives nothing; the subject is its kind.
     SourceLost = "source_lost" in Count,
-    /// Until the leaf of a service is worthless; the subject is the service.
+    /// Until the leaf of a service is worthless; the subject is the service, as of all that follow.
     LeafExpiry = "leaf_expiry" in Seconds,
+    /// 1 while no upstream of a service receives requests.
+    ServiceDown = "service_down" in Count,
+    /// Share of a service's requests of the last five minutes that were answered with 500 or more.
+    ServiceErrors = "service_errors" in Ratio,
+    /// For how long requests have waited for an engine from which nothing comes, while its GPUs do
+    /// nothing.
+    ServiceStalled = "service_stalled" in Seconds,
 }
 
 impl fmt::Display for Metric {
@@ -213,7 +222,7 @@ pub enum Part {
     Containers,
     /// Engines of services.
     Engines,
-    /// What this gateway knows of itself: sources, leaves.
+    /// What this gateway knows of itself: sources, and services with their leaves.
     Gateway,
 }
 
@@ -223,6 +232,7 @@ impl Metric {
         let word = self.as_str();
         match self {
             Self::SourceLost | Self::LeafExpiry => Part::Gateway,
+            _ if word.starts_with("service_") => Part::Gateway,
             _ if word.starts_with("gpu_") => Part::Gpus,
             _ if word.starts_with("container_") => Part::Containers,
             _ if word.starts_with("engine_") => Part::Engines,

@@ -5,10 +5,12 @@
 
 pub mod defaults;
 pub mod file;
+pub mod proviso;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::proviso::Proviso;
 use crate::alert::Severity;
 use crate::glob::Glob;
 use crate::metric::{Metric, Series};
@@ -37,6 +39,8 @@ pub struct Rule {
     pub clear_held: Duration,
     /// How much it matters.
     pub severity: Severity,
+    /// What must hold of another number of the same thing at the same time.
+    pub proviso: Option<Proviso>,
 }
 
 /// What is wrong with a number.

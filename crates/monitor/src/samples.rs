@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use conduit_core::clock::Timestamp;
-use conduit_core::name::ServiceName;
 
 use crate::engines::EngineFigures;
 use crate::figures::HostFigures;
@@ -49,20 +48,6 @@ pub fn of_engines(node: &NodeName, engines: &[EngineFigures], at: Timestamp) -> 
         put(Metric::EngineWaiting, engine.waiting);
         put(Metric::EngineCache, engine.cache_used);
         put(Metric::EngineTokens, figures.generated_rate);
-    }
-    samples.taken
-}
-
-/// How long the leaves of services are good for.
-pub fn of_leaves<'a>(
-    node: &NodeName,
-    leaves: impl IntoIterator<Item = (&'a ServiceName, Timestamp)>,
-    at: Timestamp,
-) -> Vec<Sample> {
-    let mut samples = Samples::new(node, at);
-    for (service, not_after) in leaves {
-        let subject: Arc<str> = service.to_string().into();
-        samples.put(Metric::LeafExpiry, Some(&subject), not_after.since(at).as_secs_f64());
     }
     samples.taken
 }
@@ -143,8 +128,10 @@ fn host_samples(host: &HostFigures, samples: &mut Samples<'_>) {
 
 fn gpu_samples(gpu: &Gpu, before: Option<&GpusReading>, samples: &mut Samples<'_>) {
     let subject: Arc<str> = gpu.index.to_string().into();
-    // A GPU that sleeps is there; nothing else was asked of it.
-    samples.put(Metric::GpuPresent, Some(&gpu.id.as_str().into()), 1.0);
+    // A GPU that sleeps is there; nothing else was asked of it. One that is lost is listed, and gone.
+    if !gpu.lost {
+        samples.put(Metric::GpuPresent, Some(&gpu.id.as_str().into()), 1.0);
+    }
     let mut put = |metric, value: Option<f64>| samples.put(metric, Some(&subject), value);
     put(Metric::GpuTemperature, gpu.temperature);
     put(Metric::GpuMargin, gpu.margin);

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::alert::AlertChange;
 use crate::metric::{Metric, Part, Series, Unit};
+use crate::rule::proviso::Proviso;
 use crate::rule::{Condition, Rule};
 
 /// What is said when a rule holds, such as `GPU 0 of gpu-server is at 92 °C (limit 85 °C) for 1 min`.
@@ -27,9 +28,18 @@ pub fn raised(rule: &Rule, series: &Series, value: f64) -> String {
         }
         Condition::Above | Condition::Below => {
             let said = format!("{thing} {}", complaint(series.metric, value, rule.threshold));
-            if rule.held.is_zero() { said } else { format!("{said} for {held}") }
+            let said = if rule.held.is_zero() { said } else { format!("{said} for {held}") };
+            match rule.proviso {
+                Some(proviso) => format!("{said}, while {}", of_proviso(proviso)),
+                None => said,
+            }
         }
     }
+}
+
+/// What must hold beside it, such as `gpu_utilization is below 5 %`.
+fn of_proviso(Proviso { metric, condition, threshold }: Proviso) -> String {
+    format!("{metric} is {} {}", condition.as_str(), amount(metric, threshold))
 }
 
 /// What a rule asks, such as `gpu_temperature above 85 °C for 1 min`.
@@ -37,7 +47,7 @@ pub fn condition(rule: &Rule) -> String {
     let (metric, word) = (rule.metric, rule.condition.as_str());
     let held =
         if rule.held.is_zero() { String::new() } else { format!(" for {}", rough(rule.held)) };
-    match rule.condition {
+    let said = match rule.condition {
         Condition::Absent => format!("{metric} {word}{held}"),
         Condition::Above | Condition::Below => {
             format!("{metric} {word} {}{held}", amount(metric, rule.threshold))
@@ -46,6 +56,10 @@ pub fn condition(rule: &Rule) -> String {
             let limit = amount(metric, rule.threshold);
             format!("{metric} {word} by more than {limit} within {}", rough(rule.held))
         }
+    };
+    match rule.proviso {
+        Some(proviso) => format!("{said}, while {}", of_proviso(proviso)),
+        None => said,
     }
 }
 
@@ -141,6 +155,9 @@ fn thing(series: &Series) -> String {
         Metric::UnitDown => format!("Unit {subject} of {node}"),
         Metric::SourceLost => format!("Source {subject} of {node}"),
         Metric::LeafExpiry => format!("Leaf of {subject}"),
+        Metric::ServiceDown | Metric::ServiceErrors | Metric::ServiceStalled => {
+            format!("Service {subject}")
+        }
         metric => match metric.part() {
             Part::Gpus => format!("GPU {subject} of {node}"),
             Part::Containers => format!("Container {subject} of {node}"),
@@ -174,6 +191,16 @@ fn complaint(metric: Metric, value: f64, threshold: f64) -> String {
         Metric::Disk => format!("is {now} full (limit {limit})"),
         Metric::ClockOffset => format!("is off by {now} (limit {limit})"),
         Metric::LeafExpiry => format!("expires in {now} (limit {limit})"),
+        Metric::DiskFullIn => {
+            format!("will be full in {now} at the rate of the last hours (limit {limit})")
+        }
+        Metric::ServiceDown => "is down".into(),
+        Metric::ServiceErrors => {
+            format!("answers {now} of its requests with errors (limit {limit})")
+        }
+        Metric::ServiceStalled => format!(
+            "has had requests for {now} and brings nothing, while its GPUs do nothing (limit {limit})"
+        ),
         _ => format!("is at {now} (limit {limit})"),
     }
 }
@@ -186,6 +213,7 @@ fn is_flag(metric: Metric) -> bool {
             metric,
             Metric::UnitDown
                 | Metric::SourceLost
+                | Metric::ServiceDown
                 | Metric::ContainerUnhealthy
                 | Metric::GpuThermal
                 | Metric::GpuRemapFailed

@@ -231,6 +231,11 @@ impl Upstream {
         self.delivered_ms.store(self.since_epoch_ms(now), Ordering::Relaxed);
     }
 
+    /// A number that is another one once it has delivered bytes again.
+    pub fn delivered_mark(&self) -> u64 {
+        self.delivered_ms.load(Ordering::Relaxed)
+    }
+
     /// Whether it delivered bytes to a client at most `window` before `now`.
     pub fn delivered_within(&self, window: Duration, now: Instant) -> bool {
         match self.delivered_ms.load(Ordering::Relaxed) {

@@ -15,6 +15,7 @@ use conduit_admin::control::{ControlError, Upgraded};
 use conduit_admin::server::FileOwner;
 use conduit_core::error::Chain;
 use conduit_core::inherited::Purpose;
+use conduit_monitor::history::History;
 use conduit_proxy::tcp::TcpPorts;
 use conduit_registry::store::SCHEMA_VERSION;
 use conduit_registry::{Paused, Registry, StateLock};
@@ -73,6 +74,8 @@ impl Assets {
 #[derive(Debug)]
 pub(crate) struct Upgrader {
     registry: Registry,
+    /// The monitor's: it leaves with the state.
+    history: History,
     handover: Handover,
     /// None once they are another process's, or a stop has begun.
     assets: Mutex<Option<Assets>>,
@@ -83,9 +86,14 @@ pub(crate) struct Upgrader {
 }
 
 impl Upgrader {
-    pub(crate) fn new(registry: Registry, handover: Handover, assets: Assets) -> Arc<Self> {
+    pub(crate) fn new(
+        (registry, history): (&Registry, History),
+        handover: Handover,
+        assets: Assets,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            registry,
+            registry: registry.clone(),
+            history,
             handover,
             assets: Mutex::new(Some(assets)),
             alone: tokio::sync::Mutex::new(()),
@@ -211,12 +219,14 @@ impl Upgrader {
             Err(reason) => return failed(reason).await,
         };
         self.elsewhere.store(true, Ordering::Release);
+        self.history.leave().await;
         if let Err(reason) = self.give_state(talk).await {
             let reason = failed(reason).await;
             if let Ok(Err(error)) = self.assets(|assets| assets.lock.note()) {
                 tracing::warn!(error = %Chain(&error), "the lock names another process");
             }
             self.elsewhere.store(false, Ordering::Release);
+            self.history.take_back().await;
             if let Err(error) = paused.take_back().await {
                 // The registry has ended, and with it the process does.
                 tracing::error!(error = %Chain(&error), "the state cannot be taken back");

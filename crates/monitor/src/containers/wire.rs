@@ -73,7 +73,7 @@ fn refusal(socket: &Path, error: &io::Error) -> SourceError {
     match error.kind() {
         io::ErrorKind::NotFound => SourceError::Absent(format!(
             "there is no container engine at {path}; start Docker or Podman's socket \
-             (systemctl start podman.socket), or configure where its socket is"
+             and name it in monitor.docker_socket (Podman's is /run/podman/podman.sock)"
         )),
         io::ErrorKind::PermissionDenied => SourceError::Refused(format!(
             "may not open {path}; add the user that Conduit runs as to the group docker \

@@ -27,6 +27,8 @@ pub(super) struct Keeper {
     /// Blocks that are written to, by hour and series.
     blocks: BTreeMap<(i64, u32), Live>,
     steady: Steady,
+    /// Another process writes to the database.
+    is_elsewhere: bool,
     lost: u64,
     late: u64,
 }
@@ -54,6 +56,7 @@ impl Keeper {
             next_id: 1,
             blocks: BTreeMap::new(),
             steady: Steady::default(),
+            is_elsewhere: false,
             lost: 0,
             late: 0,
         };
@@ -63,6 +66,10 @@ impl Keeper {
 
     /// Takes samples into the blocks of their hours.
     pub(super) fn record(&mut self, samples: &[Sample]) {
+        if self.is_elsewhere {
+            // They are sampled there as well.
+            return;
+        }
         for sample in samples {
             let seconds = sample.at.seconds();
             let value = sample.value as f32;
@@ -95,6 +102,9 @@ impl Keeper {
     /// Writes what is in memory, throws away what is old, and keeps the size; at the `end` also
     /// sums up the quarter that is not whole yet.
     pub(super) fn flush(&mut self, now: Timestamp, running: Duration, end: bool) {
+        if self.is_elsewhere {
+            return;
+        }
         let is_steady = self.steady.observe(now, running);
         let done = self.write(now, end).and_then(|()| {
             if is_steady {
@@ -118,6 +128,22 @@ impl Keeper {
             is_near
         });
         self.lost += lost;
+    }
+
+    /// Writes what is in memory, and nothing from then on: another process goes on with it.
+    pub(super) fn leave(&mut self, now: Timestamp, running: Duration) {
+        self.flush(now, running, true);
+        self.blocks.clear();
+        self.is_elsewhere = true;
+    }
+
+    /// Goes on after all, from what that process may have written.
+    pub(super) fn take_back(&mut self) {
+        self.is_elsewhere = false;
+        self.known.clear();
+        if let Err(error) = self.learn_series() {
+            self.mend(&error);
+        }
     }
 
     /// The points of a series between two times.
@@ -180,6 +206,9 @@ impl Keeper {
     }
 
     fn keep(&mut self, kind: &str, rows: &[String]) {
+        if self.is_elsewhere {
+            return;
+        }
         if let Err(error) = self.store.keep(kind, rows) {
             self.mend(&error);
         }

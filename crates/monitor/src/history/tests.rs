@@ -58,6 +58,31 @@ fn points_are_there_before_and_after_they_are_written_and_after_a_restart() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+#[test]
+fn a_process_that_gives_way_writes_nothing_over_the_other_and_may_come_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut first = keeper(dir.path(), HistorySettings::default());
+    first.record(&[sample("/", 0, 0.5)]);
+    first.leave(at(10), running(10));
+    let mut second = keeper(dir.path(), HistorySettings::default());
+    second.record(&[sample("/", 30, 0.25), sample("/home", 30, 0.75)]);
+    second.flush(at(40), running(40), false);
+    // What it still samples would have the number of another series there.
+    first.record(&[sample("/", 60, 0.1), sample("/srv", 60, 0.1)]);
+    first.flush(at(70), running(70), true);
+    drop(second);
+    let mut third = keeper(dir.path(), HistorySettings::default());
+    assert_eq!(values(&mut third, "/", 0, 100, 100), [(0, 0.5), (30, 0.25)]);
+    assert_eq!(third.series(None), [series("/"), series("/home")]);
+    drop(third);
+    first.take_back();
+    first.record(&[sample("/", 90, 0.75), sample("/srv", 90, 0.1)]);
+    first.flush(at(100), running(100), true);
+    assert_eq!(values(&mut first, "/", 0, 100, 100), [(0, 0.5), (30, 0.25), (90, 0.75)]);
+    assert_eq!(values(&mut first, "/home", 0, 100, 100), [(30, 0.75)]);
+    assert_eq!(values(&mut first, "/srv", 0, 100, 100), [(90, f64::from(0.1_f32))]);
+}
+
 /// Records a value for each half minute of some hours, and writes every five minutes.
 fn filled(keeper: &mut Keeper, hours: std::ops::Range<i64>, value: impl Fn(i64) -> f64) {
     for second in (hours.start * 3_600..hours.end * 3_600).step_by(30) {

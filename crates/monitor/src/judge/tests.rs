@@ -3,6 +3,7 @@
 use super::*;
 use crate::alert::Severity;
 use crate::rule::file::{self, Amount, RuleFile};
+use crate::rule::proviso::ProvisoFile;
 
 fn rule(name: &str, metric: &str, change: impl FnOnce(&mut RuleFile)) -> Rule {
     let mut file = RuleFile {
@@ -220,4 +221,37 @@ fn memory_is_bounded() {
     assert_eq!(judge.observe(&many, at(0)).len(), STATES_MAX);
     assert!(judge.observe(&[sick(STATES_MAX)], at(1)).is_empty());
     assert_eq!((judge.states.len(), judge.left_out()), (STATES_MAX, 1));
+}
+
+#[test]
+fn a_proviso_is_about_the_same_thing_at_the_same_time() {
+    let idle = rule("held-idle", "gpu_memory", |file| {
+        file.threshold = Some(Amount::Number(0.5));
+        file.held = Some("1m".into());
+        file.proviso = Some(ProvisoFile {
+            metric: "gpu_utilization".into(),
+            condition: Some("below".into()),
+            threshold: Amount::Text("5%".into()),
+        });
+    });
+    let mut judge = Judge::new(vec![idle]);
+    let mut feed = |second: i64, memory: &str, used: f64, (other, busy): (&str, f64)| {
+        let samples = [
+            sample_of("box", Metric::GpuMemory, memory, used),
+            sample_of("box", Metric::GpuUtilization, other, busy),
+        ];
+        told(&judge.observe(&samples, at(second)), second)
+    };
+    for second in [0, 60, 120] {
+        assert_eq!(feed(second, "0", 0.9, ("1", 0.0)), <[&str; 0]>::default(), "another GPU's");
+    }
+    for second in [180, 230] {
+        assert_eq!(feed(second, "0", 0.9, ("0", 0.01)), <[&str; 0]>::default());
+    }
+    assert_eq!(feed(235, "0", 0.9, ("0", 0.5)), <[&str; 0]>::default(), "it begins anew");
+    assert_eq!(feed(240, "0", 0.9, ("0", 0.01)), <[&str; 0]>::default());
+    assert_eq!(feed(300, "0", 0.9, ("0", 0.01)), ["300 raised held-idle"]);
+    assert_eq!(feed(360, "0", 0.9, ("0", 0.05)), ["360 cleared held-idle"]);
+    feed(400, "0", 0.9, ("0", 0.01));
+    assert_eq!(feed(1_100, "0", 0.9, ("1", 0.0)), <[&str; 0]>::default(), "too long ago");
 }

@@ -33,10 +33,7 @@ fn site() -> Site {
     let surroundings = Surroundings {
         here: name("here"),
         catalog: reader,
-        leaves: Box::new(|| {
-            let service = ServiceName::parse("web").expect("a name");
-            vec![(service, at(60))]
-        }),
+        services: Box::new(|| vec![services::facts_for_test("web", Some(at(60)), (0, 0, 0, 0))]),
         tell: Box::new(move |change| {
             tell.lock().expect("alone").push(change.alert().rule.to_string());
         }),
@@ -101,10 +98,25 @@ fn nodes_that_are_not_watched_are_not_shown() {
 }
 
 #[test]
+fn a_service_that_is_down_is_told_after_a_minute() {
+    let mut site = site();
+    site.keeper.surroundings.services = Box::new(|| {
+        let facts = services::facts_for_test("web", None, (0, 0, 0, 0));
+        vec![ServiceFacts { is_down: true, ..facts }]
+    });
+    for second in [0, 30, 60, 90] {
+        site.keeper.tick(at(second));
+        let told = site.told.lock().expect("alone").clone();
+        assert_eq!(told.len(), usize::from(second >= 60), "{second}: {told:?}");
+    }
+    let alerts = site.view.load().alerts.clone();
+    assert_eq!(alerts[0].message, "Service web is down for 1 min");
+}
+
+#[test]
 fn a_leaf_that_ends_soon_is_told_and_shown() {
     let mut site = site();
     for second in 0..2 {
-        site.keeper.leaves_at = None;
         site.keeper.tick(at(second * 3_600));
     }
     assert_eq!(site.view.load().alerts.len(), 1, "{:?}", site.view.load().alerts);

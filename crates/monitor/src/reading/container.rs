@@ -18,7 +18,7 @@ pub struct ContainersReading {
 }
 
 /// One container.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Container {
     /// 64 hexadecimal digits.
     pub id: String,

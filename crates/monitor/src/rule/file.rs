@@ -12,6 +12,7 @@ use conduit_core::duration;
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::proviso::ProvisoFile;
 use super::{Condition, Rule};
 use crate::alert::Severity;
 use crate::glob::Glob;
@@ -53,6 +54,9 @@ pub struct RuleFile {
     /// `info`, `warning` or `critical`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub severity: Option<String>,
+    /// What must hold of another number of the same thing at the same time.
+    #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
+    pub proviso: Option<ProvisoFile>,
 }
 
 /// Lays what an operator writes over the defaults, in the order of their names.
@@ -102,6 +106,7 @@ impl RuleFile {
             held: self.held.clone().or(below.held),
             clear_for: self.clear_for.clone().or(below.clear_for),
             severity: self.severity.clone().or(below.severity),
+            proviso: self.proviso.clone().or(below.proviso),
         }
     }
 }
@@ -151,6 +156,14 @@ impl TryFrom<&RuleFile> for Rule {
             let read = given.as_deref().map_or(Ok(Duration::ZERO), duration::parse);
             read.and_then(within_limit).map_err(|problem| wrong(key, problem))
         };
+        let proviso = file.proviso.as_ref().map(ProvisoFile::read).transpose();
+        let proviso = proviso.map_err(|problem| wrong("while", problem))?;
+        if proviso.is_some() && condition == Condition::Absent {
+            return Err(wrong(
+                "while",
+                "of what is gone nothing else is known; leave it out".into(),
+            ));
+        }
         Ok(Self {
             name: file.name.as_str().into(),
             metric,
@@ -162,6 +175,7 @@ impl TryFrom<&RuleFile> for Rule {
             held: length("for", &file.held)?,
             clear_held: length("clear_for", &file.clear_for)?,
             severity,
+            proviso,
         })
     }
 }
@@ -196,7 +210,7 @@ pub enum Amount {
 }
 
 impl Amount {
-    fn in_unit(&self, unit: Unit) -> Result<f64, String> {
+    pub(super) fn in_unit(&self, unit: Unit) -> Result<f64, String> {
         let number = match self {
             Self::Number(number) => Some(*number),
             Self::Text(text) => match unit {

@@ -1,5 +1,7 @@
 //! What is sampled, once, and what is not.
 
+use conduit_core::name::ServiceName;
+
 use super::*;
 use crate::figures::{ContainerFigures, FileSystemFigures, UnitState, Usage};
 use crate::reading::container::Container;
@@ -117,6 +119,9 @@ fn gpus_tell_of_memory_heat_links_and_codes_that_mean_trouble() {
     assert_eq!(value(&samples, Metric::GpuThermal, Some("3")), Some(1.0));
     assert_eq!(value(&samples, Metric::GpuLink, Some("3")), Some(0.0), "it idles");
     assert_eq!(value(&samples, Metric::GpuPresent, Some("GPU-x")), Some(1.0));
+    let lost = Gpu { lost: true, ..gpu(79, 2, 16, 1, 0.0) };
+    let samples = of(Some(&first), &view(2, lost), now());
+    assert_eq!(value(&samples, Metric::GpuPresent, Some("GPU-x")), None, "it fell off the bus");
     for (code, count, expected) in [(79, 3, 2.0), (31, 9, 0.0), (13, 2, 0.0), (48, 1, 0.0)] {
         let samples = of(Some(&first), &view(2, gpu(code, count, 16, 1, 0.0)), now());
         assert_eq!(value(&samples, Metric::GpuXid, Some("3")), Some(expected), "{code}");
@@ -133,21 +138,11 @@ fn gpus_tell_of_memory_heat_links_and_codes_that_mean_trouble() {
 fn containers_that_start_are_neither_well_nor_unwell() {
     let container = |name: &str, health| ContainerFigures {
         container: Container {
-            id: String::new(),
             name: name.into(),
-            image: String::new(),
             state: "running".into(),
             health,
             restarts: Some(4),
-            started_at: None,
-            cpu: None,
-            counted_at: None,
-            memory: None,
-            memory_limit: None,
-            pids: None,
-            labels: Default::default(),
-            addresses: Vec::new(),
-            ports: Vec::new(),
+            ..Container::default()
         },
         cpu: None,
         service: None,
