@@ -1,4 +1,5 @@
-//! The system's log on this machine, in the form of RFC 5424.
+//! The system's log on this machine, in the form that `syslog(3)` has there: RFC 5424 would be taken
+//! for a part of the text, and the log sets the time itself.
 //!
 //! **Invariant:** sending never waits. A log that is gone is looked for again, at most once a
 //! second.
@@ -8,10 +9,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use conduit_core::clock::Timestamp;
 use tokio::time::Instant;
-
-use super::format::instant;
 
 /// A way to the system's log.
 #[derive(Debug)]
@@ -19,16 +17,12 @@ pub(super) struct Syslog {
     path: PathBuf,
     socket: Option<UnixDatagram>,
     tried: Option<Instant>,
-    host: String,
 }
 
 impl Syslog {
     /// A log that listens, or will listen, at this path.
     pub(super) fn at(path: &Path) -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let plain = host.bytes().all(|b| b.is_ascii_graphic()) && !host.is_empty();
-        let host = if plain { host } else { "-".to_owned() };
-        Self { path: path.to_owned(), socket: None, tried: None, host }
+        Self { path: path.to_owned(), socket: None, tried: None }
     }
 
     /// Sends each line as a message of its own; an error says how many were not sent.
@@ -44,9 +38,7 @@ impl Syslog {
     }
 
     fn send(&mut self, line: &[u8]) -> io::Result<()> {
-        let now = instant(Timestamp::now().date_time());
-        let process = std::process::id();
-        let head = format!("<{PRIORITY}>1 {now} {} conduit {process} access - ", self.host);
+        let head = format!("<{PRIORITY}>conduit[{}]: ", std::process::id());
         let message = [head.as_bytes(), line].concat();
         let sent = self.socket()?.send(&message);
         match sent {
@@ -99,10 +91,7 @@ mod tests {
             let mut buffer = [0; 512];
             let count = server.recv(&mut buffer).expect("a message");
             let text = std::str::from_utf8(&buffer[..count]).expect("text");
-            let parts: Vec<&str> = text.splitn(8, ' ').collect();
-            assert_eq!(parts[0], "<30>1");
-            assert!(Timestamp::parse(parts[1]).is_ok(), "{text}");
-            assert_eq!((parts[3], parts[5], parts[6], parts[7]), ("conduit", "access", "-", line));
+            assert_eq!(text, format!("<30>conduit[{}]: {line}", std::process::id()));
         }
     }
 }

@@ -111,8 +111,11 @@ impl TryFrom<&ChannelFile> for Channel {
             "slack" => Way::Chat(file.chat(Shape::Slack)?),
             "matrix" => {
                 let room = file.given("room", &file.room)?;
-                if !room.starts_with(['!', '#']) || room.chars().count() > ROOM_CHARS_MAX {
-                    return Err(file.wrong("room", "write the room's id, such as !abc:example.org"));
+                if !room.starts_with('!') || room.chars().count() > ROOM_CHARS_MAX {
+                    return Err(file.wrong(
+                        "room",
+                        "write the room's id, as its settings show it: it begins with !",
+                    ));
                 }
                 Way::Chat(file.chat(Shape::Matrix(room.to_owned()))?)
             }
@@ -193,7 +196,7 @@ impl ChannelFile {
         }
         let place = Place::parse(self.given("url", &self.url)?);
         let place = place.map_err(|problem| self.wrong("url", problem))?;
-        if shape == Shape::Ntfy && place.path().trim_matches('/').is_empty() {
+        if shape == Shape::Ntfy && (place.path().ends_with('/') || place.path().contains('?')) {
             return Err(
                 self.wrong("url", "end it with the topic, such as https://ntfy.example/alerts")
             );
@@ -332,6 +335,16 @@ mod tests {
                 "unknown field `secret`",
             ),
             ("kind = \"ntfy\"\nurl = \"https://ntfy.example/\"".into(), "end it with the topic"),
+            ("kind = \"ntfy\"\nurl = \"https://ntfy.example/a/\"".into(), "end it with the topic"),
+            (
+                "kind = \"ntfy\"\nurl = \"https://ntfy.example/a?b=1\"".into(),
+                "end it with the topic",
+            ),
+            (
+                "kind = \"matrix\"\nurl = \"http://x\"\nroom = \"#ops:b\"\nsecret_env = \"P\""
+                    .into(),
+                "room: write the room's id",
+            ),
             (
                 "kind = \"matrix\"\nurl = \"http://x\"\nroom = \"!a:b\"".into(),
                 "Matrix needs an access token",

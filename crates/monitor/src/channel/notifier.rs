@@ -106,12 +106,16 @@ impl Notifier {
                 return true;
             };
             let name = self.channel.name();
-            tracing::warn!(channel = name, %error, "an alert message could not be sent");
             if !error.is_transient() || failed + 1 == TRIES_MAX {
+                let (tries, title) = (failed + 1, message.title());
+                tracing::error!(channel = name, %error, tries, title, "an alert message is given up");
                 return false;
             }
+            let wait = self.channel.pace.wait_after(failed);
+            let again = wait.as_secs();
+            tracing::warn!(channel = name, %error, again, "an alert message could not be sent yet");
             tokio::select! {
-                () = tokio::time::sleep(self.channel.pace.wait_after(failed)) => {}
+                () = tokio::time::sleep(wait) => {}
                 () = stop.cancelled() => return self.say_last(message).await,
             }
         }
@@ -121,11 +125,15 @@ impl Notifier {
     /// One short try at the stop.
     async fn say_last(&self, message: &Message) -> bool {
         let result = timeout(LAST_TRY_MAX, self.channel.deliver(message, &self.tls)).await;
-        let Ok(result) = result else {
-            return false;
-        };
-        self.counts.note(&result);
-        result.is_ok()
+        if let Ok(result) = &result {
+            self.counts.note(result);
+        }
+        let is_told = matches!(result, Ok(Ok(())));
+        if !is_told {
+            let (channel, title) = (self.channel.name(), message.title());
+            tracing::error!(channel, title, "an alert message is lost at the stop");
+        }
+        is_told
     }
 }
 

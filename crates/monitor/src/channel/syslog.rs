@@ -1,5 +1,5 @@
-//! A channel into a log in the form of RFC 5424: over UDP, over TCP with octet counting (RFC 6587),
-//! or to the system's own log.
+//! A channel into a log: over UDP or over TCP with octet counting (RFC 6587) in the form of RFC 5424,
+//! or to the system's own log in the form that `syslog(3)` has there.
 
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ impl Syslog {
     }
 
     pub(super) async fn deliver(&self, message: &Message) -> Result<(), DeliveryError> {
-        let lines = lines_of(message);
+        let lines = self.lines_of(message);
         let failed = |error: std::io::Error| {
             DeliveryError::Failed(format!("the log at {self} cannot be written to: {error}"))
         };
@@ -86,37 +86,53 @@ impl std::fmt::Display for Syslog {
     }
 }
 
-/// A line for each change, and one for what is only counted.
-fn lines_of(message: &Message) -> Vec<String> {
+/// The head of a line in the form of RFC 5424.
+fn head(priority: u8, message: &Message) -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let is_plain = !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic());
     let host = if is_plain { host } else { "-".to_owned() };
     let process = std::process::id();
-    let line = |severity: u8, text: &str| {
-        let priority = FACILITY * 8 + severity;
-        let head = format!("<{priority}>1 {} {host} conduit {process} alert - ", message.at);
-        let mut line = head + &plain(text);
-        let end =
-            (0..=LINE_BYTES_MAX.min(line.len())).rev().find(|end| line.is_char_boundary(*end));
-        line.truncate(end.unwrap_or(0));
-        line
-    };
-    let told = |change: &AlertChange| {
-        let text = format!("{}: {}", wording::title(change), wording::told(change));
-        line(severity_of(change), &text)
-    };
-    let mut lines: Vec<String> = message.changes.iter().map(told).collect();
-    let (raised, cleared) = message.left_out;
-    if message.is_test {
-        lines.push(line(NOTICE, &message.text(LINE_BYTES_MAX)));
-    } else if raised + cleared + message.lost > 0 {
-        let text = format!(
-            "{raised} more raised and {cleared} more over, too many to list; {} lost before",
-            message.lost
-        );
-        lines.push(line(NOTICE, &text));
+    format!("<{priority}>1 {} {host} conduit {process} alert - ", message.at)
+}
+
+/// The head of a line to the system's own log, which takes RFC 5424 for a part of the text. It sets
+/// the time itself; one of ours would have to be in the machine's time zone.
+fn local_head(priority: u8) -> String {
+    format!("<{priority}>conduit[{}]: ", std::process::id())
+}
+
+impl Syslog {
+    /// A line for each change, and one for what is only counted.
+    fn lines_of(&self, message: &Message) -> Vec<String> {
+        let line = |severity: u8, text: &str| {
+            let priority = FACILITY * 8 + severity;
+            let head = match self {
+                Self::Unix(_) => local_head(priority),
+                Self::Udp(..) | Self::Tcp(..) => head(priority, message),
+            };
+            let mut line = head + &plain(text);
+            let end =
+                (0..=LINE_BYTES_MAX.min(line.len())).rev().find(|end| line.is_char_boundary(*end));
+            line.truncate(end.unwrap_or(0));
+            line
+        };
+        let told = |change: &AlertChange| {
+            let text = format!("{}: {}", wording::title(change), wording::told(change));
+            line(severity_of(change), &text)
+        };
+        let mut lines: Vec<String> = message.changes.iter().map(told).collect();
+        let (raised, cleared) = message.left_out;
+        if message.is_test {
+            lines.push(line(NOTICE, &message.text(LINE_BYTES_MAX)));
+        } else if raised + cleared + message.lost > 0 {
+            let text = format!(
+                "{raised} more raised and {cleared} more over, too many to list; {} lost before",
+                message.lost
+            );
+            lines.push(line(NOTICE, &text));
+        }
+        lines
     }
-    lines
 }
 
 /// RFC 5424's numbers.

@@ -165,7 +165,12 @@ fn check(received: &Received, title: &str, message: &str) {
             assert_eq!(text("/msgtype").as_deref(), Some("m.text"));
             assert!(text("/body").is_some_and(|text| text.contains(message)));
         }
-        "udp" | "tcp" | "unix" => {
+        "unix" => {
+            let priority = if title.starts_with("OVER") { "<29>" } else { "<26>" };
+            let process = std::process::id();
+            assert_eq!(body, &format!("{priority}conduit[{process}]: {title}: {message}"));
+        }
+        "udp" | "tcp" => {
             let priority = if title.starts_with("OVER") { "<29>1 " } else { "<26>1 " };
             assert!(body.starts_with(priority) && body.contains(" conduit "), "{body}");
             assert!(body.ends_with(&format!("alert - {title}: {message}")), "{body}");
