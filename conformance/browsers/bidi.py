@@ -55,7 +55,13 @@ class Browser:
             await self.command(
                 "browsingContext.setViewport", context=self.tab, viewport={"width": WIDTH, "height": HEIGHT}
             )
-        return await self.command("browsingContext.navigate", context=self.tab, url=url, wait="complete")
+        try:
+            return await self.command("browsingContext.navigate", context=self.tab, url=url, wait="complete")
+        except RuntimeError as error:
+            # Chromium's first look at the machine's network; in a window it loads again by itself.
+            if "ERR_NETWORK_CHANGED" not in str(error):
+                raise
+            return await self.command("browsingContext.navigate", context=self.tab, url=url, wait="complete")
 
     async def evaluate(self, expression):
         """The value of an expression, which must be a text, or what JSON.stringify makes of it."""
