@@ -6,7 +6,7 @@
 //! **Invariant:** at most [`SYSTEMS_MAX`] file systems and one point for each [`STEP`] of [`SPAN`]. A
 //! file system of which something was told is told of once more when it grows no more.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
@@ -14,12 +14,14 @@ use conduit_core::clock::Timestamp;
 use crate::metric::{Metric, Sample, Series};
 use crate::node::NodeName;
 
-/// The file systems of all nodes, as they grew.
+/// The file systems of all nodes, as they grew, by the series of their share in use.
 #[derive(Debug, Default)]
-pub(crate) struct Growth {
-    /// By the series of their share in use.
-    systems: HashMap<Series, Points>,
-    told: BTreeSet<Series>,
+pub(crate) struct Growth(HashMap<Series, System>);
+
+#[derive(Debug, Default)]
+struct System {
+    points: Points,
+    is_told: bool,
 }
 
 #[derive(Debug, Default)]
@@ -30,18 +32,14 @@ impl Growth {
     pub(crate) fn observe(&mut self, samples: &mut Vec<Sample>) {
         let mut found = Vec::new();
         for sample in samples.iter().filter(|sample| sample.series.metric == Metric::Disk) {
-            let key = &sample.series;
-            if !self.systems.contains_key(key) && self.systems.len() >= SYSTEMS_MAX {
+            if !self.0.contains_key(&sample.series) && self.0.len() >= SYSTEMS_MAX {
                 continue;
             }
-            let points = self.systems.entry(key.clone()).or_default();
-            let until = points.full_in(sample.at, sample.value);
-            let was_told = self.told.remove(key);
-            if until.is_some() {
-                self.told.insert(key.clone());
-            }
-            if was_told || until.is_some() {
-                let series = Series { metric: Metric::DiskFullIn, ..key.clone() };
+            let system = self.0.entry(sample.series.clone()).or_default();
+            let until = system.points.full_in(sample.at, sample.value);
+            let was_told = std::mem::replace(&mut system.is_told, until.is_some());
+            if was_told || system.is_told {
+                let series = Series { metric: Metric::DiskFullIn, ..sample.series.clone() };
                 let value = until.unwrap_or(NEAR).as_secs_f64();
                 found.push(Sample { series, at: sample.at, value });
             }
@@ -51,15 +49,12 @@ impl Growth {
 
     /// Forgets a node that is not monitored any more.
     pub(crate) fn forget(&mut self, node: &NodeName) {
-        self.systems.retain(|series, _| series.node != *node);
-        self.told.retain(|series| series.node != *node);
+        self.0.retain(|series, _| series.node != *node);
     }
 
     /// Forgets what was not read for the whole span, such as a disk that was taken out.
     pub(crate) fn prune(&mut self, now: Timestamp) {
-        self.systems.retain(|_, points| points.last().is_some_and(|at| now.since(at) < SPAN));
-        let known = &self.systems;
-        self.told.retain(|series| known.contains_key(series));
+        self.0.retain(|_, system| system.points.last().is_some_and(|at| now.since(at) < SPAN));
     }
 }
 
@@ -124,7 +119,7 @@ mod tests {
             let at = Timestamp::from_seconds(1_800_000_000 + minute * 60);
             let mut samples = vec![Sample { series, at, value }];
             growth.observe(&mut samples);
-            assert!(growth.systems.values().all(|points| points.0.len() <= 73));
+            assert!(growth.0.values().all(|system| system.points.0.len() <= 73));
             let until = samples.iter().find(|sample| sample.series.metric == Metric::DiskFullIn);
             told.extend(until.map(|sample| (minute, (sample.value / 3_600.0).round() as i64)));
         }

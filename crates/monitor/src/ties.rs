@@ -1,9 +1,10 @@
 //! Which service a container runs: pure, from the catalog and from where the nodes are.
 //!
-//! A container runs the service whose row names it (`monitoring.container_name`), else the service that its label
-//! `conduit.name` names, else the service that has one of its addresses, or a port of its machine
-//! that leads into it, as an upstream. A service with `--node HOST` has containers on that node
-//! only; one without has them by name and by its own addresses on this machine only.
+//! A container runs the service whose row names it (`monitoring.container_name`), else the service
+//! that its label `conduit.name` names, else the service that has one of its addresses, or a port of
+//! its machine that leads into it, as an upstream. A service with a machine of its own
+//! (`monitoring.ssh_host`) has containers there only; one without has them by name and by its own
+//! addresses on this machine only.
 //!
 //! **Invariant:** at most one service; of several the first by name. Nothing is guessed: a
 //! container that shares its machine's network has no address of its own, and is tied by name or

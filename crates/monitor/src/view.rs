@@ -69,6 +69,13 @@ pub struct ContainersView {
     pub left_out: usize,
 }
 
+impl ContainersView {
+    /// The container with this id.
+    pub fn find(&self, id: &str) -> Option<&ContainerFigures> {
+        self.containers.iter().find(|figures| figures.container.id == id)
+    }
+}
+
 /// What became of a source's reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceState {

@@ -16,7 +16,7 @@ use crate::rule::{Condition, Rule};
 pub fn raised(rule: &Rule, series: &Series, value: f64) -> String {
     let thing = thing(series);
     let held = rough(rule.held);
-    match rule.condition {
+    let said = match rule.condition {
         Condition::Absent => format!("{thing} is gone"),
         Condition::Rising if series.metric == Metric::ContainerRestarts => {
             format!("{thing} was restarted {value} times within {held}")
@@ -28,18 +28,17 @@ pub fn raised(rule: &Rule, series: &Series, value: f64) -> String {
         }
         Condition::Above | Condition::Below => {
             let said = format!("{thing} {}", complaint(series.metric, value, rule.threshold));
-            let said = if rule.held.is_zero() { said } else { format!("{said} for {held}") };
-            match rule.proviso {
-                Some(proviso) => format!("{said}, while {}", of_proviso(proviso)),
-                None => said,
-            }
+            if rule.held.is_zero() { said } else { format!("{said} for {held}") }
         }
-    }
+    };
+    said + &proviso(rule)
 }
 
-/// What must hold beside it, such as `gpu_utilization is below 5 %`.
-fn of_proviso(Proviso { metric, condition, threshold }: Proviso) -> String {
-    format!("{metric} is {} {}", condition.as_str(), amount(metric, threshold))
+/// What must hold beside it, such as `, while gpu_utilization is below 5 %`.
+fn proviso(rule: &Rule) -> String {
+    rule.proviso.map_or_else(String::new, |Proviso { metric, condition, threshold }| {
+        format!(", while {metric} is {} {}", condition.as_str(), amount(metric, threshold))
+    })
 }
 
 /// What a rule asks, such as `gpu_temperature above 85 °C for 1 min`.
@@ -57,10 +56,7 @@ pub fn condition(rule: &Rule) -> String {
             format!("{metric} {word} by more than {limit} within {}", rough(rule.held))
         }
     };
-    match rule.proviso {
-        Some(proviso) => format!("{said}, while {}", of_proviso(proviso)),
-        None => said,
-    }
+    said + &proviso(rule)
 }
 
 /// What is said of a change: when it is raised its message, and then that it is over.

@@ -112,8 +112,8 @@ impl Notifier {
                 return false;
             }
             let wait = self.channel.pace.wait_after(failed);
-            let again = wait.as_secs();
-            tracing::warn!(channel = name, %error, again, "an alert message could not be sent yet");
+            let again_seconds = wait.as_secs();
+            tracing::warn!(channel = name, %error, again_seconds, "an alert message waits");
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = stop.cancelled() => return self.say_last(message).await,

@@ -74,34 +74,7 @@ impl Syslog {
         }
         Ok(())
     }
-}
 
-impl std::fmt::Display for Syslog {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Udp(host, port) => write!(f, "udp://{host}:{port}"),
-            Self::Tcp(host, port) => write!(f, "tcp://{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix://{}", path.display()),
-        }
-    }
-}
-
-/// The head of a line in the form of RFC 5424.
-fn head(priority: u8, message: &Message) -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let is_plain = !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic());
-    let host = if is_plain { host } else { "-".to_owned() };
-    let process = std::process::id();
-    format!("<{priority}>1 {} {host} conduit {process} alert - ", message.at)
-}
-
-/// The head of a line to the system's own log, which takes RFC 5424 for a part of the text. It sets
-/// the time itself; one of ours would have to be in the machine's time zone.
-fn local_head(priority: u8) -> String {
-    format!("<{priority}>conduit[{}]: ", std::process::id())
-}
-
-impl Syslog {
     /// A line for each change, and one for what is only counted.
     fn lines_of(&self, message: &Message) -> Vec<String> {
         let line = |severity: u8, text: &str| {
@@ -133,6 +106,31 @@ impl Syslog {
         }
         lines
     }
+}
+
+impl std::fmt::Display for Syslog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Udp(host, port) => write!(f, "udp://{host}:{port}"),
+            Self::Tcp(host, port) => write!(f, "tcp://{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+/// The head of a line in the form of RFC 5424.
+fn head(priority: u8, message: &Message) -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let is_plain = !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic());
+    let host = if is_plain { host } else { "-".to_owned() };
+    let process = std::process::id();
+    format!("<{priority}>1 {} {host} conduit {process} alert - ", message.at)
+}
+
+/// The head of a line to the system's own log, which takes RFC 5424 for a part of the text. It sets
+/// the time itself; one of ours would have to be in the machine's time zone.
+fn local_head(priority: u8) -> String {
+    format!("<{priority}>conduit[{}]: ", std::process::id())
 }
 
 /// RFC 5424's numbers.

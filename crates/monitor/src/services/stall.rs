@@ -39,10 +39,7 @@ pub(crate) fn idle_on_gpus<'a>(nodes: impl IntoIterator<Item = &'a NodeView>) ->
     let mut found = BTreeMap::<&str, bool>::new();
     for node in nodes {
         let (Some(gpus), Some(view)) = (&node.gpus, &node.containers) else { continue };
-        let service_of = |id: &str| {
-            let found = view.containers.iter().find(|figures| figures.container.id == id);
-            found.and_then(|figures| figures.service.as_deref())
-        };
+        let service_of = |id| view.find(id)?.service.as_deref();
         for gpu in &gpus.gpus {
             let is_idle = gpu.utilization.is_some_and(|share| share < IDLE_SHARE);
             let holders = gpu.processes.iter().filter_map(|held| held.container.as_deref());

@@ -67,8 +67,7 @@ fn container_of<'a>(
     process: &GpuProcess,
     containers: Option<&'a ContainersView>,
 ) -> Option<&'a ContainerFigures> {
-    let id = process.container.as_deref()?;
-    containers?.containers.iter().find(|figures| figures.container.id == id)
+    containers?.find(process.container.as_deref()?)
 }
 
 fn gpu(gpu: &Gpu, containers: Option<&ContainersView>) -> wire::Gpu {
