@@ -13,8 +13,6 @@ use std::sync::{Arc, Mutex};
 use conduit_admin::monitor::Monitor;
 use conduit_core::clock::Timestamp;
 use conduit_core::event::{Event, EventSink};
-use conduit_core::health::Health;
-use conduit_core::live;
 use conduit_core::tasks::Tasks;
 use conduit_monitor::alert::AlertChange;
 use conduit_monitor::channel::{self, Channels};
@@ -32,9 +30,8 @@ use conduit_monitor::silence::quiet::QuietHours;
 use conduit_monitor::source::{Source, SourceKind};
 use conduit_monitor::watch::Watch;
 use conduit_monitor::wording;
-use conduit_proxy::metrics::ProxyMetrics;
+use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::pool::Pool;
-use conduit_proxy::table::RouteTable;
 use conduit_registry::Registry;
 use conduit_tls::authority::Authority;
 use tokio::sync::{Notify, mpsc};
@@ -44,32 +41,22 @@ use self::labels::Labels;
 use self::nodes::Nodes;
 use crate::config::Config;
 use crate::error::AppError;
+use crate::planes::Served;
 use crate::roots;
 
 /// What the monitor looks at and tells.
 pub(crate) struct Given<'a> {
-    pub(crate) config: &'a Config,
+    /// What the planes serve from.
+    pub(crate) served: &'a Served<'a>,
     pub(crate) registry: &'a Registry,
-    pub(crate) routes: &'a live::Reader<RouteTable>,
-    pub(crate) traffic: &'a ProxyMetrics,
-    /// Our own roots, for channels and engines behind our own names.
-    pub(crate) bundle_pem: Option<&'a str>,
+    pub(crate) board: &'a HealthBoard,
     pub(crate) events: &'a EventSink,
 }
 
-impl<'a> Given<'a> {
-    /// Of the parts of a gateway.
-    pub(crate) fn of(
-        (config, registry, (routes, traffic), authority, events): (
-            &'a Config,
-            &'a Registry,
-            (&'a live::Reader<RouteTable>, &'a ProxyMetrics),
-            Option<&'a Authority>,
-            &'a EventSink,
-        ),
-    ) -> Self {
-        let bundle_pem = authority.map(Authority::bundle_pem);
-        Self { config, registry, routes, traffic, bundle_pem, events }
+impl Given<'_> {
+    /// Our own roots, for channels and engines behind our own names.
+    fn bundle_pem(&self) -> Option<&str> {
+        self.served.authority.map(Authority::bundle_pem)
     }
 }
 
@@ -79,12 +66,12 @@ pub(crate) fn start(
     given: &Given<'_>,
     tasks: &Tasks,
 ) -> Result<(Option<Arc<dyn Monitor>>, History), AppError> {
-    let config = given.config;
+    let config = given.served.config;
     if !config.monitor.enabled {
         return Ok((None, History::off("the monitor is off")));
     }
     let failed = |source| AppError::Runtime { what: "the monitor", source };
-    let tls = Arc::new(roots::client(given.bundle_pem).map_err(failed)?);
+    let tls = Arc::new(roots::client(given.bundle_pem()).map_err(failed)?);
     let here = here();
     let settings = HistorySettings {
         fine: config.monitor.history.fine,
@@ -109,7 +96,7 @@ pub(crate) fn start(
     let surroundings = Surroundings {
         here: here.clone(),
         catalog: given.registry.catalog(),
-        services: services(given.routes.clone(), given.traffic.clone()),
+        services: services(given),
         tell: Box::new(tell),
         containers: registers.then(|| Labels::start(given.registry, tasks)),
     };
@@ -220,21 +207,21 @@ fn teller(events: EventSink) -> impl Fn(&AlertChange) + Send {
 }
 
 /// What there is to judge about each service.
-fn services(
-    routes: live::Reader<RouteTable>,
-    traffic: ProxyMetrics,
-) -> Box<dyn Fn() -> Vec<ServiceFacts> + Send> {
+fn services(given: &Given<'_>) -> Box<dyn Fn() -> Vec<ServiceFacts> + Send> {
+    let (routes, traffic) = (given.served.routes.clone(), given.served.traffic.clone());
+    let board = given.board.clone();
     Box::new(move || {
         let (table, traffic) = (routes.load_full(), traffic.traffic());
         let facts = |pool: &Arc<Pool>| {
             let service = pool.service().clone();
-            let leaves = table.route(&service).and_then(|route| route.leaves.as_ref());
+            let route = table.route(&service).map(Arc::as_ref);
+            let leaves = route.and_then(|route| route.leaves.as_ref());
             let counted = traffic.get(&service).copied().unwrap_or_default();
             let upstreams = pool.upstreams();
             let delivered = upstreams.iter().map(|upstream| upstream.delivered_mark());
             ServiceFacts {
                 leaf_ends: leaves.map(|leaves| leaves.not_after()),
-                is_down: pool.health() == Health::Down,
+                is_down: board.is_down(pool, route),
                 requests: counted.requests,
                 errors: counted.errors,
                 in_flight: upstreams.iter().map(|upstream| upstream.in_flight() as u64).sum(),

@@ -186,11 +186,11 @@ impl Running {
             traffic: &traffic,
         };
         let planes = Planes::start(bound.dns, bound.proxy, &served, &mut metrics, tasks)?;
+        take_over(bound.predecessor, bound.admin.file_owner()).await?;
+        let given = Given { served: &served, registry: &registry, board: &board, events: &events };
+        let (monitor, history) = monitor::start(&given, &upkeep.0)?;
         let reloader = reloader.map(|r| Arc::new(r.attach(tunables, registry.clone())));
         upkeep.reload(reloader.as_ref(), &orders.reload);
-        take_over(bound.predecessor, bound.admin.file_owner()).await?;
-        let given = (&config, &registry, (&routes, &traffic), authority.as_deref(), &events);
-        let (monitor, history) = monitor::start(&Given::of(given), &upkeep.0)?;
         let upgrader = Upgrader::new((&registry, history), orders.handover.clone(), bound.assets);
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
         upkeep.renewal(&registry, &routes, bound.renewing, bound.reissue);

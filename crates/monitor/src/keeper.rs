@@ -96,6 +96,7 @@ pub struct Keeper {
     ties_of: Option<Generation>,
     growth: Growth,
     services: Services,
+    looked_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +131,7 @@ impl Keeper {
             ties_of: None,
             growth: Growth::default(),
             services: Services::default(),
+            looked_at: None,
         };
         (keeper, reader, reads)
     }
@@ -207,15 +209,22 @@ impl Keeper {
     }
 
     fn tick(&mut self, now: Timestamp) {
+        let is_due = self.looked_at.is_none_or(|at| now.since(at) >= LOOK_EVERY || now < at);
+        let samples = if is_due { self.look(now) } else { Vec::new() };
+        self.observe(samples, now);
+        self.publish();
+    }
+
+    /// Looks at the services.
+    fn look(&mut self, now: Timestamp) -> Vec<Sample> {
+        self.looked_at = Some(now);
         self.growth.prune(now);
         let facts = (self.surroundings.services)();
         let views: Vec<_> = self.nodes.values().map(Known::view).collect();
         let mut idle = services::idle_on_gpus(views.iter().map(Arc::as_ref));
         // Whether others are silent for a reason is not known: they may hold a connection open.
         idle.retain(|service| self.engines.has(service));
-        let samples = self.services.samples(&self.surroundings.here, &facts, &idle, now);
-        self.observe(samples, now);
-        self.publish();
+        self.services.samples(&self.surroundings.here, &facts, &idle, now)
     }
 
     fn observe(&self, samples: Vec<Sample>, now: Timestamp) {
@@ -269,9 +278,10 @@ impl fmt::Debug for Keeper {
 
 /// How many orders wait for the keeper; a sampler waits when there are more.
 pub const ORDERS_MAX: usize = 256;
-/// How often services are looked at, and the judge is shown that nothing came, so that what is lost
-/// is noticed.
+/// How often the judge is shown that nothing came, so that what is lost is noticed.
 const TICK: Duration = Duration::from_secs(10);
+/// How often services are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests;

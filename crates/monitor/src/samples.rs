@@ -53,19 +53,24 @@ pub fn of_engines(node: &NodeName, engines: &[EngineFigures], at: Timestamp) -> 
 }
 
 /// Collects samples of one node at one time.
-struct Samples<'a> {
+pub(crate) struct Samples<'a> {
     node: &'a NodeName,
     at: Timestamp,
-    taken: Vec<Sample>,
+    pub(crate) taken: Vec<Sample>,
 }
 
 impl<'a> Samples<'a> {
-    fn new(node: &'a NodeName, at: Timestamp) -> Self {
+    pub(crate) fn new(node: &'a NodeName, at: Timestamp) -> Self {
         Self { node, at, taken: Vec::new() }
     }
 
     /// Takes a number if it is known and is one.
-    fn put(&mut self, metric: Metric, subject: Option<&Arc<str>>, value: impl Into<Option<f64>>) {
+    pub(crate) fn put(
+        &mut self,
+        metric: Metric,
+        subject: Option<&Arc<str>>,
+        value: impl Into<Option<f64>>,
+    ) {
         if let Some(value) = value.into().filter(|value: &f64| value.is_finite()) {
             let series = Series { node: self.node.clone(), metric, subject: subject.cloned() };
             self.taken.push(Sample { series, at: self.at, value });
@@ -205,7 +210,8 @@ fn source_samples(previous: Option<&NodeView>, now: &NodeView, samples: &mut Sam
     }
 }
 
-fn flag(is_set: bool) -> f64 {
+/// 1 for what only says yes or no, and 0.
+pub(crate) fn flag(is_set: bool) -> f64 {
     f64::from(u8::from(is_set))
 }
 

@@ -7,10 +7,9 @@
 mod errors;
 mod stall;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
@@ -19,8 +18,9 @@ use conduit_core::name::ServiceName;
 use self::errors::Errors;
 use self::stall::Stall;
 pub(crate) use self::stall::idle_on_gpus;
-use crate::metric::{Metric, Sample, Series};
+use crate::metric::{Metric, Sample};
 use crate::node::NodeName;
+use crate::samples::{Samples, flag};
 
 /// What the gateway knows of a service at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,11 @@ pub struct ServiceFacts {
 #[derive(Debug, Default)]
 pub(crate) struct Services {
     known: HashMap<ServiceName, Known>,
-    told: BTreeSet<(Metric, ServiceName)>,
+    told: Told,
 }
+
+/// Of which services what was told.
+type Told = BTreeMap<Metric, BTreeSet<ServiceName>>;
 
 #[derive(Debug, Default)]
 struct Known {
@@ -65,7 +68,7 @@ impl Services {
         now: Timestamp,
     ) -> Vec<Sample> {
         let before = std::mem::take(&mut self.told);
-        let mut look = Look { node, now, before, told: BTreeSet::new(), samples: Vec::new() };
+        let mut look = Look { before, told: Told::new(), samples: Samples::new(node, now) };
         let mut known = std::mem::take(&mut self.known);
         for facts in facts {
             let service = &facts.service;
@@ -88,64 +91,45 @@ impl Services {
         }
         look.end_of_the_gone();
         self.told = look.told;
-        look.samples
+        look.samples.taken
     }
 }
 
 /// One look at all services.
 struct Look<'a> {
-    node: &'a NodeName,
-    now: Timestamp,
     /// What was told at the look before, and not yet at this one.
-    before: BTreeSet<(Metric, ServiceName)>,
-    told: BTreeSet<(Metric, ServiceName)>,
-    samples: Vec<Sample>,
+    before: Told,
+    told: Told,
+    samples: Samples<'a>,
 }
 
 impl Look<'_> {
     fn tell(&mut self, metric: Metric, service: &ServiceName, value: f64, is_bad: bool) {
-        let key = (metric, service.clone());
-        let was_told = self.before.remove(&key);
-        let is_told = is_bad && (was_told || self.told.len() < TOLD_MAX);
-        if is_told {
-            self.told.insert(key);
+        let was_told = self.before.get_mut(&metric).is_some_and(|all| all.remove(service));
+        if is_bad {
+            let told = self.told.entry(metric).or_default();
+            if !was_told && told.len() >= TOLD_MAX {
+                return;
+            }
+            told.insert(service.clone());
         }
-        if is_told || was_told {
-            self.put(metric, service, value);
+        if is_bad || was_told {
+            self.samples.put(metric, Some(&service.as_str().into()), value);
         }
     }
 
     /// Nothing is wrong with what is not registered any more.
     fn end_of_the_gone(&mut self) {
-        for (metric, service) in std::mem::take(&mut self.before) {
-            let is_leaf = metric == Metric::LeafExpiry;
-            self.put(metric, &service, if is_leaf { LEAF_NEAR.as_secs_f64() } else { 0.0 });
+        for (metric, services) in std::mem::take(&mut self.before) {
+            let well = if metric == Metric::LeafExpiry { LEAF_NEAR.as_secs_f64() } else { 0.0 };
+            for service in services {
+                self.samples.put(metric, Some(&service.as_str().into()), well);
+            }
         }
     }
-
-    fn put(&mut self, metric: Metric, service: &ServiceName, value: f64) {
-        let subject: Option<Arc<str>> = Some(service.as_str().into());
-        let series = Series { node: self.node.clone(), metric, subject };
-        self.samples.push(Sample { series, at: self.now, value });
-    }
 }
 
-fn flag(is_set: bool) -> f64 {
-    f64::from(u8::from(is_set))
-}
-
-/// The most that is told about services at once.
-const TOLD_MAX: usize = 4_000;
+/// Of how many services at most one thing is told at once.
+const TOLD_MAX: usize = 1_000;
 /// Ends of leaves that are further away are of no interest; leaves are renewed long before.
 const LEAF_NEAR: Duration = Duration::from_secs(30 * 86_400);
-
-/// What is known of a service with these counts: requests, errors, in flight, delivered.
-#[cfg(test)]
-pub(crate) fn facts_for_test(
-    service: &str,
-    leaf_ends: Option<Timestamp>,
-    (requests, errors, in_flight, delivered): (u64, u64, u64, u64),
-) -> ServiceFacts {
-    let service = ServiceName::parse(service).expect("a name");
-    ServiceFacts { service, leaf_ends, is_down: false, requests, errors, in_flight, delivered }
-}

@@ -59,7 +59,7 @@ pub(super) struct Parts {
 
 /// Engines behind TLS are judged as the proxy's upstreams are, where that needs no pin.
 pub(super) fn tls_for(given: &Given<'_>) -> TlsFor {
-    let verifying = roots::client(given.bundle_pem).ok().map(Arc::new);
+    let verifying = roots::client(given.bundle_pem()).ok().map(Arc::new);
     Arc::new(move |judged| match judged {
         UpstreamTls::Verify => verifying.clone(),
         UpstreamTls::Insecure | UpstreamTls::Pinned(_) => None,

@@ -33,7 +33,7 @@ fn site() -> Site {
     let surroundings = Surroundings {
         here: name("here"),
         catalog: reader,
-        services: Box::new(|| vec![services::facts_for_test("web", Some(at(60)), (0, 0, 0, 0))]),
+        services: Box::new(|| vec![services::tests::facts("web", Some(at(60)), (0, 0, 0, 0))]),
         tell: Box::new(move |change| {
             tell.lock().expect("alone").push(change.alert().rule.to_string());
         }),
@@ -101,7 +101,7 @@ fn nodes_that_are_not_watched_are_not_shown() {
 fn a_service_that_is_down_is_told_after_a_minute() {
     let mut site = site();
     site.keeper.surroundings.services = Box::new(|| {
-        let facts = services::facts_for_test("web", None, (0, 0, 0, 0));
+        let facts = services::tests::facts("web", None, (0, 0, 0, 0));
         vec![ServiceFacts { is_down: true, ..facts }]
     });
     for second in [0, 30, 60, 90] {

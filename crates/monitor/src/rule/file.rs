@@ -387,4 +387,28 @@ mod tests {
         let twice = "[[rules]]\nname = \"x\"\nenabled = false\n".repeat(2);
         assert!(parse(&twice).expect_err("twice").contains("two rules of this name"));
     }
+
+    #[test]
+    fn a_proviso_is_read_and_a_default_that_is_off_can_be_turned_on() {
+        let rules = parse("[[rules]]\nname = \"gpu-held-idle\"\nenabled = true").expect("legal");
+        let proviso = find(&rules, "gpu-held-idle").expect("it is on").proviso.expect("it has one");
+        assert_eq!((proviso.metric, proviso.threshold), (Metric::GpuUtilization, 0.05));
+        assert!(proviso.holds(0.04) && !proviso.holds(0.05));
+        let with = |proviso: &str| {
+            let rule = "[[rules]]\nname = \"a\"\nmetric = \"swap\"\nthreshold = 0.5\n";
+            parse(&format!("{rule}while = {proviso}")).expect_err(proviso)
+        };
+        for (proviso, problem) in [
+            ("{ metric = \"cpus\", threshold = 1 }", "while: \"cpus\" is no metric"),
+            ("{ metric = \"cpu\", threshold = \"much\" }", "while: this metric counts in ratio"),
+            (
+                "{ metric = \"cpu\", condition = \"rising\", threshold = 1 }",
+                "while: its condition is above or below",
+            ),
+            ("{ metric = \"cpu\" }", "missing field `threshold`"),
+        ] {
+            let said = with(proviso);
+            assert!(said.contains(problem), "{said}");
+        }
+    }
 }

@@ -32,8 +32,18 @@ impl Site {
     }
 }
 
+/// What is known of a service with these counts: requests, errors, in flight, delivered.
+pub(crate) fn facts(
+    service: &str,
+    leaf_ends: Option<Timestamp>,
+    (requests, errors, in_flight, delivered): (u64, u64, u64, u64),
+) -> ServiceFacts {
+    let service = ServiceName::parse(service).expect("a name");
+    ServiceFacts { service, leaf_ends, is_down: false, requests, errors, in_flight, delivered }
+}
+
 fn counts(requests: u64, errors: u64, in_flight: u64, delivered: u64) -> ServiceFacts {
-    facts_for_test("llm", None, (requests, errors, in_flight, delivered))
+    facts("llm", None, (requests, errors, in_flight, delivered))
 }
 
 #[test]
@@ -41,7 +51,7 @@ fn a_service_that_is_well_is_not_told_of() {
     let mut site = Site::new();
     let far = Some(at(0).plus(LEAF_NEAR * 2));
     for second in [0, 10, 20] {
-        let facts = facts_for_test("web", far, (1_000, 0, 3, u64::from(second)));
+        let facts = facts("web", far, (1_000, 0, 3, u64::from(second)));
         assert_eq!(site.look(second, &[facts]), <[&str; 0]>::default());
     }
 }
@@ -49,8 +59,8 @@ fn a_service_that_is_well_is_not_told_of() {
 #[test]
 fn a_service_that_is_down_is_told_of_until_it_is_up_or_gone() {
     let mut site = Site::new();
-    let down = |name| ServiceFacts { is_down: true, ..facts_for_test(name, None, (0, 0, 0, 0)) };
-    let up = facts_for_test("web", None, (0, 0, 0, 0));
+    let down = |name| ServiceFacts { is_down: true, ..facts(name, None, (0, 0, 0, 0)) };
+    let up = facts("web", None, (0, 0, 0, 0));
     assert_eq!(
         site.look(0, &[down("web"), down("db")]),
         ["service_down web 1.00", "service_down db 1.00"]
@@ -63,11 +73,28 @@ fn a_service_that_is_down_is_told_of_until_it_is_up_or_gone() {
 }
 
 #[test]
+fn what_is_told_is_bounded_and_one_thing_does_not_crowd_out_another() {
+    let mut site = Site::new();
+    let near = Some(at(0).plus(LEAF_NEAR / 2));
+    let all: Vec<_> = (0..TOLD_MAX + 10)
+        .map(|number| {
+            let of = facts(&format!("s{number}"), near, (0, 0, 0, 0));
+            ServiceFacts { is_down: true, ..of }
+        })
+        .collect();
+    for second in [0, 30] {
+        let told = site.look(second, &all);
+        let of = |metric: &str| told.iter().filter(|line| line.starts_with(metric)).count();
+        assert_eq!((of("service_down"), of("leaf_expiry")), (TOLD_MAX, TOLD_MAX));
+    }
+}
+
+#[test]
 fn a_leaf_near_its_end_is_told_of_until_it_is_renewed() {
     let mut site = Site::new();
     let with = |days: u64| {
         let ends = at(0).plus(Duration::from_secs(days * 86_400));
-        [facts_for_test("web", Some(ends), (0, 0, 0, 0))]
+        [facts("web", Some(ends), (0, 0, 0, 0))]
     };
     assert_eq!(site.look(0, &with(20)), ["leaf_expiry web 1728000.00"]);
     assert_eq!(site.look(0, &with(365)), ["leaf_expiry web 31536000.00"]);
