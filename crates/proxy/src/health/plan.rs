@@ -7,7 +7,6 @@
 //! history and its place in the schedule, whatever else is published.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -338,10 +337,7 @@ impl Entry {
 
 /// Keeps probes from marching in step.
 #[derive(Debug, Default)]
-struct Jitter {
-    random: RandomState,
-    count: u64,
-}
+struct Jitter(fastrand::Rng);
 
 impl Jitter {
     /// From nine tenths of `wait` to all of it: never later than promised.
@@ -351,9 +347,7 @@ impl Jitter {
 
     /// From nothing to `wait`.
     fn spread(&mut self, wait: Duration) -> Duration {
-        self.count = self.count.wrapping_add(1);
-        let parts = self.random.hash_one(self.count) % JITTER_PARTS;
-        wait.mul_f64(f64::from(u32::try_from(parts).unwrap_or(0)) / JITTER_PARTS as f64)
+        wait.mul_f64(self.0.f64())
     }
 }
 
@@ -363,8 +357,6 @@ const FIRST_PACE: Duration = Duration::from_millis(1);
 const RECHECK_FIRST: Duration = Duration::from_secs(1);
 /// Between probes that reports ask for.
 const REPORTED_GAP: Duration = Duration::from_millis(200);
-/// How finely jitter is drawn.
-const JITTER_PARTS: u64 = 1 << 16;
 
 #[cfg(test)]
 mod tests;
