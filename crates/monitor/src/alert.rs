@@ -28,6 +28,16 @@ pub struct Alert {
     pub is_silenced: bool,
 }
 
+/// What tells one alert from another: the rule, and what it holds for.
+pub type AlertKey = (Arc<str>, Series);
+
+impl Alert {
+    /// What tells it from others.
+    pub fn key(&self) -> AlertKey {
+        (Arc::clone(&self.rule), self.series.clone())
+    }
+}
+
 /// How much an alert matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -76,5 +86,48 @@ impl AlertChange {
         match self {
             Self::Raised(alert) | Self::Cleared { alert, .. } => alert,
         }
+    }
+
+    /// When it changed.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Raised(alert) => alert.raised_at,
+            Self::Cleared { at, .. } => *at,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::metric::Metric;
+    use crate::node::NodeName;
+
+    /// A time after some moment.
+    pub(crate) fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(1_000_000 + seconds)
+    }
+
+    /// A full file system, raised at that moment.
+    pub(crate) fn alert(subject: &str) -> Alert {
+        let node = NodeName::parse("box").expect("a name");
+        Alert {
+            rule: "disk".into(),
+            series: Series { node, metric: Metric::Disk, subject: Some(subject.into()) },
+            severity: Severity::Warning,
+            value: 1.0,
+            threshold: 0.9,
+            message: subject.into(),
+            raised_at: at(0),
+            is_silenced: false,
+        }
+    }
+
+    pub(crate) fn raised(subject: &str) -> AlertChange {
+        AlertChange::Raised(alert(subject))
+    }
+
+    pub(crate) fn cleared(subject: &str) -> AlertChange {
+        AlertChange::Cleared { alert: alert(subject), at: at(9) }
     }
 }

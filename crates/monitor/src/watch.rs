@@ -28,6 +28,8 @@ pub struct Watch {
     history: History,
     channels: Channels,
     alerts: Arc<[Alert]>,
+    /// How often the channels had told something when that was kept.
+    deliveries: u64,
 }
 
 impl Watch {
@@ -40,15 +42,16 @@ impl Watch {
         now: Timestamp,
     ) -> (Self, Vec<AlertChange>) {
         let mut judge = Judge::new(rules);
-        let silences = Silences::restored(kept.silences, now);
         let mut hush = Hush::default();
-        (hush.silences, hush.quiet_hours) = (silences, quiet_hours);
-        let told: Vec<(Alert, bool)> =
-            kept.alerts.into_iter().map(|kept| (kept.alert, kept.is_told)).collect();
-        hush.restore(&told);
-        let changes = judge.restore(told.into_iter().map(|(alert, _)| alert).collect(), now);
+        (hush.silences, hush.quiet_hours) = (Silences::restored(kept.silences, now), quiet_hours);
+        for KeptAlert { alert, told_by } in &kept.alerts {
+            channels.note_told(alert, told_by.as_ref());
+        }
+        let alerts = kept.alerts.into_iter().map(|kept| kept.alert).collect();
+        let changes = judge.restore(alerts, now);
         let alerts = Arc::default();
-        let mut watch = Self { judge, hush, history, channels, alerts };
+        let mut watch = Self { judge, hush, history, channels, alerts, deliveries: 0 };
+        watch.tell_what_is_missed();
         let changes = watch.settle(changes, now);
         (watch, changes)
     }
@@ -77,6 +80,7 @@ impl Watch {
         self.hush.quiet_hours = quiet_hours;
         self.channels = channels;
         let changes = self.judge.replace_rules(rules, now);
+        self.tell_what_is_missed();
         self.settle(changes, now)
     }
 
@@ -126,7 +130,17 @@ impl Watch {
         self.judge.left_out()
     }
 
-    /// Tells what is to be told, and keeps what is raised if that changed.
+    /// Has what is raised told to channels that want to know of it and were not given it: those
+    /// that are new, and those that could not tell it before a restart.
+    fn tell_what_is_missed(&mut self) {
+        for alert in self.judge.alerts() {
+            if self.channels.misses(&alert) {
+                self.hush.hold(AlertChange::Raised(alert));
+            }
+        }
+    }
+
+    /// Tells what is to be told, and keeps what is raised and who told it if that changed.
     fn settle(&mut self, mut changes: Vec<AlertChange>, now: Timestamp) -> Vec<AlertChange> {
         let told = self.hush.pass(&changes, now);
         self.channels.tell(&told);
@@ -146,14 +160,23 @@ impl Watch {
             alert.is_silenced = self.hush.covers(alert, now);
         }
         self.alerts = alerts.into();
-        if !changes.is_empty() || !told.is_empty() {
-            let keep = |alert: &Alert| KeptAlert {
-                alert: alert.clone(),
-                is_told: self.hush.is_told(alert),
-            };
-            self.history.keep_alerts(self.alerts.iter().map(keep).collect());
+        let deliveries = self.channels.deliveries();
+        if !changes.is_empty() || deliveries != self.deliveries {
+            self.deliveries = deliveries;
+            self.keep_alerts();
         }
         changes
+    }
+
+    fn keep_alerts(&self) {
+        let told = self.channels.told();
+        let keep = |alert: &Alert| {
+            let key = alert.key();
+            let tellers = told.iter().filter(|(_, told)| told.contains(&key));
+            let told_by = Some(tellers.map(|(name, _)| name.clone()).collect());
+            KeptAlert { alert: alert.clone(), told_by }
+        };
+        self.history.keep_alerts(self.alerts.iter().map(keep).collect());
     }
 }
 

@@ -43,6 +43,11 @@ impl Chat {
         }
     }
 
+    /// Where messages go, as far as it may be shown.
+    pub(super) fn shown_place(&self) -> String {
+        self.place.as_ref().map_or_else(|| "the URL in its secret".into(), ToString::to_string)
+    }
+
     pub(super) async fn deliver(
         &self,
         message: &Message,

@@ -7,6 +7,7 @@
 //! **Invariant:** no text of an alert can become a header: headers are encoded by the library, and
 //! titles are one line. A password is never sent without TLS.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -50,6 +51,16 @@ pub(super) enum Security {
     StartTls,
     /// None.
     Plain,
+}
+
+impl fmt::Display for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.security == Security::Tls { "smtps" } else { "smtp" };
+        let host = &self.host;
+        // An address of IPv6 stands in brackets, as in a URL.
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        write!(f, "{scheme}://{host}:{}", self.port)
+    }
 }
 
 impl Mail {

@@ -4,10 +4,12 @@
 //! lines.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
 use serde_json::{Value, json};
 
+use super::outbox::Batch;
 use crate::alert::{AlertChange, Severity};
 use crate::wording;
 
@@ -26,15 +28,27 @@ pub(super) struct Message {
 }
 
 impl Message {
-    pub(super) fn new(at: Timestamp, changes: Vec<AlertChange>) -> Self {
+    pub(super) fn new(at: Timestamp, batch: Batch) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:x}-{number}", at.micros());
-        Self { id, at, changes, left_out: (0, 0), lost: 0, is_test: false }
+        let Batch { changes, left_out, lost } = batch;
+        Self { id, at, changes, left_out, lost, is_test: false }
     }
 
     pub(super) fn test(at: Timestamp) -> Self {
-        Self { is_test: true, ..Self::new(at, Vec::new()) }
+        Self { is_test: true, ..Self::new(at, Batch::default()) }
+    }
+
+    /// Whether it tells just this.
+    pub(super) fn tells(&self, batch: &Batch) -> bool {
+        let Batch { changes, left_out, lost } = batch;
+        (&self.changes, self.left_out, self.lost) == (changes, *left_out, *lost)
+    }
+
+    /// How many changes are in it.
+    pub(super) fn size(&self) -> usize {
+        self.changes.len() + (self.left_out.0 + self.left_out.1) as usize
     }
 
     /// The gravest of what is raised; `None` when nothing is.
@@ -68,7 +82,8 @@ impl Message {
         }
         let mut text = String::new();
         for (index, change) in self.changes.iter().enumerate() {
-            let line = format!("[{}] {}\n", word_of(change), plain(&wording::told(change)));
+            let (word, told) = (word_of(change), plain(&wording::told(change)));
+            let line = format!("[{word}] {told}{}\n", late(change, self.at));
             if text.len() + line.len() > bytes_max.saturating_sub(TAIL_BYTES) {
                 text.push_str(&format!("… and {} more\n", self.changes.len() - index));
                 break;
@@ -82,7 +97,8 @@ impl Message {
             ));
         }
         if self.lost > 0 {
-            text.push_str(&format!("{} changes before this could not be told.\n", self.lost));
+            text.push_str(&lost_text(self.lost));
+            text.push('\n');
         }
         text.truncate(text.trim_end().len());
         text
@@ -109,6 +125,19 @@ impl Message {
         let cleared = self.changes.len() as u64 - raised;
         (raised + self.left_out.0, cleared + self.left_out.1)
     }
+}
+
+/// What is said of changes that were not told.
+pub(super) fn lost_text(lost: u64) -> String {
+    match lost {
+        1 => "1 change before this could not be told.".into(),
+        _ => format!("{lost} changes before this could not be told."),
+    }
+}
+
+/// When a change came about, if that was long before it is told.
+fn late(change: &AlertChange, now: Timestamp) -> String {
+    if now.since(change.at()) < LATE { String::new() } else { format!(" ({})", change.at()) }
 }
 
 /// A text on one line.
@@ -145,5 +174,7 @@ fn alert_body(change: &AlertChange) -> Value {
     })
 }
 
+/// What is told so long after it came about says when that was; a group takes half a minute.
+const LATE: Duration = Duration::from_secs(120);
 /// Room that is kept for what is said after the lines.
 const TAIL_BYTES: usize = 200;

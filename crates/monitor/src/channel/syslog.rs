@@ -3,12 +3,13 @@
 
 use std::path::PathBuf;
 
+use conduit_core::clock::Timestamp;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UdpSocket, UnixDatagram, lookup_host};
 
 use super::DeliveryError;
 use super::http::connect;
-use super::message::{Message, plain};
+use super::message::{Message, lost_text, plain};
 use crate::alert::{AlertChange, Severity};
 use crate::wording;
 
@@ -75,13 +76,13 @@ impl Syslog {
         Ok(())
     }
 
-    /// A line for each change, and one for what is only counted.
+    /// A line for each change, of the time at which it came about, and one for what is only counted.
     fn lines_of(&self, message: &Message) -> Vec<String> {
-        let line = |severity: u8, text: &str| {
+        let line = |severity: u8, at: Timestamp, text: &str| {
             let priority = FACILITY * 8 + severity;
             let head = match self {
                 Self::Unix(_) => local_head(priority),
-                Self::Udp(..) | Self::Tcp(..) => head(priority, message),
+                Self::Udp(..) | Self::Tcp(..) => head(priority, at),
             };
             let mut line = head + &plain(text);
             let end =
@@ -91,18 +92,19 @@ impl Syslog {
         };
         let told = |change: &AlertChange| {
             let text = format!("{}: {}", wording::title(change), wording::told(change));
-            line(severity_of(change), &text)
+            line(severity_of(change), change.at(), &text)
         };
         let mut lines: Vec<String> = message.changes.iter().map(told).collect();
         let (raised, cleared) = message.left_out;
         if message.is_test {
-            lines.push(line(NOTICE, &message.text(LINE_BYTES_MAX)));
-        } else if raised + cleared + message.lost > 0 {
-            let text = format!(
-                "{raised} more raised and {cleared} more over, too many to list; {} lost before",
-                message.lost
-            );
-            lines.push(line(NOTICE, &text));
+            lines.push(line(NOTICE, message.at, &message.text(LINE_BYTES_MAX)));
+        }
+        if raised + cleared > 0 {
+            let text = format!("{raised} more raised, {cleared} more over: too many to list");
+            lines.push(line(NOTICE, message.at, &text));
+        }
+        if message.lost > 0 {
+            lines.push(line(NOTICE, message.at, &lost_text(message.lost)));
         }
         lines
     }
@@ -119,12 +121,12 @@ impl std::fmt::Display for Syslog {
 }
 
 /// The head of a line in the form of RFC 5424.
-fn head(priority: u8, message: &Message) -> String {
+fn head(priority: u8, at: Timestamp) -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let is_plain = !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic());
     let host = if is_plain { host } else { "-".to_owned() };
     let process = std::process::id();
-    format!("<{priority}>1 {} {host} conduit {process} alert - ", message.at)
+    format!("<{priority}>1 {at} {host} conduit {process} alert - ")
 }
 
 /// The head of a line to the system's own log, which takes RFC 5424 for a part of the text. It sets

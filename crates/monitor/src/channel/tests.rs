@@ -1,6 +1,7 @@
 //! Alerts through each channel, to real receivers on the loopback.
 
 mod receivers;
+mod restart;
 
 use conduit_core::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use self::receivers::{Received, Receivers};
 use super::file::{ChannelFile, channels};
 use super::*;
+use crate::alert::tests::{at, cleared, raised};
 use crate::judge::Judge;
 use crate::metric::{Metric, Sample, Series};
 use crate::node::NodeName;
@@ -37,6 +39,7 @@ fn quick(files: &[ChannelFile]) -> Vec<Channel> {
     for channel in &mut channels {
         channel.pace.group_for = Duration::ZERO;
         channel.pace.back_off = Duration::from_millis(1);
+        channel.pace.rest = Duration::from_millis(1);
     }
     channels
 }
@@ -47,8 +50,8 @@ fn started(channels: Vec<Channel>, receivers: &Receivers) -> (Channels, Tasks) {
 }
 
 async fn finished(channels: Channels, tasks: Tasks) {
-    drop(channels);
     tasks.stop().cancel();
+    drop(channels);
     tasks.finish().await;
 }
 
@@ -203,31 +206,57 @@ async fn a_channel_that_hangs_delays_no_other() {
     finished(channels, tasks).await;
 }
 
+/// The id of the webhook's message that came next, and the states of its alerts.
+async fn next_states(receivers: &mut Receivers) -> (String, Vec<String>) {
+    let body = receivers.next().await.body;
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(body["lost"], 0);
+    let states = body["alerts"].as_array().expect("a list").iter();
+    (body["id"].to_string(), states.map(|alert| alert["state"].to_string()).collect())
+}
+
 #[tokio::test]
-async fn what_fails_for_now_is_tried_again_and_what_is_refused_is_not() {
+async fn what_fails_is_tried_again_until_it_is_told() {
     let mut receivers = Receivers::new();
-    receivers.answers.lock().expect("a lock").extend([503, 429, 200, 404, 302, 200]);
+    let answers = [503, 429, 200, 404, 302, 500, 500, 500, 500, 500, 500, 500, 200];
+    receivers.answers.lock().expect("a lock").extend(answers);
     let files = [file("hook", "webhook", &receivers.http("hook", false).await)];
     let (channels, tasks) = started(quick(&files), &receivers);
     let [fired, cleared] = fired_and_cleared();
-    channels.tell(&fired);
-    let mut ids = Vec::new();
-    for _ in 0..3 {
-        let body = receivers.next().await.body;
-        ids.push(serde_json::from_str::<serde_json::Value>(&body).expect("JSON")["id"].to_string());
-    }
-    assert!(ids.iter().all(|id| *id == ids[0]), "one message has one id");
-    for changes in [&cleared, &fired, &cleared] {
+    for (changes, tries, state) in [(&fired, 3, "\"raised\""), (&cleared, 10, "\"cleared\"")] {
         channels.tell(changes);
-        let body = receivers.next().await.body;
-        let lost = serde_json::from_str::<serde_json::Value>(&body).expect("JSON")["lost"].as_u64();
-        let expected = receivers.seen.len() as u64;
-        assert_eq!(lost, Some(expected), "what was refused is told with the next");
-        receivers.seen.push("refused");
+        let (first, _) = next_states(&mut receivers).await;
+        for _ in 1..tries {
+            let (id, states) = next_states(&mut receivers).await;
+            assert_eq!((id.as_str(), &states[..]), (first.as_str(), &[state.to_owned()][..]));
+        }
     }
     finished(channels.clone(), tasks).await;
     let [status] = &channels.status()[..] else { panic!("one channel") };
-    assert_eq!((status.sent, status.failures, status.lost), (2, 4, 2), "{status:?}");
+    let counts = (status.sent, status.failures, status.waiting, status.lost);
+    assert_eq!(counts, (2, 11, 0, 0), "{status:?}");
+}
+
+#[tokio::test]
+async fn what_comes_while_a_channel_fails_is_told_together_by_its_successor_too() {
+    let mut receivers = Receivers::new();
+    receivers.answers.lock().expect("a lock").extend([404, 200, 200]);
+    let files = [file("hook", "webhook", &receivers.http("hook", false).await)];
+    let mut slow = quick(&files);
+    slow[0].pace.rest = Duration::from_secs(3_600);
+    let (channels, tasks) = started(slow, &receivers);
+    let [fired, cleared] = fired_and_cleared();
+    channels.tell(&fired);
+    next_states(&mut receivers).await;
+    channels.tell(&cleared);
+    assert_eq!(channels.status()[0].waiting, 2);
+    let next = channels.replaced(quick(&files), &receivers.tls(), &tasks);
+    drop(channels);
+    let (_, states) = next_states(&mut receivers).await;
+    assert_eq!(states, ["\"raised\"", "\"cleared\""]);
+    next.tell(&fired);
+    assert_eq!(next_states(&mut receivers).await.1, ["\"raised\""]);
+    finished(next, tasks).await;
 }
 
 #[tokio::test]
@@ -235,7 +264,10 @@ async fn a_test_message_says_so_and_errors_name_the_mend_without_the_secret() {
     let mut receivers = Receivers::new();
     let tls = receivers.tls();
     let hook = quick(&[file("hook", "webhook", &receivers.http("hook", false).await)]);
-    hook[0].test(&tls).await.expect("sent");
+    let (channels, tasks) = started(hook, &receivers);
+    assert!(channels.test("other").await.is_none());
+    let (place, result) = channels.test("hook").await.expect("there");
+    assert!(result.is_ok() && place.ends_with("/…"), "{place} {result:?}");
     let body = receivers.next().await.body;
     assert!(body.contains("\"test\":true") && body.contains("\"alerts\":[]"), "{body}");
     let closed = format!("{}SECRET", receivers.closed().await);
@@ -252,6 +284,20 @@ async fn a_test_message_says_so_and_errors_name_the_mend_without_the_secret() {
         let error = quick(&[file])[0].test(&tls).await.expect_err("fails").to_string();
         assert!(error.contains(expected) && !error.contains("SECRET"), "{error}");
     }
+    finished(channels, tasks).await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_trusts_names_the_mend() {
+    let receivers = Receivers::new();
+    let hook = quick(&[file("hook", "webhook", &receivers.http("hook", true).await)]);
+    let nobody = Arc::new(
+        ClientConfig::builder()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth(),
+    );
+    let error = hook[0].test(&nobody).await.expect_err("refused").to_string();
+    assert!(error.contains("add its CA to the system's certificates"), "{error}");
 }
 
 #[tokio::test]
@@ -279,20 +325,25 @@ async fn texts_of_others_stay_within_their_lines() {
     finished(channels, tasks).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn changes_that_come_together_are_one_message_and_storms_are_summed_up() {
-    let [fired, cleared] = fired_and_cleared();
-    let mut group = pacing::Group::default();
-    for _ in 0..500 {
-        group.add(fired[0].clone());
-        group.add(cleared[0].clone());
+#[test]
+fn storms_are_summed_up_and_what_is_late_says_when_it_was() {
+    let outbox = outbox::Outbox::default();
+    for number in 0..500 {
+        outbox.put(&raised(&number.to_string()));
+        outbox.put(&cleared(&number.to_string()));
     }
-    assert_eq!(group.len(), 1_000);
-    let message = group.message(Timestamp::from_seconds(0), 3);
-    assert_eq!(message.title(), "Conduit: CRITICAL, 500 raised, 500 over");
-    let text = message.text(3_500);
-    assert!(text.len() <= 3_500, "{}", text.len());
+    let batch = outbox::Batch { lost: 3, ..outbox.batch().expect("many") };
+    let message = Message::new(at(10), batch);
+    assert_eq!(
+        (message.size(), message.title().as_str()),
+        (1_000, "Conduit: WARNING, 500 raised, 500 over")
+    );
+    let text = message.text(1_500);
+    assert!(text.len() <= 1_500, "{}", text.len());
     assert!(text.contains("And 475 more raised, 475 more over"), "{text}");
     assert!(text.ends_with("3 changes before this could not be told."), "{text}");
     assert!(text.contains("… and "), "{text}");
+    let one = outbox::Batch { changes: vec![raised("/")], left_out: (0, 0), lost: 1 };
+    let text = Message::new(at(600), one).text(1_500);
+    assert_eq!(text, "[warning] / (1970-01-12T13:46:40Z)\n1 change before this could not be told.");
 }

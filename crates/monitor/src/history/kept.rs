@@ -1,5 +1,7 @@
 //! What the judge and people said, kept over a restart: alerts that are raised, and silences.
 
+use std::collections::BTreeSet;
+
 use conduit_core::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +20,13 @@ pub struct Kept {
     pub silences: Vec<Silence>,
 }
 
-/// An alert that is raised, and whether people were told of it.
+/// An alert that is raised, and who told people of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeptAlert {
     /// The alert.
     pub alert: Alert,
-    /// Whether the channels were given it.
-    pub is_told: bool,
+    /// The channels that told it; `None`, of a row of an older version, is all of them.
+    pub told_by: Option<BTreeSet<String>>,
 }
 
 impl KeptAlert {
@@ -40,7 +42,7 @@ impl KeptAlert {
             threshold: alert.threshold,
             message: alert.message.clone(),
             raised_at: alert.raised_at.micros(),
-            told: self.is_told,
+            told_by: self.told_by.clone(),
         };
         serde_json::to_string(&row).ok()
     }
@@ -63,7 +65,7 @@ impl KeptAlert {
             raised_at: Timestamp::from_micros(row.raised_at.into()),
             is_silenced: false,
         };
-        Some(Self { alert, is_told: row.told })
+        Some(Self { alert, told_by: row.told_by })
     }
 }
 
@@ -106,7 +108,8 @@ struct AlertRow {
     threshold: f64,
     message: String,
     raised_at: i64,
-    told: bool,
+    #[serde(default)]
+    told_by: Option<BTreeSet<String>>,
 }
 
 #[derive(Serialize, Deserialize)]

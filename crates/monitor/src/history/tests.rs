@@ -248,7 +248,7 @@ async fn alerts_and_silences_survive_a_restart() {
         raised_at: at(0),
         is_silenced: false,
     };
-    let kept_alert = KeptAlert { alert, is_told: true };
+    let kept_alert = KeptAlert { alert, told_by: Some(["ops".to_owned()].into()) };
     history.keep_alerts(vec![kept_alert.clone()]);
     let mut silences = Silences::default();
     let scope = Scope::parse(Some("disk-*"), None, Some("/")).expect("patterns");

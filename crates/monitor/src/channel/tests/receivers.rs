@@ -76,6 +76,11 @@ impl Receivers {
         next.expect("something comes").expect("receivers run")
     }
 
+    /// Whether everything that came was looked at.
+    pub(super) fn told_nothing_more(&mut self) -> bool {
+        self.told.try_recv().is_err()
+    }
+
     pub(super) async fn http(&self, name: &'static str, is_tls: bool) -> String {
         let (listener, port) = bound().await;
         let (tell, answers) = (self.tell.clone(), Arc::clone(&self.answers));
