@@ -31,6 +31,31 @@ async fn sighup_applies_what_is_dynamic_and_names_what_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reload_brings_rules_and_channels_and_a_test_arrives_there() {
+    let daemon = Daemon::start(BINARY).await;
+    assert!(daemon.api.channels().await.expect("a list").value.channels.is_empty());
+    let hook = Upstream::start("hook").await;
+    let extra = format!(
+        "[[monitor.channels]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://{}/secret\"\n\
+         [[monitor.rules]]\nname = \"disk-full\"\nthreshold = \"97%\"\n",
+        hook.host()
+    );
+    let config = gateway::configuration(&daemon.state(), &extra);
+    std::fs::write(daemon.directory.path().join("conduit.toml"), config).expect("written");
+    let reloaded = daemon.api.reload().await.expect("reloaded").value;
+    assert_eq!(reloaded.applied, ["monitor.rules", "monitor.channels"]);
+    let rules = daemon.api.alert_rules().await.expect("rules").value.rules;
+    let rule = rules.iter().find(|rule| rule.name == "disk-full").expect("the rule");
+    assert!(rule.origin == "configured" && rule.condition.contains("97 %"), "{rule:?}");
+    let tested = daemon.api.test_channel("hook").await.expect("an answer").value;
+    assert_eq!((tested.error, tested.place), (None, format!("http://{}/…", hook.host())));
+    let [channel] = &daemon.api.channels().await.expect("a list").value.channels[..] else {
+        panic!("one channel")
+    };
+    assert_eq!((channel.sent, channel.failures), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_file_changes_nothing_at_a_reload() {
     let daemon = Daemon::start(BINARY).await;
     let path = daemon.directory.path().join("conduit.toml");

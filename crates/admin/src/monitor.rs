@@ -9,6 +9,7 @@ use std::time::Duration;
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
 use conduit_core::node::{Node, NodeName};
+pub use conduit_monitor::channel::ChannelStatus;
 pub use conduit_monitor::containers::{LogAsked, LogLine};
 use conduit_monitor::metric::Metric;
 use conduit_monitor::source::SourceKind;
@@ -56,6 +57,16 @@ pub trait Monitor: Send + Sync + 'static {
     /// When there is none with that id.
     fn lift(&self, id: &str) -> Result<Silence, MonitorError>;
 
+    /// The ways by which people are told, and what became of their messages.
+    fn channels(&self) -> Vec<ChannelStatus>;
+
+    /// Has a channel send one message that says it is a test; what came of it, or an error when
+    /// there is no channel of this name.
+    fn test_channel<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<ChannelTested, MonitorError>>;
+
     /// Looks at the host key of a machine, and sends it nothing else.
     fn scan<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, Result<Scanned, MonitorError>>;
 
@@ -101,6 +112,8 @@ pub struct Counts {
     pub history_bytes: u64,
     /// How long the last read of each source took.
     pub reads: Vec<(NodeName, SourceKind, Duration)>,
+    /// The channels.
+    pub channels: Vec<ChannelStatus>,
 }
 
 /// Which samples are asked for.
@@ -217,6 +230,17 @@ pub struct Tested {
     /// How many containers were found.
     pub containers: Option<usize>,
     /// From connecting to the end.
+    pub took: Duration,
+}
+
+/// What came of the test of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelTested {
+    /// Where the message went, as far as it may be shown.
+    pub place: String,
+    /// Why it did not arrive.
+    pub error: Option<String>,
+    /// How long it took.
     pub took: Duration,
 }
 

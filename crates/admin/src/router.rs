@@ -150,6 +150,7 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(alerts::silences, alerts::silence))
         .routes(routes!(alerts::lift))
         .routes(routes!(alerts::rules))
+        .routes(routes!(alerts::channels))
         .routes(routes!(login_codes::make))
 }
 
@@ -165,6 +166,7 @@ fn slow() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(nodes::add))
         .routes(routes!(nodes::test))
         .routes(routes!(nodes::remove))
+        .routes(routes!(alerts::test_channel))
         .routes(routes!(users::set_password))
 }
 

@@ -58,6 +58,13 @@ fn own(text: &mut Text, view: &NodesView, counts: &Counts) {
         let labels = [("node", node.as_str()), ("source", kind.as_str())];
         text.value("conduit_node_source_read_seconds", &labels, took.as_secs_f64());
     }
+    for channel in &counts.channels {
+        let labels = [("channel", channel.name.as_str()), ("kind", channel.kind)];
+        text.value("conduit_monitor_channel_sent_total", &labels, channel.sent as f64);
+        text.value("conduit_monitor_channel_failures_total", &labels, channel.failures as f64);
+        text.value("conduit_monitor_channel_waiting", &labels, channel.waiting as f64);
+        text.value("conduit_monitor_channel_lost_total", &labels, channel.lost as f64);
+    }
     text.value("conduit_monitor_history_series", &[], counts.series as f64);
     text.value("conduit_monitor_samples_lost_total", &[], counts.samples_lost as f64);
     text.value("conduit_monitor_history_bytes", &[], counts.history_bytes as f64);
@@ -94,6 +101,18 @@ pub(crate) const FAMILIES: &[(&str, &str, &str)] = &[
     ("conduit_engine_prompt_tokens_total", "counter", "Tokens read since the engine started"),
     ("conduit_engine_generated_tokens_total", "counter", "Tokens written since the engine started"),
     ("conduit_alerts_raised", "gauge", "Alerts that are raised now"),
+    ("conduit_monitor_channel_sent_total", "counter", "Messages of a channel that arrived"),
+    ("conduit_monitor_channel_failures_total", "counter", "Tries of a channel that failed"),
+    (
+        "conduit_monitor_channel_waiting",
+        "gauge",
+        "Changes of alerts that a channel has still to tell",
+    ),
+    (
+        "conduit_monitor_channel_lost_total",
+        "counter",
+        "Changes that a channel never told: more waited than there is room for",
+    ),
     ("conduit_monitor_history_series", "gauge", "Series in the history"),
     (
         "conduit_monitor_samples_lost_total",

@@ -78,6 +78,9 @@ impl Config {
         self.dns.allow.clone_from(&next.dns.allow);
         self.health.clone_from(&next.health);
         self.log.level.clone_from(&next.log.level);
+        self.monitor.rules.clone_from(&next.monitor.rules);
+        self.monitor.channels.clone_from(&next.monitor.channels);
+        self.monitor.quiet_hours.clone_from(&next.monitor.quiet_hours);
     }
 
     /// What holds when nothing is configured.

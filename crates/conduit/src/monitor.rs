@@ -10,7 +10,6 @@ mod nodes;
 
 use std::sync::{Arc, Mutex};
 
-use conduit_admin::monitor::Monitor;
 use conduit_core::clock::Timestamp;
 use conduit_core::event::{Event, EventSink};
 use conduit_core::tasks::Tasks;
@@ -36,7 +35,7 @@ use conduit_registry::Registry;
 use conduit_tls::authority::Authority;
 use tokio::sync::{Notify, mpsc};
 
-use self::control::SiteMonitor;
+pub(crate) use self::control::SiteMonitor;
 use self::labels::Labels;
 use self::nodes::Nodes;
 use crate::config::Config;
@@ -65,7 +64,7 @@ impl Given<'_> {
 pub(crate) fn start(
     given: &Given<'_>,
     tasks: &Tasks,
-) -> Result<(Option<Arc<dyn Monitor>>, History), AppError> {
+) -> Result<(Option<Arc<SiteMonitor>>, History), AppError> {
     let config = given.served.config;
     if !config.monitor.enabled {
         return Ok((None, History::off("the monitor is off")));
@@ -87,9 +86,9 @@ pub(crate) fn start(
     let now = Timestamp::now();
     let (watch, changes) = Watch::new(rules(config), quiet_hours, past, channels, now);
     let watch = Arc::new(Mutex::new(watch));
-    let tell = teller(given.events.clone());
+    let events = given.events.clone();
     for change in &changes {
-        tell(change);
+        tell(&events, change);
     }
     let (orders, received) = mpsc::channel(ORDERS_MAX);
     let registers = config.monitor.register_containers;
@@ -97,7 +96,7 @@ pub(crate) fn start(
         here: here.clone(),
         catalog: given.registry.catalog(),
         services: services(given),
-        tell: Box::new(tell),
+        tell: Box::new(move |change| tell(&events, change)),
         containers: registers.then(|| Labels::start(given.registry, tasks)),
     };
     let (keeper, view, reads) = Keeper::new(surroundings, Arc::clone(&watch));
@@ -105,8 +104,17 @@ pub(crate) fn start(
     let nodes = Nodes::new(config, given.registry.nodes(), orders.clone());
     Local { config, here: &here, orders: &orders, tasks }.start(given).map_err(failed)?;
     nodes.clone().start(tasks);
-    let parts =
-        control::Parts { here, view, reads, watch, history: history.clone(), nodes, orders };
+    let parts = control::Parts {
+        here,
+        view,
+        reads,
+        watch,
+        history: history.clone(),
+        nodes,
+        orders,
+        tls,
+        events: given.events.clone(),
+    };
     Ok((Some(Arc::new(SiteMonitor::new(parts, config, tasks.clone()))), history))
 }
 
@@ -189,21 +197,15 @@ fn quiet_hours(config: &Config) -> Vec<QuietHours> {
 }
 
 /// Alerts go the way of all observations: to the recorder.
-fn teller(events: EventSink) -> impl Fn(&AlertChange) + Send {
-    move |change| {
-        let alert = change.alert();
-        let (is_raised, at) = match change {
-            AlertChange::Raised(_) => (true, alert.raised_at),
-            AlertChange::Cleared { at, .. } => (false, *at),
-        };
-        events.send(Event::AlertChanged {
-            at,
-            about: format!("{} {}", alert.rule, alert.series),
-            is_raised,
-            message: wording::told(change),
-            details: Box::new(wording::details(change)),
-        });
-    }
+fn tell(events: &EventSink, change: &AlertChange) {
+    let alert = change.alert();
+    events.send(Event::AlertChanged {
+        at: change.at(),
+        about: format!("{} {}", alert.rule, alert.series),
+        is_raised: matches!(change, AlertChange::Raised(_)),
+        message: wording::told(change),
+        details: Box::new(wording::details(change)),
+    });
 }
 
 /// What there is to judge about each service.

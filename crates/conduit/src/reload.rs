@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 
 use crate::config::{Config, Source};
 use crate::error::AppError;
+use crate::monitor::SiteMonitor;
 use crate::telemetry::LogHandle;
 
 /// What a reload may change.
@@ -87,8 +88,14 @@ impl Reloader {
         Self { source, config, log }
     }
 
-    pub(crate) fn attach(self, tunables: Tunables, registry: Registry) -> Attached {
+    pub(crate) fn attach(
+        self,
+        tunables: Tunables,
+        registry: Registry,
+        monitor: Option<Arc<SiteMonitor>>,
+    ) -> Attached {
         Attached {
+            monitor,
             source: self.source,
             log: self.log,
             registry,
@@ -103,6 +110,7 @@ pub(crate) struct Attached {
     source: Source,
     log: Option<LogHandle>,
     registry: Registry,
+    monitor: Option<Arc<SiteMonitor>>,
     state: Mutex<State>,
 }
 
@@ -210,6 +218,11 @@ impl Attached {
             tracing::error!(error = %Chain(&error), "the log level stays as it was");
         }
         state.config.adopt_dynamic(&next.config);
+        if changed("monitor.")
+            && let Some(monitor) = &self.monitor
+        {
+            monitor.reload(&state.config);
+        }
         next.reloaded
     }
 }

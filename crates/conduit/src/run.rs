@@ -189,7 +189,8 @@ impl Running {
         take_over(bound.predecessor, bound.admin.file_owner()).await?;
         let given = Given { served: &served, registry: &registry, board: &board, events: &events };
         let (monitor, history) = monitor::start(&given, &upkeep.0)?;
-        let reloader = reloader.map(|r| Arc::new(r.attach(tunables, registry.clone())));
+        let attach = |r: Reloader| Arc::new(r.attach(tunables, registry.clone(), monitor.clone()));
+        let reloader = reloader.map(attach);
         upkeep.reload(reloader.as_ref(), &orders.reload);
         let upgrader = Upgrader::new((&registry, history), orders.handover.clone(), bound.assets);
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
@@ -219,7 +220,7 @@ impl Running {
             traffic,
             state_dir: config.gateway.state_dir,
             control: Arc::new(control),
-            monitor,
+            monitor: monitor.map(|monitor| monitor as _),
             events,
         });
         // All else answers by now, so the first who can ask is told so.

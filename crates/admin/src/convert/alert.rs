@@ -8,7 +8,7 @@ use conduit_monitor::alert::Alert;
 
 use crate::error::ApiError;
 use crate::limits::{SILENCE_SECONDS_MAX, TEXT_CHARS_MAX};
-use crate::monitor::{RuleInfo, Silence, SilenceWish};
+use crate::monitor::{ChannelStatus, ChannelTested, RuleInfo, Silence, SilenceWish};
 
 /// Every alert, the critical ones first, then the oldest first.
 pub(crate) fn alerts<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Vec<wire::Alert> {
@@ -45,6 +45,26 @@ pub(crate) fn rule(rule: RuleInfo) -> wire::AlertRule {
         origin: if rule.is_default { "default" } else { "configured" }.to_owned(),
         enabled: rule.is_enabled,
     }
+}
+
+/// One channel.
+pub(crate) fn channel(status: ChannelStatus) -> wire::AlertChannel {
+    wire::AlertChannel {
+        name: status.name,
+        kind: status.kind.to_owned(),
+        place: status.place,
+        sent: status.sent,
+        failures: status.failures,
+        waiting: status.waiting,
+        lost: status.lost,
+        last_error: status.last_error,
+    }
+}
+
+/// What came of the test of a channel.
+pub(crate) fn channel_tested(name: String, tested: ChannelTested) -> wire::TestChannelReply {
+    let took_ms = u64::try_from(tested.took.as_millis()).unwrap_or(u64::MAX);
+    wire::TestChannelReply { name, place: tested.place, error: tested.error, took_ms }
 }
 
 /// One silence.

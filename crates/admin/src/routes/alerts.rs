@@ -50,6 +50,52 @@ pub(crate) async fn rules(State(state): Admin) -> Answer<wire::RuleList> {
     Ok(Json(wire::RuleList { rules: rules.collect() }))
 }
 
+/// Lists the channels, with what became of their messages since the start.
+#[utoipa::path(
+    get,
+    path = "/monitor/channels",
+    operation_id = "list_channels",
+    tag = "alerts",
+    responses(
+        (status = 200, body = wire::ChannelList, description = "the channels"),
+        (status = 404, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+    ),
+)]
+pub(crate) async fn channels(State(state): Admin) -> Answer<wire::ChannelList> {
+    let channels = state.monitor()?.channels().into_iter().map(convert::channel);
+    Ok(Json(wire::ChannelList { channels: channels.collect() }))
+}
+
+/// Has a channel send one message that says it is a test, whatever waits.
+///
+/// That it did not arrive is no error of the request: the answer says why.
+#[utoipa::path(
+    post,
+    path = "/monitor/channels/{name}/test",
+    operation_id = "test_channel",
+    tag = "alerts",
+    params(("name" = String, Path, description = "The channel.", example = "mail")),
+    responses(
+        (status = 200, body = wire::TestChannelReply, description = "what came of it"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no channel has that name"),
+        (status = 409, body = ErrorBody, description = "`monitor_off`: there is no monitor"),
+    ),
+)]
+pub(crate) async fn test_channel(
+    State(state): Admin,
+    Id(name): Id,
+) -> Answer<wire::TestChannelReply> {
+    let monitor = state.monitor_for_change()?;
+    if !monitor.channels().iter().any(|channel| channel.name == name) {
+        let shown: String = name.chars().take(ID_CHARS).collect();
+        let message = format!("no channel is called {shown:?}");
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
+            .hint("`conduit monitor channels` lists them; `[[monitor.channels]]` adds one"));
+    }
+    let tested = monitor.test_channel(&name).await?;
+    Ok(Json(convert::channel_tested(name, tested)))
+}
+
 /// Lists the silences that are in force.
 #[utoipa::path(
     get,

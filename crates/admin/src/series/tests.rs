@@ -138,7 +138,17 @@ fn view() -> NodesView {
 fn counts() -> Counts {
     let name = NodeName::parse("gpu-server").expect("valid");
     let reads = vec![(name, SourceKind::Host, Duration::from_millis(5))];
-    Counts { series: 12, samples_lost: 3, history_bytes: 4_096, reads }
+    let channel = crate::monitor::ChannelStatus {
+        name: "mail".into(),
+        kind: "smtp",
+        place: "smtp://mail.example:587".into(),
+        sent: 4,
+        failures: 2,
+        waiting: 1,
+        lost: 0,
+        last_error: None,
+    };
+    Counts { series: 12, samples_lost: 3, history_bytes: 4_096, reads, channels: vec![channel] }
 }
 
 fn written(view: &NodesView, counts: &Counts) -> String {
@@ -168,6 +178,8 @@ fn every_declared_series_is_written() {
         "conduit_alerts_raised{rule=\"gpu-hot\",severity=\"critical\"} 2",
         "conduit_monitor_history_series 12",
         "conduit_monitor_samples_lost_total 3",
+        "conduit_monitor_channel_sent_total{channel=\"mail\",kind=\"smtp\"} 4",
+        "conduit_monitor_channel_waiting{channel=\"mail\",kind=\"smtp\"} 1",
     ] {
         assert!(text.lines().any(|written| written == line), "{line} is missing:\n{text}");
     }

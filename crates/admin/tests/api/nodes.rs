@@ -184,6 +184,22 @@ async fn silences_are_recorded_and_kept() {
 }
 
 #[tokio::test]
+async fn channels_are_listed_and_tested() {
+    let (gateway, _site) = watched();
+    let local = gateway.local();
+    let channels = local.channels().await.expect("a list").value.channels;
+    assert_eq!((channels[0].name.as_str(), channels[0].waiting), ("mail", 1));
+    let tested = local.test_channel("mail").await.expect("an answer").value;
+    assert_eq!((tested.name.as_str(), tested.error, tested.took_ms), ("mail", None, 12));
+    let (code, _, hint) = refused(local.test_channel("../x").await);
+    assert!(code == 404 && hint.contains("conduit monitor channels"), "{code} {hint}");
+    let viewer = gateway.token(Role::Viewer).await;
+    let auth = format!("Authorization: Bearer {}\r\n", viewer.secret);
+    let answer = gateway.ask("POST", "/api/v1/monitor/channels/mail/test", &auth, "").await;
+    assert_eq!(status(&answer), 403, "who only looks sends nothing");
+}
+
+#[tokio::test]
 async fn prometheus_finds_a_page_for_each_node() {
     let (gateway, _site) = watched();
     let token = gateway.token(Role::Viewer).await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use conduit_admin::control::BoxFuture;
 use conduit_admin::monitor::{
-    Counts, HistoryAsked, LogAsked, LogLine, LogStream, Monitor, MonitorError, Point, RuleInfo,
-    Scanned, SeriesPoints, Silence, SilenceWish, Tested,
+    ChannelStatus, ChannelTested, Counts, HistoryAsked, LogAsked, LogLine, LogStream, Monitor,
+    MonitorError, Point, RuleInfo, Scanned, SeriesPoints, Silence, SilenceWish, Tested,
 };
 use conduit_core::clock::Timestamp;
 use conduit_core::destination::Destination;
@@ -149,7 +149,7 @@ impl Monitor for Site {
     }
 
     fn counts(&self) -> Counts {
-        Counts { series: 7, samples_lost: 0, history_bytes: 4_096, reads: Vec::new() }
+        Counts { series: 7, samples_lost: 0, history_bytes: 4_096, ..Counts::default() }
     }
 
     fn history<'a>(
@@ -187,6 +187,27 @@ impl Monitor for Site {
         let mut all = self.silences.lock().expect("sound");
         let found = all.iter().position(|silence| silence.id == id);
         found.map(|at| all.remove(at)).ok_or_else(|| MonitorError::NotFound("gone".into()))
+    }
+
+    fn channels(&self) -> Vec<ChannelStatus> {
+        vec![ChannelStatus {
+            name: "mail".into(),
+            kind: "smtp",
+            place: "smtp://mail.example:587".into(),
+            sent: 4,
+            failures: 2,
+            waiting: 1,
+            lost: 0,
+            last_error: Some("mail.example port 587 cannot be reached".into()),
+        }]
+    }
+
+    fn test_channel<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<ChannelTested, MonitorError>> {
+        let (place, took) = ("smtp://mail.example:587".to_owned(), Duration::from_millis(12));
+        Box::pin(async move { Ok(ChannelTested { place, error: None, took }) })
     }
 
     fn scan<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, Result<Scanned, MonitorError>> {

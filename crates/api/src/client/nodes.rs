@@ -7,7 +7,9 @@ use super::target::{Query, segment};
 use super::{BULK_TIMEOUT, Client, Reply};
 use crate::error::ClientError;
 use crate::v1::ROOT;
-use crate::v1::alerts::{AddSilence, AlertList, RuleList, Silence, SilenceList};
+use crate::v1::alerts::{
+    AddSilence, AlertList, ChannelList, RuleList, Silence, SilenceList, TestChannelReply,
+};
 use crate::v1::nodes::{
     AddNode, AddNodeReply, ContainerLine, History, NodeList, NodeReply, RemoveNodeReply, TestNode,
     TestReply,
@@ -121,6 +123,25 @@ impl Client {
     /// See [`ClientError`].
     pub async fn alert_rules(&self) -> Result<Reply<RuleList>, ClientError> {
         self.get(&format!("{ROOT}/monitor/rules")).await
+    }
+
+    /// `GET /api/v1/monitor/channels`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn channels(&self) -> Result<Reply<ChannelList>, ClientError> {
+        self.get(&format!("{ROOT}/monitor/channels")).await
+    }
+
+    /// `POST /api/v1/monitor/channels/{name}/test`: sends one message that says it is a test.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn test_channel(&self, name: &str) -> Result<Reply<TestChannelReply>, ClientError> {
+        let client = self.clone().with_timeout(self.timeout.max(BULK_TIMEOUT));
+        let path = format!("{ROOT}/monitor/channels/{}/test", segment(name));
+        let mend = "look whether the message came; run it again if not".to_owned();
+        client.change_bare(Method::POST, &path, mend).await
     }
 
     /// `GET /api/v1/alerts/silences`.

@@ -122,3 +122,48 @@ pub struct AddSilence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
+
+/// `GET /api/v1/monitor/channels`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChannelList {
+    /// In the order of the configuration.
+    pub channels: Vec<AlertChannel>,
+}
+
+/// A way by which people are told of alerts, and what became of its messages since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AlertChannel {
+    /// What it is called.
+    pub name: String,
+    /// `webhook`, `smtp`, `syslog`, `ntfy`, `slack` or `matrix`.
+    pub kind: String,
+    /// Where messages go; of URLs only the host.
+    pub place: String,
+    /// Messages that arrived, tests among them.
+    pub sent: u64,
+    /// Tries that failed.
+    pub failures: u64,
+    /// Changes of alerts that wait to be told.
+    pub waiting: u64,
+    /// Changes that were never told: more waited than there is room for.
+    pub lost: u64,
+    /// Why the last try failed; null when it did not.
+    #[serde(default)]
+    #[schema(required)]
+    pub last_error: Option<String>,
+}
+
+/// `POST /api/v1/monitor/channels/{name}/test`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TestChannelReply {
+    /// The channel.
+    pub name: String,
+    /// Where the message went; of URLs only the host.
+    pub place: String,
+    /// Why it did not arrive; null when it was taken.
+    #[serde(default)]
+    #[schema(required)]
+    pub error: Option<String>,
+    /// How long it took.
+    pub took_ms: u64,
+}

@@ -17,7 +17,8 @@ use clap_complete::engine::ArgValueCandidates;
 
 pub(crate) use self::authority::{CaAction, CaArgs, CertsAction, CertsArgs, Named};
 pub(crate) use self::monitor::{
-    AddNodeArgs, MachineArgs, MonitorAction, MonitorArgs, NodeNamed, SilenceArgs, TestNodeArgs,
+    AddNodeArgs, ChannelNamed, MachineArgs, MonitorAction, MonitorArgs, NodeNamed, SilenceArgs,
+    TestNodeArgs,
 };
 pub(crate) use self::record::{
     AuditAction, AuditArgs, CreateTokenArgs, RoleArg, TokenAction, TokenArgs,

@@ -32,40 +32,42 @@ pub(crate) fn protocols() -> Vec<CompletionCandidate> {
     ["http", "https", "h2c", "tcp"].map(CompletionCandidate::new).into()
 }
 
-/// The names of the services that are registered now; none when no gateway answers in time.
+/// The names of the services that are registered now.
 pub(crate) fn services() -> Vec<CompletionCandidate> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else {
-        return Vec::new();
-    };
-    let asking = async {
-        let client = Client::first_reachable(sockets()).await.ok()?;
-        Some(client.services(false).await.ok()?.value.services)
-    };
-    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, asking).await });
-    let services = answer.ok().flatten().unwrap_or_default();
+    let services = asked(async |client| Some(client.services(false).await.ok()?.value.services));
     services
         .into_iter()
         .map(|service| CompletionCandidate::new(service.name).help(Some(service.domain.into())))
         .collect()
 }
 
-/// The names of the nodes that are watched now; none when no gateway answers in time.
+/// The names of the nodes that are watched now.
 pub(crate) fn nodes() -> Vec<CompletionCandidate> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else {
-        return Vec::new();
-    };
-    let asking = async {
-        let client = Client::first_reachable(sockets()).await.ok()?;
-        Some(client.nodes(false).await.ok()?.value.nodes)
-    };
-    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, asking).await });
-    let nodes = answer.ok().flatten().unwrap_or_default();
+    let nodes = asked(async |client| Some(client.nodes(false).await.ok()?.value.nodes));
     nodes
         .into_iter()
         .map(|node| CompletionCandidate::new(node.name).help(node.address.map(Into::into)))
         .collect()
+}
+
+/// The names of the channels.
+pub(crate) fn channels() -> Vec<CompletionCandidate> {
+    let channels = asked(async |client| Some(client.channels().await.ok()?.value.channels));
+    channels
+        .into_iter()
+        .map(|channel| CompletionCandidate::new(channel.name).help(Some(channel.place.into())))
+        .collect()
+}
+
+/// What a gateway answers; nothing when none answers in time.
+fn asked<T>(asking: impl AsyncFnOnce(Client) -> Option<Vec<T>>) -> Vec<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else {
+        return Vec::new();
+    };
+    let answer = async { asking(Client::first_reachable(sockets()).await.ok()?).await };
+    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, answer).await });
+    answer.ok().flatten().unwrap_or_default()
 }
 
 /// Where a gateway may answer. What is typed in front (`--socket`) is not known here.

@@ -2,6 +2,7 @@
 
 mod alert_lines;
 mod amounts;
+mod channels;
 mod container_lines;
 mod gpu_lines;
 mod nodes;
@@ -33,6 +34,8 @@ pub(crate) async fn run(session: &Session, args: MonitorArgs) -> Result<(), Fail
         Some(MonitorAction::Remove(which)) => nodes::remove(session, which).await,
         Some(MonitorAction::Test(which)) => nodes::test(session, which).await,
         Some(MonitorAction::Silence(silence)) => silences::run(session, silence).await,
+        Some(MonitorAction::Channels(Json { json })) => channels::list(session, json).await,
+        Some(MonitorAction::TestChannel(which)) => channels::test(session, which).await,
         Some(MonitorAction::Metrics(Json { json })) => metrics(session, json),
         Some(MonitorAction::Script) => session.printer.text(SURVEY),
         Some(MonitorAction::Alerts(Json { json })) => {

@@ -48,6 +48,8 @@ struct Entry {
     key: &'static str,
     kind: Kind,
     value: Value,
+    /// What a change is told by as well, and nobody is shown.
+    hidden: Value,
 }
 
 impl Config {
@@ -79,7 +81,7 @@ impl Config {
     pub fn diff(&self, next: &Self) -> Changes {
         let mut changes = Changes::default();
         for (old, new) in self.entries().iter().zip(next.entries()) {
-            if old.value != new.value {
+            if (&old.value, &old.hidden) != (&new.value, &new.hidden) {
                 match new.kind {
                     Kind::Dynamic => changes.dynamic.push(new.key),
                     Kind::Static => changes.needs_restart.push(new.key),
@@ -157,9 +159,13 @@ impl Config {
             fixed("monitor.register_containers", monitor.register_containers.into()),
             fixed("monitor.units", list(&monitor.units)),
             fixed("monitor.servers", Value::Array(servers)),
-            fixed("monitor.rules", tables(&monitor.rules)),
-            fixed("monitor.channels", channels(&monitor.channels)),
-            fixed("monitor.quiet_hours", tables(&monitor.quiet_hours)),
+            dynamic("monitor.rules", tables(&monitor.rules)),
+            Entry {
+                // Where it differs, though what is shown does not.
+                hidden: tables(&monitor.channels),
+                ..dynamic("monitor.channels", channels(&monitor.channels))
+            },
+            dynamic("monitor.quiet_hours", tables(&monitor.quiet_hours)),
             fixed("monitor.history.fine", text(print(monitor.history.fine))),
             fixed("monitor.history.coarse", text(print(monitor.history.coarse))),
             fixed("monitor.history.size", text(Size(monitor.history.size))),
@@ -202,11 +208,11 @@ fn split(key: &'static str) -> (&'static str, &'static str) {
 }
 
 fn fixed(key: &'static str, value: Value) -> Entry {
-    Entry { key, kind: Kind::Static, value }
+    Entry { key, kind: Kind::Static, value, hidden: Value::Boolean(false) }
 }
 
 fn dynamic(key: &'static str, value: Value) -> Entry {
-    Entry { key, kind: Kind::Dynamic, value }
+    Entry { key, kind: Kind::Dynamic, value, hidden: Value::Boolean(false) }
 }
 
 fn text(value: impl ToString) -> Value {
@@ -225,7 +231,6 @@ fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> Value {
     Value::Array(values.into_iter().map(text).collect())
 }
 
-/// Tables as they were written.
 /// Whoever may look at the configuration may not write to the channels: what stands behind the host in
 /// a URL is often the secret itself.
 fn channels(channels: &[ChannelFile]) -> Value {
@@ -247,6 +252,7 @@ fn without_secrets(url: &str) -> String {
     format!("{scheme}://{host}{hidden}")
 }
 
+/// Tables as they were written.
 fn tables<T: Serialize>(items: &[T]) -> Value {
     // Invariant: texts, numbers and lists of them always have a form in TOML.
     Value::Array(items.iter().filter_map(|item| Value::try_from(item).ok()).collect())

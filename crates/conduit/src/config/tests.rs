@@ -222,6 +222,14 @@ fn a_change_says_what_it_takes() {
     assert_eq!(changes.dynamic, ["dns.forwarders", "log.level"]);
     assert_eq!(changes.needs_restart, ["dns.ttl", "proxy.workers"]);
     assert!(old.diff(&old).is_empty());
+    let hook = |path: &str| {
+        let url = format!("https://hooks.example/{path}");
+        parsed(&format!(
+            "monitor.channels = [{{ name = \"hook\", kind = \"webhook\", url = \"{url}\" }}]"
+        ))
+    };
+    assert_eq!(hook("a").diff(&hook("b")).dynamic, ["monitor.channels"], "though it is not shown");
+    assert!(!hook("secret").show().contains("secret"));
 }
 
 #[test]

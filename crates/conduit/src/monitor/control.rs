@@ -8,10 +8,11 @@ use std::time::Duration;
 use conduit_admin::control::BoxFuture;
 use conduit_admin::limits::HISTORY_SERIES_MAX;
 use conduit_admin::monitor::{
-    Counts, HistoryAsked, LogAsked, LogStream, Monitor, MonitorError, Point, RuleInfo, Scanned,
-    SeriesPoints, Silence, SilenceWish, Tested,
+    ChannelStatus, ChannelTested, Counts, HistoryAsked, LogAsked, LogStream, Monitor, MonitorError,
+    Point, RuleInfo, Scanned, SeriesPoints, Silence, SilenceWish, Tested,
 };
 use conduit_core::clock::Timestamp;
+use conduit_core::event::EventSink;
 use conduit_core::live;
 use conduit_core::node::{Node, NodeName};
 use conduit_core::policy::UpstreamTls;
@@ -29,6 +30,7 @@ use conduit_monitor::view::NodesView;
 use conduit_monitor::watch::Watch;
 use conduit_monitor::{containers, dcgm, node_exporter};
 use futures_util::StreamExt;
+use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -42,7 +44,7 @@ pub(crate) struct SiteMonitor {
     parts: Parts,
     interval: Duration,
     docker_socket: PathBuf,
-    rules: Vec<RuleInfo>,
+    rules: Mutex<Vec<RuleInfo>>,
     tasks: Tasks,
 }
 
@@ -55,6 +57,9 @@ pub(super) struct Parts {
     pub(super) history: History,
     pub(super) nodes: Nodes,
     pub(super) orders: mpsc::Sender<Order>,
+    /// How the channels judge certificates.
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) events: EventSink,
 }
 
 /// Engines behind TLS are judged as the proxy's upstreams are, where that needs no pin.
@@ -72,9 +77,24 @@ impl SiteMonitor {
             parts,
             interval: config.monitor.interval,
             docker_socket: config.monitor.docker_socket.clone(),
-            rules: rule_infos(config),
+            rules: Mutex::new(rule_infos(config)),
             tasks,
         }
+    }
+
+    /// Takes over the rules, channels and quiet hours of another configuration.
+    pub(crate) fn reload(&self, config: &Config) {
+        let (parts, now) = (&self.parts, Timestamp::now());
+        let mut watch = self.watch();
+        let channels = watch.channels().replaced(super::channels(config), &parts.tls, &self.tasks);
+        let quiet_hours = super::quiet_hours(config);
+        let changes = watch.reload(super::rules(config), quiet_hours, channels, now);
+        drop(watch);
+        for change in &changes {
+            super::tell(&parts.events, change);
+        }
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = rule_infos(config);
+        self.refresh();
     }
 
     fn watch(&self) -> MutexGuard<'_, Watch> {
@@ -183,6 +203,7 @@ impl Monitor for SiteMonitor {
             samples_lost: kept.lost,
             history_bytes: kept.bytes,
             reads: reads.collect(),
+            channels: self.channels(),
         }
     }
 
@@ -194,7 +215,7 @@ impl Monitor for SiteMonitor {
     }
 
     fn rules(&self) -> Vec<RuleInfo> {
-        self.rules.clone()
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn silences(&self) -> Vec<Silence> {
@@ -221,6 +242,23 @@ impl Monitor for SiteMonitor {
         let silence = self.watch().end_silence(number, Timestamp::now()).ok_or_else(none)?;
         self.refresh();
         Ok(silence_of(&silence))
+    }
+
+    fn channels(&self) -> Vec<ChannelStatus> {
+        self.watch().channels().status()
+    }
+
+    fn test_channel<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<ChannelTested, MonitorError>> {
+        Box::pin(async move {
+            let (channels, began) = (self.watch().channels().clone(), Instant::now());
+            let none = || MonitorError::NotFound(format!("there is no channel {name}"));
+            let (place, result) = channels.test(name).await.ok_or_else(none)?;
+            let error = result.err().map(|error| error.to_string());
+            Ok(ChannelTested { place, error, took: began.elapsed() })
+        })
     }
 
     fn scan<'a>(&'a self, node: &'a Node) -> BoxFuture<'a, Result<Scanned, MonitorError>> {

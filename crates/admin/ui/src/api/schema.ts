@@ -268,6 +268,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/monitor/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the channels, with what became of their messages since the start. */
+        get: operations["list_channels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitor/channels/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Has a channel send one message that says it is a test, whatever waits.
+         * @description That it did not arrive is no error of the request: the answer says why.
+         */
+        post: operations["test_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/monitor/rules": {
         parameters: {
             query?: never;
@@ -966,6 +1003,37 @@ export interface components {
              */
             value: number;
         };
+        /** @description A way by which people are told of alerts, and what became of its messages since the start. */
+        AlertChannel: {
+            /**
+             * Format: u-int64
+             * @description Tries that failed.
+             */
+            failures: number;
+            /** @description `webhook`, `smtp`, `syslog`, `ntfy`, `slack` or `matrix`. */
+            kind: string;
+            /** @description Why the last try failed; null when it did not. */
+            last_error: string | null;
+            /**
+             * Format: u-int64
+             * @description Changes that were never told: more waited than there is room for.
+             */
+            lost: number;
+            /** @description What it is called. */
+            name: string;
+            /** @description Where messages go; of URLs only the host. */
+            place: string;
+            /**
+             * Format: u-int64
+             * @description Messages that arrived, tests among them.
+             */
+            sent: number;
+            /**
+             * Format: u-int64
+             * @description Changes of alerts that wait to be told.
+             */
+            waiting: number;
+        };
         /** @description `GET /api/v1/alerts`. */
         AlertList: {
             /** @description The critical ones first, then the oldest first. */
@@ -1238,6 +1306,11 @@ export interface components {
          * @enum {string}
          */
         CertificateStatus: "expired" | "expiring" | "valid";
+        /** @description `GET /api/v1/monitor/channels`. */
+        ChannelList: {
+            /** @description In the order of the configuration. */
+            channels: components["schemas"]["AlertChannel"][];
+        };
         /** @description The result of trying one thing. */
         Check: {
             /**
@@ -2922,6 +2995,20 @@ export interface components {
             /** @description The chip and its sensor. */
             sensor: string;
         };
+        /** @description `POST /api/v1/monitor/channels/{name}/test`. */
+        TestChannelReply: {
+            /** @description Why it did not arrive; null when it was taken. */
+            error: string | null;
+            /** @description The channel. */
+            name: string;
+            /** @description Where the message went; of URLs only the host. */
+            place: string;
+            /**
+             * Format: u-int64
+             * @description How long it took.
+             */
+            took_ms: number;
+        };
         /**
          * @description `POST /api/v1/nodes:test`: one of a node that is there and a destination. Unknown fields are
          *     refused.
@@ -4089,6 +4176,95 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["UnderWay"];
+            422: components["responses"]["KeyRefused"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    list_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the channels */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `monitor_off`: there is no monitor */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    test_channel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request to the same operation. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The channel.
+                 * @example mail
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description what came of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestChannelReply"];
+                };
+            };
+            400: components["responses"]["BadPath"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: no channel has that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `monitor_off`: there is no monitor */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             422: components["responses"]["KeyRefused"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];

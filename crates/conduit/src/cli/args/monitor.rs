@@ -46,6 +46,10 @@ pub(crate) enum MonitorAction {
     Alerts(Json),
     /// Show what raises alerts
     Rules(Json),
+    /// Show the channels that tell people of alerts, and what became of their messages
+    Channels(Json),
+    /// Have a channel send one message that says it is a test
+    TestChannel(ChannelNamed),
     /// List the numbers that are kept and judged
     Metrics(Json),
     /// Print the script that a watched machine runs, to be the forced command of a key
@@ -94,6 +98,17 @@ pub(crate) struct MachineArgs {
 pub(crate) struct NodeNamed {
     /// The node's name
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(candidates::nodes))]
+    pub(crate) name: String,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit monitor test-channel`.
+#[derive(Debug, Args)]
+pub(crate) struct ChannelNamed {
+    /// The channel's name
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(candidates::channels))]
     pub(crate) name: String,
     /// Output
     #[command(flatten)]
