@@ -2,7 +2,8 @@
 //! work unchanged.
 //!
 //! **Invariant:** names, types, units and labels are dcgm-exporter's; a value that is not known has
-//! no line, and no zero stands for it. Only NVIDIA's GPUs are on the page, and none that sleeps.
+//! no line, and no zero stands for it. Only NVIDIA's GPUs are on the page, and none that sleeps; of
+//! one that is lost there is the error code that told so, and nothing else.
 
 mod fields;
 mod xid;
@@ -17,12 +18,13 @@ pub fn page(node_host_name: &str, reading: &GpusReading) -> String {
     let gpus: Vec<(&Gpu, String)> = reading
         .gpus
         .iter()
-        .filter(|gpu| gpu.vendor == Vendor::Nvidia && !gpu.asleep && !gpu.lost)
+        .filter(|gpu| gpu.vendor == Vendor::Nvidia && !gpu.asleep)
         .map(|gpu| (gpu, labels(node_host_name, reading.driver.as_deref(), gpu)))
         .collect();
     let mut page = String::new();
     for field in FIELDS {
-        let known = gpus.iter().filter_map(|(gpu, labels)| Some(((field.value)(gpu)?, labels)));
+        let present = gpus.iter().filter(|(gpu, _)| !gpu.lost);
+        let known = present.filter_map(|(gpu, labels)| Some(((field.value)(gpu)?, labels)));
         let mut known = known.peekable();
         if known.peek().is_none() {
             continue;
@@ -37,9 +39,10 @@ pub fn page(node_host_name: &str, reading: &GpusReading) -> String {
 }
 
 /// The last error code as its value, and again in a label beside its meaning. None seen is 0, but
-/// only of a GPU that is listened to.
+/// only of a GPU that is listened to and there.
 fn add_xids(page: &mut String, gpus: &[(&Gpu, String)]) {
-    let code = |gpu: &Gpu| gpu.xid.map(|xid| xid.code).or_else(|| gpu.xid_is_watched.then_some(0));
+    let none = |gpu: &Gpu| (gpu.xid_is_watched && !gpu.lost).then_some(0);
+    let code = |gpu: &Gpu| gpu.xid.map(|xid| xid.code).or_else(|| none(gpu));
     let mut known = gpus.iter().filter_map(|(gpu, labels)| Some((code(gpu)?, labels))).peekable();
     if known.peek().is_none() {
         return;

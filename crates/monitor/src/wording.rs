@@ -19,7 +19,7 @@ pub fn raised(rule: &Rule, series: &Series, value: f64) -> String {
     let said = match rule.condition {
         Condition::Absent => format!("{thing} is gone"),
         Condition::Rising if series.metric == Metric::ContainerRestarts => {
-            format!("{thing} was restarted {value} times within {held}")
+            format!("{thing} was restarted {} within {held}", counted(value, "time", "times"))
         }
         Condition::Rising => {
             let (rise, limit) =
@@ -155,6 +155,8 @@ fn thing(series: &Series) -> String {
             format!("Service {subject}")
         }
         metric => match metric.part() {
+            // An id of NVIDIA's says what it is.
+            Part::Gpus if subject.starts_with("GPU-") => format!("{subject} of {node}"),
             Part::Gpus => format!("GPU {subject} of {node}"),
             Part::Containers => format!("Container {subject} of {node}"),
             Part::Engines => format!("Engine of {subject}"),
@@ -168,14 +170,21 @@ fn complaint(metric: Metric, value: f64, threshold: f64) -> String {
     let (now, limit) = (amount(metric, value), amount(metric, threshold));
     match metric {
         Metric::UnitDown => "is not active".into(),
-        Metric::OomKills => format!("ran out of memory: {value} processes were killed"),
+        Metric::OomKills => {
+            let killed = counted(value, "process was", "processes were");
+            format!("ran out of memory: {killed} killed")
+        }
         Metric::SourceLost => "gives no readings".into(),
         Metric::ContainerUnhealthy => "fails its own health check".into(),
         Metric::GpuThermal => "is held back by heat".into(),
         Metric::GpuXid => format!(
-            "reported {value} errors that mean trouble; the kernel's log has their codes (Xid)"
+            "reported {} trouble; the kernel's log has their codes (Xid)",
+            counted(value, "error that means", "errors that mean")
         ),
-        Metric::GpuEcc => format!("has {value} memory errors that were not mended"),
+        Metric::GpuEcc => {
+            let errors = counted(value, "memory error that was", "memory errors that were");
+            format!("has {errors} not mended")
+        }
         Metric::GpuRemapFailed => {
             "has a row of memory that could not be replaced; replace the board".into()
         }
@@ -199,6 +208,12 @@ fn complaint(metric: Metric, value: f64, threshold: f64) -> String {
         ),
         _ => format!("is at {now} (limit {limit})"),
     }
+}
+
+/// A count with its word.
+fn counted(count: f64, one: &str, many: &str) -> String {
+    let word = if count == 1.0 { one } else { many };
+    format!("{} {word}", places(count))
 }
 
 /// Whether a number only says yes or no, or counts what happened.

@@ -7,7 +7,8 @@ import { words } from "./strings";
 import Dashboard from "./views/Dashboard";
 
 export interface ServicesSearch { q?: string; state?: "healthy" | "degraded" | "down" | "unknown"; view?: "table"; sort?: "name" | "time" }
-export interface ServersSearch { tab?: "alerts" | "rules" | "silences" }
+const TABS = ["alerts", "rules", "silences", "channels"] as const;
+export interface ServersSearch { tab?: (typeof TABS)[number] }
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
@@ -28,7 +29,7 @@ const tls = createRoute({ getParentRoute: () => root, path: "/tls", component: l
 const servers = createRoute({
   getParentRoute: () => root, path: "/servers", component: lazyRouteComponent(later(() => import("./views/Servers"))),
   validateSearch: (search: Record<string, unknown>): ServersSearch =>
-    search.tab === "alerts" || search.tab === "rules" || search.tab === "silences" ? { tab: search.tab } : {},
+    TABS.some((tab) => tab === search.tab) ? { tab: search.tab as (typeof TABS)[number] } : {},
 });
 const server = createRoute({ getParentRoute: () => root, path: "/servers/$name", component: lazyRouteComponent(later(() => import("./views/ServerDetail"))) });
 const audit = createRoute({ getParentRoute: () => root, path: "/audit", component: lazyRouteComponent(later(() => import("./views/Audit"))) });

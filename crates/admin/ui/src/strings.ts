@@ -128,10 +128,10 @@ export const words = {
   },
   servers: {
     logOf: (name: string) => `Log of ${name}`, logEmpty: "It has written nothing yet.", logEnded: "The log ends here.",
-    add: "Add a machine", machines: "Machines", alerts: "Alerts", rules: "Rules", silences: "Silences", tabs: "Servers", search: "Search machines",
+    add: "Add a machine", machines: "Machines", alerts: "Alerts", rules: "Rules", silences: "Silences", channels: "Channels", tabs: "Servers", search: "Search machines",
     empty: "No machine reports", emptyText: "This machine reports as soon as the monitor has read it. Others are added over SSH.", local: "this machine",
     cpu: "CPU", memory: "Memory", disk: "Disk", load: "Load", uptime: "Up for", cores: (n: number) => `${n} cores`, gpus: "GPUs", containers: "Containers", sources: "Read by",
-    vram: "VRAM", temperature: "Temperature", power: "Power", utilization: "Busy", processes: "Processes", program: "Program", asleep: "asleep", noGpus: "No GPU here.", noContainers: "No container engine here.",
+    vram: "VRAM", temperature: "Temperature", power: "Power", utilization: "Busy", processes: "Processes", program: "Program", asleep: "asleep", lost: "off the bus", noGpus: "No GPU here.", noContainers: "No container engine here.",
     history: "History", window: "Window", container: "Container", image: "Image", state: "State", restarts: "Restarts", fileSystems: "File systems", kernel: "Kernel", leftOut: (n: number) => `and ${n} more`,
     remove: "Remove", removeTitle: (name: string) => `Stop watching ${name}?`, removeText: "Its history is kept as long as the settings say. Nothing on the machine is changed.", removed: (name: string) => `${name} is watched no more.`,
     raised: (n: number) => `${n} ${n === 1 ? "alert" : "alerts"}`,
@@ -141,6 +141,10 @@ export const words = {
     adding: { destination: "Machine", destinationHint: "user@host:port over SSH; all but the host may be left out.", name: "Name", nameHint: "The host, when empty.", look: "Look at its key", compare: "Compare the host key", compareText: "Run this on that machine’s own console. Only when both are equal is it the machine you mean.", trustAdd: "They are equal: add it", fingerprint: "Shows", added: (name: string) => `${name} is watched now.`, needed: "Say which machine.", works: "It was reached and read.", other: "Another machine" },
     noPoints: "No samples in this window yet.",
     chartOf: (metric: string, last: string) => `${metric} over time, last ${last}`,
+  },
+  channels: {
+    name: "Channel", kind: "Kind", place: "Place", sent: "Sent", waiting: "Waiting", lastError: "Last error", test: "Test", testOf: (name: string) => `Send a test through ${name}`,
+    took: (name: string) => `${name} took a test message.`, empty: "Nobody is told of alerts", emptyText: "Channels such as mail or a webhook are written into the configuration, as [[monitor.channels]].",
   },
   audit: {
     search: "Search these entries", verify: "Verify the chain", valid: (n: number) => `The chain is whole: ${n.toLocaleString("en")} entries verified.`, invalid: "The chain does not verify.", older: "Older entries",

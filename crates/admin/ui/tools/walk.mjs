@@ -6,7 +6,7 @@
 // resolved by the daemon, and a HOME that may be written to; see conformance/dashboard/run.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { appendFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { chromium } from "playwright-core";
 
@@ -176,9 +176,21 @@ try {
     await seen("<img src=x onerror=");
     assert.doesNotMatch(await page.title(), /owned/);
   });
+  await step("a channel that the configuration gained is tested, and says what went wrong", async () => {
+    const config = `${process.env.CONDUIT_CONFIG_DIR}/conduit.toml`;
+    for (const [name, place] of [["works", upstream], ["closed", "127.0.0.1:1"]]) {
+      await appendFile(config, `[[monitor.channels]]\nname = "${name}"\nkind = "webhook"\nurl = "http://${place}/hook"\n`);
+    }
+    run("conduit", "config", "reload");
+    await page.goto(`${url}/servers?tab=channels`);
+    await page.getByRole("button", { name: "Send a test through works" }).click();
+    await seen("works took a test message.");
+    await page.getByRole("button", { name: "Send a test through closed" }).click();
+    await seen("closed: 127.0.0.1 port 1 cannot be reached");
+  });
   await step("on a phone nothing is cut off", async () => {
     await page.setViewportSize({ width: 390, height: 844 });
-    for (const path of ["", "services", `services/${NAME}`, "dns", "tls", "servers", "routing", "audit", "settings"]) {
+    for (const path of ["", "services", `services/${NAME}`, "dns", "tls", "servers", "servers?tab=channels", "routing", "audit", "settings"]) {
       await page.goto(`${url}/${path}`);
       await page.getByRole("heading", { level: 1 }).waitFor();
       const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

@@ -167,6 +167,13 @@ pub(crate) struct RegisterArgs {
     /// What the name answers with: gateway or direct
     #[arg(long, value_name = "MODE", conflicts_with = "file")]
     pub(crate) dns: Option<String>,
+    /// The container that runs it, whose memory and load are then shown as the service's
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub(crate) container: Option<String>,
+    /// The machine that it runs on: a node's name or its host
+    #[arg(long, value_name = "NODE", conflicts_with = "file",
+        add = ArgValueCandidates::new(candidates::nodes))]
+    pub(crate) node: Option<String>,
     /// When every upstream is ejected: fail or try
     #[arg(long, value_name = "CHOICE", conflicts_with = "file")]
     pub(crate) when_all_ejected: Option<String>,

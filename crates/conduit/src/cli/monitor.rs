@@ -122,7 +122,11 @@ fn page(list: &NodeList, parts: Parts, paint: Paint) -> String {
             blocks.push(server_lines::block(node, list.interval_seconds, !parts.gpus));
         }
         if parts.gpus {
-            blocks.extend(gpu_lines::block(node));
+            // What a block of the machine says already is not said twice.
+            let remarks = !parts.servers;
+            let remarks =
+                remarks.then(|| server_lines::remarks_on_gpus(node, list.interval_seconds));
+            blocks.extend(gpu_lines::block(node, remarks));
         }
     }
     if parts.gpus && !list.nodes.iter().any(gpu_lines::has_some) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use conduit_api::client::Client;
 use conduit_api::v1::health::HealthStatus;
 use conduit_api::v1::services::{
-    BulkReply, OutcomeKind, RegisterBulk, RegisterReply, RegisterService, Service,
+    BulkReply, Monitoring, OutcomeKind, RegisterBulk, RegisterReply, RegisterService, Service,
 };
 
 use conduit_core::name::{NameRule, ServiceName};
@@ -87,11 +87,19 @@ fn wish(args: &RegisterArgs) -> Result<RegisterService, Failure> {
         dns: args.dns.clone(),
         health: args.health.clone(),
         when_all_ejected: args.when_all_ejected.clone(),
+        monitoring: monitoring(args),
         wait_healthy: args.wait_healthy.then_some(WAIT_HEALTHY_SECONDS),
         replace: args.replace,
         dry_run: args.dry_run,
         ..RegisterService::default()
     })
+}
+
+/// Where it runs, if that was said.
+fn monitoring(args: &RegisterArgs) -> Option<Monitoring> {
+    let (container_name, ssh_host) = (args.container.clone(), args.node.clone());
+    let is_said = container_name.is_some() || ssh_host.is_some();
+    is_said.then_some(Monitoring { kind: None, container_name, ssh_host })
 }
 
 /// The upstreams with their ports; their shares go into the policy.
@@ -292,6 +300,15 @@ mod tests {
         }
         let two = wished("register g --host a:1 --upstream b:2").expect("two");
         assert_eq!(two.upstreams, ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn where_it_runs_is_said_by_container_and_node() {
+        assert_eq!(wished("register g a:1").expect("legal").monitoring, None);
+        let said = wished("register g a:1 --container vllm --node gpu-server").expect("legal");
+        let monitoring = said.monitoring.expect("said");
+        assert_eq!(monitoring.container_name.as_deref(), Some("vllm"));
+        assert_eq!((monitoring.ssh_host.as_deref(), monitoring.kind), (Some("gpu-server"), None));
     }
 
     #[test]

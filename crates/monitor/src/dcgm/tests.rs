@@ -113,13 +113,21 @@ fn what_is_not_known_has_no_line_and_no_zero() {
 }
 
 #[test]
-fn others_gpus_and_those_that_sleep_or_are_lost_are_not_on_it() {
-    let gpus = vec![
-        Gpu { vendor: Vendor::Amd, ..whole() },
-        Gpu { index: 1, asleep: true, ..whole() },
-        Gpu { index: 2, lost: true, ..whole() },
-    ];
+fn others_gpus_and_those_that_sleep_are_not_on_it() {
+    let gpus =
+        vec![Gpu { vendor: Vendor::Amd, ..whole() }, Gpu { index: 1, asleep: true, ..whole() }];
     assert_eq!(page("h", &reading(gpus)), "");
+}
+
+#[test]
+fn of_one_that_is_lost_there_is_its_error_only() {
+    let lost = |index, xid| Gpu { index, lost: true, xid, xid_is_watched: true, ..whole() };
+    let xid = whole().xid.map(|xid| Xid { code: 79, ..xid });
+    assert!(xid.is_some());
+    let page = page("h", &reading(vec![lost(0, xid), lost(1, None)]));
+    assert_eq!(values(&page, 0), [("XID_ERRORS", "79")]);
+    assert_eq!(values(&page, 1), [], "that none was seen is not known to be good");
+    assert!(page.contains("err_msg=\"GPU has fallen off the bus\""), "{page}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn each_default_rule_says_what_is_wrong() {
         ),
         ("gpu-memory-full", "0", 0.956, "GPU 0 of gpu-server is at 95.6 % (limit 90 %) for 5 min"),
         ("gpu-throttled", "0", 1.0, "GPU 0 of gpu-server is held back by heat for 1 min"),
-        ("gpu-lost", "GPU-8f", 0.0, "GPU GPU-8f of gpu-server is gone"),
+        ("gpu-lost", "GPU-8f", 0.0, "GPU-8f of gpu-server is gone"),
         ("disk-full", "/", 0.96, "/ of gpu-server is 96 % full (limit 95 %) for 1 min"),
         ("load-high", "", 2.75, "Load per core of gpu-server is at 2.8 (limit 2) for 15 min"),
         ("clock-off", "", 7.0, "Clock of gpu-server is off by 7 s (limit 2 s) for 5 min"),
@@ -51,6 +51,7 @@ fn each_default_rule_says_what_is_wrong() {
         ("leaf-expiring", "grafana", 300_000.0, "Leaf of grafana expires in 3 d 11 h (limit 14 d)"),
         ("source-lost", "ssh", 1.0, "Source ssh of gpu-server gives no readings for 2 min"),
         ("oom-kill", "", 2.0, "gpu-server ran out of memory: 2 processes were killed"),
+        ("oom-kill", "", 1.0, "gpu-server ran out of memory: 1 process was killed"),
     ] {
         assert_eq!(said(rule, subject, value), expected);
     }

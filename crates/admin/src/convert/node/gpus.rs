@@ -17,7 +17,8 @@ pub(super) fn gpus(found: &GpusReading, containers: Option<&ContainersView>) -> 
 }
 
 /// Who holds the memory, the largest first: processes of one service are one holder, else those
-/// of one container, else those of one program.
+/// of one container, else those of one program. Where no engine is asked that knows containers by
+/// name, they have the first twelve digits of their id, as engines show it.
 pub(crate) fn holders(
     found: &GpusReading,
     containers: Option<&ContainersView>,
@@ -56,6 +57,10 @@ fn holder_of(
             let name = figures.container.name.clone();
             ((1, name.clone()), wire::VramHolder { container: Some(name), ..empty })
         }
+        (None, None) if process.container.is_some() => {
+            let name = container_word(process, None).unwrap_or_default();
+            ((1, name.clone()), wire::VramHolder { container: Some(name), ..empty })
+        }
         (None, None) => {
             let name = process.name.clone();
             ((2, name.clone()), wire::VramHolder { program: Some(name), ..empty })
@@ -70,6 +75,12 @@ fn container_of<'a>(
     containers?.find(process.container.as_deref()?)
 }
 
+/// What the container of a process is called.
+fn container_word(process: &GpuProcess, container: Option<&ContainerFigures>) -> Option<String> {
+    let named = container.map(|figures| figures.container.name.clone());
+    named.or_else(|| Some(process.container.as_ref()?.chars().take(ID_CHARS_SHOWN).collect()))
+}
+
 fn gpu(gpu: &Gpu, containers: Option<&ContainersView>) -> wire::Gpu {
     wire::Gpu {
         index: gpu.index,
@@ -78,6 +89,7 @@ fn gpu(gpu: &Gpu, containers: Option<&ContainersView>) -> wire::Gpu {
         name: gpu.name.clone(),
         bus_id: gpu.bus_id.clone(),
         asleep: gpu.asleep,
+        lost: gpu.lost,
         temperature: gpu.temperature,
         memory_temperature: gpu.memory_temperature,
         margin: gpu.margin,
@@ -128,7 +140,7 @@ fn process(process: &GpuProcess, containers: Option<&ContainersView>) -> wire::G
         pid: process.pid,
         name: process.name.clone(),
         vram_bytes: process.memory,
-        container: container.map(|figures| figures.container.name.clone()),
+        container: container_word(process, container),
         service: container.and_then(|figures| figures.service.clone()),
     }
 }
@@ -140,3 +152,6 @@ fn vendor(vendor: Vendor) -> &'static str {
         Vendor::Intel => "intel",
     }
 }
+
+/// How much of a container's id engines show.
+const ID_CHARS_SHOWN: usize = 12;

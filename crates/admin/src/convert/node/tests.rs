@@ -70,8 +70,11 @@ fn memory_is_held_by_services_then_containers_then_programs() {
             (who("x"), None, 1, vec![0]),
         ]
     );
-    let alone = holders(&found, None);
-    assert!(alone.iter().all(|holder| holder.program.is_some()), "no engine knows them");
+    let mut long = found.clone();
+    long.gpus[0].processes[0].container = Some("0123456789abcdef".into());
+    let alone = holders(&long, None);
+    let known: Vec<_> = alone.iter().map(|h| h.container.as_deref()).collect();
+    assert_eq!(known, [Some("a"), Some("0123456789ab"), Some("b"), None], "no engine names them");
 }
 
 #[test]

@@ -20,7 +20,7 @@ const GATHER_MS = 250;
 const CONCERNS: Record<string, string[]> = {
   node: ["nodes"],
   nodes: ["nodes"],
-  alert: ["nodes", "silences"],
+  alert: ["nodes", "silences", "channels"],
   service: ["services", "routing", "dns", "tls", "status", "check"],
   health: ["services", "routing", "status", "check"],
   leaf: ["tls", "status", "check"],

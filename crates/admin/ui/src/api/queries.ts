@@ -54,6 +54,7 @@ export const historyQuery = (node: string, metric: string, hours: number) =>
     refetchInterval: 60_000,
   });
 export const rulesQuery = queryOptions({ ...read<{ rules: api.AlertRule[] }>(["rules"], "/monitor/rules"), staleTime: 60_000 });
+export const channelsQuery = queryOptions({ ...read<{ channels: api.AlertChannel[] }>(["channels"], "/monitor/channels"), refetchInterval: 10_000 });
 export const silencesQuery = read<{ silences: api.Silence[] }>(["silences"], "/alerts/silences");
 export const auditTailQuery = (limit: number) => read<api.AuditList>(["audit", "tail", limit], `/audit?limit=${limit}`);
 export const tokensQuery = read<{ tokens: api.Token[] }>(["tokens"], "/tokens");

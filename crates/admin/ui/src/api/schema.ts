@@ -1728,6 +1728,11 @@ export interface components {
              */
             index: number;
             /**
+             * @description Whether it fell off the bus: the driver lists it and does not reach it, and nothing else is
+             *     known of it.
+             */
+            lost: boolean;
+            /**
              * Format: double
              * @description Degrees left until it slows down.
              */

@@ -9,7 +9,9 @@ export type Policy = Record<string, unknown>;
 
 export type AddNode = Schemas["AddNode"];
 export type Alert = Schemas["Alert"];
+export type AlertChannel = Schemas["AlertChannel"];
 export type AlertRule = Schemas["AlertRule"];
+export type TestChannelReply = Schemas["TestChannelReply"];
 export type AuditEntry = Schemas["AuditEntry"];
 export type AuditList = Schemas["AuditList"];
 export type AuditReport = Schemas["AuditReport"];

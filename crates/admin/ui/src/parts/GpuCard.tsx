@@ -51,6 +51,7 @@ export function GpuCard({ node, gpu, colours }: { node?: string; gpu: Gpu; colou
         <h3 className="min-w-0 truncate font-medium" title={gpu.name}>{gpu.name.replace(/^(NVIDIA|AMD|Intel) (GeForce )?/, "")}</h3>
         <span className="shrink-0 text-xs text-t3">{node ? `${node} · ` : ""}{gpu.index}</span>
         <span className="ml-auto flex gap-1">
+          {gpu.lost && <Badge tone="bad">{words.servers.lost}</Badge>}
           {gpu.asleep && <Badge>{words.servers.asleep}</Badge>}
           {gpu.throttle?.slice(0, 1).map((why) => <Badge key={why} tone="warn">{why}</Badge>)}
           {gpu.temperature != null && <Badge tone={heat} title={words.servers.temperature}>{Math.round(gpu.temperature)} °C</Badge>}

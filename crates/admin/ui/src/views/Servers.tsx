@@ -12,9 +12,10 @@ import { type Column, Rows } from "../parts/Rows";
 import { Page } from "../shell/Shell";
 import { toast, toastFailure, useMay, useApp } from "../store";
 import { words } from "../strings";
+import { Channels } from "./Channels";
 
 const say = words.servers;
-type Tab = "machines" | "alerts" | "rules" | "silences";
+type Tab = "machines" | "alerts" | "rules" | "silences" | "channels";
 
 export default function Servers() {
   const query = useQuery(nodesQuery);
@@ -24,7 +25,7 @@ export default function Servers() {
   const isOperator = useMay("change");
   const [silenced, setSilenced] = useState<{ rule: string; node?: string; subject?: string } | null>(null);
   const alerts = query.data?.alerts ?? [];
-  const tabs: [Tab, string, number | null][] = [["machines", say.machines, query.data?.nodes.length ?? null], ["alerts", say.alerts, alerts.length || null], ["rules", say.rules, null], ["silences", say.silences, null]];
+  const tabs: [Tab, string, number | null][] = [["machines", say.machines, query.data?.nodes.length ?? null], ["alerts", say.alerts, alerts.length || null], ["rules", say.rules, null], ["silences", say.silences, null], ["channels", say.channels, null]];
   return (
     <Page title={words.views.servers} actions={isOperator && <Button look="primary" icon="plus" onClick={() => open({ kind: "addNode" })}>{say.add}</Button>}>
       <Tabs.Root value={tab} onValueChange={(value) => void navigate({ to: "/servers", search: value === "machines" ? {} : { tab: value as Exclude<Tab, "machines"> }, replace: true })} className="flex flex-col gap-4">
@@ -41,6 +42,7 @@ export default function Servers() {
         <Tabs.Content value="alerts">{pendingPart(query, 4) ?? <div className="card overflow-hidden">{alerts.length === 0 ? <Empty icon="ok" title={say.noAlerts} text={say.noAlertsText} /> : <Alerts alerts={alerts} onSilence={isOperator ? setSilenced : undefined} />}</div>}</Tabs.Content>
         <Tabs.Content value="rules"><Rules onSilence={isOperator ? setSilenced : undefined} /></Tabs.Content>
         <Tabs.Content value="silences"><Silences /></Tabs.Content>
+        <Tabs.Content value="channels"><Channels /></Tabs.Content>
       </Tabs.Root>
       {silenced && <SilenceDialog about={silenced} onClose={() => setSilenced(null)} />}
     </Page>

@@ -33,6 +33,11 @@ pub struct Gpu {
     #[serde(default)]
     #[schema(required)]
     pub asleep: bool,
+    /// Whether it fell off the bus: the driver lists it and does not reach it, and nothing else is
+    /// known of it.
+    #[serde(default)]
+    #[schema(required)]
+    pub lost: bool,
     /// Of the core.
     #[serde(default)]
     #[schema(required)]

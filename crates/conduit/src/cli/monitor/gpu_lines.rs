@@ -12,9 +12,11 @@ pub(super) fn lines(node: &Node) -> String {
     all.map(line).collect()
 }
 
-/// The block of a node that has GPUs: each with what holds it back, then who holds the memory.
-pub(super) fn block(node: &Node) -> Option<String> {
-    if !has_some(node) {
+/// The block of a node that has GPUs, or that something is wrong about them with: each with what
+/// holds it back, then who holds the memory. `remarks`: also what could not be read.
+pub(super) fn block(node: &Node, remarks: Option<String>) -> Option<String> {
+    let remarks = remarks.unwrap_or_default();
+    if !has_some(node) && remarks.is_empty() {
         return None;
     }
     let mut text = head(node);
@@ -23,7 +25,7 @@ pub(super) fn block(node: &Node) -> Option<String> {
         text.push_str(&details(gpu));
     }
     text.push_str(&holders(&node.vram));
-    Some(text)
+    Some(text + &remarks)
 }
 
 /// Whether a node has a GPU.
@@ -33,7 +35,11 @@ pub(super) fn has_some(node: &Node) -> bool {
 
 /// `GPU 0: NVIDIA H200  |  Util: 87%  |  Mem: 72.1/141.1 GB  |  Temp: 62°C`.
 fn line(gpu: &Gpu) -> String {
-    let (index, name) = (gpu.index, &gpu.name);
+    let index = gpu.index;
+    let name = if gpu.name.is_empty() { &gpu.id } else { &gpu.name };
+    if gpu.lost {
+        return format!("  GPU {index}: {name}  |  lost: it fell off the bus\n");
+    }
     if gpu.asleep {
         return format!("  GPU {index}: {name}  |  asleep\n");
     }

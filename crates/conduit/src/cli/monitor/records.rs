@@ -58,6 +58,7 @@ fn gpu(gpu: &Gpu) -> Value {
         .collect();
     json!({
         "index": gpu.index,
+        "lost": gpu.lost,
         "name": gpu.name,
         "temperature_c": gpu.temperature.map(whole),
         "vram_used_mb": gpu.memory_used_bytes.map(mebibytes),

@@ -60,7 +60,18 @@ fn remarks(node: &Node, interval_seconds: f64) -> String {
     if node.host.is_none() && node.sources.iter().all(|source| source.error.is_none()) {
         text.push_str(&format!("  {name}: not read yet\n"));
     }
-    for source in node.sources.iter().filter(|source| !source.absent) {
+    text + &remarks_on(node, interval_seconds, |_| true)
+}
+
+/// The same of the sources that tell of GPUs.
+pub(super) fn remarks_on_gpus(node: &Node, interval_seconds: f64) -> String {
+    remarks_on(node, interval_seconds, |kind| ["gpu", "ssh"].contains(&kind))
+}
+
+fn remarks_on(node: &Node, interval_seconds: f64, wanted: fn(&str) -> bool) -> String {
+    let (mut text, name) = (String::new(), &node.name);
+    let sources = node.sources.iter().filter(|source| !source.absent && wanted(&source.kind));
+    for source in sources {
         let is_old = source.age_seconds.is_some_and(|age| age > interval_seconds * STALE_INTERVALS);
         match (&source.error, age(source)) {
             (Some(error), Some(age)) => {

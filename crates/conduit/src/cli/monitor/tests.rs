@@ -256,6 +256,27 @@ fn who_holds_the_memory_is_told_by_service() {
 }
 
 #[test]
+fn what_is_wrong_with_gpus_is_told_beside_them() {
+    let mut list = site();
+    list.nodes.truncate(1);
+    let args = MonitorArgs { gpu: true, ..MonitorArgs::default() };
+    if let Some(found) = &mut list.nodes[0].gpus {
+        found.gpus.truncate(1);
+        let name = String::new();
+        found.gpus[0] = Gpu { lost: true, id: "GPU-8f".into(), name, ..Gpu::default() };
+    }
+    list.nodes[0].sources[0].problems = vec!["GPU 00000000:1B:00.0 fell off the bus: …".into()];
+    assert_eq!(
+        shown(&list, &args),
+        "SERVER: 10.0.1.20 (gpu-server)\n  GPU 0: GPU-8f  |  lost: it fell off the bus\n  \
+         gpu-server: GPU 00000000:1B:00.0 fell off the bus: …\n"
+    );
+    list.nodes[0].gpus = None;
+    let page = shown(&list, &args);
+    assert!(page.contains("gpu-server: GPU 0") && page.contains("No GPU was found"), "{page}");
+}
+
+#[test]
 fn alerts_stand_at_the_end() {
     let mut list = site();
     list.nodes.truncate(1);
