@@ -32,14 +32,19 @@ const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.
 await mkdir(out, { recursive: true });
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 let wrong = 0;
+let signedIn;
 for (const [theme, viewport] of Object.entries(SIZES)) {
-  const context = await browser.newContext({ viewport, colorScheme: theme === "dark" ? "dark" : "light", reducedMotion: "reduce", bypassCSP: false });
+  const context = await browser.newContext({ viewport, colorScheme: theme === "dark" ? "dark" : "light", storageState: signedIn, reducedMotion: "reduce", bypassCSP: false });
   const page = await context.newPage();
   const say = (text) => { wrong += 1; process.stdout.write(`${theme}: ${text}\n`); };
   page.on("console", (message) => { if (message.type() === "error" || message.text().includes("Content Security")) say(`console: ${message.text()}`); });
   page.on("pageerror", (error) => say(`error: ${error.message}`));
   page.on("request", (request) => { if (!request.url().startsWith(url) && !request.url().startsWith("blob:")) say(`foreign request: ${request.url()}`); });
-  if (process.env.LOGIN && theme === "light") await page.goto(`${url}/#login=${process.env.LOGIN}`);
+  if (process.env.LOGIN && signedIn === undefined) {
+    await page.goto(`${url}/#login=${process.env.LOGIN}`);
+    await page.getByRole("navigation").first().waitFor();
+    signedIn = await context.storageState();
+  }
   for (const [name, path, act] of VIEWS) {
     if (only.length > 0 && !only.includes(name)) continue;
     await page.goto(url + path.replace("NODE", process.env.NODE_NAME ?? "vm"));
