@@ -93,14 +93,9 @@ impl Reloader {
         tunables: Tunables,
         registry: Registry,
         monitor: Option<Arc<SiteMonitor>>,
-    ) -> Attached {
-        Attached {
-            monitor,
-            source: self.source,
-            log: self.log,
-            registry,
-            state: Mutex::new(State { config: self.config, tunables }),
-        }
+    ) -> Arc<Attached> {
+        let state = Mutex::new(State { config: self.config, tunables });
+        Arc::new(Attached { source: self.source, log: self.log, registry, monitor, state })
     }
 }
 

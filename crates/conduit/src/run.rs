@@ -189,8 +189,7 @@ impl Running {
         take_over(bound.predecessor, bound.admin.file_owner()).await?;
         let given = Given { served: &served, registry: &registry, board: &board, events: &events };
         let (monitor, history) = monitor::start(&given, &upkeep.0)?;
-        let attach = |r: Reloader| Arc::new(r.attach(tunables, registry.clone(), monitor.clone()));
-        let reloader = reloader.map(attach);
+        let reloader = reloader.map(|r| r.attach(tunables, registry.clone(), monitor.clone()));
         upkeep.reload(reloader.as_ref(), &orders.reload);
         let upgrader = Upgrader::new((&registry, history), orders.handover.clone(), bound.assets);
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
