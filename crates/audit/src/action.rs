@@ -98,6 +98,10 @@ actions! {
     UpstreamDrain => "upstream_drain",
     /// An upstream was ejected by hand.
     UpstreamEject => "upstream_eject",
+    /// A person may log in with one more device.
+    PasskeyAdd => "passkey_add",
+    /// A device opens no session any more.
+    PasskeyRemove => "passkey_remove",
     /// A person was added who may log in.
     UserAdd => "user_add",
     /// A person's password was set.

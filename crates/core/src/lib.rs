@@ -25,6 +25,7 @@ pub mod leaf;
 pub mod live;
 pub mod name;
 pub mod node;
+pub mod passkey;
 pub mod policy;
 pub mod service;
 pub mod shared_map;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::actor::Role;
 use crate::clock::Timestamp;
+use crate::passkey::Passkey;
 
 /// What a person is called; cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +91,8 @@ pub struct User {
     pub password: Option<PasswordHash>,
     /// When the password was set last.
     pub password_set_at: Option<Timestamp>,
+    /// The keys of their devices, oldest first.
+    pub passkeys: Arc<[Passkey]>,
     /// When they were added.
     pub created_at: Timestamp,
     /// When they were removed; `None` while they may log in.

@@ -14,7 +14,7 @@ use conduit_core::upstream::UpstreamAddr;
 use serde_json::{Map, Value, json};
 
 use crate::mutation::Cause;
-use crate::rules::{Act, NodeStep, Plan, TokenStep, UserStep};
+use crate::rules::{Act, NodeStep, PasskeyStep, Plan, TokenStep, UserStep};
 use crate::token::Token;
 
 /// What the drafts of one plan have in common.
@@ -43,7 +43,7 @@ pub(crate) fn drafts<'a>(
     });
     let token = plan.token.iter().map(move |step| of_token(step, context));
     let node = plan.node.iter().map(move |step| of_node(step, context));
-    let user = plan.user.iter().map(move |step| of_user(step, context));
+    let user = plan.user.iter().filter_map(move |step| of_user(step, context));
     // Who asked is known better here than by whoever wrote the draft.
     let own = |draft: &Draft| Draft { actor: context.actor.clone(), ..draft.clone() };
     let record = plan.record.iter().map(move |draft| own(draft));
@@ -173,7 +173,7 @@ fn of_node(step: &NodeStep, context: &Context<'_>) -> Draft {
     context.draft(action, message, details)
 }
 
-fn of_user(step: &UserStep, context: &Context<'_>) -> Draft {
+fn of_user(step: &UserStep, context: &Context<'_>) -> Option<Draft> {
     let user = step.user();
     let (name, role) = (&user.name, user.role);
     let (action, message) = match step {
@@ -185,6 +185,18 @@ fn of_user(step: &UserStep, context: &Context<'_>) -> Draft {
         UserStep::SetRole { previous, .. } => {
             (Action::UserRoleSet, format!("Changed the role of {name} from {previous} to {role}"))
         }
+        UserStep::Passkey(_, step) => match &**step {
+            PasskeyStep::Add(passkey) => {
+                let label = passkey.label.as_str();
+                (Action::PasskeyAdd, format!("Added the passkey {label:?} of {name}"))
+            }
+            PasskeyStep::Remove(passkey) => {
+                let label = passkey.label.as_str();
+                (Action::PasskeyRemove, format!("Removed the passkey {label:?} of {name}"))
+            }
+            // The login that it was used for is on record.
+            PasskeyStep::Use(_) => return None,
+        },
     };
     let mut details = Map::new();
     details.insert("name".into(), json!(name.as_str()));
@@ -195,7 +207,13 @@ fn of_user(step: &UserStep, context: &Context<'_>) -> Draft {
     if let UserStep::Add(user) = step {
         details.insert("password".into(), json!(user.password.is_some()));
     }
-    context.draft(action, message, details)
+    if let UserStep::Passkey(_, step) = step
+        && let PasskeyStep::Add(passkey) | PasskeyStep::Remove(passkey) = &**step
+    {
+        details.insert("passkey".into(), json!(passkey.id.as_str()));
+        details.insert("host".into(), json!(&*passkey.host));
+    }
+    Some(context.draft(action, message, details))
 }
 
 /// `grafana.internal → 10.0.1.50:3000`, as the seeds print it.

@@ -10,6 +10,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
 use conduit_core::node::{Node, NodeName};
+use conduit_core::passkey::{Passkey, PasskeyId};
 use conduit_core::policy::Policy;
 use conduit_core::service::{
     DnsMode, Monitoring, ProbePath, Protocol, Service, TlsMode, WhenAllEjected,
@@ -22,6 +23,13 @@ use conduit_core::user::{PasswordHash, UserName};
 pub enum Mutation {
     /// Watch a machine; when it was added is written by the rules.
     AddNode(Box<Node>),
+    /// Let a person log in with a device of theirs; when it was added is written by the rules.
+    AddPasskey {
+        /// Whose it is.
+        name: UserName,
+        /// What the device sent.
+        passkey: Box<Passkey>,
+    },
     /// Let a person log in.
     AddUser {
         /// What they are called.
@@ -77,7 +85,14 @@ pub enum Mutation {
         /// Which one.
         name: NodeName,
     },
-    /// Let a person log in no more; their row stays.
+    /// Let a person log in with a device of theirs no more.
+    RemovePasskey {
+        /// Whose it is.
+        name: UserName,
+        /// Which one.
+        id: PasskeyId,
+    },
+    /// Let a person log in no more; their row stays, their passkeys go.
     RemoveUser {
         /// Who.
         name: UserName,
@@ -100,6 +115,17 @@ pub enum Mutation {
         name: UserName,
         /// What they may do from now on.
         role: Role,
+    },
+    /// Note that somebody logged in with a passkey.
+    UsePasskey {
+        /// Whose it is.
+        name: UserName,
+        /// Which one.
+        id: PasskeyId,
+        /// Its counter and what else changed, encoded.
+        state: Arc<[u8]>,
+        /// The record of the login.
+        record: Box<Draft>,
     },
     /// Do something, but only while an active service is still as its caller saw it; what is held
     /// back does not count.

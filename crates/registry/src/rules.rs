@@ -7,6 +7,7 @@
 mod hold;
 mod listen;
 mod node;
+mod passkey;
 mod register;
 mod service;
 mod user;
@@ -20,6 +21,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
 use conduit_core::node::Node;
+use conduit_core::passkey::Passkey;
 use conduit_core::service::{Service, TlsMode};
 use conduit_core::upstream::UpstreamAddr;
 use conduit_core::user::User;
@@ -48,6 +50,7 @@ pub fn apply(
 ) -> Result<Plan, Rejection> {
     match mutation {
         Mutation::AddNode(node) => node::add(nodes, node, settings, now),
+        Mutation::AddPasskey { name, passkey } => passkey::add(users, name, passkey, now),
         Mutation::AddUser { name, role, password } => {
             user::add(users, name, *role, password.as_ref(), settings, now)
         }
@@ -69,6 +72,7 @@ pub fn apply(
         }
         Mutation::Reissue { names, cause } => reissue(catalog, names, *cause, settings),
         Mutation::RemoveNode { name } => node::remove(nodes, name, settings, now),
+        Mutation::RemovePasskey { name, id } => passkey::remove(users, name, id),
         Mutation::RemoveUser { name } => user::remove(users, name, now),
         Mutation::RevokeToken { id } => {
             let name = tokens.may_revoke(id)?;
@@ -76,6 +80,9 @@ pub fn apply(
         }
         Mutation::SetPassword { name, password } => user::set_password(users, name, password, now),
         Mutation::SetRole { name, role } => user::set_role(users, name, *role),
+        Mutation::UsePasskey { name, id, state, record } => {
+            passkey::note_use(users, name, (id, state), record, now)
+        }
         Mutation::WhileUnchanged { seen, then } => {
             check_unchanged(catalog, seen)?;
             apply(catalog, tokens, nodes, users, then, settings, now)
@@ -284,6 +291,19 @@ pub enum UserStep {
         /// The role before.
         previous: Role,
     },
+    /// One of their passkeys changed.
+    Passkey(Arc<User>, Box<PasskeyStep>),
+}
+
+/// What becomes of a passkey.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PasskeyStep {
+    /// It opens the door from now on.
+    Add(Passkey),
+    /// Somebody logged in with it.
+    Use(Passkey),
+    /// It opens nothing any more.
+    Remove(Passkey),
 }
 
 impl UserStep {
@@ -293,7 +313,8 @@ impl UserStep {
             Self::Add(user)
             | Self::Remove(user)
             | Self::SetPassword(user)
-            | Self::SetRole { user, .. } => user,
+            | Self::SetRole { user, .. }
+            | Self::Passkey(user, _) => user,
         }
     }
 }

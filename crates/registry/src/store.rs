@@ -9,6 +9,7 @@ mod commit;
 mod handover;
 mod inspect;
 mod nodes;
+mod passkeys;
 mod read;
 mod rows;
 mod schema;

@@ -5,6 +5,7 @@ mod fake;
 mod handover;
 mod holds;
 mod nodes;
+mod passkeys;
 mod record;
 mod restart;
 mod users;

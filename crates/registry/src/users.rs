@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use conduit_core::passkey::{Passkey, PasskeyId};
 use conduit_core::user::{User, UserName};
 
 use crate::rules::UserStep;
@@ -32,6 +33,13 @@ impl UserTable {
         self.users.values()
     }
 
+    /// The owner of a passkey, with it.
+    pub fn passkey(&self, id: &PasskeyId) -> Option<(&Arc<User>, &Passkey)> {
+        let of = |user: &&Arc<User>| user.passkeys.iter().any(|passkey| passkey.id == *id);
+        let user = self.users.values().find(of)?;
+        user.passkeys.iter().find(|passkey| passkey.id == *id).map(|passkey| (user, passkey))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.users.len()
@@ -48,9 +56,10 @@ impl UserTable {
         let user = step.user();
         match step {
             UserStep::Remove(_) => next.users.remove(&user.name),
-            UserStep::Add(_) | UserStep::SetPassword(_) | UserStep::SetRole { .. } => {
-                next.users.insert(user.name.clone(), Arc::clone(user))
-            }
+            UserStep::Add(_)
+            | UserStep::SetPassword(_)
+            | UserStep::SetRole { .. }
+            | UserStep::Passkey(..) => next.users.insert(user.name.clone(), Arc::clone(user)),
         };
         next
     }

@@ -35,6 +35,7 @@ pub(super) fn add(
         role,
         password: password.cloned(),
         password_set_at: password.map(|_| now),
+        passkeys: Arc::default(),
         created_at: now,
         removed_at: None,
     };
@@ -46,7 +47,7 @@ pub(super) fn remove(
     name: &UserName,
     now: Timestamp,
 ) -> Result<Plan, Rejection> {
-    let user = User { removed_at: Some(now), ..present(users, name)? };
+    let user = User { removed_at: Some(now), passkeys: Arc::default(), ..present(users, name)? };
     Ok(Plan::of_user(UserStep::Remove(Arc::new(user))))
 }
 
@@ -74,7 +75,7 @@ pub(super) fn set_role(users: &UserTable, name: &UserName, role: Role) -> Result
     Ok(Plan::of_user(UserStep::SetRole { user: Arc::new(User { role, ..user }), previous }))
 }
 
-fn present(users: &UserTable, name: &UserName) -> Result<User, Rejection> {
+pub(super) fn present(users: &UserTable, name: &UserName) -> Result<User, Rejection> {
     users.get(name).map(|user| User::clone(user)).ok_or_else(|| {
         Rejection::new("not_found", format!("there is no user {name}"))
             .hint("`conduit user list` shows the users")

@@ -55,6 +55,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_upstream_holds.sql"),
     include_str!("../../migrations/0004_nodes.sql"),
     include_str!("../../migrations/0005_users.sql"),
+    include_str!("../../migrations/0006_passkeys.sql"),
 ];
 /// The newest version of the tables.
 #[expect(clippy::cast_possible_truncation, reason = "a handful of migrations")]

@@ -4,12 +4,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use conduit_core::actor::{Actor, Role};
 use conduit_core::clock::Timestamp;
 use conduit_core::user::{PasswordHash, User, UserName};
 use rusqlite::{Connection, Row, Transaction, params};
 
+use super::passkeys;
 use crate::error::RegistryError;
 use crate::row;
 use crate::rules::UserStep;
@@ -23,9 +25,15 @@ pub(crate) fn users(
     let sql = format!("SELECT {COLUMNS} FROM users {filter} ORDER BY id");
     let mut statement = connection.prepare(&sql).map_err(RegistryError::Read)?;
     let mut rows = statement.query([]).map_err(RegistryError::Read)?;
+    let mut passkeys = passkeys::all(connection)?;
     let mut all = Vec::new();
     while let Some(row) = rows.next().map_err(RegistryError::Read)? {
-        all.push(user(row)?);
+        let mut user = user(row)?;
+        // Somebody who was removed has none, whoever has the name now.
+        if user.removed_at.is_none() {
+            user.passkeys = passkeys.remove(user.name.as_str()).unwrap_or_default().into();
+        }
+        all.push(user);
     }
     Ok(all)
 }
@@ -45,10 +53,14 @@ pub(super) fn write(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![name, role, password, set_at, by.to_string(), user.created_at.micros()],
         )?,
-        UserStep::Remove(_) => transaction.execute(
-            "UPDATE users SET removed_at = ?2 WHERE name = ?1 AND removed_at IS NULL",
-            params![name, user.removed_at.map(Timestamp::micros)],
-        )?,
+        UserStep::Remove(_) => {
+            passkeys::forget(transaction, name)?;
+            transaction.execute(
+                "UPDATE users SET removed_at = ?2 WHERE name = ?1 AND removed_at IS NULL",
+                params![name, user.removed_at.map(Timestamp::micros)],
+            )?
+        }
+        UserStep::Passkey(_, step) => passkeys::write(transaction, name, step)?,
         UserStep::SetPassword(_) => transaction.execute(
             "UPDATE users SET password = ?2, password_set_at = ?3
              WHERE name = ?1 AND removed_at IS NULL",
@@ -76,6 +88,7 @@ fn user(row: &Row<'_>) -> Result<User, RegistryError> {
         role: good(Role::from_str(&text(1)?))?,
         password: password.map(|hash| good(PasswordHash::parse(&hash))).transpose()?,
         password_set_at: time(3)?,
+        passkeys: Arc::default(),
         created_at: Timestamp::from_micros(i128::from(created_at)),
         removed_at: time(5)?,
     })
