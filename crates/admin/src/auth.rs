@@ -156,6 +156,7 @@ pub(crate) fn needed_for(method: &Method, path: &str) -> Permission {
         (false, Some("tls"), ..) => Permission::Certify,
         // A person's own: the handler judges.
         (false, Some("users"), Some(_), Some("password"), None) => Permission::Read,
+        (false, Some("users"), Some(_), Some("passkeys"), _) => Permission::Read,
         (false, ..) => Permission::Change,
     }
 }
@@ -307,6 +308,8 @@ mod tests {
             ("/users", Change),
             ("/users/ada/password", Read),
             ("/users/ada/password/x", Change),
+            ("/users/ada/passkeys", Read),
+            ("/users/ada/passkeys/begin", Read),
             ("/users/ada/role", Change),
             ("/users//password", Read),
             ("/metrics", Change),

@@ -71,6 +71,13 @@ pub const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 3_600);
 pub const LOGIN_CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// One-time codes that are good at a time; one more makes the oldest worthless.
 pub const LOGIN_CODES_MAX: usize = 32;
+/// Logins by passkey, and additions of passkeys, that began and are not finished; of more, the one that
+/// began first gives way.
+pub const PASSKEY_CEREMONIES_MAX: usize = 1_024;
+/// How long such a ceremony may take.
+pub const PASSKEY_CEREMONY_LIFETIME: Duration = Duration::from_secs(300);
+/// The longest answer of a device that is looked at.
+pub const PASSKEY_BYTES_MAX: usize = 64 * 1024;
 /// Addresses and names whose failed logins are remembered.
 pub const LOCKED_MAX: usize = 10_000;
 /// Failed logins of one name before it has to wait.

@@ -28,9 +28,18 @@ pub(crate) async fn decision_about(
     message: &str,
     details: Map<String, Value>,
 ) -> Result<(), ApiError> {
+    decision_with(state, actor, (action, message, details), Mutation::Record).await
+}
+
+/// The same together with what else is written.
+pub(crate) async fn decision_with(
+    state: &AdminState,
+    actor: Actor,
+    (action, message, details): (Action, &str, Map<String, Value>),
+    mutation: impl FnOnce(Box<Draft>) -> Mutation,
+) -> Result<(), ApiError> {
     let draft = draft(actor.clone(), action, Status::Success, message, details);
-    let mutation = Mutation::Record(Box::new(draft));
-    state.registry.apply(actor, mutation).await?;
+    state.registry.apply(actor, mutation(Box::new(draft))).await?;
     Ok(())
 }
 

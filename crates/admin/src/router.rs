@@ -27,8 +27,8 @@ use crate::idempotency::once;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
     alerts, audit, config, container_logs, discovery, dns, document, events, health, history,
-    login_codes, metrics, nodes, original, registrations, routing, services, session, status, tls,
-    tokens, traffic, upgrade, upstreams, users,
+    login_codes, metrics, nodes, original, passkeys, registrations, routing, services, session,
+    status, tls, tokens, traffic, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 use crate::ui;
@@ -85,6 +85,7 @@ fn assembled(
     document.merge(found);
     let (sessions, mut found) = OpenApiRouter::new()
         .routes(routes!(session::begin, session::show, session::end))
+        .routes(routes!(passkeys::begin_login))
         .split_for_parts();
     refuse(&mut found);
     document.merge(found);
@@ -168,6 +169,9 @@ fn slow() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(nodes::remove))
         .routes(routes!(alerts::test_channel))
         .routes(routes!(users::set_password))
+        .routes(routes!(passkeys::list, passkeys::add))
+        .routes(routes!(passkeys::begin))
+        .routes(routes!(passkeys::remove))
 }
 
 /// Those that are for admins; auditors may read there.

@@ -17,6 +17,7 @@ pub(crate) mod login_codes;
 pub(crate) mod metrics;
 pub(crate) mod nodes;
 pub(crate) mod original;
+pub(crate) mod passkeys;
 pub(crate) mod registrations;
 pub(crate) mod routing;
 pub(crate) mod services;

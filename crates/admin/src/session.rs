@@ -4,7 +4,7 @@
 //!
 //! **Invariant:** the secrets of sessions and codes are kept as hashes only.
 //! **Invariant:** a session gives no more than what it began with: it is over once the token is
-//! revoked or expired, the user removed or the password changed, and its role is looked up at each request.
+//! revoked or expired, the user or the passkey removed or the password changed, and its role is looked up at each request.
 
 pub(crate) mod client;
 pub(crate) mod codes;
@@ -12,6 +12,7 @@ pub(crate) mod cookie;
 pub(crate) mod crossing;
 pub(crate) mod holder;
 pub(crate) mod lockout;
+pub(crate) mod passkeys;
 pub(crate) mod secret;
 pub(crate) mod table;
 
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 
 use self::codes::Codes;
 use self::lockout::Lockout;
+use self::passkeys::Passkeys;
 use self::table::{Found, SessionId, Sessions};
 use crate::error::ApiError;
 
@@ -32,6 +34,7 @@ pub(crate) struct Access {
     pub(crate) sessions: Sessions,
     pub(crate) codes: Codes,
     pub(crate) lockout: Lockout,
+    pub(crate) passkeys: Passkeys,
 }
 
 /// A session that is good for the request at hand.

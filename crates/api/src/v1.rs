@@ -10,6 +10,7 @@ pub mod dns;
 pub mod error;
 pub mod health;
 pub mod nodes;
+pub mod passkeys;
 pub mod routes;
 pub mod services;
 pub mod sessions;

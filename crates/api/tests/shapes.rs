@@ -136,7 +136,7 @@ fn what_people_log_in_with_is_sent_and_never_printed() {
     let printed = format!("{begin:?} {read:?} {code:?} {user:?} {password:?}");
     assert!(!printed.contains("s3cret"), "{printed}");
     let listed = json!({
-        "name": "ada", "role": "auditor", "has_password": false, "password_set_at": null,
+        "name": "ada", "role": "auditor", "has_password": false, "password_set_at": null, "passkeys": 2,
         "created_at": "2026-04-04T12:00:00Z", "removed_at": null,
     });
     let read: User = serde_json::from_value(listed.clone()).expect("read");

@@ -9,13 +9,16 @@ use axum::response::{IntoResponse, Response};
 use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::sessions as wire;
 use conduit_audit::action::Action;
+use conduit_audit::entry::Draft;
 use conduit_core::clock::Timestamp;
 use conduit_core::user::UserName;
+use conduit_registry::Mutation;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, json};
 use tokio::time::Instant;
 
 use super::Admin;
+use super::passkeys::said;
 use crate::auth::note_failure;
 use crate::body::JsonBody;
 use crate::convert::role;
@@ -23,9 +26,10 @@ use crate::error::ApiError;
 use crate::limits::SECRET_BYTES_MAX;
 use crate::password;
 use crate::peer::Peer;
-use crate::record::decision_about;
+use crate::record::{decision_about, decision_with};
 use crate::session::holder::Holder;
 use crate::session::lockout::{Subject, locked};
+use crate::session::passkeys::{Proven, Site};
 use crate::session::{Present, client, cookie, crossing};
 use crate::state::AdminState;
 
@@ -37,7 +41,7 @@ use crate::state::AdminState;
     tag = "sessions",
     request_body(
         content = wire::BeginSession,
-        description = "a token, a code of `conduit login`, or a user and the password",
+        description = "a token, a code of `conduit login`, what a passkey's device said, or a user and the password",
         example = json!({ "user": "ada", "password": "correct horse battery" }),
     ),
     responses(
@@ -72,7 +76,7 @@ pub(crate) async fn begin(
     let address = client::address(&peer, &headers, state.listening.tcp);
     let subjects = way.subjects(address.clone());
     state.access.lockout.begin(&subjects, Instant::now()).map_err(locked)?;
-    let Some(holder) = way.try_it(&state).await? else {
+    let Some((holder, proven)) = way.try_it(&state, &headers).await? else {
         let peer = peer.to_string();
         // Where our own proxy asks for somebody, both are told.
         let from = match peer.starts_with(&address) {
@@ -91,7 +95,8 @@ pub(crate) async fn begin(
     details.insert("address".into(), json!(address));
     details.insert("role".into(), json!(grant.role.as_str()));
     let message = format!("{} logged in from {address}", holder.actor());
-    decision_about(&state, holder.actor(), Action::Login, &message, details).await?;
+    let login = (Action::Login, message.as_str(), details);
+    decision_with(&state, holder.actor(), login, |record| written(record, proven)).await?;
     let (name, way) = (holder.name().to_owned(), holder.way());
     let opened = state.access.sessions.open(holder, Instant::now());
     let opened = opened.map_err(|error| ApiError::internal("beginning a session", &error))?;
@@ -161,23 +166,38 @@ enum Way {
     Code(String),
     /// With the name, when it can be one.
     Password(Option<UserName>, String),
+    Passkey(Vec<u8>),
     Token(String),
+}
+
+/// What a login writes: its record, and what changed with the use of a passkey.
+fn written(record: Box<Draft>, proven: Option<Proven>) -> Mutation {
+    match proven {
+        Some(Proven { user, id, state }) => {
+            Mutation::UsePasskey { name: user.name.clone(), id, state, record }
+        }
+        None => Mutation::Record(record),
+    }
 }
 
 impl Way {
     fn of(wish: wire::BeginSession) -> Result<Self, ApiError> {
-        let way = match (wish.token, wish.code, wish.user, wish.password) {
-            (Some(token), None, None, None) => Self::Token(token),
-            (None, Some(code), None, None) => Self::Code(code),
-            (None, None, Some(user), Some(password)) => {
+        let secret = (wish.token, wish.code, wish.user, wish.password);
+        let way = match (secret, wish.passkey) {
+            ((None, None, None, None), Some(passkey)) => return said(&passkey).map(Self::Passkey),
+            ((Some(token), None, None, None), None) => Self::Token(token),
+            ((None, Some(code), None, None), None) => Self::Code(code),
+            ((None, None, Some(user), Some(password)), None) => {
                 Self::Password(UserName::parse(&user).ok(), password)
             }
             _ => {
-                let message = "a login has a token, a code, or a user and a password";
+                let message = "a login has a token, a code, a passkey, or a user and a password";
                 return Err(ApiError::invalid(message));
             }
         };
-        let (Self::Code(secret) | Self::Password(_, secret) | Self::Token(secret)) = &way;
+        let (Self::Code(secret) | Self::Password(_, secret) | Self::Token(secret)) = &way else {
+            return Ok(way);
+        };
         if secret.is_empty() || secret.len() > SECRET_BYTES_MAX {
             return Err(wrong());
         }
@@ -192,21 +212,32 @@ impl Way {
         std::iter::once(Subject::Address(address)).chain(name).collect()
     }
 
-    async fn try_it(&self, state: &AdminState) -> Result<Option<Holder>, ApiError> {
-        match self {
-            Self::Code(code) => Ok(state.access.codes.take(code, Instant::now())),
+    async fn try_it(
+        &self,
+        state: &AdminState,
+        headers: &HeaderMap,
+    ) -> Result<Option<(Holder, Option<Proven>)>, ApiError> {
+        let holder = match self {
+            Self::Passkey(said) => {
+                let (site, users) = (Site::of(headers)?, state.registry.users().load_full());
+                let proven = state.access.passkeys.finish_login(&site, &users, said);
+                let holder = |proven: &Proven| Holder::of_passkey(&proven.user, &proven.id);
+                return Ok(proven.map(|proven| (holder(&proven), Some(proven))));
+            }
+            Self::Code(code) => state.access.codes.take(code, Instant::now()),
             Self::Password(name, password) => {
                 let users = state.registry.users().load_full();
                 let user = name.as_ref().and_then(|name| users.get(name));
                 let hash = user.and_then(|user| user.password.clone());
                 let fits = password::verify(hash, password.clone()).await?;
-                Ok(user.filter(|_| fits).map(|user| Holder::of_user(user)))
+                user.filter(|_| fits).map(|user| Holder::of_user(user))
             }
             Self::Token(secret) => {
                 let known = state.registry.authenticate(secret, Timestamp::now());
-                Ok(known.and_then(|(actor, _)| Holder::of_token(actor)))
+                known.and_then(|(actor, _)| Holder::of_token(actor))
             }
-        }
+        };
+        Ok(holder.map(|holder| (holder, None)))
     }
 
     /// For the record: what was tried, without what is secret.
@@ -216,6 +247,7 @@ impl Way {
             // What is no name may be a password in the wrong field.
             Self::Password(None, _) => format!("{ASKED} with a password"),
             Self::Password(Some(name), _) => format!("{ASKED} as {name}"),
+            Self::Passkey(_) => format!("{ASKED} with a passkey"),
             Self::Token(_) => format!("{ASKED} with a token"),
         }
     }

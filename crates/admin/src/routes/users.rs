@@ -70,7 +70,7 @@ pub(crate) async fn list(
     responses(
         (status = 201, body = wire::User, description = "the user", example = json!({
                 "name": "ada", "role": "operator", "has_password": true,
-                "password_set_at": "2026-11-21T08:29:04Z", "created_at": "2026-11-21T08:29:04Z",
+                "password_set_at": "2026-11-21T08:29:04Z", "passkeys": 0, "created_at": "2026-11-21T08:29:04Z",
                 "removed_at": null
             })),
         (status = 409, body = ErrorBody, description = "`user_name_taken`"),
@@ -250,6 +250,7 @@ fn shown(user: &User) -> wire::User {
         role: role::shown(user.role),
         has_password: user.password.is_some(),
         password_set_at: user.password_set_at.map(|at| at.to_string()),
+        passkeys: u32::try_from(user.passkeys.len()).unwrap_or(u32::MAX),
         created_at: user.created_at.to_string(),
         removed_at: user.removed_at.map(|at| at.to_string()),
     }

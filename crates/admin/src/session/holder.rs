@@ -3,6 +3,7 @@
 use conduit_api::v1::sessions::Way;
 use conduit_core::actor::{Actor, Role};
 use conduit_core::clock::Timestamp;
+use conduit_core::passkey::PasskeyId;
 use conduit_core::user::{User, UserName};
 use conduit_registry::{Grant, Registry};
 
@@ -23,7 +24,16 @@ pub(crate) enum Holder {
         /// What it is called.
         name: String,
     },
-    /// Of a person with a name of their own.
+    /// Of a person who came with a passkey.
+    Passkey {
+        /// What they are called.
+        name: UserName,
+        /// When they were added: another person may get the name later.
+        created_at: Timestamp,
+        /// The passkey with which they logged in.
+        id: PasskeyId,
+    },
+    /// Of a person with a name of their own, who came with their password.
     User {
         /// What they are called.
         name: UserName,
@@ -52,11 +62,22 @@ impl Holder {
         }
     }
 
+    /// A person who logged in with a passkey.
+    pub(crate) fn of_passkey(user: &User, id: &PasskeyId) -> Self {
+        Self::Passkey { name: user.name.clone(), created_at: user.created_at, id: id.clone() }
+    }
+
     /// What they may do now; `None` when what the session began with is worthless.
     pub(crate) fn grant(&self, registry: &Registry, now: Timestamp) -> Option<Grant> {
         match self {
             Self::Login { role, .. } => Some(Grant { role: *role, ends: None }),
             Self::Token { id, .. } => registry.token_grant(id, now),
+            Self::Passkey { name, created_at, id } => {
+                let users = registry.users().load_full();
+                let user = users.get(name).filter(|user| user.created_at == *created_at)?;
+                let is_there = user.passkeys.iter().any(|passkey| passkey.id == *id);
+                is_there.then_some(Grant { role: user.role, ends: None })
+            }
             Self::User { name, created_at, password_set_at } => {
                 let users = registry.users().load_full();
                 let user = users.get(name)?;
@@ -72,7 +93,9 @@ impl Holder {
         match self {
             Self::Login { by, .. } => Actor::Login { by: by.clone() },
             Self::Token { id, name } => Actor::Token { id: id.clone(), name: name.clone() },
-            Self::User { name, .. } => Actor::User { name: name.clone() },
+            Self::Passkey { name, .. } | Self::User { name, .. } => {
+                Actor::User { name: name.clone() }
+            }
         }
     }
 
@@ -81,7 +104,7 @@ impl Holder {
         match self {
             Self::Login { by, .. } => by,
             Self::Token { name, .. } => name,
-            Self::User { name, .. } => name.as_str(),
+            Self::Passkey { name, .. } | Self::User { name, .. } => name.as_str(),
         }
     }
 
@@ -90,6 +113,7 @@ impl Holder {
         match self {
             Self::Login { .. } => Way::Code,
             Self::Token { .. } => Way::Token,
+            Self::Passkey { .. } => Way::Passkey,
             Self::User { .. } => Way::Password,
         }
     }
@@ -99,7 +123,10 @@ impl Holder {
         match (self, other) {
             (Self::Login { by, .. }, Self::Login { by: other, .. }) => by == other,
             (Self::Token { id, .. }, Self::Token { id: other, .. }) => id == other,
-            (Self::User { name, .. }, Self::User { name: other, .. }) => name == other,
+            (
+                Self::Passkey { name, .. } | Self::User { name, .. },
+                Self::Passkey { name: other, .. } | Self::User { name: other, .. },
+            ) => name == other,
             _ => false,
         }
     }

@@ -155,7 +155,19 @@ impl Gateway {
 
     /// One request over TCP, with these headers beside `Host`, and its whole answer.
     pub(crate) async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
-        let (host, length) = (self.tcp(), body.len());
+        self.ask_at(&self.tcp().to_string(), method, path, headers, body).await
+    }
+
+    /// The same under another name of ours.
+    pub(crate) async fn ask_at(
+        &self,
+        host: &str,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> String {
+        let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
              Content-Length: {length}\r\n{headers}\r\n{body}"

@@ -8,6 +8,7 @@ mod events;
 mod gateway;
 mod limits;
 mod nodes;
+mod passkeys;
 mod services;
 mod sessions;
 mod site;

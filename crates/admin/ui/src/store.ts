@@ -8,7 +8,7 @@ import { words } from "./strings";
 export type Theme = "auto" | "light" | "dark";
 export type Link = "connecting" | "live" | "waiting";
 export interface Toast { id: number; tone: "ok" | "bad" | "info"; text: string; hint?: string | null; action?: { label: string; act: () => void } }
-export type Sheet = { kind: "register" } | { kind: "edit"; name: string } | { kind: "palette" } | { kind: "help" } | { kind: "menu" } | { kind: "addNode" } | { kind: "password" } | { kind: "containerLog"; name: string };
+export type Sheet = { kind: "register" } | { kind: "edit"; name: string } | { kind: "palette" } | { kind: "help" } | { kind: "menu" } | { kind: "addNode" } | { kind: "password" } | { kind: "passkeys" } | { kind: "containerLog"; name: string };
 
 /** Toasts that are shown at a time; older ones go. */
 const TOASTS_MAX = 4;

@@ -21,7 +21,7 @@ export const words = {
     live: "Live", connecting: "Connecting", waiting: "Reconnecting", notReady: "Not ready", stopping: "Stopping",
     generation: (n: number) => `generation ${n}`,
   },
-  account: { label: "Account", signOut: "Sign out", password: "Change password", theme: "Theme", light: "Light", dark: "Dark", auto: "Automatic", help: "Keyboard shortcuts" },
+  account: { label: "Account", signOut: "Sign out", password: "Change password", passkeys: "Passkeys", theme: "Theme", light: "Light", dark: "Dark", auto: "Automatic", help: "Keyboard shortcuts" },
   help: {
     title: "Keyboard", go: "Go to", search: "Search in this view", palette: "Command palette", escape: "Close or leave", help: "This sheet",
     note: "Everything is also reachable with Tab and Enter. The command line does whatever this page does: conduit --help",
@@ -36,7 +36,7 @@ export const words = {
     title: "Sign in to Conduit", how: "On the gateway’s machine, run", howThen: "and open the link that it prints. It works once, and signs you in here.",
     or: "or", token: "API token", tokenLabel: "API token", tokenHint: "Made by conduit token create --name me --role operator", password: "Name and password", user: "Name", pass: "Password",
     submit: "Sign in", using: "Using the one-time link…", codeFailed: "The link did not work.", ended: "Your session has ended. Sign in again to go on.",
-    tokenEmpty: "Paste a token first.", bothNeeded: "Both are needed.",
+    tokenEmpty: "Paste a token first.", bothNeeded: "Both are needed.", passkey: "Sign in with a passkey", passkeyCancelled: "No passkey was used.",
   },
 
   dashboard: {
@@ -150,6 +150,11 @@ export const words = {
     search: "Search these entries", verify: "Verify the chain", valid: (n: number) => `The chain is whole: ${n.toLocaleString("en")} entries verified.`, invalid: "The chain does not verify.", older: "Older entries",
     when: "When", action: "Action", message: "What", who: "Who", number: "No.", empty: "No entries", emptyText: "Decisions and observations are recorded here, each sealed to the one before.", nothing: "No entry fits", nothingText: "Only the loaded entries are searched; load older ones to look further back.",
     entry: (n: number) => `Entry ${n}`, hash: "Hash", previous: "Hash before", id: "Capsule", details: "Details", status: "Status", head: "Head", failures: "Failures only", export: "Export JSON lines", filter: "Show",
+  },
+  passkeys: {
+    title: "Your passkeys", text: "With a passkey you sign in by your device’s own lock: a finger, a face or a PIN. It works under this site’s name only.", none: "You have none yet.",
+    label: "Name", labelHint: "To tell it from others, such as phone or security key.", password: "Your present password", add: "Add a passkey", remove: "Remove", removeOf: (label: string) => `Remove ${label}`, used: "used", unused: "not used yet",
+    added: (label: string) => `${label} signs you in from now on.`, removed: (label: string) => `${label} is removed.`, cancelled: "No passkey was made.", cannot: "This page has an address and no name, or the browser is too old: open the dashboard as https://conduit.… to add one.",
   },
   password: {
     title: "Change your password", text: "Your sessions end, and you sign in again with the new one.", old: "Present password", next: "New password", again: "New password, again", differs: "They are not the same.",

@@ -244,6 +244,34 @@ try {
     await seen("Your password is changed.");
     faults.length = 0;
   });
+  await step("a device becomes a passkey, opens the door, and is removed", async () => {
+    const device = await context.newCDPSession(page);
+    await device.send("WebAuthn.enable");
+    await device.send("WebAuthn.addVirtualAuthenticator", { options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true } });
+    await page.goto(url);
+    await page.getByRole("button", { name: "Name and password" }).click();
+    await page.locator("#user").fill("ada");
+    await page.locator("#password").fill("another long secret");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: /ada/ }).click();
+    await page.getByRole("menuitem", { name: "Passkeys" }).click();
+    await page.locator("#passkey-label").fill("my laptop");
+    await page.locator("#passkey-password").fill("another long secret");
+    await page.keyboard.press("Enter");
+    await seen("my laptop signs you in from now on.");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: /ada/ }).click();
+    await page.getByRole("menuitem", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+    await page.getByRole("button", { name: /ada/ }).click();
+    await page.getByRole("menuitem", { name: "Passkeys" }).click();
+    await seen(/conduit\.internal · used/);
+    await page.getByRole("button", { name: "Remove my laptop" }).click();
+    await seen("my laptop is removed.");
+    // The session ends with the passkey that it began with.
+    await seen("Your session has ended");
+    faults.length = 0;
+  });
   await step("an ended session leads back to the door", async () => {
     await page.goto("about:blank");
     await page.goto(`${url}/#login=${newCode()}`);

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use crate::v1::tokens::Role;
 
-/// `POST /api/v1/session`: a token, a user with the password, or a code of `conduit login`; exactly
-/// one of them. Unknown fields are refused.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// `POST /api/v1/session`: a token, a user with the password, a passkey, or a code of `conduit login`;
+/// exactly one of them. Unknown fields are refused.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BeginSession {
     /// The secret of an API token.
@@ -27,6 +27,10 @@ pub struct BeginSession {
     /// That user's password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+    /// What a device said that was asked with `POST /api/v1/session/passkey`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub passkey: Option<serde_json::Value>,
 }
 
 impl fmt::Debug for BeginSession {
@@ -59,6 +63,8 @@ pub enum Way {
     Code,
     /// As a user, with their password.
     Password,
+    /// As a user, with a passkey of theirs.
+    Passkey,
     /// With the secret of a token.
     Token,
 }
@@ -69,6 +75,7 @@ impl Way {
         match self {
             Self::Code => "code",
             Self::Password => "password",
+            Self::Passkey => "passkey",
             Self::Token => "token",
         }
     }

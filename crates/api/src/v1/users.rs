@@ -27,6 +27,10 @@ pub struct User {
     #[serde(default)]
     #[schema(required, format = DateTime)]
     pub password_set_at: Option<String>,
+    /// How many passkeys they have.
+    #[serde(default)]
+    #[schema(required)]
+    pub passkeys: u32,
     /// When they were added.
     #[schema(format = DateTime)]
     pub created_at: String,

@@ -67,10 +67,11 @@ fn list(users: &[User]) -> String {
                 (None, Some(at)) => format!("set {at}"),
                 (None, None) => "none".to_owned(),
             };
-            vec![user.name.clone(), user.role.to_string(), user.created_at.clone(), password]
+            let (name, role) = (user.name.clone(), user.role.to_string());
+            vec![name, role, user.created_at.clone(), user.passkeys.to_string(), password]
         })
         .collect();
-    table(&["NAME", "ROLE", "ADDED", "PASSWORD"], &rows)
+    table(&["NAME", "ROLE", "ADDED", "PASSKEYS", "PASSWORD"], &rows)
 }
 
 #[cfg(test)]
@@ -86,16 +87,17 @@ mod tests {
             role: Role::Operator,
             has_password: set.is_some(),
             password_set_at: set.map(str::to_owned),
+            passkeys: 2,
             created_at: "2026-04-04T12:00:00Z".into(),
             removed_at: removed.map(str::to_owned),
         };
         let (set, gone) = (Some("2026-05-01T00:00:00Z"), Some("2026-06-01T00:00:00Z"));
         assert_eq!(
             list(&[user("ada", set, None), user("bob", None, None), user("eve", set, gone)]),
-            "NAME  ROLE      ADDED                 PASSWORD\n\
-             ada   operator  2026-04-04T12:00:00Z  set 2026-05-01T00:00:00Z\n\
-             bob   operator  2026-04-04T12:00:00Z  none\n\
-             eve   operator  2026-04-04T12:00:00Z  removed 2026-06-01T00:00:00Z\n"
+            "NAME  ROLE      ADDED                 PASSKEYS  PASSWORD\n\
+             ada   operator  2026-04-04T12:00:00Z  2         set 2026-05-01T00:00:00Z\n\
+             bob   operator  2026-04-04T12:00:00Z  2         none\n\
+             eve   operator  2026-04-04T12:00:00Z  2         removed 2026-06-01T00:00:00Z\n"
         );
     }
 }

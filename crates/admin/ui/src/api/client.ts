@@ -60,10 +60,15 @@ export async function session(): Promise<Present> {
   }
 }
 
-export type Credentials = { token: string } | { user: string; password: string } | { code: string };
+export type Credentials = { token: string } | { user: string; password: string } | { code: string } | { passkey: unknown };
 
 export async function signIn(credentials: Credentials): Promise<Session> {
   return remember(await request<Session>("POST", "/session", credentials, undefined, true));
+}
+
+/** What a device is asked to sign in with a passkey. */
+export async function passkeyOptions(): Promise<unknown> {
+  return (await request<{ options: unknown }>("POST", "/session/passkey", undefined, undefined, true)).options;
 }
 
 export async function signOut(): Promise<void> {

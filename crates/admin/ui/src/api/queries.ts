@@ -58,5 +58,6 @@ export const channelsQuery = queryOptions({ ...read<{ channels: api.AlertChannel
 export const silencesQuery = read<{ silences: api.Silence[] }>(["silences"], "/alerts/silences");
 export const auditTailQuery = (limit: number) => read<api.AuditList>(["audit", "tail", limit], `/audit?limit=${limit}`);
 export const tokensQuery = read<{ tokens: api.Token[] }>(["tokens"], "/tokens");
+export const passkeysQuery = (name: string) => read<{ passkeys: api.Passkey[] }>(["passkeys", name], `/users/${part(name)}/passkeys`);
 export const usersQuery = read<{ users: api.User[] }>(["users"], "/users");
 export const configQuery = read<api.ConfigReply>(["config"], "/config");

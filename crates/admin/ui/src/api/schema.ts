@@ -569,6 +569,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a login by passkey: what the device is to sign, whoever it is that comes. */
+        post: operations["begin_passkey_login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -753,6 +770,58 @@ export interface paths {
         post?: never;
         /** Removes somebody: their sessions end at once, their row stays. */
         delete: operations["remove_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists somebody's passkeys. */
+        get: operations["list_passkeys"];
+        put?: never;
+        /** Adds the passkey that a device made. */
+        post: operations["add_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/passkeys/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins the addition of a passkey of one's own: what the device is to make. */
+        post: operations["begin_passkey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/passkeys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a passkey, and ends every session that began with it. */
+        delete: operations["remove_passkey"];
         options?: never;
         head?: never;
         patch?: never;
@@ -943,6 +1012,13 @@ export interface components {
             fingerprint: string;
             /** @description What it is called. */
             name: string;
+        };
+        /** @description `POST /api/v1/users/{name}/passkeys`. Unknown fields are refused. */
+        AddPasskey: {
+            /** @description What the device said. */
+            credential: Record<string, never>;
+            /** @description What it is to be called. */
+            label: string;
         };
         /** @description `POST /api/v1/alerts/silences`. Unknown fields are refused. */
         AddSilence: {
@@ -1201,13 +1277,20 @@ export interface components {
             /** @description The name, without a colon. */
             user: components["schemas"]["UserName"];
         };
+        /** @description `POST /api/v1/users/{name}/passkeys/begin`. Unknown fields are refused. */
+        BeginPasskey: {
+            /** @description One's own password, when one has one. */
+            password?: string | null;
+        };
         /**
-         * @description `POST /api/v1/session`: a token, a user with the password, or a code of `conduit login`; exactly
-         *     one of them. Unknown fields are refused.
+         * @description `POST /api/v1/session`: a token, a user with the password, a passkey, or a code of `conduit login`;
+         *     exactly one of them. Unknown fields are refused.
          */
         BeginSession: {
             /** @description A one-time code. */
             code?: string | null;
+            /** @description What a device said that was asked with `POST /api/v1/session/passkey`. */
+            passkey?: Record<string, never> | null;
             /** @description That user's password. */
             password?: string | null;
             /** @description The secret of an API token. */
@@ -2255,6 +2338,35 @@ export interface components {
              */
             slow_factor: number | null;
         };
+        /** @description One passkey, without anything secret. */
+        Passkey: {
+            /**
+             * Format: date-time
+             * @description When it was added.
+             */
+            created_at: string;
+            /** @description The host that it is for. */
+            host: string;
+            /** @description What tells it from all others. */
+            id: string;
+            /** @description What its owner calls it. */
+            label: string;
+            /**
+             * Format: date-time
+             * @description When somebody logged in with it last; null when nobody did.
+             */
+            used_at: string | null;
+        };
+        /** @description `GET /api/v1/users/{name}/passkeys`. */
+        PasskeyList: {
+            /** @description Oldest first. */
+            passkeys: components["schemas"]["Passkey"][];
+        };
+        /** @description The answer to whatever begins a ceremony. */
+        PasskeyOptions: {
+            /** @description What the browser is to ask its device. */
+            options: Record<string, never>;
+        };
         /**
          * @description A password, hashed with bcrypt or Argon2.
          * @example $2b$12$GhvMmNVjRW29ulnudl.LbuAnUtN/LRfe1JsBm1Xu6LE3059z5Tr8m
@@ -3297,6 +3409,11 @@ export interface components {
             /** @description What they are called. */
             name: string;
             /**
+             * Format: u-int32
+             * @description How many passkeys they have.
+             */
+            passkeys: number;
+            /**
              * Format: date-time
              * @description When the password was set last.
              */
@@ -3344,7 +3461,7 @@ export interface components {
          * @description How a session was begun.
          * @enum {string}
          */
-        Way: "code" | "password" | "token";
+        Way: "code" | "password" | "passkey" | "token";
     };
     responses: {
         /** @description `invalid_body`: the body is no JSON; `incomplete_body`; `invalid_path` */
@@ -5297,7 +5414,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description a token, a code of `conduit login`, or a user and the password */
+        /** @description a token, a code of `conduit login`, what a passkey's device said, or a user and the password */
         requestBody: {
             content: {
                 /**
@@ -5394,6 +5511,49 @@ export interface operations {
             };
             /** @description `csrf`; `cross_site`; `host_refused` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    begin_passkey_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description what to ask the device; what it says begins the session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description `cross_site`; `host_refused` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `no_passkeys_here`: the page has an address and no name */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5911,6 +6071,7 @@ export interface operations {
                      *       "created_at": "2026-11-21T08:29:04Z",
                      *       "has_password": true,
                      *       "name": "ada",
+                     *       "passkeys": 0,
                      *       "password_set_at": "2026-11-21T08:29:04Z",
                      *       "removed_at": null,
                      *       "role": "operator"
@@ -5980,6 +6141,252 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             /** @description `not_found`: there is no such user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["UnderWay"];
+            422: components["responses"]["KeyRefused"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    list_passkeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example ada
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the passkeys */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyList"];
+                };
+            };
+            400: components["responses"]["BadPath"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: there is no such user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    add_passkey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request to the same operation. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The user.
+                 * @example ada
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "credential": {
+                 *         "id": "…",
+                 *         "rawId": "…",
+                 *         "response": {},
+                 *         "type": "public-key"
+                 *       },
+                 *       "label": "phone"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AddPasskey"];
+            };
+        };
+        responses: {
+            /** @description the passkey */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passkey"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: there is no such user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["SlowBody"];
+            /** @description `passkey_taken` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            /** @description `passkey_refused`: the device's answer does not hold; `invalid_passkey`; `no_passkeys_here`; `limit` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    begin_passkey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request to the same operation. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The user.
+                 * @example ada
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["BeginPasskey"];
+            };
+        };
+        responses: {
+            /** @description what to ask the device; what it makes is added */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: there is no such user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            408: components["responses"]["SlowBody"];
+            409: components["responses"]["UnderWay"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            /** @description `no_passkeys_here`: the page has an address and no name; `invalid`: the password is missing */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `locked_out`: the password was wrong too often; `busy`; `too_many_failures` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    remove_passkey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request to the same operation. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The user.
+                 * @example ada
+                 */
+                name: string;
+                /** @description The passkey. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the passkey that it was */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Passkey"];
+                };
+            };
+            400: components["responses"]["BadPath"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: there is no such user or passkey */
             404: {
                 headers: {
                     [name: string]: unknown;

@@ -16,6 +16,7 @@ import { StatusBar } from "./StatusBar";
 
 const ContainerLog = lazy(later(() => import("../views/ContainerLog")));
 const EditService = lazy(later(() => import("../views/EditService")));
+const Passkeys = lazy(later(() => import("../views/Passkeys")));
 const Password = lazy(later(() => import("../views/Password")));
 const ServicePanel = lazy(later(() => import("../views/ServicePanel")));
 const AddNode = lazy(later(() => import("../views/AddNode")));
@@ -65,6 +66,7 @@ function Sheets() {
     case "register": return <Suspense><ServicePanel onClose={close} /></Suspense>;
     case "edit": return <Suspense><EditService name={sheet.name} onClose={close} /></Suspense>;
     case "addNode": return <Suspense><AddNode onClose={close} /></Suspense>;
+    case "passkeys": return <Suspense><Passkeys onClose={close} /></Suspense>;
     case "password": return <Suspense><Password onClose={close} /></Suspense>;
     case "containerLog": return <Suspense><ContainerLog name={sheet.name} onClose={close} /></Suspense>;
   }

@@ -63,6 +63,7 @@ function Account() {
   const themed = (value: Theme, label: string, icon: "sun" | "moon" | "auto") => ({
     label, icon, act: () => setTheme(value), note: theme === value ? <Icon name="check" className="size-3.5" /> : undefined,
   });
+  const isPerson = session?.way === "password" || session?.way === "passkey";
   const leave = () => void signOut().catch(toastFailure).finally(() => {
     useApp.getState().setSession(null);
     queryClient.clear();
@@ -71,7 +72,7 @@ function Account() {
     <Menu label={words.account.label} side="top" items={[
       themed("auto", words.account.auto, "auto"), themed("light", words.account.light, "sun"), themed("dark", words.account.dark, "moon"), "line",
       { label: words.account.help, icon: "help", act: () => useApp.getState().open({ kind: "help" }) },
-      ...(session?.way === "password" ? [{ label: words.account.password, icon: "key" as const, act: () => useApp.getState().open({ kind: "password" }) }] : []),
+      ...(isPerson ? [{ label: words.account.password, icon: "key" as const, act: () => useApp.getState().open({ kind: "password" }) }, { label: words.account.passkeys, icon: "key" as const, act: () => useApp.getState().open({ kind: "passkeys" }) }] : []),
       { label: words.account.signOut, icon: "back", act: leave },
     ]}>
       <button type="button" className="mt-3 flex items-center gap-2.5 rounded-md px-2 py-1.5 text-left hover:bg-s2 data-[state=open]:bg-s2">

@@ -1,7 +1,8 @@
 import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { type Credentials, signIn } from "../api/client";
+import { type Credentials, passkeyOptions, signIn } from "../api/client";
 import type { Session } from "../api/types";
+import { hasPasskeys, sign } from "../lib/passkey";
 import { Button, Failure, Field, Segments, Snippet } from "../parts/basics";
 import { Icon, Mark } from "../parts/Icon";
 import { words } from "../strings";
@@ -31,11 +32,29 @@ export function Login({ isBusy, usesCode, hasEnded, problem, onDone }: Props) {
             </div>
             <div className="flex items-center gap-3 text-xs text-t3"><span className="h-px flex-1 bg-s4" />{say.or}<span className="h-px flex-1 bg-s4" /></div>
             <Segments label={say.title} value={way} onChange={setWay} options={[{ value: "token", label: say.token }, { value: "password", label: say.password }]} />
+            {hasPasskeys() && <PasskeyButton onDone={onDone} />}
             {way === "token" ? <TokenForm onDone={onDone} /> : <PasswordForm onDone={onDone} />}
           </div>
         )}
       </div>
     </main>
+  );
+}
+
+function PasskeyButton({ onDone }: { onDone: (session: Session) => void }) {
+  const entering = useMutation({
+    mutationFn: async () => {
+      const passkey = await sign(await passkeyOptions());
+      return passkey && signIn({ passkey });
+    },
+    onSuccess: (session) => session && onDone(session),
+  });
+  return (
+    <div className="flex flex-col gap-3">
+      <Button icon="key" isBusy={entering.isPending} onClick={() => entering.mutate()}>{words.login.passkey}</Button>
+      {entering.data === null && <p role="status" className="text-t3">{words.login.passkeyCancelled}</p>}
+      {entering.error && <Failure error={entering.error} />}
+    </div>
   );
 }
 
