@@ -76,6 +76,10 @@ actions! {
     NodeAdd => "node_add",
     /// A monitored machine was removed.
     NodeRemove => "node_remove",
+    /// A person may log in with one more device.
+    PasskeyAdd => "passkey_add",
+    /// A device opens no session any more.
+    PasskeyRemove => "passkey_remove",
     /// A backup was restored.
     Restore => "restore",
     /// A service was deregistered.
@@ -98,10 +102,6 @@ actions! {
     UpstreamDrain => "upstream_drain",
     /// An upstream was ejected by hand.
     UpstreamEject => "upstream_eject",
-    /// A person may log in with one more device.
-    PasskeyAdd => "passkey_add",
-    /// A device opens no session any more.
-    PasskeyRemove => "passkey_remove",
     /// A person was added who may log in.
     UserAdd => "user_add",
     /// A person's password was set.
