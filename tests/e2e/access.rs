@@ -66,7 +66,12 @@ async fn metrics_and_status_count_the_same_services() {
 }
 
 async fn token(gateway: &Gateway, role: Role) -> (String, String) {
-    let wish = CreateToken { name: role.as_str().into(), role, expires_in_seconds: None };
+    let wish = CreateToken {
+        name: role.as_str().into(),
+        role,
+        scopes: Vec::new(),
+        expires_in_seconds: None,
+    };
     let made = gateway.api.create_token(&wish).await.expect("made").value;
     (made.id, made.secret)
 }

@@ -498,7 +498,12 @@ async fn another_configuration_moves_sockets_that_it_names_and_closes_those_it_d
 async fn only_whoever_is_on_the_machine_names_a_program() {
     use conduit_api::v1::tokens::{CreateToken, Role};
     let site = Site::start().await;
-    let create = CreateToken { name: "ci".into(), role: Role::Admin, expires_in_seconds: None };
+    let create = CreateToken {
+        name: "ci".into(),
+        role: Role::Admin,
+        scopes: Vec::new(),
+        expires_in_seconds: None,
+    };
     let token = site.daemon.api.create_token(&create).await.expect("made").value;
     let admin = site.daemon.api.status().await.expect("status").value.listen.admin;
     let api = conduit_api::client::Client::tcp(admin[0].clone(), Some(token.secret));

@@ -104,6 +104,7 @@ fn a_secret_is_sent_and_never_printed() {
         id: "1".into(),
         name: "ci".into(),
         role: Role::Viewer,
+        scopes: Vec::new(),
         expires_at: None,
         secret: "s3cret".into(),
     };

@@ -15,7 +15,7 @@ pub mod engines;
 pub mod figures;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-pub mod glob;
+pub use conduit_core::glob;
 pub mod gpu;
 mod growth;
 pub mod history;

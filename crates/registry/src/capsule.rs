@@ -137,8 +137,11 @@ fn of_token(step: &TokenStep, context: &Context<'_>) -> Draft {
     let mut details = Map::new();
     details.insert("id".into(), json!(id));
     details.insert("name".into(), json!(name));
-    if let TokenStep::Create { role, expires_at, .. } = step {
+    if let TokenStep::Create { role, scopes, expires_at, .. } = step {
         details.insert("role".into(), json!(role.as_str()));
+        if !scopes.is_everything() {
+            details.insert("scopes".into(), json!(scopes.texts()));
+        }
         let expires_at = expires_at.map(|at| at.to_string());
         details.insert("expires_at".into(), json!(expires_at));
     }

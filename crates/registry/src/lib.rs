@@ -50,6 +50,6 @@ pub use rejection::{ApplyError, Rejection};
 pub use row::{LeafSummary, RowStatus, ServiceRow, TokenRow};
 pub use settings::{Limits, Settings};
 pub use store::Store;
-pub use token::Grant;
+pub use token::{Grant, TokenHolder};
 pub use users::UserTable;
 pub use writer::start;

@@ -12,6 +12,7 @@ use conduit_core::name::ServiceName;
 use conduit_core::node::{Node, NodeName};
 use conduit_core::passkey::{Passkey, PasskeyId};
 use conduit_core::policy::Policy;
+use conduit_core::scope::Scopes;
 use conduit_core::service::{
     DnsMode, Monitoring, ProbePath, Protocol, Service, TlsMode, WhenAllEjected,
 };
@@ -45,6 +46,8 @@ pub enum Mutation {
         name: String,
         /// What its holder may do.
         role: Role,
+        /// Of which parts; none is all.
+        scopes: Scopes,
         /// From when on it is worthless, if ever.
         expires_at: Option<Timestamp>,
     },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use conduit_audit::{Draft, Entry, Head};
-use conduit_core::actor::{Actor, Role};
+use conduit_core::actor::Actor;
 use conduit_core::catalog::Catalog;
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
@@ -23,7 +23,7 @@ use crate::reader::{Reader, blocking};
 use crate::rejection::ApplyError;
 use crate::row::{ServiceRow, TokenRow};
 use crate::store;
-use crate::token::{Grant, TokenTable};
+use crate::token::{Grant, TokenHolder, TokenTable};
 use crate::users::UserTable;
 use crate::view::{self, AuditLog, RowHealth};
 
@@ -136,7 +136,7 @@ impl Registry {
     }
 
     /// Recognises the holder of a token.
-    pub fn authenticate(&self, secret: &str, now: Timestamp) -> Option<(Actor, Role)> {
+    pub fn authenticate(&self, secret: &str, now: Timestamp) -> Option<TokenHolder> {
         self.tokens.load().authenticate(secret, now)
     }
 

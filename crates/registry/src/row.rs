@@ -13,6 +13,7 @@ use conduit_core::hold::Hold;
 use conduit_core::leaf::{Algorithm, Fingerprint};
 use conduit_core::name::{Host, ServiceName};
 use conduit_core::policy::Policy;
+use conduit_core::scope::Scopes;
 use conduit_core::service::{Monitoring, ProbePath, ProbeSpec, Service};
 use conduit_core::upstream::UpstreamAddr;
 use rusqlite::Row;
@@ -80,6 +81,8 @@ pub struct TokenRow {
     pub name: String,
     /// What its holder may do.
     pub role: Role,
+    /// Of which parts; none is all.
+    pub scopes: Scopes,
     /// Who made it.
     pub created_by: String,
     /// When it was made.
@@ -165,6 +168,8 @@ pub(crate) fn token(row: &Row<'_>) -> Result<(TokenRow, Token), RegistryError> {
         id: text(0)?,
         name: text(1)?,
         role: Role::from_str(&role).map_err(|error| damaged(TOKENS, error))?,
+        scopes: Scopes::parse(text(8)?.split_whitespace())
+            .map_err(|error| damaged(TOKENS, error))?,
         created_by: text(4)?,
         created_at: timestamp(row.get(5).map_err(RegistryError::Read)?),
         expires_at: optional_time(6)?,
@@ -174,6 +179,7 @@ pub(crate) fn token(row: &Row<'_>) -> Result<(TokenRow, Token), RegistryError> {
         id: listed.id.clone(),
         name: listed.name.clone(),
         role: listed.role,
+        scopes: listed.scopes.clone(),
         hash: row.get(3).map_err(RegistryError::Read)?,
         expires_at: listed.expires_at,
     };
@@ -312,8 +318,8 @@ pub(crate) const SERVICE_COLUMNS: &str = "s.name, s.hosts, s.upstreams, s.protoc
 /// How many they are.
 pub(crate) const SERVICE_COLUMN_COUNT: usize = 15;
 /// The columns of `tokens` in the order that [`token`] reads.
-pub(crate) const TOKEN_COLUMNS: &str =
-    "id, name, role, hash, created_by, created_at, expires_at, revoked_at";
+pub(crate) const TOKEN_COLUMNS: &str = "id, name, role, hash, created_by, created_at, expires_at, revoked_at, \
+     scopes";
 const PROBE_CONNECT: &str = "connect";
 const PROBE_DEFAULT: &str = "default";
 const SERVICES: &str = "services";

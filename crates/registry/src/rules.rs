@@ -22,6 +22,7 @@ use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
 use conduit_core::node::Node;
 use conduit_core::passkey::Passkey;
+use conduit_core::scope::Scopes;
 use conduit_core::service::{Service, TlsMode};
 use conduit_core::upstream::UpstreamAddr;
 use conduit_core::user::User;
@@ -54,11 +55,12 @@ pub fn apply(
         Mutation::AddUser { name, role, password } => {
             user::add(users, name, *role, password.as_ref(), settings, now)
         }
-        Mutation::CreateToken { name, role, expires_at } => {
+        Mutation::CreateToken { name, role, scopes, expires_at } => {
             tokens.may_create(name, *expires_at, settings.limits.tokens_max, now)?;
             Ok(Plan::of_token(TokenStep::Create {
                 name: name.clone(),
                 role: *role,
+                scopes: scopes.clone(),
                 expires_at: *expires_at,
             }))
         }
@@ -254,6 +256,8 @@ pub enum TokenStep {
         name: String,
         /// What its holder may do.
         role: Role,
+        /// Of which parts.
+        scopes: Scopes,
         /// From when on it is worthless, if ever.
         expires_at: Option<Timestamp>,
     },

@@ -6,6 +6,7 @@
 
 use conduit_core::actor::{Actor, Role};
 use conduit_core::clock::Timestamp;
+use conduit_core::scope::Scopes;
 use sha3::{Digest, Sha3_256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -36,7 +37,7 @@ impl TokenTable {
     }
 
     /// Recognises the holder of a secret.
-    pub fn authenticate(&self, secret: &str, now: Timestamp) -> Option<(Actor, Role)> {
+    pub fn authenticate(&self, secret: &str, now: Timestamp) -> Option<TokenHolder> {
         if secret.len() != SECRET_CHARS || !secret.starts_with(SECRET_PREFIX) {
             return None;
         }
@@ -50,7 +51,7 @@ impl TokenTable {
         }
         let token = found.filter(|token| !token.is_expired(now))?;
         let actor = Actor::Token { id: token.id.clone(), name: token.name.clone() };
-        Some((actor, token.role))
+        Some(TokenHolder { actor, role: token.role, scopes: token.scopes.clone() })
     }
 
     /// What the holder of a token may do, by the token's id; `None` once it is revoked or expired.
@@ -109,6 +110,17 @@ impl TokenTable {
     }
 }
 
+/// Who holds a token, and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenHolder {
+    /// Who, for the record.
+    pub actor: Actor,
+    /// What they may do.
+    pub role: Role,
+    /// Of which parts.
+    pub scopes: Scopes,
+}
+
 /// What somebody may do, and until when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
@@ -127,6 +139,8 @@ pub struct Token {
     pub name: String,
     /// What its holder may do.
     pub role: Role,
+    /// Of which parts.
+    pub scopes: Scopes,
     /// SHA3-256 of the secret.
     pub hash: [u8; 32],
     /// From when on it is worthless, if ever.
@@ -142,7 +156,7 @@ impl Token {
 /// Makes a token with the system's randomness.
 pub(crate) fn mint(
     name: &str,
-    role: Role,
+    (role, scopes): (Role, &Scopes),
     expires_at: Option<Timestamp>,
 ) -> Result<(Token, NewToken), RegistryError> {
     let mut chance = [0_u8; ID_BYTES + SECRET_BYTES];
@@ -150,8 +164,8 @@ pub(crate) fn mint(
     let (id, secret) = chance.split_at(ID_BYTES);
     let id = format!("{ID_PREFIX}{}", hex::encode(id));
     let secret = format!("{SECRET_PREFIX}{}", hex::encode(secret));
-    let token =
-        Token { id: id.clone(), name: name.to_owned(), role, hash: hash(&secret), expires_at };
+    let (name, scopes, hash) = (name.to_owned(), scopes.clone(), hash(&secret));
+    let token = Token { id: id.clone(), name, role, scopes, hash, expires_at };
     Ok((token, NewToken { id, secret }))
 }
 
@@ -178,11 +192,13 @@ mod tests {
 
     #[test]
     fn only_the_secret_of_a_valid_token_is_recognised() {
-        let (first, first_new) = mint("ci", Role::Operator, None).expect("random");
-        let (second, second_new) = mint("guest", Role::Viewer, Some(at(100))).expect("random");
+        let (first, first_new) =
+            mint("ci", (Role::Operator, &Scopes::default()), None).expect("random");
+        let (second, second_new) =
+            mint("guest", (Role::Viewer, &Scopes::default()), Some(at(100))).expect("random");
         let table = TokenTable::default().with(first.clone()).with(second);
-        let (actor, role) = table.authenticate(&first_new.secret, at(0)).expect("recognised");
-        assert_eq!((actor.to_string().as_str(), role), ("token:ci", Role::Operator));
+        let holder = table.authenticate(&first_new.secret, at(0)).expect("recognised");
+        assert_eq!((holder.actor.to_string().as_str(), holder.role), ("token:ci", Role::Operator));
         assert!(table.authenticate(&second_new.secret, at(99)).is_some());
         assert!(table.authenticate(&second_new.secret, at(100)).is_none());
         let grant = Grant { role: Role::Operator, ends: None };
@@ -205,7 +221,8 @@ mod tests {
 
     #[test]
     fn creating_and_revoking_have_rules() {
-        let (token, _) = mint("ci", Role::Admin, Some(at(50))).expect("random");
+        let (token, _) =
+            mint("ci", (Role::Admin, &Scopes::default()), Some(at(50))).expect("random");
         let table = TokenTable::default().with(token.clone());
         let code = |name: &str, expires, max, now| {
             table.may_create(name, expires, max, at(now)).err().map(|rejection| rejection.code)

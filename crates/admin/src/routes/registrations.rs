@@ -62,6 +62,7 @@ pub(crate) async fn one(
     let found = looked_at(&state, std::slice::from_ref(&wish)).await?.pop().flatten();
     let asked = registration(&wish, found.as_ref().map(|found| found.preset))?;
     let name = asked.name.clone();
+    caller.0.may_change(Some(name.as_str()))?;
     let sight = whole(&caller);
     let mutation = Mutation::Register {
         services: vec![asked],
@@ -135,6 +136,13 @@ pub(crate) async fn many(
     let presets: Vec<_> = found.iter().map(|f| f.as_ref().map(|found| found.preset)).collect();
     let services = registrations(&bulk, &presets)?;
     let (dry_run, prune, replace) = (bulk.dry_run, bulk.prune, bulk.replace);
+    // Whatever is not in it would go.
+    if prune {
+        caller.0.may_change(None)?;
+    }
+    for service in &services {
+        caller.0.may_change(Some(service.name.as_str()))?;
+    }
     // It may be large, and deciding takes as much again.
     drop(bulk);
     let options = RegisterOptions { dry_run, prune, replace };

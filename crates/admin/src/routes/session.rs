@@ -55,7 +55,7 @@ use crate::state::AdminState;
             }),
         ),
         (status = 401, body = ErrorBody, description = "`login_failed`: it is wrong, or good no more"),
-        (status = 403, body = ErrorBody, description = "`cross_site`; `host_refused`"),
+        (status = 403, body = ErrorBody, description = "`cross_site`; `host_refused`; `out_of_scope`: a token with scopes"),
         (
             status = 429,
             body = ErrorBody,
@@ -234,7 +234,12 @@ impl Way {
             }
             Self::Token(secret) => {
                 let known = state.registry.authenticate(secret, Timestamp::now());
-                known.and_then(|(actor, _)| Holder::of_token(actor))
+                if known.as_ref().is_some_and(|known| !known.scopes.is_everything()) {
+                    let message = "a token that is for parts of the API begins no session";
+                    return Err(ApiError::new(StatusCode::FORBIDDEN, "out_of_scope", message)
+                        .hint("use one without scopes, or `conduit login`"));
+                }
+                known.and_then(|known| Holder::of_token(known.actor))
             }
         };
         Ok(holder.map(|holder| (holder, None)))

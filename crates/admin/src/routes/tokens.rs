@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::tokens as wire;
 use conduit_core::clock::Timestamp;
+use conduit_core::scope::Scopes;
 use conduit_registry::{Mutation, TokenRow};
 use http::StatusCode;
 
@@ -41,7 +42,7 @@ pub(crate) async fn list(State(state): Admin) -> Answer<wire::TokenList> {
     tag = "tokens",
     request_body(
         content = wire::CreateToken,
-        example = json!({ "name": "dashboard", "role": "viewer", "expires_in_seconds": 2592000 }),
+        example = json!({ "name": "prometheus", "role": "viewer", "scopes": ["metrics"], "expires_in_seconds": 2592000 }),
     ),
     responses(
         (
@@ -49,12 +50,12 @@ pub(crate) async fn list(State(state): Admin) -> Answer<wire::TokenList> {
             body = wire::NewToken,
             description = "the token and its secret",
             example = json!({
-                "id": "3f0c1a", "name": "dashboard", "role": "viewer",
+                "id": "3f0c1a", "name": "prometheus", "role": "viewer", "scopes": ["metrics"],
                 "expires_at": "2026-12-21T08:29:04Z", "secret": "cdt_…"
             }),
         ),
         (status = 409, body = ErrorBody, description = "`token_name_taken`"),
-        (status = 422, body = ErrorBody, description = "`invalid_body`, or a value cannot be"),
+        (status = 422, body = ErrorBody, description = "`invalid_body`; `invalid_scope`; or a value cannot be"),
     ),
 )]
 pub(crate) async fn create(
@@ -64,9 +65,12 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let lasts = wish.expires_in_seconds.map(Duration::from_secs);
     let expires_at = lasts.map(|lasts| Timestamp::now().plus(lasts));
+    let scopes =
+        Scopes::parse(&wish.scopes).map_err(|error| ApiError::unparsed("invalid_scope", &error))?;
     let mutation = Mutation::CreateToken {
         name: wish.name.clone(),
         role: role::wanted(wish.role),
+        scopes: scopes.clone(),
         expires_at,
     };
     let committed = state.registry.apply(caller.0.actor, mutation).await?;
@@ -79,6 +83,7 @@ pub(crate) async fn create(
         id: made.id,
         name: wish.name,
         role: wish.role,
+        scopes: scopes.texts(),
         expires_at: expires_at.map(|at| at.to_string()),
         secret: made.secret,
     };
@@ -112,6 +117,7 @@ fn token(row: TokenRow) -> wire::Token {
         id: row.id,
         name: row.name,
         role: role::shown(row.role),
+        scopes: row.scopes.texts(),
         created_at: row.created_at.to_string(),
         expires_at: row.expires_at.map(|at| at.to_string()),
         revoked_at: row.revoked_at.map(|at| at.to_string()),

@@ -100,8 +100,12 @@ async fn a_secret_is_good_in_either_header_until_it_is_revoked() {
     }
     let error = local.revoke_token("unknown").await.expect_err("not there");
     assert_eq!(code_of(&error).0, 404);
-    let nameless =
-        CreateToken { name: String::new(), role: Role::Viewer, expires_in_seconds: None };
+    let nameless = CreateToken {
+        name: String::new(),
+        role: Role::Viewer,
+        scopes: Vec::new(),
+        expires_in_seconds: None,
+    };
     let error = local.create_token(&nameless).await.expect_err("refused");
     assert_eq!(code_of(&error).0, 422);
 }

@@ -138,7 +138,12 @@ impl Gateway {
     }
 
     pub(crate) async fn token_named(&self, role: Role, name: &str) -> NewToken {
-        let wish = CreateToken { name: name.into(), role, expires_in_seconds: Some(3_600) };
+        let wish = CreateToken {
+            name: name.into(),
+            role,
+            scopes: Vec::new(),
+            expires_in_seconds: Some(3_600),
+        };
         let made = self.local().create_token(&wish).await;
         made.expect("a token").value
     }

@@ -9,6 +9,7 @@ mod gateway;
 mod limits;
 mod nodes;
 mod passkeys;
+mod scopes;
 mod services;
 mod sessions;
 mod site;

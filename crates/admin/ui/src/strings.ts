@@ -161,7 +161,7 @@ export const words = {
     submit: "Change it", done: "Your password is changed. Sign in with it.",
   },
   settings: {
-    tokens: "API tokens", tokensText: "For programs and for other machines. A secret is shown once.", newToken: "Make a token", role: "Role", expires: "Expires", created: "Made", revoke: "Revoke", revoked: "revoked", expired: "expired",
+    tokens: "API tokens", tokensText: "For programs and for other machines. A secret is shown once.", newToken: "Make a token", scopes: "Scopes", scopesHint: "Parts of the API that it is for, such as services:web-* or metrics. All of them when empty.", role: "Role", expires: "Expires", created: "Made", revoke: "Revoke", revoked: "revoked", expired: "expired",
     revokeTitle: (name: string) => `Revoke ${name}?`, revokeText: "Whatever uses it is refused from now on. This cannot be undone.", revokedDone: (name: string) => `${name} is revoked.`,
     roles: { viewer: "reads what is not secret", operator: "also changes services, leaves, DNS and machines", "ca-officer": "a viewer who also rotates leaves", auditor: "a viewer who also sees tokens and users", admin: "may do everything" }, good: "Good for", secret: "The secret", secretText: "Copy it now: it is shown this once, and stored nowhere.", done: "I have it", noTokens: "No tokens yet",
     users: "Users", usersText: "People who sign in with a name and a password.", newUser: "Add a user", removeUser: "Remove", removeUserTitle: (name: string) => `Remove ${name}?`, removeUserText: "Their sessions end at once.", noUsers: "No users yet", password: "Password", userAdded: (name: string) => `${name} may sign in now.`, userRemoved: (name: string) => `${name} is removed.`,

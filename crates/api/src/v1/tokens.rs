@@ -39,6 +39,10 @@ pub struct Token {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Of which parts of the API, such as `metrics` or `services:web-*`; none is all.
+    #[serde(default)]
+    #[schema(required)]
+    pub scopes: Vec<String>,
     /// When it was made.
     #[schema(format = DateTime)]
     pub created_at: String,
@@ -60,6 +64,11 @@ pub struct CreateToken {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Of which parts of the API: `access`, `alerts`, `audit`, `dns`, `events`, `gateway`, `metrics`, `nodes`,
+    /// `services`, `tls`; of `services` and `tls` also with a pattern of the services that may be
+    /// changed, such as `services:web-*`. None is all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
     /// How long it is good, in seconds; for ever when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_seconds: Option<u64>,
@@ -74,6 +83,10 @@ pub struct NewToken {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// Of which parts of the API; none is all.
+    #[serde(default)]
+    #[schema(required)]
+    pub scopes: Vec<String>,
     /// When it ends.
     #[serde(default)]
     #[schema(required, format = DateTime)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap_complete::engine::CompletionCandidate;
 use conduit_api::client::Client;
 use conduit_core::policy::Preset;
+use conduit_core::scope::Area;
 
 use crate::config::{Source, Surroundings};
 
@@ -25,6 +26,11 @@ pub(crate) fn balances() -> Vec<CompletionCandidate> {
 /// Every kind of probe.
 pub(crate) fn probe_kinds() -> Vec<CompletionCandidate> {
     ["http", "tcp", "grpc"].map(CompletionCandidate::new).into()
+}
+
+/// The parts of the API that a token can be for.
+pub(crate) fn scopes() -> Vec<CompletionCandidate> {
+    Area::ALL.iter().map(|area| CompletionCandidate::new(area.as_str())).collect()
 }
 
 /// What a service can speak.

@@ -25,7 +25,8 @@ pub(crate) async fn run(session: &Session, action: TokenAction) -> Result<(), Fa
 
 async fn create(session: &Session, args: CreateTokenArgs) -> Result<(), Failure> {
     let expires_in_seconds = args.expires.as_deref().map(lifetime).transpose()?;
-    let wish = CreateToken { name: args.name, role: args.role.into(), expires_in_seconds };
+    let (name, role, scopes) = (args.name, args.role.into(), args.scope);
+    let wish = CreateToken { name, role, scopes, expires_in_seconds };
     let reply = session.client().await?.create_token(&wish).await?;
     if !args.output.json {
         notice(&told(&reply.value));
@@ -48,9 +49,16 @@ fn told(token: &NewToken) -> String {
         .as_ref()
         .map_or_else(|| "until revoked".to_owned(), |at| format!("until {at}"));
     format!(
-        "token {} ({}, {}) is good {end}; its secret is shown this once:",
-        token.id, token.name, token.role
+        "token {} ({}, {}, for {}) is good {end}; its secret is shown this once:",
+        token.id,
+        token.name,
+        token.role,
+        scopes(&token.scopes)
     )
+}
+
+fn scopes(scopes: &[String]) -> String {
+    if scopes.is_empty() { "all".to_owned() } else { scopes.join(",") }
 }
 
 fn list(tokens: &[Token]) -> String {
@@ -69,12 +77,13 @@ fn list(tokens: &[Token]) -> String {
                 token.id.clone(),
                 token.name.clone(),
                 token.role.to_string(),
+                scopes(&token.scopes),
                 token.created_at.clone(),
                 end,
             ]
         })
         .collect();
-    table(&["ID", "NAME", "ROLE", "CREATED", "GOOD"], &rows)
+    table(&["ID", "NAME", "ROLE", "SCOPES", "CREATED", "GOOD"], &rows)
 }
 
 impl From<RoleArg> for Role {
@@ -108,15 +117,16 @@ mod tests {
             id: "t1".into(),
             name: "ci".into(),
             role: Role::Operator,
+            scopes: revoked_at.map(|_| "services:web-*".to_owned()).into_iter().collect(),
             created_at: "2026-04-04T12:00:00Z".into(),
             expires_at: None,
             revoked_at: revoked_at.map(str::to_owned),
         };
         assert_eq!(
             list(&[token(None), token(Some("2026-05-01T00:00:00Z"))]),
-            "ID  NAME  ROLE      CREATED               GOOD\n\
-             t1  ci    operator  2026-04-04T12:00:00Z  until revoked\n\
-             t1  ci    operator  2026-04-04T12:00:00Z  revoked 2026-05-01T00:00:00Z\n"
+            "ID  NAME  ROLE      SCOPES          CREATED               GOOD\n\
+             t1  ci    operator  all             2026-04-04T12:00:00Z  until revoked\n\
+             t1  ci    operator  services:web-*  2026-04-04T12:00:00Z  revoked 2026-05-01T00:00:00Z\n"
         );
     }
 }

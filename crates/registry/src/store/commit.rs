@@ -279,8 +279,8 @@ fn write_token(
 ) -> rusqlite::Result<()> {
     let changed = match write {
         TokenWrite::Insert { token, by } => transaction.execute(
-            "INSERT INTO tokens (id, name, role, hash, created_by, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO tokens (id, name, role, hash, created_by, created_at, expires_at, scopes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 token.id,
                 token.name,
@@ -289,6 +289,7 @@ fn write_token(
                 by.to_string(),
                 now.micros(),
                 token.expires_at.map(Timestamp::micros),
+                token.scopes.texts().join(" "),
             ],
         )?,
         TokenWrite::Revoke { id } => transaction.execute(

@@ -56,6 +56,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_nodes.sql"),
     include_str!("../../migrations/0005_users.sql"),
     include_str!("../../migrations/0006_passkeys.sql"),
+    include_str!("../../migrations/0007_token_scopes.sql"),
 ];
 /// The newest version of the tables.
 #[expect(clippy::cast_possible_truncation, reason = "a handful of migrations")]

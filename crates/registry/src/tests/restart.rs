@@ -6,8 +6,10 @@ use conduit_core::clock::Timestamp;
 use conduit_core::service::{Monitoring, ProbePath, Protocol, TlsMode, WhenAllEjected};
 
 use super::fake::{Room, asked, name, open, verify};
+use crate::TokenHolder;
 use crate::store::SEAL_DIR;
 use crate::{ApplyError, Mutation, RegisterOptions, RowStatus};
+use conduit_core::scope::Scopes;
 
 #[tokio::test]
 async fn a_restart_finds_every_field_and_leaf_again() {
@@ -88,6 +90,7 @@ async fn tokens_survive_and_revoked_ones_do_not_open_doors() {
     let create = |name: &str| Mutation::CreateToken {
         name: name.into(),
         role: Role::Operator,
+        scopes: Scopes::parse(["services:web-*"]).expect("legal"),
         expires_at: None,
     };
     let made = room.apply(create("ci")).await.expect("granted");
@@ -107,7 +110,9 @@ async fn tokens_survive_and_revoked_ones_do_not_open_doors() {
     let dir = room.close().await;
     let room = Room::in_dir(dir, |_| {});
     assert!(room.registry.authenticate(&ci.secret, now).is_none());
-    let (actor, role) = room.registry.authenticate(&guest.secret, now).expect("recognised");
+    let TokenHolder { actor, role, scopes } =
+        room.registry.authenticate(&guest.secret, now).expect("recognised");
+    assert_eq!(scopes.texts(), ["services:web-*"]);
     assert_eq!((actor.to_string().as_str(), role), ("token:guest", Role::Operator));
     let entries = room.registry.entries(9, None).await.expect("read");
     assert_eq!(entries[0].action, "token_revoke");

@@ -204,8 +204,8 @@ fn next_version(version: Version, changed: bool) -> Version {
 
 fn mint(plan: &Plan) -> Result<Option<(Token, NewToken)>, RegistryError> {
     match &plan.token {
-        Some(TokenStep::Create { name, role, expires_at }) => {
-            token::mint(name, *role, *expires_at).map(Some)
+        Some(TokenStep::Create { name, role, scopes, expires_at }) => {
+            token::mint(name, (*role, scopes), *expires_at).map(Some)
         }
         _ => Ok(None),
     }

@@ -1535,6 +1535,12 @@ export interface components {
             name: string;
             /** @description What it may do. */
             role: components["schemas"]["Role"];
+            /**
+             * @description Of which parts of the API: `access`, `alerts`, `audit`, `dns`, `events`, `gateway`, `metrics`, `nodes`,
+             *     `services`, `tls`; of `services` and `tls` also with a pattern of the services that may be
+             *     changed, such as `services:web-*`. None is all.
+             */
+            scopes?: string[];
         };
         /** @description The answer to a deregistration. */
         DeregisterReply: {
@@ -2197,6 +2203,8 @@ export interface components {
             name: string;
             /** @description What it may do. */
             role: components["schemas"]["Role"];
+            /** @description Of which parts of the API; none is all. */
+            scopes: string[];
             /** @description What to send as `Authorization: Bearer …`; shown this once. */
             secret: string;
         };
@@ -3202,6 +3210,8 @@ export interface components {
             revoked_at: string | null;
             /** @description What it may do. */
             role: components["schemas"]["Role"];
+            /** @description Of which parts of the API, such as `metrics` or `services:web-*`; none is all. */
+            scopes: string[];
         };
         /** @description `GET /api/v1/tokens`. */
         TokenList: {
@@ -5455,7 +5465,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `cross_site`; `host_refused` */
+            /** @description `cross_site`; `host_refused`; `out_of_scope`: a token with scopes */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5801,8 +5811,11 @@ export interface operations {
                 /**
                  * @example {
                  *       "expires_in_seconds": 2592000,
-                 *       "name": "dashboard",
-                 *       "role": "viewer"
+                 *       "name": "prometheus",
+                 *       "role": "viewer",
+                 *       "scopes": [
+                 *         "metrics"
+                 *       ]
                  *     }
                  */
                 "application/json": components["schemas"]["CreateToken"];
@@ -5819,8 +5832,11 @@ export interface operations {
                      * @example {
                      *       "expires_at": "2026-12-21T08:29:04Z",
                      *       "id": "3f0c1a",
-                     *       "name": "dashboard",
+                     *       "name": "prometheus",
                      *       "role": "viewer",
+                     *       "scopes": [
+                     *         "metrics"
+                     *       ],
                      *       "secret": "cdt_…"
                      *     }
                      */
@@ -5842,7 +5858,7 @@ export interface operations {
             };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["NotJson"];
-            /** @description `invalid_body`, or a value cannot be */
+            /** @description `invalid_body`; `invalid_scope`; or a value cannot be */
             422: {
                 headers: {
                     [name: string]: unknown;

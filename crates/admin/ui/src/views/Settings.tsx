@@ -42,7 +42,7 @@ function Tokens({ isOurs }: { isOurs: boolean }) {
   const revoke = useMutation({ mutationFn: (token: Token) => remove(`/tokens/${part(token.id)}`), onSuccess: (_, token) => { toast("ok", say.revokedDone(token.name)); refresh(); }, onError: toastFailure, onSettled: () => setRevoked(null) });
   const tokens = [...(query.data?.tokens ?? [])].sort((a, b) => Number(stateOf(a) !== null) - Number(stateOf(b) !== null) || b.created_at.localeCompare(a.created_at));
   const columns: Column<Token>[] = [
-    { key: "name", label: words.name, width: 1.5, cell: (token) => <span className="block truncate font-medium">{token.name}</span> },
+    { key: "name", label: words.name, width: 1.5, cell: (token) => <span className="block truncate" title={token.scopes.join(" ")}><span className="font-medium">{token.name}</span>{token.scopes.length > 0 && <span className="text-xs text-t3"> {token.scopes.join(" ")}</span>}</span> },
     { key: "role", label: say.role, width: "6.5rem", cell: (token) => <Badge tone={token.role === "admin" ? "info" : "none"}>{token.role}</Badge> },
     { key: "created", label: say.created, width: "7rem", hide: "md", cell: (token) => <span className="text-t3">{date(token.created_at)}</span> },
     { key: "expires", label: say.expires, width: "7rem", hide: "sm", cell: (token) => <span className="text-t3">{token.expires_at ? date(token.expires_at) : words.never}</span> },
@@ -63,10 +63,11 @@ function RoleField({ role, onChange }: { role: Role; onChange: (role: Role) => v
 }
 
 function MakeToken({ onClose }: { onClose: () => void }) {
+  const [scopes, setScopes] = useState("");
   const [name, setName] = useState("");
   const [role, setRole] = useState<Role>("viewer");
   const [days, setDays] = useState(90);
-  const make = useMutation({ mutationFn: () => post<NewToken>("/tokens", { name: name.trim(), role, ...(days > 0 ? { expires_in_seconds: days * 86_400 } : {}) }) });
+  const make = useMutation({ mutationFn: () => post<NewToken>("/tokens", { name: name.trim(), role, scopes: scopes.split(/[\s,]+/).filter(Boolean), ...(days > 0 ? { expires_in_seconds: days * 86_400 } : {}) }) });
   if (make.data) {
     return <Dialog title={say.secret} onClose={onClose} footer={<Button look="primary" onClick={onClose}>{say.done}</Button>}><div className="flex flex-col gap-3 px-5 py-4"><p className="text-t2">{say.secretText}</p><Snippet text={make.data.secret} label={say.secret} /></div></Dialog>;
   }
@@ -74,6 +75,7 @@ function MakeToken({ onClose }: { onClose: () => void }) {
     <Dialog title={say.newToken} onClose={onClose} footer={<><Button onClick={onClose}>{words.cancel}</Button><Button look="primary" type="submit" form="token-form" isBusy={make.isPending} disabled={!name.trim()}>{say.newToken}</Button></>}>
       <form id="token-form" className="flex flex-col gap-4 px-5 py-4" onSubmit={(event: FormEvent) => { event.preventDefault(); make.mutate(); }}>
         <Field id="token-name" label={words.name}><input id="token-name" data-autofocus className="field" value={name} maxLength={80} autoComplete="off" spellCheck={false} onChange={(event) => setName(event.target.value)} /></Field>
+        <Field id="token-scopes" label={say.scopes} hint={say.scopesHint} optional><input id="token-scopes" className="field" value={scopes} maxLength={400} autoComplete="off" spellCheck={false} aria-describedby="token-scopes-note" placeholder="services:web-* metrics" onChange={(event) => setScopes(event.target.value)} /></Field>
         <RoleField role={role} onChange={setRole} />
         <Field id="days" label={say.good}><select id="days" className="field" value={days} onChange={(event) => setDays(Number(event.target.value))}>{TOKEN_DAYS.map((days) => <option key={days} value={days}>{days === 0 ? words.never : `${days} d`}</option>)}</select></Field>
         {make.error && <Failure error={make.error} />}

@@ -1,9 +1,11 @@
 //! What can be typed about the record and about tokens.
 
 use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 use conduit_api::v1::audit::PAGE_MAX;
 
 use super::Json;
+use crate::cli::candidates;
 
 /// `conduit audit`.
 #[derive(Debug, Args)]
@@ -64,6 +66,11 @@ pub(crate) struct CreateTokenArgs {
     /// What its holder may do
     #[arg(long, value_name = "ROLE", value_enum, default_value_t = RoleArg::Viewer)]
     pub(crate) role: RoleArg,
+    /// Of which part of the API: access, alerts, audit, dns, events, gateway, metrics, nodes, services,
+    /// tls; services:PATTERN and tls:PATTERN change those services only; repeat it for several
+    #[arg(long, value_name = "SCOPE", value_delimiter = ',',
+        add = ArgValueCandidates::new(candidates::scopes))]
+    pub(crate) scope: Vec<String>,
     /// How long it is good, such as 90d; without it, until revoked
     #[arg(long, value_name = "DURATION")]
     pub(crate) expires: Option<String>,
