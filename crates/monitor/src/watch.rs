@@ -4,11 +4,12 @@
 //! channels; what is raised is kept for the next start. The caller takes the changes to the record
 //! and to events, and publishes [`Watch::alerts`].
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use conduit_core::clock::Timestamp;
 
-use crate::alert::{Alert, AlertChange};
+use crate::alert::{Alert, AlertChange, AlertKey};
 use crate::channel::Channels;
 use crate::history::History;
 use crate::history::kept::{Kept, KeptAlert};
@@ -44,10 +45,14 @@ impl Watch {
         let mut judge = Judge::new(rules);
         let mut hush = Hush::default();
         (hush.silences, hush.quiet_hours) = (Silences::restored(kept.silences, now), quiet_hours);
-        for KeptAlert { alert, told_by } in &kept.alerts {
-            channels.note_told(alert, told_by.as_ref());
+        let mut alerts = Vec::new();
+        for KeptAlert { alert, told_by, cleared_at } in kept.alerts {
+            channels.note_told(&alert, told_by.as_ref());
+            match cleared_at {
+                Some(at) => hush.hold(AlertChange::Cleared { alert, at }),
+                None => alerts.push(alert),
+            }
         }
-        let alerts = kept.alerts.into_iter().map(|kept| kept.alert).collect();
         let changes = judge.restore(alerts, now);
         let alerts = Arc::default();
         let mut watch = Self { judge, hush, history, channels, alerts, deliveries: 0 };
@@ -142,7 +147,10 @@ impl Watch {
 
     /// Tells what is to be told, and keeps what is raised and who told it if that changed.
     fn settle(&mut self, mut changes: Vec<AlertChange>, now: Timestamp) -> Vec<AlertChange> {
-        let told = self.hush.pass(&changes, now);
+        if self.channels.have_room_again() {
+            self.tell_what_is_missed();
+        }
+        let told = self.hush.pass(&changes, |key| self.channels.know(key), now);
         self.channels.tell(&told);
         if self.hush.silences.end_due(now) {
             self.history.keep_silences(self.hush.silences.list().to_vec());
@@ -170,13 +178,26 @@ impl Watch {
 
     fn keep_alerts(&self) {
         let told = self.channels.told();
-        let keep = |alert: &Alert| {
-            let key = alert.key();
-            let tellers = told.iter().filter(|(_, told)| told.contains(&key));
-            let told_by = Some(tellers.map(|(name, _)| name.clone()).collect());
-            KeptAlert { alert: alert.clone(), told_by }
+        let tellers = |key: &AlertKey| {
+            let tellers = told.iter().filter(|(_, told)| told.contains(key));
+            tellers.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
         };
-        self.history.keep_alerts(self.alerts.iter().map(keep).collect());
+        let keep = |alert: &Alert, cleared_at| {
+            let told_by = Some(tellers(&alert.key()));
+            KeptAlert { alert: alert.clone(), told_by, cleared_at }
+        };
+        let mut kept: Vec<_> = self.alerts.iter().map(|alert| keep(alert, None)).collect();
+        // What is over, and people still take for raised.
+        let raised: BTreeSet<AlertKey> = self.alerts.iter().map(Alert::key).collect();
+        let mut ends = BTreeMap::new();
+        for end in self.hush.ends().chain(&self.channels.ends()) {
+            let key = end.alert().key();
+            if !raised.contains(&key) && !tellers(&key).is_empty() {
+                ends.insert(key, keep(end.alert(), Some(end.at())));
+            }
+        }
+        kept.extend(ends.into_values());
+        self.history.keep_alerts(kept);
     }
 }
 

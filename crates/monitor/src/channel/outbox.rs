@@ -3,7 +3,7 @@
 //! **Invariant:** bounded. Nobody is told of an end without having been told of the beginning, nor
 //! twice of the same beginning; what could not be told stays until it is told.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,6 +31,8 @@ struct State {
     raised: BTreeSet<AlertKey>,
     /// Changes that there was no room for, and that the next message counts.
     lost: u64,
+    /// One of those was a beginning that may still be raised.
+    is_short: bool,
 }
 
 /// What waits at a time, as much as one message tells.
@@ -57,8 +59,11 @@ impl Outbox {
         if !is_news {
             return true;
         }
-        if state.waiting.len() >= WAITING_MAX {
+        // Ends always find room: there are no more than beginnings that people know.
+        let is_end = matches!(change, AlertChange::Cleared { .. });
+        if state.waiting.len() >= WAITING_MAX && !is_end {
             state.lost += 1;
+            state.is_short = true;
             return false;
         }
         if matches!(change, AlertChange::Raised(_)) {
@@ -66,7 +71,8 @@ impl Outbox {
         }
         state.waiting.push_back(change.clone());
         drop(state);
-        self.filled.notify_one();
+        // To all: who is about to be replaced must not take the only word.
+        self.filled.notify_waiters();
         true
     }
 
@@ -83,8 +89,30 @@ impl Outbox {
     /// The alerts that people were told of and that are not over for them.
     pub(super) fn told(&self) -> BTreeSet<AlertKey> {
         let state = self.state();
-        let waits: HashSet<AlertKey> = state.waiting.iter().map(|c| c.alert().key()).collect();
-        state.raised.iter().filter(|key| !waits.contains(key)).cloned().collect()
+        let mut told = state.raised.clone();
+        for change in state.waiting.iter().rev() {
+            // What was there before the first change that waits is what people know.
+            match change {
+                AlertChange::Raised(alert) => told.remove(&alert.key()),
+                AlertChange::Cleared { alert, .. } => told.insert(alert.key()),
+            };
+        }
+        told
+    }
+
+    /// The ends that wait.
+    pub(super) fn ends(&self) -> Vec<AlertChange> {
+        let state = self.state();
+        let is_end = |change: &&AlertChange| matches!(change, AlertChange::Cleared { .. });
+        state.waiting.iter().filter(is_end).cloned().collect()
+    }
+
+    /// Whether a beginning found no room, and there is some now.
+    pub(super) fn has_room_again(&self) -> bool {
+        let mut state = self.state();
+        let has_room = state.is_short && state.waiting.len() < WAITING_MAX / 2;
+        state.is_short &= !has_room;
+        has_room
     }
 
     /// How often something was told.
@@ -155,6 +183,7 @@ mod tests {
         assert_eq!((batch.changes, batch.left_out, outbox.len()), (vec![raised("/")], (0, 0), 1));
         assert!(outbox.told().is_empty() && outbox.knows(&raised("/").alert().key()));
         outbox.put(&cleared("/"));
+        assert!(outbox.told().is_empty());
         outbox.delivered(1, 0);
         assert_eq!(outbox.batch().expect("the end").changes, [cleared("/")]);
         outbox.delivered(1, 0);
@@ -172,7 +201,9 @@ mod tests {
         assert!(outbox.batch().is_none(), "people know it");
         assert_eq!(outbox.told().len(), 1);
         outbox.put(&cleared("/home"));
-        assert_eq!(outbox.len(), 1);
+        assert_eq!((outbox.len(), outbox.told().len()), (1, 1), "they still take it for raised");
+        outbox.put(&raised("/home"));
+        assert_eq!((outbox.ends(), outbox.told().len()), (vec![cleared("/home")], 1));
     }
 
     #[test]
@@ -181,10 +212,12 @@ mod tests {
         for number in 0..WAITING_MAX {
             assert!(outbox.put(&raised(&number.to_string())));
         }
-        assert!(!outbox.put(&raised("more")));
+        assert!(!outbox.put(&raised("more")) && !outbox.has_room_again());
+        assert!(outbox.put(&cleared("7")), "an end finds room");
         let batch = outbox.batch().expect("many");
-        assert_eq!((batch.changes.len(), batch.left_out.0, batch.lost), (50, 9_950, 1));
-        outbox.delivered(WAITING_MAX, batch.lost);
+        assert_eq!((batch.changes.len(), batch.left_out, batch.lost), (50, (9_950, 1), 1));
+        outbox.delivered(WAITING_MAX + 1, batch.lost);
+        assert!(outbox.has_room_again() && !outbox.has_room_again());
         assert!(outbox.put(&raised("more")));
         assert_eq!(outbox.batch().expect("one").lost, 0);
     }

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use conduit_core::tasks::Tasks;
 use rustls::ClientConfig;
+use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
 use super::notifier::Notifier;
@@ -34,6 +36,7 @@ pub(super) struct Counts {
     /// Changes that were never told.
     lost: AtomicU64,
     last_error: Mutex<Option<String>>,
+    tested_at: Mutex<Option<Instant>>,
 }
 
 /// What became of a channel's messages.
@@ -118,6 +121,21 @@ impl Channels {
         self.0.iter().any(misses)
     }
 
+    /// Whether people know an alert by any of them.
+    pub fn know(&self, key: &AlertKey) -> bool {
+        self.0.iter().any(|running| running.outbox.knows(key))
+    }
+
+    /// Whether one of them missed something for want of room, and has some again.
+    pub fn have_room_again(&self) -> bool {
+        self.0.iter().filter(|running| running.outbox.has_room_again()).count() > 0
+    }
+
+    /// The ends that they have still to tell.
+    pub fn ends(&self) -> Vec<AlertChange> {
+        self.0.iter().flat_map(|running| running.outbox.ends()).collect()
+    }
+
     /// Who told what of that is raised.
     pub fn told(&self) -> Vec<(String, BTreeSet<AlertKey>)> {
         let told = |running: &Running| (running.channel.name().to_owned(), running.outbox.told());
@@ -131,11 +149,19 @@ impl Channels {
 
     /// Has a channel send a message that says it is a test, once, whatever waits: where it went and
     /// what came of it. `None` when there is no channel of this name.
-    pub async fn test(&self, name: &str) -> Option<(String, Result<(), DeliveryError>)> {
+    pub async fn test(self, name: &str) -> Option<(String, Result<(), DeliveryError>)> {
         let running = self.0.iter().find(|running| running.channel.name() == name)?;
-        let result = running.channel.test(&running.tls).await;
-        running.counts.note(&result);
-        Some((running.channel.place(), result))
+        let (channel, tls) = (running.channel.clone(), Arc::clone(&running.tls));
+        let counts = Arc::clone(&running.counts);
+        // The tasks of these channels must be able to end meanwhile.
+        drop(self);
+        if !counts.may_test(Instant::now()) {
+            let message = format!("it was tested within the last {} s", TEST_GAP.as_secs());
+            return Some((channel.place(), Err(DeliveryError::Refused(message))));
+        }
+        let result = channel.test(&tls).await;
+        counts.note(&result);
+        Some((channel.place(), result))
     }
 
     /// What became of their messages, in their order.
@@ -160,6 +186,16 @@ impl Channels {
 }
 
 impl Counts {
+    /// Whether a test may be sent now; nobody's telephone is to ring all the time.
+    fn may_test(&self, now: Instant) -> bool {
+        let mut tested_at = self.tested_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_soon = tested_at.is_some_and(|at| now.duration_since(at) < TEST_GAP);
+        if !is_soon {
+            *tested_at = Some(now);
+        }
+        !is_soon
+    }
+
     pub(super) fn note(&self, result: &Result<(), DeliveryError>) {
         let count = if result.is_ok() { &self.sent } else { &self.failures };
         count.fetch_add(1, Ordering::Relaxed);
@@ -167,3 +203,6 @@ impl Counts {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 }
+
+/// From one test of a channel to the next.
+const TEST_GAP: Duration = Duration::from_secs(2);

@@ -260,14 +260,35 @@ async fn what_comes_while_a_channel_fails_is_told_together_by_its_successor_too(
 }
 
 #[tokio::test]
+async fn who_is_being_replaced_takes_no_word_away_and_tells_nothing_twice() {
+    let mut receivers = Receivers::new();
+    let files = [file("hook", "webhook", &receivers.http("hook", false).await)];
+    let (channels, tasks) = started(quick(&files), &receivers);
+    // Somebody still looks at them, so both run.
+    let held = channels.clone();
+    let next = channels.replaced(quick(&files), &receivers.tls(), &tasks);
+    drop(channels);
+    let [fired, cleared] = fired_and_cleared();
+    next.tell(&fired);
+    assert_eq!(next_states(&mut receivers).await.1, ["\"raised\""]);
+    next.tell(&cleared);
+    drop(held);
+    assert_eq!(next_states(&mut receivers).await.1, ["\"cleared\""]);
+    finished(next, tasks).await;
+    assert!(receivers.told_nothing_more());
+}
+
+#[tokio::test]
 async fn a_test_message_says_so_and_errors_name_the_mend_without_the_secret() {
     let mut receivers = Receivers::new();
     let tls = receivers.tls();
     let hook = quick(&[file("hook", "webhook", &receivers.http("hook", false).await)]);
     let (channels, tasks) = started(hook, &receivers);
-    assert!(channels.test("other").await.is_none());
-    let (place, result) = channels.test("hook").await.expect("there");
+    assert!(channels.clone().test("other").await.is_none());
+    let (place, result) = channels.clone().test("hook").await.expect("there");
     assert!(result.is_ok() && place.ends_with("/…"), "{place} {result:?}");
+    let (_, soon) = channels.clone().test("hook").await.expect("there");
+    assert!(soon.expect_err("not so soon").to_string().contains("within the last"));
     let body = receivers.next().await.body;
     assert!(body.contains("\"test\":true") && body.contains("\"alerts\":[]"), "{body}");
     let closed = format!("{}SECRET", receivers.closed().await);

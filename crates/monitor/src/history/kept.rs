@@ -20,13 +20,15 @@ pub struct Kept {
     pub silences: Vec<Silence>,
 }
 
-/// An alert that is raised, and who told people of it.
+/// An alert that is raised, or over and not told to be over, and who told people of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeptAlert {
     /// The alert.
     pub alert: Alert,
     /// The channels that told it; `None`, of a row of an older version, is all of them.
     pub told_by: Option<BTreeSet<String>>,
+    /// When it was over, if those who told it have still to tell that.
+    pub cleared_at: Option<Timestamp>,
 }
 
 impl KeptAlert {
@@ -42,7 +44,9 @@ impl KeptAlert {
             threshold: alert.threshold,
             message: alert.message.clone(),
             raised_at: alert.raised_at.micros(),
+            told: None,
             told_by: self.told_by.clone(),
+            cleared_at: self.cleared_at.map(Timestamp::micros),
         };
         serde_json::to_string(&row).ok()
     }
@@ -65,7 +69,11 @@ impl KeptAlert {
             raised_at: Timestamp::from_micros(row.raised_at.into()),
             is_silenced: false,
         };
-        Some(Self { alert, told_by: row.told_by })
+        // An older version said only whether the channels had been given it.
+        let nobody = || row.told.filter(|told| !told).map(|_| BTreeSet::new());
+        let told_by = row.told_by.or_else(nobody);
+        let cleared_at = row.cleared_at.map(|at| Timestamp::from_micros(at.into()));
+        Some(Self { alert, told_by, cleared_at })
     }
 }
 
@@ -108,8 +116,12 @@ struct AlertRow {
     threshold: f64,
     message: String,
     raised_at: i64,
+    #[serde(default, skip_serializing)]
+    told: Option<bool>,
     #[serde(default)]
     told_by: Option<BTreeSet<String>>,
+    #[serde(default)]
+    cleared_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]

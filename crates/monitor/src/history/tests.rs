@@ -248,7 +248,8 @@ async fn alerts_and_silences_survive_a_restart() {
         raised_at: at(0),
         is_silenced: false,
     };
-    let kept_alert = KeptAlert { alert, told_by: Some(["ops".to_owned()].into()) };
+    let kept_alert =
+        KeptAlert { alert, told_by: Some(["ops".to_owned()].into()), cleared_at: Some(at(9)) };
     history.keep_alerts(vec![kept_alert.clone()]);
     let mut silences = Silences::default();
     let scope = Scope::parse(Some("disk-*"), None, Some("/")).expect("patterns");

@@ -28,16 +28,30 @@ impl Hush {
     }
 
     /// Takes what changed and says what is told now: what is held back no longer, and then of it.
-    pub fn pass(&mut self, changes: &[AlertChange], now: Timestamp) -> Vec<AlertChange> {
+    /// The end of what nobody knows is not held.
+    pub fn pass(
+        &mut self,
+        changes: &[AlertChange],
+        is_known: impl Fn(&AlertKey) -> bool,
+        now: Timestamp,
+    ) -> Vec<AlertChange> {
         let mut told = self.due(now);
         for change in changes {
-            if self.covers(change.alert(), now) {
-                self.hold(change.clone());
-            } else {
-                told.push(change.clone());
+            let alert = change.alert();
+            match change {
+                _ if !self.covers(alert, now) => told.push(change.clone()),
+                AlertChange::Cleared { .. } if !is_known(&alert.key()) => {
+                    self.held.remove(&alert.key());
+                }
+                _ => self.hold(change.clone()),
             }
         }
         told
+    }
+
+    /// The ends that are held back.
+    pub fn ends(&self) -> impl Iterator<Item = &AlertChange> {
+        self.held.values().filter(|change| matches!(change, AlertChange::Cleared { .. }))
     }
 
     /// Has a change wait for the next pass, at which it is told if nothing covers it.
@@ -81,20 +95,29 @@ mod tests {
     #[test]
     fn the_last_change_is_told_when_the_quiet_ends() {
         let mut hush = silenced_until(100);
-        assert!(hush.pass(&[raised("/"), raised("/home")], at(10)).is_empty());
-        assert!(hush.pass(&[cleared("/home")], at(20)).is_empty());
-        assert!(hush.pass(&[], at(99)).is_empty());
-        assert_eq!(hush.pass(&[], at(100)), [raised("/"), cleared("/home")]);
-        assert_eq!(hush.pass(&[cleared("/")], at(110)), [cleared("/")]);
-        assert_eq!((hush.held(), hush.pass(&[], at(120))), (0, Vec::new()));
+        assert!(hush.pass(&[raised("/"), raised("/home")], |_| true, at(10)).is_empty());
+        assert!(hush.pass(&[cleared("/home")], |_| true, at(20)).is_empty());
+        assert!(hush.pass(&[], |_| true, at(99)).is_empty());
+        assert_eq!(hush.pass(&[], |_| true, at(100)), [raised("/"), cleared("/home")]);
+        assert_eq!(hush.pass(&[cleared("/")], |_| true, at(110)), [cleared("/")]);
+        assert_eq!((hush.held(), hush.pass(&[], |_| true, at(120))), (0, Vec::new()));
+    }
+
+    #[test]
+    fn the_end_of_what_nobody_knows_is_not_held() {
+        let mut hush = silenced_until(100);
+        assert!(hush.pass(&[raised("/"), cleared("/")], |_| false, at(10)).is_empty());
+        assert_eq!((hush.held(), hush.ends().count()), (0, 0));
+        assert!(hush.pass(&[cleared("/")], |_| true, at(20)).is_empty());
+        assert_eq!(hush.ends().count(), 1);
     }
 
     #[test]
     fn what_waits_for_the_next_pass_is_silenced_as_well() {
         let mut hush = silenced_until(100);
         hush.hold(raised("/"));
-        assert!(hush.pass(&[], at(50)).is_empty());
-        assert_eq!(hush.pass(&[], at(100)), [raised("/")]);
+        assert!(hush.pass(&[], |_| true, at(50)).is_empty());
+        assert_eq!(hush.pass(&[], |_| true, at(100)), [raised("/")]);
     }
 
     #[test]
@@ -113,7 +136,7 @@ mod tests {
             let quiet_hours = vec![QuietHours::try_from(&file).expect("legal")];
             let mut hush = Hush { quiet_hours, ..Hush::default() };
             let change = AlertChange::Raised(Alert { severity, ..alert("/") });
-            assert_eq!(hush.pass(&[change], at(0)).len(), expected);
+            assert_eq!(hush.pass(&[change], |_| true, at(0)).len(), expected);
         }
     }
 }
