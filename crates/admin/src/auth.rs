@@ -152,8 +152,8 @@ impl Caller {
             // A name that is written in a roundabout way could fit another pattern than its own.
             Wanted::Part(_, Some(service)) if service.contains('%') => false,
             Wanted::Part(area, _) if is_read(method) => self.scopes.cover(area),
-            // The handler knows which ones.
-            Wanted::Part(Area::Services, None) => self.scopes.cover(Area::Services),
+            // Registrations name them in their bodies, and their handlers look.
+            Wanted::Part(area, None) if REGISTERS.contains(&path) => self.scopes.cover(area),
             Wanted::Part(area, service) => self.scopes.cover_service(area, service),
         };
         if is_within { Ok(()) } else { Err(self.out_of_scope(path)) }
@@ -204,6 +204,9 @@ pub(crate) fn needed_for(method: &Method, path: &str) -> Permission {
     }
 }
 
+/// The paths of registrations.
+const REGISTERS: [&str; 2] = ["/services", "/services:bulk"];
+
 /// What a request is for, by its path below `/api/v1` and at the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted<'a> {
@@ -220,6 +223,8 @@ fn scope_of(path: &str) -> Wanted<'_> {
     let (first, second) = (parts.next().unwrap_or_default(), parts.next());
     let area = match first {
         "status" | "openapi.json" | "ping" => return Wanted::Nothing,
+        // The shell edition's path for what is `/config/reload`.
+        "routing" if second == Some("reload") => Area::Gateway,
         "services" | "services:bulk" | "health" | "routing" | "traffic" => Area::Services,
         "tls" => Area::Tls,
         "dns" => Area::Dns,
@@ -412,6 +417,8 @@ mod tests {
             ("/dns/flush", Wanted::Part(Area::Dns, None)),
             ("/metrics/node/gpu", Wanted::Part(Area::Metrics, None)),
             ("/nodes:test", Wanted::Part(Area::Nodes, None)),
+            ("/routing", Wanted::Part(Area::Services, None)),
+            ("/routing/reload", Wanted::Part(Area::Gateway, None)),
             ("/status", Wanted::Nothing),
             ("/", Wanted::Unknown),
             ("/new-thing", Wanted::Unknown),

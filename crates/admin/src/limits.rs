@@ -74,6 +74,8 @@ pub const LOGIN_CODES_MAX: usize = 32;
 /// Logins by passkey, and additions of passkeys, that began and are not finished; of more, the one that
 /// began first gives way.
 pub const PASSKEY_CEREMONIES_MAX: usize = 1_024;
+/// The same of one address, or of one person.
+pub const PASSKEY_CEREMONIES_EACH_MAX: usize = 32;
 /// How long such a ceremony may take.
 pub const PASSKEY_CEREMONY_LIFETIME: Duration = Duration::from_secs(300);
 /// The longest answer of a device that is looked at.

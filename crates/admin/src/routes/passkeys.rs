@@ -1,7 +1,7 @@
 //! Passkeys: whose they are adds them, and removes them; an admin may remove them too.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::passkeys as wire;
@@ -20,9 +20,10 @@ use crate::error::ApiError;
 use crate::limits::PASSKEY_BYTES_MAX;
 use crate::params::Id;
 use crate::password;
-use crate::session::crossing;
+use crate::peer::Peer;
 use crate::session::lockout::{Subject, locked};
 use crate::session::passkeys::Site;
+use crate::session::{client, crossing};
 use crate::state::AdminState;
 
 /// Begins a login by passkey: what the device is to sign, whoever it is that comes.
@@ -40,9 +41,13 @@ use crate::state::AdminState;
 pub(crate) async fn begin_login(
     State(state): Admin,
     headers: HeaderMap,
+    request: Request,
 ) -> Answer<wire::PasskeyOptions> {
     crossing::check(&Method::POST, &headers)?;
-    let options = state.access.passkeys.begin_login(&Site::of(&headers)?)?;
+    let peer = request.extensions().get::<Peer>();
+    let address = peer.map(|peer| client::address(peer, &headers, state.listening.tcp));
+    let address = address.unwrap_or_default();
+    let options = state.access.passkeys.begin_login(&Site::of(&headers)?, &address)?;
     Ok(Json(wire::PasskeyOptions { options }))
 }
 

@@ -33,17 +33,26 @@ use webauthn_rp::{
 };
 
 use crate::error::ApiError;
-use crate::limits::{PASSKEY_CEREMONIES_MAX, PASSKEY_CEREMONY_LIFETIME};
+use crate::limits::{
+    PASSKEY_CEREMONIES_EACH_MAX, PASSKEY_CEREMONIES_MAX, PASSKEY_CEREMONY_LIFETIME,
+};
 
 /// The ceremonies that began and were not finished.
 #[derive(Debug, Default)]
 pub(crate) struct Passkeys {
-    logins: Pending<DiscoverableAuthenticationServerState>,
+    logins: Pending<Login>,
     additions: Pending<Addition>,
 }
 
 #[derive(Debug)]
+struct Login {
+    host: Arc<str>,
+    ceremony: DiscoverableAuthenticationServerState,
+}
+
+#[derive(Debug)]
 struct Addition {
+    host: Arc<str>,
     owner: UserName,
     ceremony: RegistrationServerState<HANDLE_BYTES>,
 }
@@ -58,13 +67,15 @@ pub(crate) struct Proven {
 }
 
 impl Passkeys {
-    /// Begins a login of whoever comes; what their device is to sign.
-    pub(crate) fn begin_login(&self, site: &Site) -> Result<Value, ApiError> {
+    /// Begins a login of whoever comes from an address; what their device is to sign.
+    pub(crate) fn begin_login(&self, site: &Site, address: &str) -> Result<Value, ApiError> {
         let failed = |error| ApiError::internal("beginning a login by passkey", &error);
         let options = DiscoverableCredentialRequestOptions::passkey(&site.party);
-        let (server, client) = options.start_ceremony().map_err(failed)?;
+        let (ceremony, client) = options.start_ceremony().map_err(failed)?;
         let shown = shown(&client)?;
-        self.logins.put(server.sent_challenge().0, server, Instant::now());
+        let challenge = ceremony.sent_challenge().0;
+        let login = Login { host: Arc::clone(&site.host), ceremony };
+        self.logins.put(challenge, address, login, Instant::now());
         Ok(shown)
     }
 
@@ -76,10 +87,10 @@ impl Passkeys {
         said: &[u8],
     ) -> Option<Proven> {
         let said = DiscoverableAuthentication64::from_json_relaxed(said).ok()?;
-        let ceremony = self.logins.take(said.challenge_relaxed().ok()?.0, Instant::now())?;
+        let begun = self.logins.take(said.challenge_relaxed().ok()?.0, Instant::now())?;
         let id = id_of(&said.raw_id())?;
         let (user, passkey) = users.passkey(&id)?;
-        if *passkey.host != *site.host {
+        if *begun.host != *site.host || *passkey.host != *site.host {
             return None;
         }
         let Ok(handle) = UserHandle64::decode(passkey.handle);
@@ -92,7 +103,7 @@ impl Passkeys {
             error_on_unsolicited_extensions: false,
             ..Default::default()
         };
-        let judged = ceremony.verify(&site.party, &said, &mut known, &options);
+        let judged = begun.ceremony.verify(&site.party, &said, &mut known, &options);
         if let Err(error) = judged {
             tracing::info!(user = %user.name, %error, "a passkey was refused");
             return None;
@@ -133,7 +144,8 @@ impl Passkeys {
         let (ceremony, client) = options.start_ceremony().map_err(failed)?;
         let shown = shown(&client)?;
         let (challenge, owner) = (ceremony.sent_challenge().0, user.name.clone());
-        self.additions.put(challenge, Addition { owner, ceremony }, Instant::now());
+        let addition = Addition { host: Arc::clone(&site.host), owner, ceremony };
+        self.additions.put(challenge, name, addition, Instant::now());
         Ok(shown)
     }
 
@@ -156,7 +168,7 @@ impl Passkeys {
             .map_err(|error| wrong(format!("this is no answer of a device: {error}")))?;
         let challenge = said.challenge_relaxed().map_err(|error| wrong(error.to_string()))?;
         let begun = self.additions.take(challenge.0, Instant::now());
-        let begun = begun.filter(|begun| begun.owner == *owner);
+        let begun = begun.filter(|begun| begun.owner == *owner && *begun.host == *site.host);
         let Some(begun) = begun else {
             return Err(wrong("nothing began that this would finish, or it is too late".into()));
         };
@@ -219,9 +231,17 @@ impl Site {
     }
 }
 
-/// Ceremonies by their challenge, each with its beginning.
+/// Ceremonies by their challenge.
 #[derive(Debug)]
-struct Pending<T>(Mutex<HashMap<u128, (Instant, T)>>);
+struct Pending<T>(Mutex<HashMap<u128, Begun<T>>>);
+
+#[derive(Debug)]
+struct Begun<T> {
+    at: Instant,
+    /// Who began it: an address or a name.
+    by: String,
+    ceremony: T,
+}
 
 impl<T> Default for Pending<T> {
     fn default() -> Self {
@@ -230,20 +250,24 @@ impl<T> Default for Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// Of too many, the one that began first gives way.
-    fn put(&self, challenge: u128, ceremony: T, now: Instant) {
+    /// Of too many, the one that began first gives way; somebody who begins many loses their own.
+    fn put(&self, challenge: u128, by: &str, ceremony: T, now: Instant) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= PASSKEY_CEREMONIES_MAX {
-            let first = all.iter().min_by_key(|(_, (began, _))| *began).map(|(key, _)| *key);
+        let is_own = |begun: &&Begun<T>| begun.by == by;
+        let has_many = all.values().filter(is_own).count() >= PASSKEY_CEREMONIES_EACH_MAX;
+        if has_many || all.len() >= PASSKEY_CEREMONIES_MAX {
+            let gives_way = |(_, begun): &(&u128, &Begun<T>)| !has_many || begun.by == by;
+            let first = all.iter().filter(gives_way).min_by_key(|(_, begun)| begun.at);
+            let first = first.map(|(challenge, _)| *challenge);
             first.and_then(|first| all.remove(&first));
         }
-        all.insert(challenge, (now, ceremony));
+        all.insert(challenge, Begun { at: now, by: by.to_owned(), ceremony });
     }
 
     fn take(&self, challenge: u128, now: Instant) -> Option<T> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (began, ceremony) = all.remove(&challenge)?;
-        (now < began + PASSKEY_CEREMONY_LIFETIME).then_some(ceremony)
+        let begun = all.remove(&challenge)?;
+        (now < begun.at + PASSKEY_CEREMONY_LIFETIME).then_some(begun.ceremony)
     }
 }
 
@@ -286,21 +310,27 @@ mod tests {
     fn a_ceremony_is_taken_once_and_in_time_and_there_are_not_too_many() {
         let (pending, now) = (Pending::<u32>::default(), Instant::now());
         let later = |seconds| now + std::time::Duration::from_secs(seconds);
-        pending.put(1, 10, now);
+        pending.put(1, "a", 10, now);
         assert_eq!((pending.take(1, later(299)), pending.take(1, now)), (Some(10), None));
-        pending.put(2, 20, now);
+        pending.put(2, "a", 20, now);
         assert_eq!(pending.take(2, later(300)), None, "too late");
+        pending.put(3, "patient", 30, now);
+        for number in 0..PASSKEY_CEREMONIES_MAX as u64 * 2 {
+            pending.put(u128::from(number + 10), "busy", 0, later(1));
+        }
+        assert_eq!(pending.take(3, now), Some(30), "others keep theirs");
         for number in 0..PASSKEY_CEREMONIES_MAX as u64 + 5 {
-            pending.put(u128::from(number), 0, later(number));
+            pending.put(u128::from(number), &format!("{number}"), 0, later(2 + number));
         }
         let last = later(PASSKEY_CEREMONIES_MAX as u64);
         assert_eq!((pending.take(4, now), pending.take(1_000, last)), (None, Some(0)));
+        assert_eq!(pending.0.lock().expect("sound").len(), PASSKEY_CEREMONIES_MAX - 1);
     }
 
     #[test]
     fn what_is_no_answer_proves_nothing() {
         let (passkeys, site) = (Passkeys::default(), site("conduit.internal").expect("a name"));
-        let options = passkeys.begin_login(&site).expect("options");
+        let options = passkeys.begin_login(&site, "192.0.2.1").expect("options");
         assert!(options.to_string().contains("\"conduit.internal\""), "{options}");
         let users = UserTable::default();
         for said in ["", "{}", "[]", "\"x\"", "{\"id\":\"AA\",\"type\":\"public-key\"}"] {

@@ -9,8 +9,12 @@ use crate::gateway::{Gateway, status};
 use crate::sessions::try_login;
 
 async fn for_parts(gateway: &Gateway, role: Role, scopes: &[&str]) -> (Client, String) {
+    named(gateway, "scoped", role, scopes).await
+}
+
+async fn named(gateway: &Gateway, name: &str, role: Role, scopes: &[&str]) -> (Client, String) {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    let wish = CreateToken { name: "scoped".into(), role, scopes, expires_in_seconds: None };
+    let wish = CreateToken { name: name.into(), role, scopes, expires_in_seconds: None };
     let token = gateway.local().create_token(&wish).await.expect("made").value;
     assert_eq!(token.scopes, wish.scopes);
     (gateway.with_token(&token), token.secret)
@@ -65,6 +69,11 @@ async fn what_scrapes_sees_metrics_and_begins_no_session() {
     let answer = try_login(&gateway, "", &format!(r#"{{"token":"{secret}"}}"#)).await;
     assert!(status(&answer) == 403 && answer.contains("out_of_scope"), "{answer}");
     let bearer = format!("Authorization: Bearer {secret}\r\n");
+    let (_, admin) = named(&gateway, "web", Role::Admin, &["services:web-*"]).await;
+    let web = format!("Authorization: Bearer {admin}\r\n");
+    for path in ["/api/routing/reload", "/api/v1/config/reload"] {
+        assert_eq!(status(&gateway.ask("POST", path, &web, "").await), 403, "{path}");
+    }
     for path in ["/api/v1/services/x%2Dy", "/api/v1/unknown", "/api/v1/events"] {
         assert_eq!(status(&gateway.ask("GET", path, &bearer, "").await), 403, "{path}");
     }
