@@ -5,15 +5,16 @@
 //! **Invariant:** a ceremony is finished once, in time and where it began; what a device signed is
 //! judged by the host that the request names, which is one of ours.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod pending;
+mod site;
+
+use std::sync::Arc;
 
 use conduit_core::clock::Timestamp;
 use conduit_core::passkey::{HANDLE_BYTES, Passkey, PasskeyId, PasskeyLabel};
 use conduit_core::user::{User, UserName};
 use conduit_registry::UserTable;
-use http::uri::Authority;
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 use webauthn_rp::bin::{Decode, Encode};
@@ -21,9 +22,7 @@ use webauthn_rp::request::auth::AuthenticationVerificationOptions;
 use webauthn_rp::request::register::{
     CredProtect, PublicKeyCredentialUserEntity, RegistrationVerificationOptions, UserHandle64,
 };
-use webauthn_rp::request::{
-    AsciiDomain, ExtensionInfo, PublicKeyCredentialDescriptor, RpId, TimedCeremony,
-};
+use webauthn_rp::request::{ExtensionInfo, PublicKeyCredentialDescriptor, TimedCeremony};
 use webauthn_rp::response::register::{DynamicState, StaticState};
 use webauthn_rp::response::{AuthTransports, CredentialId};
 use webauthn_rp::{
@@ -32,10 +31,9 @@ use webauthn_rp::{
     RegistrationServerState,
 };
 
+use self::pending::Pending;
+pub(crate) use self::site::Site;
 use crate::error::ApiError;
-use crate::limits::{
-    PASSKEY_CEREMONIES_EACH_MAX, PASSKEY_CEREMONIES_MAX, PASSKEY_CEREMONY_LIFETIME,
-};
 
 /// The ceremonies that began and were not finished.
 #[derive(Debug, Default)]
@@ -197,80 +195,6 @@ impl Passkeys {
     }
 }
 
-/// The page that a request comes from: what a device binds its keys to.
-#[derive(Debug)]
-pub(crate) struct Site {
-    party: RpId,
-    host: Arc<str>,
-    origin: String,
-}
-
-impl Site {
-    /// By the request's host, which was judged to be ours.
-    ///
-    /// # Errors
-    /// When it is an address: devices make keys for names only.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let nameless = || {
-            let message = "passkeys are for a name, and this page has only an address";
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "no_passkeys_here", message)
-                .hint("open the dashboard as https://conduit.<domain>")
-        };
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let authority: Authority = host.and_then(|host| host.parse().ok()).ok_or_else(nameless)?;
-        let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
-        let is_address = name.starts_with('[') || name.parse::<std::net::Ipv4Addr>().is_ok();
-        let party = AsciiDomain::try_from(name.clone()).ok().filter(|_| !is_address);
-        let party = RpId::Domain(party.ok_or_else(nameless)?);
-        // Browsers take the machine itself for safe without TLS, and nothing else.
-        let scheme = if name == "localhost" { "http" } else { "https" };
-        let port = authority.port_u16().filter(|port| scheme == "http" || *port != 443);
-        let port = port.map_or_else(String::new, |port| format!(":{port}"));
-        let origin = format!("{scheme}://{name}{port}");
-        Ok(Self { party, host: name.into(), origin })
-    }
-}
-
-/// Ceremonies by their challenge.
-#[derive(Debug)]
-struct Pending<T>(Mutex<HashMap<u128, Begun<T>>>);
-
-#[derive(Debug)]
-struct Begun<T> {
-    at: Instant,
-    /// Who began it: an address or a name.
-    by: String,
-    ceremony: T,
-}
-
-impl<T> Default for Pending<T> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<T> Pending<T> {
-    /// Of too many, the one that began first gives way; somebody who begins many loses their own.
-    fn put(&self, challenge: u128, by: &str, ceremony: T, now: Instant) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_own = |begun: &&Begun<T>| begun.by == by;
-        let has_many = all.values().filter(is_own).count() >= PASSKEY_CEREMONIES_EACH_MAX;
-        if has_many || all.len() >= PASSKEY_CEREMONIES_MAX {
-            let gives_way = |(_, begun): &(&u128, &Begun<T>)| !has_many || begun.by == by;
-            let first = all.iter().filter(gives_way).min_by_key(|(_, begun)| begun.at);
-            let first = first.map(|(challenge, _)| *challenge);
-            first.and_then(|first| all.remove(&first));
-        }
-        all.insert(challenge, Begun { at: now, by: by.to_owned(), ceremony });
-    }
-
-    fn take(&self, challenge: u128, now: Instant) -> Option<T> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = all.remove(&challenge)?;
-        (now < begun.at + PASSKEY_CEREMONY_LIFETIME).then_some(begun.ceremony)
-    }
-}
-
 fn shown(options: &impl serde::Serialize) -> Result<Value, ApiError> {
     serde_json::to_value(options)
         .map_err(|error| ApiError::internal("writing the options of a passkey", &error))
@@ -283,53 +207,12 @@ fn id_of(id: &impl serde::Serialize) -> Option<PasskeyId> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
-
-    fn site(host: &'static str) -> Result<Site, ApiError> {
-        Site::of(&HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]))
-    }
-
-    #[test]
-    fn a_site_is_a_name_with_its_port() {
-        for (host, origin) in [
-            ("conduit.internal", "https://conduit.internal"),
-            ("Conduit.Internal.:8443", "https://conduit.internal:8443"),
-            ("conduit.internal:443", "https://conduit.internal"),
-            ("localhost:9999", "http://localhost:9999"),
-        ] {
-            assert_eq!(site(host).expect(host).origin, origin);
-        }
-        for host in ["127.0.0.1:9999", "[::1]:9999", ""] {
-            assert!(site(host).is_err(), "{host}");
-        }
-    }
-
-    #[test]
-    fn a_ceremony_is_taken_once_and_in_time_and_there_are_not_too_many() {
-        let (pending, now) = (Pending::<u32>::default(), Instant::now());
-        let later = |seconds| now + std::time::Duration::from_secs(seconds);
-        pending.put(1, "a", 10, now);
-        assert_eq!((pending.take(1, later(299)), pending.take(1, now)), (Some(10), None));
-        pending.put(2, "a", 20, now);
-        assert_eq!(pending.take(2, later(300)), None, "too late");
-        pending.put(3, "patient", 30, now);
-        for number in 0..PASSKEY_CEREMONIES_MAX as u64 * 2 {
-            pending.put(u128::from(number + 10), "busy", 0, later(1));
-        }
-        assert_eq!(pending.take(3, now), Some(30), "others keep theirs");
-        for number in 0..PASSKEY_CEREMONIES_MAX as u64 + 5 {
-            pending.put(u128::from(number), &format!("{number}"), 0, later(2 + number));
-        }
-        let last = later(PASSKEY_CEREMONIES_MAX as u64);
-        assert_eq!((pending.take(4, now), pending.take(1_000, last)), (None, Some(0)));
-        assert_eq!(pending.0.lock().expect("sound").len(), PASSKEY_CEREMONIES_MAX - 1);
-    }
 
     #[test]
     fn what_is_no_answer_proves_nothing() {
-        let (passkeys, site) = (Passkeys::default(), site("conduit.internal").expect("a name"));
+        let (passkeys, site) =
+            (Passkeys::default(), site::tests::site("conduit.internal").expect("a name"));
         let options = passkeys.begin_login(&site, "192.0.2.1").expect("options");
         assert!(options.to_string().contains("\"conduit.internal\""), "{options}");
         let users = UserTable::default();
