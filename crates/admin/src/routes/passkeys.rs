@@ -1,5 +1,7 @@
 //! Passkeys: whose they are adds them, and removes them; an admin may remove them too.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -10,18 +12,15 @@ use conduit_core::passkey::{Passkey, PasskeyId, PasskeyLabel};
 use conduit_core::user::{User, UserName};
 use conduit_registry::Mutation;
 use http::{HeaderMap, Method, StatusCode};
-use std::sync::Arc;
-use tokio::time::Instant;
 
+use super::users::knows_password;
 use super::{Admin, Answer, By};
 use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::limits::PASSKEY_BYTES_MAX;
 use crate::params::Id;
-use crate::password;
 use crate::peer::Peer;
-use crate::session::lockout::{Subject, locked};
 use crate::session::passkeys::Site;
 use crate::session::{client, crossing};
 use crate::state::AdminState;
@@ -104,7 +103,7 @@ pub(crate) async fn begin(
 ) -> Answer<wire::PasskeyOptions> {
     let user = owner(&state, &caller.0, &name, false)?;
     let site = Site::of(&headers)?;
-    knows_password(&state, &user, wish.password).await?;
+    may_add(&state, &user, wish.password).await?;
     let options = state.access.passkeys.begin_addition(&site, &user)?;
     Ok(Json(wire::PasskeyOptions { options }))
 }
@@ -144,10 +143,13 @@ pub(crate) async fn add(
         .map_err(|error| ApiError::unparsed("invalid_passkey", &error))?;
     let said = said(&wish.credential)?;
     let passkey = state.access.passkeys.finish_addition(&site, &user.name, label, &said)?;
-    let reply = shown(&passkey);
+    let id = passkey.id.clone();
     let mutation = Mutation::AddPasskey { name: user.name.clone(), passkey: Box::new(passkey) };
     state.registry.apply(caller.0.actor, mutation).await?;
-    Ok((StatusCode::CREATED, Json(reply)).into_response())
+    let users = state.registry.users().load_full();
+    // Somebody else may have removed it meanwhile.
+    let (_, added) = users.passkey(&id).ok_or_else(|| ApiError::no_user(user.name.as_str()))?;
+    Ok((StatusCode::CREATED, Json(shown(added))).into_response())
 }
 
 /// Removes a passkey, and ends every session that began with it.
@@ -210,7 +212,7 @@ fn owner(
 }
 
 /// Whoever found an open session must not get in again by a key of their own.
-async fn knows_password(
+async fn may_add(
     state: &AdminState,
     user: &User,
     password: Option<String>,
@@ -221,14 +223,11 @@ async fn knows_password(
     let Some(password) = password else {
         return Err(ApiError::invalid("the password is missing"));
     };
-    let subjects = [Subject::Name(user.name.to_string())];
-    state.access.lockout.begin(&subjects, Instant::now()).map_err(locked)?;
-    if !password::verify(Some(hash), password).await? {
+    let wrong = || {
         let message = "this is not the present password";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message));
-    }
-    state.access.lockout.succeed(&subjects, Instant::now());
-    Ok(())
+        ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+    };
+    knows_password(state, &user.name, (Some(hash), password), wrong).await
 }
 
 fn shown(passkey: &Passkey) -> wire::Passkey {

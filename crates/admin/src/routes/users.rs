@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::users as wire;
 use conduit_core::actor::Actor;
-use conduit_core::user::{User, UserName};
+use conduit_core::user::{PasswordHash, User, UserName};
 use conduit_registry::Mutation;
 use http::StatusCode;
 use serde::Deserialize;
@@ -206,12 +206,23 @@ async fn is_own(
     let Some(old) = old else {
         return Err(ApiError::invalid("old_password is missing"));
     };
-    // Whoever found an open session must not find the password out by trying.
+    let hash = state.registry.users().load().get(name).and_then(|user| user.password.clone());
+    let wrong = || forbidden("old_password is not the present one".to_owned());
+    knows_password(state, name, (hash, old), wrong).await
+}
+
+/// Whether somebody who is signed in knows their password: whoever found an open session must not
+/// find it out by trying.
+pub(super) async fn knows_password(
+    state: &AdminState,
+    name: &UserName,
+    (hash, tried): (Option<PasswordHash>, String),
+    wrong: impl FnOnce() -> ApiError,
+) -> Result<(), ApiError> {
     let subjects = [Subject::Name(name.to_string())];
     state.access.lockout.begin(&subjects, Instant::now()).map_err(locked)?;
-    let hash = state.registry.users().load().get(name).and_then(|user| user.password.clone());
-    if !password::verify(hash, old).await? {
-        return Err(forbidden("old_password is not the present one".to_owned()));
+    if !password::verify(hash, tried).await? {
+        return Err(wrong());
     }
     state.access.lockout.succeed(&subjects, Instant::now());
     Ok(())
@@ -221,7 +232,7 @@ async fn hashed(
     state: &AdminState,
     name: &UserName,
     password: String,
-) -> Result<conduit_core::user::PasswordHash, ApiError> {
+) -> Result<PasswordHash, ApiError> {
     if state.control.is_stopping() {
         return Err(ApiError::shutting_down());
     }
