@@ -49,7 +49,7 @@ struct Entry {
     kind: Kind,
     value: Value,
     /// What a change is told by as well, and nobody is shown.
-    hidden: Value,
+    hidden: Option<Value>,
 }
 
 impl Config {
@@ -162,7 +162,7 @@ impl Config {
             dynamic("monitor.rules", tables(&monitor.rules)),
             Entry {
                 // Where it differs, though what is shown does not.
-                hidden: tables(&monitor.channels),
+                hidden: Some(tables(&monitor.channels)),
                 ..dynamic("monitor.channels", channels(&monitor.channels))
             },
             dynamic("monitor.quiet_hours", tables(&monitor.quiet_hours)),
@@ -208,11 +208,11 @@ fn split(key: &'static str) -> (&'static str, &'static str) {
 }
 
 fn fixed(key: &'static str, value: Value) -> Entry {
-    Entry { key, kind: Kind::Static, value, hidden: Value::Boolean(false) }
+    Entry { key, kind: Kind::Static, value, hidden: None }
 }
 
 fn dynamic(key: &'static str, value: Value) -> Entry {
-    Entry { key, kind: Kind::Dynamic, value, hidden: Value::Boolean(false) }
+    Entry { key, kind: Kind::Dynamic, value, hidden: None }
 }
 
 fn text(value: impl ToString) -> Value {
