@@ -45,5 +45,7 @@ mod logs;
 mod metrics;
 // Traces, as a collector gets them.
 mod traces;
+// Logins through a provider of identities.
+mod oidc;
 // The record, exported.
 mod export;

@@ -15,6 +15,7 @@ pub mod error;
 pub mod fuzzing;
 pub mod limits;
 pub mod monitor;
+pub mod oidc;
 pub mod server;
 pub mod settings;
 pub mod state;

@@ -71,13 +71,15 @@ pub const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 3_600);
 pub const LOGIN_CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// One-time codes that are good at a time; one more makes the oldest worthless.
 pub const LOGIN_CODES_MAX: usize = 32;
-/// Logins by passkey, and additions of passkeys, that began and are not finished; of more, the one that
-/// began first gives way.
-pub const PASSKEY_CEREMONIES_MAX: usize = 1_024;
+/// Logins by passkey, logins through a provider, and additions of passkeys, that began and are not
+/// finished, each; of more, the one that began first gives way.
+pub const CEREMONIES_MAX: usize = 1_024;
 /// The same of one address, or of one person.
-pub const PASSKEY_CEREMONIES_EACH_MAX: usize = 32;
-/// How long such a ceremony may take.
-pub const PASSKEY_CEREMONY_LIFETIME: Duration = Duration::from_secs(300);
+pub const CEREMONIES_EACH_MAX: usize = 32;
+/// How long such a login or addition may take.
+pub const CEREMONY_LIFETIME: Duration = Duration::from_secs(300);
+/// The longest code of a provider of identities that is looked at.
+pub const PROVIDER_CODE_BYTES_MAX: usize = 4 * 1024;
 /// The longest answer of a device that is looked at.
 pub const PASSKEY_BYTES_MAX: usize = 64 * 1024;
 /// Addresses and names whose failed logins are remembered.

@@ -27,8 +27,8 @@ use crate::idempotency::once;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
     alerts, audit, config, container_logs, discovery, dns, document, events, health, history,
-    login_codes, metrics, nodes, original, passkeys, registrations, routing, services, session,
-    status, tls, tokens, traffic, upgrade, upstreams, users,
+    login_codes, metrics, nodes, oidc, original, passkeys, registrations, routing, services,
+    session, status, tls, tokens, traffic, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 use crate::ui;
@@ -86,6 +86,8 @@ fn assembled(
     let (sessions, mut found) = OpenApiRouter::new()
         .routes(routes!(session::begin, session::show, session::end))
         .routes(routes!(passkeys::begin_login))
+        .routes(routes!(oidc::ways))
+        .routes(routes!(oidc::begin))
         .split_for_parts();
     refuse(&mut found);
     document.merge(found);

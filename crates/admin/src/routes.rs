@@ -16,6 +16,7 @@ pub(crate) mod history;
 pub(crate) mod login_codes;
 pub(crate) mod metrics;
 pub(crate) mod nodes;
+pub(crate) mod oidc;
 pub(crate) mod original;
 pub(crate) mod passkeys;
 pub(crate) mod registrations;

@@ -12,7 +12,9 @@ pub(crate) mod cookie;
 pub(crate) mod crossing;
 pub(crate) mod holder;
 pub(crate) mod lockout;
+pub(crate) mod origin;
 pub(crate) mod passkeys;
+pub(crate) mod pending;
 pub(crate) mod secret;
 pub(crate) mod table;
 

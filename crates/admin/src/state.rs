@@ -28,6 +28,7 @@ use crate::limits::{
     STREAMS_MAX,
 };
 use crate::monitor::Monitor;
+use crate::oidc::Oidc;
 use crate::server::Addresses;
 use crate::session::Access;
 use crate::throttle::Throttle;
@@ -46,6 +47,7 @@ pub struct AdminState {
     pub(crate) events: EventSink,
     pub(crate) throttle: Throttle,
     pub(crate) access: Access,
+    pub(crate) oidc: Option<Oidc>,
     /// What each token and session may still ask.
     pub(crate) rates: Buckets<Proof>,
     pub(crate) answers: Answers,
@@ -78,6 +80,8 @@ pub struct Parts {
     pub monitor: Option<Arc<dyn Monitor>>,
     /// Where failed authentications are reported.
     pub events: EventSink,
+    /// Logins through a provider of identities; `None` when there is none.
+    pub oidc: Option<Oidc>,
 }
 
 impl AdminState {
@@ -106,6 +110,7 @@ impl AdminState {
             events: parts.events,
             throttle: Throttle::per_minute(AUTH_FAILURES_PER_MINUTE_MAX),
             access: Access::default(),
+            oidc: parts.oidc,
             rates: Buckets::new(Rate::new(REQUESTS_EACH, SECOND, REQUESTS_EACH_BURST)),
             answers: Answers::default(),
             tasks: Tasks::new(CancellationToken::new()),

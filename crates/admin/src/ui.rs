@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::error::ApiError;
+use crate::oidc::CALLBACK;
 use crate::page;
 use crate::state::AdminState;
 
@@ -123,7 +124,7 @@ fn missing() -> ApiError {
 }
 
 const PAGE: &str = "index.html";
-/// The paths of the views, as `ui/src/router.tsx` has them.
+/// The paths of the views, as `ui/src/router.tsx` has them, and the way back from a provider.
 const VIEWS: &[&str] = &[
     "/",
     "/services",
@@ -135,6 +136,7 @@ const VIEWS: &[&str] = &[
     "/servers/{name}",
     "/audit",
     "/settings",
+    CALLBACK,
 ];
 /// What the page may load: its own files and our API. Nothing inline, nothing from elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \

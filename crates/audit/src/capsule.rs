@@ -153,9 +153,11 @@ fn authority(actor: &Actor, user: &str) -> Value {
 fn environment(actor: &Actor) -> Value {
     match actor {
         Actor::Token { id, .. } => json!({ "token_id": id }),
-        Actor::Local { .. } | Actor::Login { .. } | Actor::System(_) | Actor::User { .. } => {
-            Value::Object(Map::new())
-        }
+        Actor::Local { .. }
+        | Actor::Login { .. }
+        | Actor::Oidc { .. }
+        | Actor::System(_)
+        | Actor::User { .. } => Value::Object(Map::new()),
     }
 }
 

@@ -22,11 +22,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use conduit_admin::oidc::settings::OidcSettings;
 use conduit_core::domains::Domains;
 use conduit_core::node::Node;
 use conduit_core::service::ProbePath;
 use conduit_monitor::channel::file::ChannelFile;
 use conduit_monitor::rule::file::RuleFile;
+use conduit_monitor::secret::SecretFrom;
 use conduit_monitor::silence::quiet::QuietHoursFile;
 use conduit_proxy::trace::{Callers, Ratio};
 use ipnet::IpNet;
@@ -255,6 +257,17 @@ pub struct Admin {
     pub socket: PathBuf,
     /// Dashboard, REST and metrics over TCP.
     pub listen: SocketAddr,
+    /// Logins through a provider of identities.
+    pub oidc: Oidc,
+}
+
+/// Logins through a provider of identities; with an empty issuer there are none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oidc {
+    /// Which provider, and what people may do for it.
+    pub settings: OidcSettings,
+    /// Where the client's secret is; `None` of a public client.
+    pub secret: Option<SecretFrom>,
 }
 
 /// The daemon's log.

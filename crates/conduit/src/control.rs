@@ -24,7 +24,7 @@ use conduit_registry::Registry;
 use conduit_tls::authority::Authority;
 use tokio::time::Instant;
 
-use crate::app::{Addresses, registry_settings};
+use crate::app::{Addresses, domain_texts, registry_settings};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -37,7 +37,6 @@ use crate::upgrade::Upgrader;
 pub(crate) struct ControlParts {
     pub(crate) config: Config,
     pub(crate) addresses: Addresses,
-    pub(crate) domains: Vec<String>,
     pub(crate) readiness: Readiness,
     pub(crate) stopping: Arc<AtomicBool>,
     pub(crate) authority: Option<live::Reader<Authority>>,
@@ -84,7 +83,7 @@ impl Control for GatewayControl {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime: self.started.elapsed(),
             not_ready: waiting.chain(stopping).collect(),
-            domains: parts.domains.clone(),
+            domains: domain_texts(&parts.config.gateway.domains),
             addresses: parts.config.gateway.addresses.iter().map(ToString::to_string).collect(),
             dns: parts.addresses.dns.clone(),
             https: parts.addresses.https.clone(),

@@ -11,6 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, usize>>>);
 
 impl Readiness {
+    /// Not ready until the guard is dropped.
+    pub fn blocked(what: &'static str) -> (Self, BlockReady) {
+        let readiness = Self::default();
+        let guard = readiness.block(what);
+        (readiness, guard)
+    }
+
     /// Holds readiness back until the guard is dropped.
     pub fn block(&self, what: &'static str) -> BlockReady {
         *self.waiting().entry(what).or_default() += 1;

@@ -31,7 +31,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
-use crate::app::{Addresses, Bound, domain_texts, registry_settings};
+use crate::app::{Addresses, Bound, registry_settings};
 use crate::config::Config;
 use crate::control::{ControlParts, GatewayControl};
 use crate::decisions::{record_start, record_stop};
@@ -39,6 +39,7 @@ use crate::error::AppError;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::monitor::{self, Given};
+use crate::oidc;
 use crate::planes::{Planes, Served, join};
 use crate::readiness::Readiness;
 use crate::record::Recorder;
@@ -155,8 +156,7 @@ impl Running {
         orders: &Orders,
         reloader: Option<Reloader>,
     ) -> Result<Self, AppError> {
-        let readiness = Readiness::default();
-        let starting = readiness.block("start");
+        let (readiness, starting) = Readiness::blocked("start");
         let Bound { config, registry, writer, routes, zone, addresses, .. } = bound;
         let authority = bound.authority.as_ref().map(live::Reader::load_full);
         let former = bound.predecessor.as_ref().map(Predecessor::process);
@@ -189,6 +189,7 @@ impl Running {
         take_over(bound.predecessor, bound.admin.file_owner()).await?;
         let given = Given { served: &served, registry: &registry, board: &board, events: &events };
         let (monitor, history) = monitor::start(&given, &upkeep.0)?;
+        let oidc = oidc::logins(&served)?;
         let reloader = reloader.map(|r| r.attach(tunables, registry.clone(), monitor.clone()));
         upkeep.reload(reloader.as_ref(), &orders.reload);
         let upgrader = Upgrader::new((&registry, history), orders.handover.clone(), bound.assets);
@@ -197,7 +198,6 @@ impl Running {
         let stopping = Arc::<AtomicBool>::default();
         let control = GatewayControl::new(ControlParts {
             addresses,
-            domains: domain_texts(&config.gateway.domains),
             readiness,
             stopping: Arc::clone(&stopping),
             authority: bound.authority,
@@ -221,6 +221,7 @@ impl Running {
             control: Arc::new(control),
             monitor: monitor.map(|monitor| monitor as _),
             events,
+            oidc,
         });
         // All else answers by now, so the first who can ask is told so.
         drop(starting);

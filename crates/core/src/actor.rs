@@ -21,6 +21,11 @@ pub enum Actor {
         /// Who made the code, as the Unix socket knew them.
         by: String,
     },
+    /// A person whom the provider of identities vouched for.
+    Oidc {
+        /// What the provider calls them; unlike the names of users, anything that fits on a line.
+        name: String,
+    },
     /// A part of Conduit itself.
     System(&'static str),
     /// The holder of an API token.
@@ -50,6 +55,7 @@ impl fmt::Display for Actor {
             Self::Local { user: Some(user), .. } => f.write_str(user),
             Self::Local { uid, user: None } => write!(f, "uid:{uid}"),
             Self::Login { by } => write!(f, "login:{by}"),
+            Self::Oidc { name } => write!(f, "oidc:{name}"),
             Self::System(part) => write!(f, "conduit:{part}"),
             Self::Token { name, .. } => write!(f, "token:{name}"),
             Self::User { name } => write!(f, "user:{name}"),

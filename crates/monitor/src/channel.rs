@@ -14,7 +14,6 @@ mod outbox;
 mod pacing;
 mod place;
 mod running;
-mod secret;
 mod syslog;
 
 use std::sync::Arc;
@@ -31,6 +30,7 @@ pub use self::running::{ChannelStatus, Channels};
 use self::syslog::Syslog;
 use crate::alert::{AlertChange, Severity};
 use crate::glob::Glob;
+use crate::secret::SecretError;
 
 /// A channel as it is configured.
 #[derive(Debug, Clone)]
@@ -120,6 +120,12 @@ pub enum DeliveryError {
     /// It asked to be left alone for so long.
     #[error("{0}")]
     Later(String, Duration),
+}
+
+impl From<SecretError> for DeliveryError {
+    fn from(error: SecretError) -> Self {
+        Self::Refused(error.to_string())
+    }
 }
 
 impl DeliveryError {

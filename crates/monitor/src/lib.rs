@@ -30,6 +30,7 @@ pub mod reading;
 pub mod rule;
 pub mod sampler;
 pub mod samples;
+pub mod secret;
 pub mod services;
 pub mod silence;
 pub mod source;

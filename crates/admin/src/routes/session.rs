@@ -17,13 +17,14 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, json};
 use tokio::time::Instant;
 
-use super::Admin;
 use super::passkeys::said;
+use super::{Admin, oidc};
 use crate::auth::note_failure;
 use crate::body::JsonBody;
 use crate::convert::role;
 use crate::error::ApiError;
-use crate::limits::SECRET_BYTES_MAX;
+use crate::limits::{PROVIDER_CODE_BYTES_MAX, SECRET_BYTES_MAX};
+use crate::oidc::Return;
 use crate::password;
 use crate::peer::Peer;
 use crate::record::{decision_about, decision_with};
@@ -41,7 +42,7 @@ use crate::state::AdminState;
     tag = "sessions",
     request_body(
         content = wire::BeginSession,
-        description = "a token, a code of `conduit login`, what a passkey's device said, or a user and the password",
+        description = "a token, a code of `conduit login`, what a passkey's device said, what a provider sent back, or a user and the password",
         example = json!({ "user": "ada", "password": "correct horse battery" }),
     ),
     responses(
@@ -55,7 +56,13 @@ use crate::state::AdminState;
             }),
         ),
         (status = 401, body = ErrorBody, description = "`login_failed`: it is wrong, or good no more"),
-        (status = 403, body = ErrorBody, description = "`cross_site`; `host_refused`; `out_of_scope`: a token with scopes"),
+        (
+            status = 403,
+            body = ErrorBody,
+            description = "`cross_site`; `host_refused`; `out_of_scope`: a token with scopes; `no_role`: the provider's groups give none",
+        ),
+        (status = 404, body = ErrorBody, description = "`no_provider`"),
+        (status = 502, body = ErrorBody, description = "`provider_failed`"),
         (
             status = 429,
             body = ErrorBody,
@@ -167,6 +174,7 @@ enum Way {
     /// With the name, when it can be one.
     Password(Option<UserName>, String),
     Passkey(Vec<u8>),
+    Oidc(wire::OidcReturn),
     Token(String),
 }
 
@@ -183,22 +191,30 @@ fn written(record: Box<Draft>, proven: Option<Proven>) -> Mutation {
 impl Way {
     fn of(wish: wire::BeginSession) -> Result<Self, ApiError> {
         let secret = (wish.token, wish.code, wish.user, wish.password);
-        let way = match (secret, wish.passkey) {
-            ((None, None, None, None), Some(passkey)) => return said(&passkey).map(Self::Passkey),
-            ((Some(token), None, None, None), None) => Self::Token(token),
-            ((None, Some(code), None, None), None) => Self::Code(code),
-            ((None, None, Some(user), Some(password)), None) => {
+        let way = match (secret, wish.passkey, wish.oidc) {
+            ((None, None, None, None), Some(passkey), None) => {
+                return said(&passkey).map(Self::Passkey);
+            }
+            ((None, None, None, None), None, Some(back)) => Self::Oidc(back),
+            ((Some(token), None, None, None), None, None) => Self::Token(token),
+            ((None, Some(code), None, None), None, None) => Self::Code(code),
+            ((None, None, Some(user), Some(password)), None, None) => {
                 Self::Password(UserName::parse(&user).ok(), password)
             }
             _ => {
-                let message = "a login has a token, a code, a passkey, or a user and a password";
+                let message = "a login has a token, a code, a passkey, what a provider sent back, \
+                               or a user and a password";
                 return Err(ApiError::invalid(message));
             }
         };
-        let (Self::Code(secret) | Self::Password(_, secret) | Self::Token(secret)) = &way else {
-            return Ok(way);
+        let (secret, limit) = match &way {
+            Self::Code(secret) | Self::Password(_, secret) | Self::Token(secret) => {
+                (secret, SECRET_BYTES_MAX)
+            }
+            Self::Oidc(back) => (&back.code, PROVIDER_CODE_BYTES_MAX),
+            Self::Passkey(_) => return Ok(way),
         };
-        if secret.is_empty() || secret.len() > SECRET_BYTES_MAX {
+        if secret.is_empty() || secret.len() > limit {
             return Err(wrong());
         }
         Ok(way)
@@ -223,6 +239,16 @@ impl Way {
                 let proven = state.access.passkeys.finish_login(&site, &users, said);
                 let holder = |proven: &Proven| Holder::of_passkey(&proven.user, &proven.id);
                 return Ok(proven.map(|proven| (holder(&proven), Some(proven))));
+            }
+            Self::Oidc(back) => {
+                let back = Return {
+                    code: &back.code,
+                    state: &back.state,
+                    key: &back.key,
+                    issuer: back.issuer.as_deref(),
+                };
+                let person = oidc::provider(state)?.finish(&oidc::page(headers)?, &back).await?;
+                person.map(Holder::of_person)
             }
             Self::Code(code) => state.access.codes.take(code, Instant::now()),
             Self::Password(name, password) => {
@@ -253,6 +279,7 @@ impl Way {
             Self::Password(None, _) => format!("{ASKED} with a password"),
             Self::Password(Some(name), _) => format!("{ASKED} as {name}"),
             Self::Passkey(_) => format!("{ASKED} with a passkey"),
+            Self::Oidc(_) => format!("{ASKED} through the provider"),
             Self::Token(_) => format!("{ASKED} with a token"),
         }
     }

@@ -7,6 +7,8 @@ use conduit_core::passkey::PasskeyId;
 use conduit_core::user::{User, UserName};
 use conduit_registry::{Grant, Registry};
 
+use crate::oidc::{Person, Subject};
+
 /// Whose session it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Holder {
@@ -32,6 +34,15 @@ pub(crate) enum Holder {
         created_at: Timestamp,
         /// The passkey with which they logged in.
         id: PasskeyId,
+    },
+    /// Of a person whom the provider of identities vouches for.
+    Oidc {
+        /// Who they are to the provider.
+        subject: Subject,
+        /// What they were called at the login.
+        name: String,
+        /// What their groups gave them at the login.
+        role: Role,
     },
     /// Of a person with a name of their own, who came with their password.
     User {
@@ -62,6 +73,11 @@ impl Holder {
         }
     }
 
+    /// A person whom the provider vouches for.
+    pub(crate) fn of_person(person: Person) -> Self {
+        Self::Oidc { subject: person.subject, name: person.name, role: person.role }
+    }
+
     /// A person who logged in with a passkey.
     pub(crate) fn of_passkey(user: &User, id: &PasskeyId) -> Self {
         Self::Passkey { name: user.name.clone(), created_at: user.created_at, id: id.clone() }
@@ -70,7 +86,9 @@ impl Holder {
     /// What they may do now; `None` when what the session began with is worthless.
     pub(crate) fn grant(&self, registry: &Registry, now: Timestamp) -> Option<Grant> {
         match self {
-            Self::Login { role, .. } => Some(Grant { role: *role, ends: None }),
+            Self::Login { role, .. } | Self::Oidc { role, .. } => {
+                Some(Grant { role: *role, ends: None })
+            }
             Self::Token { id, .. } => registry.token_grant(id, now),
             Self::Passkey { name, created_at, id } => {
                 let users = registry.users().load_full();
@@ -93,6 +111,7 @@ impl Holder {
         match self {
             Self::Login { by, .. } => Actor::Login { by: by.clone() },
             Self::Token { id, name } => Actor::Token { id: id.clone(), name: name.clone() },
+            Self::Oidc { name, .. } => Actor::Oidc { name: name.clone() },
             Self::Passkey { name, .. } | Self::User { name, .. } => {
                 Actor::User { name: name.clone() }
             }
@@ -103,7 +122,7 @@ impl Holder {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Login { by, .. } => by,
-            Self::Token { name, .. } => name,
+            Self::Token { name, .. } | Self::Oidc { name, .. } => name,
             Self::Passkey { name, .. } | Self::User { name, .. } => name.as_str(),
         }
     }
@@ -113,6 +132,7 @@ impl Holder {
         match self {
             Self::Login { .. } => Way::Code,
             Self::Token { .. } => Way::Token,
+            Self::Oidc { .. } => Way::Oidc,
             Self::Passkey { .. } => Way::Passkey,
             Self::User { .. } => Way::Password,
         }
@@ -123,6 +143,7 @@ impl Holder {
         match (self, other) {
             (Self::Login { by, .. }, Self::Login { by: other, .. }) => by == other,
             (Self::Token { id, .. }, Self::Token { id: other, .. }) => id == other,
+            (Self::Oidc { subject, .. }, Self::Oidc { subject: other, .. }) => subject == other,
             (
                 Self::Passkey { name, .. } | Self::User { name, .. },
                 Self::Passkey { name: other, .. } | Self::User { name: other, .. },

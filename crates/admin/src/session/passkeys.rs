@@ -5,7 +5,6 @@
 //! **Invariant:** a ceremony is finished once, in time and where it began; what a device signed is
 //! judged by the host that the request names, which is one of ours.
 
-mod pending;
 mod site;
 
 use std::sync::Arc;
@@ -31,9 +30,9 @@ use webauthn_rp::{
     RegistrationServerState,
 };
 
-use self::pending::Pending;
 pub(crate) use self::site::Site;
 use crate::error::ApiError;
+use crate::session::pending::Pending;
 
 /// The ceremonies that began and were not finished.
 #[derive(Debug, Default)]

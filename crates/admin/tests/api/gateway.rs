@@ -12,6 +12,7 @@ use conduit_admin::control::{
     Resolution, Upgraded,
 };
 use conduit_admin::monitor::Monitor;
+use conduit_admin::oidc::Oidc;
 use conduit_admin::server::{Addresses, Admin};
 use conduit_admin::settings::{AdminSettings, SOCKET_MODE_PRIVATE};
 use conduit_admin::state::{AdminState, Parts};
@@ -59,6 +60,15 @@ impl Gateway {
 
     /// Starts one; must run inside a runtime.
     pub(crate) fn start_with(monitor: Option<Arc<dyn Monitor>>) -> Self {
+        Self::of(monitor, None)
+    }
+
+    /// Starts one with a provider of identities; must run inside a runtime.
+    pub(crate) fn start_through(oidc: Oidc) -> Self {
+        Self::of(None, Some(oidc))
+    }
+
+    fn of(monitor: Option<Arc<dyn Monitor>>, oidc: Option<Oidc>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let host = Host::parse("internal").expect("valid");
         let domains = Domains::new(vec![host]).expect("some");
@@ -111,6 +121,7 @@ impl Gateway {
             control: Arc::clone(&control) as Arc<dyn Control>,
             monitor,
             events: sink,
+            oidc,
         });
         bound.serve(state, &tasks).expect("served");
         Self { dir, addresses, control, events, tasks }

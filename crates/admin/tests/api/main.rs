@@ -8,6 +8,7 @@ mod events;
 mod gateway;
 mod limits;
 mod nodes;
+mod oidc;
 mod passkeys;
 mod scopes;
 mod services;

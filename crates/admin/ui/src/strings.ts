@@ -37,6 +37,8 @@ export const words = {
     or: "or", token: "API token", tokenLabel: "API token", tokenHint: "Made by conduit token create --name me --role operator", password: "Name and password", user: "Name", pass: "Password",
     submit: "Sign in", using: "Using the one-time link…", codeFailed: "The link did not work.", ended: "Your session has ended. Sign in again to go on.",
     tokenEmpty: "Paste a token first.", bothNeeded: "Both are needed.", passkey: "Sign in with a passkey", passkeyCancelled: "No passkey was used.",
+    provider: (label: string) => `Sign in with ${label}`, returning: "Signing you in…", providerSaid: (code: string) => `The provider refused: ${code}`,
+    providerLost: "This is not the way back of a login that began here.", providerLostHint: "Begin again, in this tab.",
   },
 
   dashboard: {

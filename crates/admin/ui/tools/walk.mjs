@@ -65,7 +65,7 @@ try {
   await step("a one-time link signs in, and leaves no trace in the address", async () => {
     await page.goto("about:blank");
     await page.goto(`${url}/#login=${newCode()}`);
-    await page.getByRole("heading", { name: "Dashboard" }).waitFor();
+    await page.getByRole("heading", { name: "Dashboard", level: 1 }).waitFor();
     assert.equal(new URL(page.url()).hash, "");
   });
   await step("the commands that are printed make the browser trust this site", async () => {
@@ -77,7 +77,7 @@ try {
     const answer = await page.goto(`${url}/#login=${newCode()}`);
     assert.match((await answer.securityDetails()).issuer, /Conduit/);
     assert.match(answer.headers()["strict-transport-security"], /max-age=\d+/);
-    await page.getByRole("heading", { name: "Dashboard" }).waitFor();
+    await page.getByRole("heading", { name: "Dashboard", level: 1 }).waitFor();
     faults.length = 0;
   });
   await step("the keys go to the views", async () => {
@@ -213,10 +213,10 @@ try {
   await step("a page that is opened while the gateway is away comes by itself", async () => {
     await page.route(/\/api\/v1\/session$/, (route) => route.abort("connectionrefused"), { times: 1 });
     await page.goto(`${url}/audit`);
-    await page.getByRole("heading", { name: "Audit" }).waitFor();
+    await page.getByRole("heading", { name: "Audit", level: 1 }).waitFor();
     await page.route(/\/assets\/Dns-.*\.js$/, (route) => route.abort("connectionrefused"), { times: 1 });
     await page.goto(`${url}/dns`);
-    await page.getByRole("heading", { name: "DNS" }).waitFor();
+    await page.getByRole("heading", { name: "DNS", level: 1 }).waitFor();
     faults.length = 0;
   });
   await step("a restart of the daemon leads back to the door, by itself", async () => {
@@ -272,10 +272,37 @@ try {
     await seen("Your session has ended");
     faults.length = 0;
   });
+  await step("a provider of identities lets in whom its groups allow, and nobody else", async () => {
+    const away = await browser.newContext({ ignoreHTTPSErrors: false });
+    const tab = await away.newPage();
+    const enter = async (name) => {
+      await tab.goto(`${url}/audit`);
+      await tab.getByRole("button", { name: "Sign in with the walk’s provider" }).click();
+      await tab.locator("input[name=login]").fill(name);
+      await tab.locator("input[name=password]").fill("whatever");
+      await tab.getByRole("button", { name: "Sign-in" }).click();
+      await tab.getByRole("button", { name: "Continue" }).click();
+    };
+    await enter("eve");
+    await tab.getByText("who has no role here").waitFor({ timeout: 10_000 });
+    await away.clearCookies();
+    await enter("ada");
+    await tab.getByRole("heading", { name: "Audit", level: 1 }).waitFor({ timeout: 10_000 });
+    assert.equal(tab.url(), `${url}/audit`);
+    await tab.getByText("oidc:ada logged in").first().waitFor();
+    const { name, role, way } = await tab.evaluate(async () => (await fetch("/api/v1/session")).json());
+    assert.deepEqual([name, role, way], ["ada", "admin", "oidc"]);
+    await tab.goto(`${url}/login/oidc?code=stolen&state=${"0".repeat(32)}`);
+    await tab.getByRole("heading", { name: "Dashboard", level: 1 }).waitFor();
+    await away.clearCookies();
+    await tab.goto(`${url}/login/oidc?code=stolen&state=${"0".repeat(32)}`);
+    await tab.getByText("not the way back of a login that began here").waitFor();
+    await away.close();
+  });
   await step("an ended session leads back to the door", async () => {
     await page.goto("about:blank");
     await page.goto(`${url}/#login=${newCode()}`);
-    await page.getByRole("heading", { name: "Dashboard" }).waitFor();
+    await page.getByRole("heading", { name: "Dashboard", level: 1 }).waitFor();
     await context.clearCookies();
     await page.keyboard.press("8");
     await seen("Your session has ended");

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use crate::v1::tokens::Role;
 
-/// `POST /api/v1/session`: a token, a user with the password, a passkey, or a code of `conduit login`;
-/// exactly one of them. Unknown fields are refused.
+/// `POST /api/v1/session`: a token, a user with the password, a passkey, what a provider of identities
+/// sent back, or a code of `conduit login`; exactly one of them. Unknown fields are refused.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BeginSession {
@@ -31,6 +31,61 @@ pub struct BeginSession {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub passkey: Option<serde_json::Value>,
+    /// What the provider of identities sent the page back with, after `POST /api/v1/session/oidc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcReturn>,
+}
+
+/// What a page comes back with from the provider of identities, and what it kept meanwhile.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OidcReturn {
+    /// `code` of the URL.
+    pub code: String,
+    /// `state` of the URL.
+    pub state: String,
+    /// `iss` of the URL, when it has one (RFC 9207).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The key that came with the URL of the provider.
+    pub key: String,
+}
+
+impl fmt::Debug for OidcReturn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OidcReturn").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+/// The answer to `GET /api/v1/session/ways`: how one gets in here, beside tokens, users, passkeys
+/// and codes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ways {
+    /// The provider of identities; `None` when there is none.
+    #[schema(required)]
+    pub oidc: Option<OidcWay>,
+}
+
+/// A provider of identities.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OidcWay {
+    /// What people here call it.
+    pub label: String,
+}
+
+/// The answer to `POST /api/v1/session/oidc`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OidcDeparture {
+    /// Where the page is to go: the provider, which sends it back to `/login/oidc` here.
+    pub url: String,
+    /// What the page keeps, and brings when it is back; never part of a URL.
+    pub key: String,
+}
+
+impl fmt::Debug for OidcDeparture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OidcDeparture")
+    }
 }
 
 impl fmt::Debug for BeginSession {
@@ -65,6 +120,8 @@ pub enum Way {
     Password,
     /// As a user, with a passkey of theirs.
     Passkey,
+    /// Through the provider of identities (OpenID Connect).
+    Oidc,
     /// With the secret of a token.
     Token,
 }
@@ -76,6 +133,7 @@ impl Way {
             Self::Code => "code",
             Self::Password => "password",
             Self::Passkey => "passkey",
+            Self::Oidc => "oidc",
             Self::Token => "token",
         }
     }

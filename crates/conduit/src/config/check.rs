@@ -11,6 +11,7 @@ mod judge;
 mod judging;
 mod limits;
 mod monitor;
+mod oidc;
 mod overlap;
 mod parse;
 mod planes;

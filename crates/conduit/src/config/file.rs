@@ -158,6 +158,31 @@ pub(crate) struct MonitoredServer {
 pub(crate) struct Admin {
     pub(crate) socket: Given<Text>,
     pub(crate) listen: Given<Text>,
+    pub(crate) oidc: AdminOidc,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AdminOidc {
+    pub(crate) issuer: Given<Text>,
+    pub(crate) client_id: Given<Text>,
+    pub(crate) secret_file: Given<Text>,
+    pub(crate) secret_env: Given<Text>,
+    pub(crate) label: Given<Text>,
+    pub(crate) scopes: GivenList,
+    pub(crate) name_claim: Given<Text>,
+    pub(crate) roles_claim: Given<Text>,
+    pub(crate) roles: AdminOidcRoles,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(crate) struct AdminOidcRoles {
+    pub(crate) admin: GivenList,
+    pub(crate) operator: GivenList,
+    pub(crate) ca_officer: GivenList,
+    pub(crate) auditor: GivenList,
+    pub(crate) viewer: GivenList,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

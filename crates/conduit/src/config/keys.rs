@@ -7,15 +7,17 @@
 
 use std::path::PathBuf;
 
+use conduit_core::actor::Role;
 use conduit_core::duration::print;
 use conduit_core::node::Node;
 use conduit_core::policy::Size;
 use conduit_monitor::channel::file::ChannelFile;
+use conduit_monitor::secret::SecretFrom;
 use serde::Serialize;
 use toml::Value;
 
 use super::check::defaults;
-use super::{Config, Surroundings};
+use super::{Config, Oidc, Surroundings};
 
 /// What differs between two configurations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,6 +97,8 @@ impl Config {
         let mut all = self.head_entries();
         all.extend(self.plane_entries());
         all.extend(self.tail_entries());
+        all.extend(self.oidc_entries());
+        all.extend(self.log_entries());
         all
     }
 
@@ -150,7 +154,7 @@ impl Config {
     }
 
     fn tail_entries(&self) -> Vec<Entry> {
-        let Self { monitor, telemetry, .. } = self;
+        let Self { monitor, .. } = self;
         let servers = monitor.servers.iter().map(server).collect();
         vec![
             fixed("monitor.enabled", monitor.enabled.into()),
@@ -171,6 +175,37 @@ impl Config {
             fixed("monitor.history.size", text(Size(monitor.history.size))),
             fixed("admin.socket", path(&self.admin.socket)),
             fixed("admin.listen", text(self.admin.listen)),
+        ]
+    }
+
+    fn oidc_entries(&self) -> Vec<Entry> {
+        let Oidc { settings, secret } = &self.admin.oidc;
+        let (file, variable) = match secret {
+            Some(SecretFrom::File(file)) => (path(file), text("")),
+            Some(SecretFrom::Variable(name)) => (text(""), text(name)),
+            None => (text(""), text("")),
+        };
+        let groups = |role| list(settings.roles.groups(role));
+        vec![
+            fixed("admin.oidc.issuer", text(&settings.issuer)),
+            fixed("admin.oidc.client_id", text(&settings.client_id)),
+            fixed("admin.oidc.secret_file", file),
+            fixed("admin.oidc.secret_env", variable),
+            fixed("admin.oidc.label", text(&settings.label)),
+            fixed("admin.oidc.scopes", list(&settings.scopes)),
+            fixed("admin.oidc.name_claim", text(&settings.name_claim)),
+            fixed("admin.oidc.roles_claim", text(&settings.roles_claim)),
+            fixed("admin.oidc.roles.admin", groups(Role::Admin)),
+            fixed("admin.oidc.roles.operator", groups(Role::Operator)),
+            fixed("admin.oidc.roles.ca-officer", groups(Role::CaOfficer)),
+            fixed("admin.oidc.roles.auditor", groups(Role::Auditor)),
+            fixed("admin.oidc.roles.viewer", groups(Role::Viewer)),
+        ]
+    }
+
+    fn log_entries(&self) -> Vec<Entry> {
+        let telemetry = &self.telemetry;
+        vec![
             dynamic("log.level", text(&self.log.level)),
             fixed("log.format", text(self.log.format.as_str())),
             fixed("access_log.output", text(&self.access_log.output)),

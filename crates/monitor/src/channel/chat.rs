@@ -11,8 +11,8 @@ use super::DeliveryError;
 use super::http::{Call, send};
 use super::message::Message;
 use super::place::Place;
-use super::secret::{Secret, SecretFrom};
 use crate::alert::Severity;
+use crate::secret::{Secret, SecretFrom};
 
 /// A channel over HTTP.
 #[derive(Debug, Clone)]

@@ -7,12 +7,12 @@ use super::chat::{Chat, Shape};
 use super::mail::{Mail, Security};
 use super::pacing::Pace;
 use super::place::Place;
-use super::secret::SecretFrom;
 use super::syslog::Syslog;
 use super::{CHANNELS_MAX, Channel, Way};
 use crate::alert::Severity;
 use crate::glob::Glob;
 use crate::rule::file::{check_name, severity_of};
+use crate::secret::SecretFrom;
 
 /// A channel as it is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]

@@ -94,7 +94,7 @@ where
         let (head, body) = answer.into_parts();
         // What it says is not looked at; read, so that it could be sent.
         let _read = Limited::new(body, BODY_BYTES_MAX).collect().await;
-        Ok((head.status, retry_after(&head.headers)))
+        Ok::<_, DeliveryError>((head.status, retry_after(&head.headers)))
     };
     let mut asking = std::pin::pin!(asking);
     let (status, wait) = tokio::select! {

@@ -28,7 +28,7 @@ use tokio_rustls::client::TlsStream;
 use super::DeliveryError;
 use super::http::{connect, secure};
 use super::message::Message;
-use super::secret::SecretFrom;
+use crate::secret::SecretFrom;
 
 /// A channel by mail.
 #[derive(Debug, Clone)]

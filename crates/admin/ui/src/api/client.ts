@@ -1,5 +1,5 @@
 // One door to the daemon: every request, and every failure with its words.
-import type { Session } from "./types";
+import type { OidcDeparture, OidcReturn, Session, Ways } from "./types";
 
 /** A refusal or a failure, as the API tells it. */
 export class ApiFailure extends Error {
@@ -60,7 +60,7 @@ export async function session(): Promise<Present> {
   }
 }
 
-export type Credentials = { token: string } | { user: string; password: string } | { code: string } | { passkey: unknown };
+export type Credentials = { token: string } | { user: string; password: string } | { code: string } | { passkey: unknown } | { oidc: OidcReturn };
 
 export async function signIn(credentials: Credentials): Promise<Session> {
   return remember(await request<Session>("POST", "/session", credentials, undefined, true));
@@ -70,6 +70,12 @@ export async function signIn(credentials: Credentials): Promise<Session> {
 export async function passkeyOptions(): Promise<unknown> {
   return (await request<{ options: unknown }>("POST", "/session/passkey", undefined, undefined, true)).options;
 }
+
+/** Which ways in there are beside those that always are. */
+export const ways = (signal?: AbortSignal) => request<Ways>("GET", "/session/ways", undefined, signal, true);
+
+/** Where the provider of identities is, and what to keep until the page is back. */
+export const departure = () => request<OidcDeparture>("POST", "/session/oidc", undefined, undefined, true);
 
 export async function signOut(): Promise<void> {
   await request("DELETE", "/session", undefined, undefined, true);

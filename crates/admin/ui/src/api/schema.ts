@@ -569,6 +569,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a login through the provider: where the page is to go, and what it keeps meanwhile. */
+        post: operations["begin_oidc_login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/passkey": {
         parameters: {
             query?: never;
@@ -580,6 +597,23 @@ export interface paths {
         put?: never;
         /** Begins a login by passkey: what the device is to sign, whoever it is that comes. */
         post: operations["begin_passkey_login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/ways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells which ways in there are beside those that always are. */
+        get: operations["list_ways"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1283,12 +1317,13 @@ export interface components {
             password?: string | null;
         };
         /**
-         * @description `POST /api/v1/session`: a token, a user with the password, a passkey, or a code of `conduit login`;
-         *     exactly one of them. Unknown fields are refused.
+         * @description `POST /api/v1/session`: a token, a user with the password, a passkey, what a provider of identities
+         *     sent back, or a code of `conduit login`; exactly one of them. Unknown fields are refused.
          */
         BeginSession: {
             /** @description A one-time code. */
             code?: string | null;
+            oidc?: components["schemas"]["OidcReturn"] | null;
             /** @description What a device said that was asked with `POST /api/v1/session/passkey`. */
             passkey?: Record<string, never> | null;
             /** @description That user's password. */
@@ -2295,6 +2330,29 @@ export interface components {
          * @enum {string}
          */
         NodeState: "lost" | "up" | "waiting";
+        /** @description The answer to `POST /api/v1/session/oidc`. */
+        OidcDeparture: {
+            /** @description What the page keeps, and brings when it is back; never part of a URL. */
+            key: string;
+            /** @description Where the page is to go: the provider, which sends it back to `/login/oidc` here. */
+            url: string;
+        };
+        /** @description What a page comes back with from the provider of identities, and what it kept meanwhile. */
+        OidcReturn: {
+            /** @description `code` of the URL. */
+            code: string;
+            /** @description `iss` of the URL, when it has one (RFC 9207). */
+            issuer?: string | null;
+            /** @description The key that came with the URL of the provider. */
+            key: string;
+            /** @description `state` of the URL. */
+            state: string;
+        };
+        /** @description A provider of identities. */
+        OidcWay: {
+            /** @description What people here call it. */
+            label: string;
+        };
         /**
          * @description An origin, or `*`.
          * @example https://chat.internal
@@ -3471,7 +3529,14 @@ export interface components {
          * @description How a session was begun.
          * @enum {string}
          */
-        Way: "code" | "password" | "passkey" | "token";
+        Way: "code" | "password" | "passkey" | "oidc" | "token";
+        /**
+         * @description The answer to `GET /api/v1/session/ways`: how one gets in here, beside tokens, users, passkeys
+         *     and codes.
+         */
+        Ways: {
+            oidc: components["schemas"]["OidcWay"] | null;
+        };
     };
     responses: {
         /** @description `invalid_body`: the body is no JSON; `incomplete_body`; `invalid_path` */
@@ -5424,7 +5489,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description a token, a code of `conduit login`, what a passkey's device said, or a user and the password */
+        /** @description a token, a code of `conduit login`, what a passkey's device said, what a provider sent back, or a user and the password */
         requestBody: {
             content: {
                 /**
@@ -5465,8 +5530,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `cross_site`; `host_refused`; `out_of_scope`: a token with scopes */
+            /** @description `cross_site`; `host_refused`; `out_of_scope`: a token with scopes; `no_role`: the provider's groups give none */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `no_provider` */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5488,6 +5562,15 @@ export interface operations {
                 };
             };
             500: components["responses"]["Internal"];
+            /** @description `provider_failed` */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             503: components["responses"]["UnavailableForChanges"];
             507: components["responses"]["DiskFull"];
         };
@@ -5534,6 +5617,58 @@ export interface operations {
             507: components["responses"]["DiskFull"];
         };
     };
+    begin_oidc_login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description where to go; what comes back begins the session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OidcDeparture"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description `cross_site`; `host_refused` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `no_provider`: none is configured */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            /** @description `provider_failed`: it cannot be reached, or is none */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
     begin_passkey_login: {
         parameters: {
             query?: never;
@@ -5575,6 +5710,46 @@ export interface operations {
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];
             507: components["responses"]["DiskFull"];
+        };
+    };
+    list_ways: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the ways */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "oidc": {
+                     *         "label": "Keycloak"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Ways"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            /** @description `host_refused` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     get_status: {

@@ -1,15 +1,21 @@
 // Who is not signed in sees how to get in, and nothing else.
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
-import { ApiFailure, type Present, session, signIn, whenSignedOut } from "../api/client";
+import { ApiFailure, type Credentials, type Present, session, signIn, whenSignedOut } from "../api/client";
 import { waitBefore } from "../lib/backoff";
+import { takeReturn } from "../lib/oidc";
 import { Failure } from "../parts/basics";
 import { Toasts } from "../shell/Toasts";
 import { useApp } from "../store";
+import { words } from "../strings";
 import { Login } from "./Login";
 
 /** The code of a one-time link; taken out of the address at once, so that it stays in no history. */
 const CODE = takeCode();
+/** The same of what a provider of identities sent back. */
+const CAME = takeReturn();
+/** What the page was opened with to get in. */
+const BROUGHT: Credentials | null = CODE !== null ? { code: CODE } : CAME?.back ? { oidc: CAME.back } : null;
 
 export function Gate({ children }: { children: ReactNode }) {
   const found = useApp((app) => app.session);
@@ -21,9 +27,9 @@ export function Gate({ children }: { children: ReactNode }) {
     retry: (_, failure) => failure instanceof ApiFailure && (failure.isUnreachable || failure.mayPass), retryDelay: (count) => waitBefore(count),
     queryFn: async () => {
       // Whoever follows a link wants to be who it says.
-      const entered = CODE && !isCodeUsed ? await enterWith(CODE) : null;
+      const entered = BROUGHT && !isUsed ? await enterWith(BROUGHT) : null;
       if (entered?.session) return entered;
-      return { ...(await session()), problem: entered?.problem ?? null };
+      return { ...(await session()), problem: entered?.problem ?? CAME?.problem ?? null };
     },
   });
   useEffect(() => {
@@ -44,19 +50,19 @@ export function Gate({ children }: { children: ReactNode }) {
   const failure = first.failureReason;
   if (failure) return <main className="mx-auto max-w-lg p-6"><Failure error={failure} retry={first.error ? () => void first.refetch() : undefined} /></main>;
   const isBusy = first.isPending || (first.data?.session != null && !hasEnded && !useApp.getState().session && first.isFetching);
-  return <><Login isBusy={isBusy} usesCode={CODE !== null} hasEnded={hasEnded || (first.data?.hasEnded ?? false)} problem={first.data?.problem ?? null} onDone={enter} /><Toasts /></>;
+  return <><Login isBusy={isBusy} using={CODE !== null ? words.login.using : BROUGHT ? words.login.returning : null} hasEnded={hasEnded || (first.data?.hasEnded ?? false)} problem={first.data?.problem ?? null} onDone={enter} /><Toasts /></>;
 }
 
-/** A link is used once, also when the session is asked for again. */
-let isCodeUsed = false;
+/** What was brought is used once, also when the session is asked for again. */
+let isUsed = false;
 
-async function enterWith(code: string): Promise<Present & { problem: unknown }> {
+async function enterWith(brought: Credentials): Promise<Present & { problem: unknown }> {
   try {
-    const session = await signIn({ code });
-    isCodeUsed = true;
+    const session = await signIn(brought);
+    isUsed = true;
     return { session, hasEnded: false, problem: null };
   } catch (problem) {
-    isCodeUsed = !(problem instanceof ApiFailure && problem.isUnreachable);
+    isUsed = !(problem instanceof ApiFailure && problem.isUnreachable);
     return { session: null, hasEnded: false, problem };
   }
 }

@@ -1,15 +1,16 @@
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { type Credentials, passkeyOptions, signIn } from "../api/client";
+import { type Credentials, departure, passkeyOptions, signIn, ways } from "../api/client";
 import type { Session } from "../api/types";
+import { leave } from "../lib/oidc";
 import { hasPasskeys, sign } from "../lib/passkey";
 import { Button, Failure, Field, Segments, Snippet } from "../parts/basics";
 import { Icon, Mark } from "../parts/Icon";
 import { words } from "../strings";
 
-interface Props { isBusy: boolean; usesCode: boolean; hasEnded: boolean; problem: unknown; onDone: (session: Session) => void }
+interface Props { isBusy: boolean; using: string | null; hasEnded: boolean; problem: unknown; onDone: (session: Session) => void }
 
-export function Login({ isBusy, usesCode, hasEnded, problem, onDone }: Props) {
+export function Login({ isBusy, using, hasEnded, problem, onDone }: Props) {
   const [way, setWay] = useState<"token" | "password">("token");
   const say = words.login;
   return (
@@ -20,7 +21,7 @@ export function Login({ isBusy, usesCode, hasEnded, problem, onDone }: Props) {
           <h1 className="text-xl font-semibold tracking-tight">{say.title}</h1>
         </div>
         {isBusy ? (
-          <p role="status" className="text-center text-t2">{usesCode ? say.using : words.loading}</p>
+          <p role="status" className="text-center text-t2">{using ?? words.loading}</p>
         ) : (
           <div className="card flex flex-col gap-5 p-5">
             {hasEnded && <p role="status" className="flex items-center gap-2 rounded-md bg-warn-soft px-3 py-2 text-warn"><Icon name="warn" />{say.ended}</p>}
@@ -32,12 +33,26 @@ export function Login({ isBusy, usesCode, hasEnded, problem, onDone }: Props) {
             </div>
             <div className="flex items-center gap-3 text-xs text-t3"><span className="h-px flex-1 bg-s4" />{say.or}<span className="h-px flex-1 bg-s4" /></div>
             <Segments label={say.title} value={way} onChange={setWay} options={[{ value: "token", label: say.token }, { value: "password", label: say.password }]} />
+            <ProviderButton />
             {hasPasskeys() && <PasskeyButton onDone={onDone} />}
             {way === "token" ? <TokenForm onDone={onDone} /> : <PasswordForm onDone={onDone} />}
           </div>
         )}
       </div>
     </main>
+  );
+}
+
+function ProviderButton() {
+  const query = useQuery({ queryKey: ["ways"], queryFn: ({ signal }) => ways(signal), staleTime: Infinity });
+  const leaving = useMutation({ mutationFn: departure, onSuccess: ({ url, key }) => leave(url, key) });
+  const provider = query.data?.oidc;
+  if (!provider) return null;
+  return (
+    <div className="flex flex-col gap-3">
+      <Button icon="open" isBusy={leaving.isPending || leaving.isSuccess} onClick={() => leaving.mutate()}>{words.login.provider(provider.label)}</Button>
+      {leaving.error && <Failure error={leaving.error} />}
+    </div>
   );
 }
 

@@ -10,6 +10,7 @@ use super::super::file::{self, File};
 use super::super::value::{Origin, Text};
 use super::super::{Admin, Gateway, Log, LogFormat, Surroundings};
 use super::judge::Judge;
+use super::oidc::oidc;
 use super::parse;
 
 /// The section, and whether the state directory is the default one.
@@ -73,7 +74,7 @@ pub(super) fn admin(
         judge.refuse("admin.socket", &origin, reason);
     }
     let listen = judge.take("admin.listen", &given.listen, ADMIN_LISTEN, parse::listen);
-    Admin { socket, listen }
+    Admin { socket, listen, oidc: oidc(judge, &given.oidc) }
 }
 
 /// Level and format of the log.

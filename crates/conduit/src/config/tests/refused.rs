@@ -44,6 +44,23 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[proxy.limits]\nidle_time = \"10s\"\n",
         "unknown key `idle_time`; did you mean `idle_timeout`?",
     ),
+    (
+        "[admin.oidc]\nissuer = \"https://login.internal\"\nroles = { viewer = [\"*\"] }\n",
+        "conduit.toml:2:10: admin.oidc.client_id: is missing",
+    ),
+    (
+        "[admin.oidc]\nissuer = \"https://login.internal\"\nclient_id = \"conduit\"\n",
+        "conduit.toml:2:10: admin.oidc.roles: nobody would get in",
+    ),
+    (
+        "[admin.oidc]\nissuer = \"http://login.internal\"\n",
+        "admin.oidc.issuer: \"http://login.internal\" is not protected by TLS",
+    ),
+    (
+        "[admin.oidc]\nsecret_file = \"/a\"\nsecret_env = \"B\"\n",
+        "conduit.toml:3:14: admin.oidc.secret_env: secret_file is given too; keep one",
+    ),
+    ("[admin.oidc.roles]\nadmins = []\n", "unknown key `admins`; did you mean `admin`?"),
     ("[health]\npath = \"up\"\n", "conduit.toml:2:8: health.path: \"up\" is not a probe path"),
     ("[gateway]\ndomains = []\n", "conduit.toml:2:11: gateway.domains: at least one domain"),
     (
