@@ -23,6 +23,9 @@ pub trait Monitor: Send + Sync + 'static {
     /// What is known of all nodes now.
     fn view(&self) -> live::Reader<NodesView>;
 
+    /// What this gateway's own machine is called; what goes through services is told under it.
+    fn here(&self) -> NodeName;
+
     /// Between two readings of a node.
     fn interval(&self) -> Duration;
 

@@ -148,6 +148,7 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(events::nodes))
         .routes(routes!(nodes::one))
         .routes(routes!(history::points))
+        .routes(routes!(history::of_service))
         .routes(routes!(container_logs::read))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::silences, alerts::silence))

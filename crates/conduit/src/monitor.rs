@@ -9,6 +9,7 @@ mod labels;
 mod nodes;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
 use conduit_core::event::{Event, EventSink};
@@ -226,6 +227,9 @@ fn services(given: &Given<'_>) -> Box<dyn Fn() -> Vec<ServiceFacts> + Send> {
                 is_down: board.is_down(pool, route),
                 requests: counted.requests,
                 errors: counted.errors,
+                received: counted.received_bytes,
+                sent: counted.sent_bytes,
+                took: Duration::from_micros(counted.took_us),
                 in_flight: upstreams.iter().map(|upstream| upstream.in_flight() as u64).sum(),
                 delivered: delivered.fold(0, u64::wrapping_add),
                 service,

@@ -52,6 +52,8 @@ pub enum Unit {
     Celsius,
     /// How many.
     Count,
+    /// How many in a second.
+    PerSecond,
     /// 0 to 1; people see per cent.
     Ratio,
     /// Seconds.
@@ -70,6 +72,7 @@ impl Unit {
             Self::BytesPerSecond => "bytes_per_second",
             Self::Celsius => "celsius",
             Self::Count => "count",
+            Self::PerSecond => "per_second",
             Self::Ratio => "ratio",
             Self::Seconds => "seconds",
             Self::TokensPerSecond => "tokens_per_second",
@@ -194,6 +197,17 @@ metrics! {
     /// For how long requests have waited for an engine from which nothing comes, while its GPUs do
     /// nothing.
     ServiceStalled = "service_stalled" in Seconds,
+    /// Requests of a service that ended; of byte streams, connections that were opened. This and what
+    /// follows is there while something goes through.
+    ServiceRequests = "service_requests" in PerSecond,
+    /// Requests of a service that were answered with 500 or more.
+    Service5xx = "service_5xx" in PerSecond,
+    /// How long the requests of a service took on average.
+    ServiceTook = "service_took" in Seconds,
+    /// Bytes that came from the clients of a service, without heads.
+    ServiceReceived = "service_received" in BytesPerSecond,
+    /// Bytes that went to the clients of a service, without heads.
+    ServiceSent = "service_sent" in BytesPerSecond,
 }
 
 impl fmt::Display for Metric {

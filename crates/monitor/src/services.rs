@@ -1,10 +1,12 @@
 //! Services, as the monitor judges them: by what this gateway sees of their traffic, their health
 //! and their leaves, and by the GPUs of the machines that run them.
 //!
-//! **Invariant:** a service that is well gives no samples, so thousands of them cost no series. One
+//! **Invariant:** a service that is well and through which nothing goes gives no samples, so thousands
+//! of them cost no series. One
 //! about which something was told is told of once more when that is over, so that its alert ends.
 
 mod errors;
+mod rates;
 mod stall;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -16,6 +18,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::name::ServiceName;
 
 use self::errors::Errors;
+use self::rates::Rates;
 use self::stall::Stall;
 pub(crate) use self::stall::idle_on_gpus;
 use crate::metric::{Metric, Sample};
@@ -35,6 +38,12 @@ pub struct ServiceFacts {
     pub requests: u64,
     /// Of them, those that were answered with a status of 500 or more.
     pub errors: u64,
+    /// Bytes that came from its clients.
+    pub received: u64,
+    /// Bytes that went to them.
+    pub sent: u64,
+    /// How long the requests that ended took together.
+    pub took: Duration,
     /// Requests that its upstreams work on.
     pub in_flight: u64,
     /// A number that is another one whenever an upstream brought bytes.
@@ -46,6 +55,7 @@ pub struct ServiceFacts {
 pub(crate) struct Services {
     known: HashMap<ServiceName, Known>,
     told: Told,
+    looked_at: Option<Timestamp>,
 }
 
 /// Of which services what was told.
@@ -54,6 +64,7 @@ type Told = BTreeMap<Metric, BTreeSet<ServiceName>>;
 #[derive(Debug, Default)]
 struct Known {
     errors: Errors,
+    rates: Rates,
     stall: Stall,
 }
 
@@ -70,6 +81,8 @@ impl Services {
         let before = std::mem::take(&mut self.told);
         let mut look = Look { before, told: Told::new(), samples: Samples::new(node, now) };
         let mut known = std::mem::take(&mut self.known);
+        let before = self.looked_at.replace(now);
+        let mut moving = 0;
         for facts in facts {
             let service = &facts.service;
             look.tell(Metric::ServiceDown, service, flag(facts.is_down), facts.is_down);
@@ -80,7 +93,16 @@ impl Services {
             if facts.requests == 0 && facts.in_flight == 0 {
                 continue;
             }
-            let mut of = known.remove(service).unwrap_or_default();
+            let unknown = || Known { rates: Rates::since(before), ..Known::default() };
+            let mut of = known.remove(service).unwrap_or_else(unknown);
+            let rates = of.rates.observe(facts, now);
+            moving += usize::from(!rates.is_empty());
+            if moving <= MOVING_MAX {
+                let subject = service.as_str().into();
+                for (metric, value) in rates {
+                    look.samples.put(metric, Some(&subject), value);
+                }
+            }
             // While it is down every answer is an error, which is said already.
             let share = of.errors.share(facts, now).filter(|_| !facts.is_down).unwrap_or(0.0);
             look.tell(Metric::ServiceErrors, service, share, share > 0.0);
@@ -131,5 +153,7 @@ impl Look<'_> {
 
 /// Of how many services at most one thing is told at once.
 const TOLD_MAX: usize = 1_000;
+/// Of how many services at most it is kept what goes through them at once.
+const MOVING_MAX: usize = 1_000;
 /// Ends of leaves that are further away are of no interest; leaves are renewed long before.
 const LEAF_NEAR: Duration = Duration::from_secs(30 * 86_400);

@@ -240,9 +240,13 @@ fn amount(metric: Metric, value: f64) -> String {
         Unit::BytesPerSecond => format!("{}/s", bytes(value)),
         Unit::Celsius => format!("{} °C", places(value)),
         Unit::Count => places(value),
+        Unit::PerSecond => format!("{}/s", places(value)),
         // A load for each core is a share of what fits, but nobody reads it as per cent.
         Unit::Ratio if metric == Metric::LoadPerCore => places(value),
         Unit::Ratio => format!("{} %", places(value * 100.0)),
+        Unit::Seconds if metric == Metric::ServiceTook && value < 10.0 => {
+            format!("{} ms", places(value * 1_000.0))
+        }
         Unit::Seconds => rough(Duration::try_from_secs_f64(value.max(0.0)).unwrap_or_default()),
         Unit::TokensPerSecond => format!("{} tokens/s", places(value)),
         Unit::Watts => format!("{} W", places(value)),

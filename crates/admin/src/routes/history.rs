@@ -8,6 +8,8 @@ use conduit_api::v1::error::ErrorBody;
 use conduit_api::v1::nodes as wire;
 use conduit_core::clock::Timestamp;
 use conduit_core::node::NodeName;
+use conduit_monitor::metric::Metric;
+use http::StatusCode;
 use serde::Deserialize;
 
 use super::{Admin, Answer};
@@ -17,8 +19,8 @@ use crate::limits::{
     HISTORY_POINTS, HISTORY_POINTS_MAX, HISTORY_SERIES_MAX, HISTORY_SPAN, HISTORY_SPAN_MAX,
     TEXT_CHARS_MAX,
 };
-use crate::monitor::HistoryAsked;
-use crate::params::{NodeParam, Options};
+use crate::monitor::{HistoryAsked, Monitor};
+use crate::params::{Name, NodeParam, Options};
 
 /// The options of [`points`].
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -31,6 +33,27 @@ pub(crate) struct HistoryOptions {
     /// Only this one of the node's things; all of them when absent.
     #[param(max_length = 200)]
     subject: Option<String>,
+    /// The beginning; a day before the end when absent, and at most 400 days.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// The end; now when absent.
+    #[param(format = DateTime)]
+    to: Option<String>,
+    /// Seconds from one point to the next; so that there are at most 2,000 points, and about 500
+    /// when absent.
+    #[param(minimum = 1)]
+    step: Option<u64>,
+}
+
+/// The options of [`of_service`].
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceHistoryOptions {
+    /// The number: `service_requests`, `service_5xx`, `service_took`, `service_received` or
+    /// `service_sent`.
+    #[param(example = "service_requests")]
+    metric: String,
     /// The beginning; a day before the end when absent, and at most 400 days.
     #[param(format = DateTime)]
     from: Option<String>,
@@ -67,7 +90,11 @@ pub(crate) async fn points(
     let monitor = state.monitor()?;
     super::nodes::find(&monitor.view().load_full(), &node)?;
     let asked = asked(node, options, Timestamp::now(), monitor.interval())?;
-    let mut series = monitor.history(&asked).await?;
+    answer(&asked, monitor.as_ref()).await
+}
+
+async fn answer(asked: &HistoryAsked, monitor: &dyn Monitor) -> Answer<wire::History> {
+    let mut series = monitor.history(asked).await?;
     series.truncate(HISTORY_SERIES_MAX);
     Ok(Json(wire::History {
         node: asked.node.to_string(),
@@ -78,6 +105,44 @@ pub(crate) async fn points(
         step_seconds: asked.step.as_secs_f64(),
         series: series.into_iter().map(convert::series).collect(),
     }))
+}
+
+/// Shows what a number of a service was over time.
+#[utoipa::path(
+    get,
+    path = "/services/{name}/history",
+    operation_id = "get_service_history",
+    tag = "services",
+    params(
+        ("name" = String, Path, description = "The service.", example = "grafana"),
+        ServiceHistoryOptions,
+    ),
+    responses(
+        (status = 200, body = wire::History, description = "one series, under the gateway's own node; none when nothing is known"),
+        (status = 404, body = ErrorBody, description = "`not_found`: no active service has that name; `monitor_off`: there is no monitor"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`, `invalid_metric`, `invalid_time`, or `invalid`: the span or the step is out of bounds"),
+    ),
+)]
+pub(crate) async fn of_service(
+    State(state): Admin,
+    Name(service): Name,
+    Options(options): Options<ServiceHistoryOptions>,
+) -> Answer<wire::History> {
+    let monitor = state.monitor()?;
+    if state.registry.catalog().load().get(&service).is_none() {
+        return Err(ApiError::no_service(service.as_str()));
+    }
+    let ServiceHistoryOptions { metric, from, to, step } = options;
+    let subject = Some(service.to_string());
+    let options = HistoryOptions { metric, subject, from, to, step };
+    let asked = asked(monitor.here(), options, Timestamp::now(), monitor.interval())?;
+    if !SERVICE_METRICS.contains(&asked.metric) {
+        let words: Vec<_> = SERVICE_METRICS.iter().map(|metric| metric.as_str()).collect();
+        let message = format!("{} is not of services", asked.metric);
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_metric", message)
+            .hint(format!("use one of {}", words.join(", "))));
+    }
+    answer(&asked, monitor.as_ref()).await
 }
 
 fn asked(
@@ -115,6 +180,15 @@ fn asked(
     }
     Ok(HistoryAsked { node, metric, subject, from, to, step: Duration::from_secs(step) })
 }
+
+/// What is kept of what goes through a service.
+const SERVICE_METRICS: [Metric; 5] = [
+    Metric::ServiceRequests,
+    Metric::Service5xx,
+    Metric::ServiceTook,
+    Metric::ServiceReceived,
+    Metric::ServiceSent,
+];
 
 #[cfg(test)]
 mod tests {

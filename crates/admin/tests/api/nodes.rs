@@ -8,6 +8,7 @@ use conduit_api::client::{Client, ContainerLogQuery, HistoryQuery};
 use conduit_api::error::ClientError;
 use conduit_api::v1::alerts::AddSilence;
 use conduit_api::v1::nodes::{AddNode, NodeOrigin, NodeState, TestNode};
+use conduit_api::v1::services::RegisterService;
 use conduit_api::v1::tokens::Role;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
@@ -80,6 +81,30 @@ async fn history_is_asked_for_in_bounds() {
     assert_eq!((status, code.as_str()), (422, "invalid_metric"));
     let (status, _, _) = refused(gateway.local().node_history("nobody", &asked("cpu")).await);
     assert_eq!(status, 404);
+}
+
+#[tokio::test]
+async fn what_went_through_a_service_is_asked_for_by_its_name() {
+    let (gateway, _site) = watched();
+    let service = RegisterService {
+        name: "web".into(),
+        upstreams: vec!["127.0.0.1:9".into()],
+        ..RegisterService::default()
+    };
+    gateway.local().register(&service).await.expect("registered");
+    let token = format!("Authorization: Bearer {}\r\n", gateway.token(Role::Viewer).await.secret);
+    for (path, code, part) in [
+        ("web/history?metric=service_requests", 200, "\"subject\":\"web\""),
+        ("web/history?metric=service_requests", 200, "\"unit\":\"per_second\",\"from\""),
+        ("web/history?metric=cpu", 422, "use one of service_requests, service_5xx"),
+        ("web/history?metric=service_requests&subject=a", 422, "invalid_query"),
+        ("web/history?metric=service_took&step=0", 422, "step is too small"),
+        ("nobody/history?metric=service_requests", 404, "not_found"),
+    ] {
+        let answer = gateway.ask("GET", &format!("/api/v1/services/{path}"), &token, "").await;
+        assert_eq!(status(&answer), code, "{path}: {answer}");
+        assert!(answer.contains(part), "{path}: {answer}");
+    }
 }
 
 #[tokio::test]
@@ -287,6 +312,7 @@ async fn with_the_monitor_off_every_path_says_so() {
         ("GET", "/api/v1/nodes", "", 404),
         ("GET", "/api/v1/nodes/a", "", 404),
         ("GET", "/api/v1/nodes/a/history?metric=cpu", "", 404),
+        ("GET", "/api/v1/services/a/history?metric=service_requests", "", 404),
         ("GET", "/api/v1/nodes/events", "", 404),
         ("GET", "/api/v1/containers/a/logs", "", 404),
         ("GET", "/api/v1/alerts", "", 404),

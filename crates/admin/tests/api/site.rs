@@ -130,6 +130,10 @@ impl Monitor for Site {
         self.view.clone()
     }
 
+    fn here(&self) -> NodeName {
+        name("here")
+    }
+
     fn interval(&self) -> Duration {
         Duration::from_secs(30)
     }

@@ -101,7 +101,7 @@ export const words = {
   },
 
   traffic: {
-    title: "Traffic", requests: "Requests", took: "Time taken", bytes: "Bytes", all: "all", errors: "5xx", sent: "sent", received: "received",
+    title: "Traffic", live: "5 minutes", requests: "Requests", took: "Time taken", bytes: "Bytes", all: "all", errors: "5xx", sent: "sent", received: "received",
     still: "Nothing went through in the last minutes.", never: "Nothing went through yet.", none: "nothing lately",
     counts: (requests: number, errors: number, inFlight: number) => `${requests.toLocaleString("en")} ${requests === 1 ? "request" : "requests"}, ${errors.toLocaleString("en")} with 5xx, ${inFlight} under way`,
     chartOf: (title: string) => `${title} over the last five minutes`,

@@ -186,6 +186,10 @@ impl Monitor for SiteMonitor {
         self.parts.view.clone()
     }
 
+    fn here(&self) -> NodeName {
+        self.parts.here.clone()
+    }
+
     fn interval(&self) -> Duration {
         self.interval
     }

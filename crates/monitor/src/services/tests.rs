@@ -20,8 +20,18 @@ impl Site {
         Self { services: Services::default(), idle: BTreeSet::new() }
     }
 
-    /// What is told at a look, as `metric service value`.
+    /// What is told at a look but for what goes through, as `metric service value`.
     fn look(&mut self, seconds: u32, facts: &[ServiceFacts]) -> Vec<String> {
+        let rates = ["requests", "5xx", "took", "received", "sent"];
+        let is_rate =
+            |line: &String| rates.iter().any(|rate| line.starts_with(&format!("service_{rate} ")));
+        let mut told = self.all(seconds, facts);
+        told.retain(|line| !is_rate(line));
+        told
+    }
+
+    /// All that is told at a look.
+    fn all(&mut self, seconds: u32, facts: &[ServiceFacts]) -> Vec<String> {
         let node = NodeName::parse("here").expect("a name");
         let samples = self.services.samples(&node, facts, &self.idle, at(seconds));
         let line = |sample: &Sample| {
@@ -39,11 +49,61 @@ pub(crate) fn facts(
     (requests, errors, in_flight, delivered): (u64, u64, u64, u64),
 ) -> ServiceFacts {
     let service = ServiceName::parse(service).expect("a name");
-    ServiceFacts { service, leaf_ends, is_down: false, requests, errors, in_flight, delivered }
+    ServiceFacts {
+        service,
+        leaf_ends,
+        is_down: false,
+        requests,
+        errors,
+        received: 0,
+        sent: 0,
+        took: Duration::ZERO,
+        in_flight,
+        delivered,
+    }
 }
 
 fn counts(requests: u64, errors: u64, in_flight: u64, delivered: u64) -> ServiceFacts {
     facts("llm", None, (requests, errors, in_flight, delivered))
+}
+
+#[test]
+fn what_goes_through_is_told_while_something_does() {
+    let mut site = Site::new();
+    let moved = |requests: u64, errors: u64| ServiceFacts {
+        received: requests * 100,
+        sent: requests * 1_000,
+        took: Duration::from_millis(requests * 20),
+        ..counts(requests, errors, 0, 0)
+    };
+    assert!(site.all(0, &[]).is_empty());
+    let told = [
+        "service_requests llm 6.00",
+        "service_5xx llm 1.00",
+        "service_received llm 600.00",
+        "service_sent llm 6000.00",
+        "service_took llm 0.02",
+    ];
+    assert_eq!(site.all(10, &[moved(60, 10)])[..5], told, "since the look before");
+    let still = site.all(20, &[moved(60, 10)]);
+    let still: Vec<_> = still.iter().filter(|line| !line.starts_with("service_errors")).collect();
+    assert_eq!(
+        still,
+        [
+            "service_requests llm 0.00",
+            "service_5xx llm 0.00",
+            "service_received llm 0.00",
+            "service_sent llm 0.00",
+        ]
+    );
+    assert!(!site.all(30, &[moved(60, 10)]).iter().any(|line| line.contains("requests")));
+    assert!(!site.all(40, &[moved(5, 0)]).iter().any(|line| line.contains("requests")), "anew");
+    assert_eq!(site.all(50, &[moved(15, 0)])[0], "service_requests llm 1.00");
+    let others: Vec<_> =
+        (0..MOVING_MAX as u64 + 5).map(|n| facts(&format!("s-{n}"), None, (1, 0, 0, 0))).collect();
+    let told = site.all(60, &others);
+    let requests = told.iter().filter(|line| line.starts_with("service_requests"));
+    assert_eq!(requests.count(), MOVING_MAX);
 }
 
 #[test]

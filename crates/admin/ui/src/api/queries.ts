@@ -44,12 +44,15 @@ export const certsQuery = read<api.CertificateList>(["tls"], "/tls");
 export const authorityQuery = queryOptions({ ...read<api.Authority>(["authority"], "/tls/ca"), staleTime: 600_000 });
 export const inspectQuery = (name: string) => read<{ name: string; certs: api.Certificate[] }>(["tls", name], `/tls/${part(name)}/inspect`);
 export const nodesQuery = read<api.NodeList>(["nodes"], "/nodes", 30_000);
-export const historyQuery = (node: string, metric: string, hours: number) =>
+export const historyQuery = (node: string, metric: string, hours: number) => pastQuery(`/nodes/${part(node)}`, metric, hours);
+export const serviceHistoryQuery = (service: string, metric: string, hours: number) => pastQuery(`/services/${part(service)}`, metric, hours);
+
+const pastQuery = (of: string, metric: string, hours: number) =>
   queryOptions({
-    queryKey: ["history", node, metric, hours],
+    queryKey: ["history", of, metric, hours],
     queryFn: ({ signal }) => {
       const from = new Date(Date.now() - hours * 3_600_000).toISOString().replace(/\.\d+Z$/, "Z");
-      return get<api.History>(`/nodes/${part(node)}/history?metric=${metric}&from=${from}`, signal);
+      return get<api.History>(`${of}/history?metric=${metric}&from=${from}`, signal);
     },
     refetchInterval: 60_000,
   });

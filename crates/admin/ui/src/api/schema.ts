@@ -513,6 +513,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/services/{name}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what a number of a service was over time. */
+        get: operations["get_service_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/services/{name}/upstreams/{wish}": {
         parameters: {
             query?: never;
@@ -5276,6 +5293,72 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             /** @description `not_found`: no active service has that name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_service_history: {
+        parameters: {
+            query: {
+                /**
+                 * @description The number: `service_requests`, `service_5xx`, `service_took`, `service_received` or
+                 *     `service_sent`.
+                 * @example service_requests
+                 */
+                metric: string;
+                /** @description The beginning; a day before the end when absent, and at most 400 days. */
+                from?: string;
+                /** @description The end; now when absent. */
+                to?: string;
+                /**
+                 * @description Seconds from one point to the next; so that there are at most 2,000 points, and about 500
+                 *     when absent.
+                 */
+                step?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The service.
+                 * @example grafana
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description one series, under the gateway's own node; none when nothing is known */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            400: components["responses"]["BadPath"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: no active service has that name; `monitor_off`: there is no monitor */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `invalid_query`, `invalid_metric`, `invalid_time`, or `invalid`: the span or the step is out of bounds */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

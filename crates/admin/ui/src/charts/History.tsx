@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useMemo } from "react";
 import { historyQuery } from "../api/queries";
 import type { History as Answer } from "../api/types";
-import { bytes, percent } from "../lib/format";
+import { bytes, millis, percent, perSecond } from "../lib/format";
 import { Card, pendingPart } from "../parts/basics";
 import { words } from "../strings";
 
@@ -14,6 +14,8 @@ interface Props { node: string; metric: string; title: string; hours: number }
 const FORMATS: Record<string, (value: number | null) => string> = {
   ratio: percent,
   bytes,
+  per_second: perSecond,
+  seconds: (value) => millis((value ?? 0) * 1000),
   bytes_per_second: (value) => `${bytes(value)}/s`,
   celsius: (value) => `${Math.round(value ?? 0)} °C`,
   watts: (value) => `${Math.round(value ?? 0)} W`,
@@ -30,12 +32,15 @@ export default function History({ node, metric, title, hours }: Props) {
     <Card title={title}>
       {pendingPart(query, 3) ?? (drawn && drawn.times.length > 0 ? (
         <Suspense fallback={<div className="skeleton h-[132px]" />}>
-          <Chart label={words.servers.chartOf(title, words.servers.hours(hours))} times={drawn.times} lines={drawn.lines} format={FORMATS[unit] ?? plain} top={unit === "ratio" && !UNBOUNDED.includes(metric) ? 1 : undefined} />
+          <Chart label={words.servers.chartOf(title, words.servers.hours(hours))} times={drawn.times} lines={drawn.lines} format={formatOf(unit)} top={unit === "ratio" && !UNBOUNDED.includes(metric) ? 1 : undefined} />
         </Suspense>
       ) : <p className="flex h-[132px] items-center justify-center text-t3">{words.servers.noPoints}</p>)}
     </Card>
   );
 }
+
+/** How a unit of the history is shown. */
+export const formatOf = (unit: string) => FORMATS[unit] ?? plain;
 
 /** One list of times for all series; a step without a sample is a gap. */
 export function aligned(history: Answer): { times: number[]; lines: { label: string; values: (number | null)[] }[] } {
