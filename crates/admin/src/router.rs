@@ -143,6 +143,8 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(routing::list))
         .routes(routes!(traffic::list))
         .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
+        .routes(routes!(audit::prove))
         .routes(routes!(config::effective))
         .routes(routes!(nodes::list))
         .routes(routes!(events::nodes))

@@ -50,6 +50,34 @@ impl Keyring {
         }
     }
 
+    /// The keyring of a public key that nothing else is known of; `None` when it is no key.
+    pub(crate) fn of_public_key(public_key_hex: &str) -> Option<Self> {
+        let file = EpochFile {
+            epoch: 0,
+            algorithm: ALGORITHM.into(),
+            public_key_hex: public_key_hex.into(),
+            // Named by the whole key.
+            fingerprint: public_key_hex.into(),
+            created_at: None,
+            rotated_at: None,
+            status: "active".into(),
+        };
+        Some(Self { epochs: vec![Epoch::from_file(file).ok()?], active: Some(0) })
+    }
+
+    /// The keyring of a directory, or of the one key in it.
+    ///
+    /// # Errors
+    /// When there is neither, or it is damaged.
+    pub fn of_directory(dir: &Path) -> Result<Self, AuditError> {
+        match Self::read(dir)? {
+            Some(keyring) => Ok(keyring),
+            None => SealKey::read(dir)?
+                .map(|key| Self::of(&key))
+                .ok_or_else(|| AuditError::MissingKeyring { dir: dir.to_owned() }),
+        }
+    }
+
     /// Reads the keyring of a directory; none when there is none.
     ///
     /// # Errors
@@ -110,6 +138,18 @@ impl Keyring {
         } else {
             Judgement::Wrong
         }
+    }
+
+    /// The public key that made a signature, or the first of that name, in hexadecimal.
+    pub(crate) fn key_of(&self, signed_by: &str, hash: &str, signature: &str) -> Option<&str> {
+        let named = || self.epochs.iter().filter(|epoch| epoch.is_named(signed_by));
+        let parsed = parse_signature(signature);
+        let made = |epoch: &&Epoch| {
+            let verified = parsed.map(|s| epoch.key.verify_strict(hash.as_bytes(), &s));
+            verified.is_some_and(|verified| verified.is_ok())
+        };
+        let found = named().find(made).or_else(|| named().next());
+        found.map(|epoch| epoch.public_key_hex.as_str())
     }
 
     fn from_file(file: KeyringFile) -> Result<Self, String> {

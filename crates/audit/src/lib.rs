@@ -21,6 +21,7 @@ mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod keyring;
+pub mod proof;
 mod readonly;
 mod row;
 pub mod seal;
@@ -32,5 +33,6 @@ pub use anchor::Anchor;
 pub use entry::{Draft, Entry, Head, Status};
 pub use error::AuditError;
 pub use keyring::Keyring;
+pub use proof::Proof;
 pub use seal::SealKey;
 pub use verify::{Failure, Fault, Report, verify, verify_file};

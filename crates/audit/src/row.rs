@@ -65,6 +65,10 @@ fn optional_text(value: ValueRef<'_>) -> Option<String> {
     }
 }
 
+/// One row, by its place in the chain.
+pub(crate) const SELECT_ONE: &str = "
+SELECT id, type, sequence, previous_hash, data, hash, signature, signed_by, session_id
+FROM capsules WHERE sequence = ?1";
 /// Every row, in the order of the chain.
 pub(crate) const SELECT_ALL: &str = "
 SELECT id, type, sequence, previous_hash, data, hash, signature, signed_by, session_id

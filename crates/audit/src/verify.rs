@@ -16,7 +16,6 @@ use crate::error::AuditError;
 use crate::keyring::{Judgement, Keyring};
 use crate::readonly;
 use crate::row::{SELECT_ALL, StoredRow};
-use crate::seal::SealKey;
 
 /// What verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -135,12 +134,7 @@ pub fn verify(
 /// # Errors
 /// When a file is missing or cannot be read; a broken chain is no error but a report.
 pub fn verify_file(db: &Path, seal_dir: &Path) -> Result<Report, AuditError> {
-    let keyring = match Keyring::read(seal_dir)? {
-        Some(keyring) => keyring,
-        None => SealKey::read(seal_dir)?
-            .map(|key| Keyring::of(&key))
-            .ok_or_else(|| AuditError::MissingKeyring { dir: seal_dir.to_owned() })?,
-    };
+    let keyring = Keyring::of_directory(seal_dir)?;
     // Before the chain: an anchor read after it might have seen an entry that came in between.
     let anchor = Anchor::read(seal_dir)?;
     readonly::with(db, |connection| verify(connection, &keyring, anchor.as_ref()))

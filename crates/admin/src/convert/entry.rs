@@ -2,6 +2,7 @@
 
 use conduit_api::v1::audit as wire;
 use conduit_audit::entry::Entry;
+use conduit_audit::proof::{Proof, Sealed};
 use conduit_audit::verify::Report;
 
 /// One entry.
@@ -17,6 +18,26 @@ pub(crate) fn entry(entry: Entry) -> wire::AuditEntry {
         id: entry.id,
         hash: entry.hash,
         previous_hash: entry.previous_hash,
+    }
+}
+
+/// An entry with what proves it.
+pub(crate) fn proof(proof: Proof) -> wire::AuditProof {
+    let failure = proof.judge().err().map(|fault| fault.to_string());
+    wire::AuditProof {
+        valid: failure.is_none(),
+        failure,
+        entry: sealed(proof.entry),
+        next: proof.next.map(sealed),
+    }
+}
+
+fn sealed(sealed: Sealed) -> wire::SealedEntry {
+    wire::SealedEntry {
+        document: sealed.document,
+        hash: sealed.hash,
+        signature: sealed.signature,
+        public_key: sealed.public_key,
     }
 }
 

@@ -1,17 +1,27 @@
 //! The record: its newest entries, and whether it still verifies.
 
-use axum::Json;
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use axum::extract::State;
-use conduit_api::v1::audit::{AuditList, AuditReport};
+use axum::response::Response;
+use axum::{Extension, Json};
+use bytes::Bytes;
+use conduit_api::v1::audit::{AuditList, AuditProof, AuditReport};
 use conduit_api::v1::error::ErrorBody;
+use conduit_audit::proof::Proof;
 use conduit_audit::verify::verify_file;
+use futures_util::stream;
+use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-use super::{Admin, Answer};
-use crate::convert::entry::{entry, report};
+use super::streams::{Open, response};
+use super::{Admin, Answer, By};
+use crate::convert::entry::{entry, proof, report};
 use crate::error::ApiError;
 use crate::limits::{AUDIT_LIMIT_DEFAULT, AUDIT_LIMIT_MAX};
-use crate::params::Options;
+use crate::params::{Id, Options};
+use crate::state::AdminState;
 
 /// The options of [`list`].
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -81,6 +91,94 @@ pub(crate) async fn verify(State(state): Admin) -> Answer<AuditReport> {
     }
 }
 
+/// Proves one entry: what was sealed, and by which key.
+#[utoipa::path(
+    get,
+    path = "/audit/{sequence}/proof",
+    operation_id = "prove_entry",
+    tag = "audit",
+    params(("sequence" = u64, Path, description = "The entry's place in the chain.", example = 0)),
+    responses(
+        (status = 200, body = AuditProof, description = "the proof, which can be judged without this gateway"),
+        (status = 404, body = ErrorBody, description = "`not_found`: there is no such entry"),
+    ),
+)]
+pub(crate) async fn prove(State(state): Admin, Id(sequence): Id) -> Answer<AuditProof> {
+    let none = || {
+        let shown: String = sequence.chars().take(SHOWN_CHARS).collect();
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is no entry {shown:?}"))
+            .hint("`conduit audit tail` shows the newest with their numbers")
+    };
+    let place: u64 = sequence.parse().map_err(|_| none())?;
+    let database = state.state_dir.join(DATABASE);
+    let seal = state.state_dir.join(SEAL);
+    let proving = tokio::task::spawn_blocking(move || Proof::from_file(&database, &seal, place));
+    match proving.await {
+        Ok(Ok(found)) => found.map(|found| Json(proof(found))).ok_or_else(none),
+        Ok(Err(error)) => Err(ApiError::internal("proving an entry", &error)),
+        Err(error) => Err(ApiError::internal("proving an entry", &error)),
+    }
+}
+
+/// Exports the whole record as it is now, oldest first, in the lines of `audit.log`.
+#[utoipa::path(
+    get,
+    path = "/audit/export",
+    operation_id = "export_record",
+    tag = "audit",
+    responses(
+        (status = 200, body = String, content_type = "application/x-ndjson", description = "one line of JSON for each entry"),
+    ),
+)]
+pub(crate) async fn export(
+    State(state): Admin,
+    Extension(caller): By,
+) -> Result<Response, ApiError> {
+    let newest = state.registry.entries(1, None).await?;
+    let count = newest.first().map_or(0, |entry| entry.sequence.saturating_add(1));
+    let export = Export { open: Open::new(Arc::clone(&state), caller)?, state, next: 0, count };
+    let pieces = stream::unfold(export, |mut export| async move {
+        let page = export.page().await?;
+        Some((Ok::<_, Infallible>(page), export))
+    });
+    let name = HeaderValue::from_static("attachment; filename=\"audit.jsonl\"");
+    let mut response = response("application/x-ndjson", pieces);
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+/// One client that takes the record away, a page at a time.
+struct Export {
+    open: Open,
+    state: Arc<AdminState>,
+    next: u64,
+    /// What is decided meanwhile is not part of it.
+    count: u64,
+}
+
+impl Export {
+    /// The next page; `None` at the end, and when the record cannot be read to its end.
+    async fn page(&mut self) -> Option<Bytes> {
+        if self.next >= self.count || !self.open.may_go_on() {
+            return None;
+        }
+        let end = self.count.min(self.next + u64::from(AUDIT_LIMIT_MAX));
+        let found = self.state.registry.entries(AUDIT_LIMIT_MAX, Some(end)).await;
+        let found =
+            found.inspect_err(|error| tracing::warn!(%error, "an export broke off")).ok()?;
+        let mut text = String::new();
+        // Where entries are missing, the page reaches back to what was written before.
+        for entry in found.iter().rev().filter(|entry| entry.sequence >= self.next) {
+            text.push_str(&entry.to_line());
+            text.push('\n');
+        }
+        self.next = end;
+        Some(text.into())
+    }
+}
+
+/// How much of a wrong number is shown.
+const SHOWN_CHARS: usize = 32;
 /// In the state directory.
 const DATABASE: &str = "conduit.db";
 const SEAL: &str = "seal";

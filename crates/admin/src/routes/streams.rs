@@ -49,11 +49,16 @@ impl Open {
         self.told = Instant::now();
     }
 
+    /// Whether its caller may still have more.
+    pub(super) fn may_go_on(&self) -> bool {
+        !self.state.control.is_stopping() && self.caller.is_still_good(&self.state)
+    }
+
     /// Waits until a sign of life is due; false when the stream is over instead. May be dropped.
     pub(super) async fn is_due(&mut self) -> bool {
         loop {
             self.look.tick().await;
-            if self.state.control.is_stopping() || !self.caller.is_still_good(&self.state) {
+            if !self.may_go_on() {
                 return false;
             }
             if self.told.elapsed() >= HEARTBEAT {

@@ -152,6 +152,8 @@ export const words = {
     search: "Search these entries", verify: "Verify the chain", valid: (n: number) => `The chain is whole: ${n.toLocaleString("en")} entries verified.`, invalid: "The chain does not verify.", older: "Older entries",
     when: "When", action: "Action", message: "What", who: "Who", number: "No.", empty: "No entries", emptyText: "Decisions and observations are recorded here, each sealed to the one before.", nothing: "No entry fits", nothingText: "Only the loaded entries are searched; load older ones to look further back.",
     entry: (n: number) => `Entry ${n}`, hash: "Hash", previous: "Hash before", id: "Capsule", details: "Details", status: "Status", head: "Head", failures: "Failures only", export: "Export JSON lines", filter: "Show",
+    prove: "Prove it", keepProof: "Keep the proof", proven: "The content matches its hash, and the signature is of this key.", notProven: "It does not hold.", followed: (next: number) => `Entry ${next} is sealed over it.`, isNewest: "It is the newest entry.",
+    key: "Sealed by", judgeElsewhere: "Judge it elsewhere, without this gateway",
   },
   passkeys: {
     title: "Your passkeys", text: "With a passkey you sign in by your device’s own lock: a finger, a face or a PIN. It works under this site’s name only.", none: "You have none yet.",

@@ -6,7 +6,7 @@
 // resolved by the daemon, and a HOME that may be written to; see conformance/dashboard/run.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { chromium } from "playwright-core";
 
@@ -168,6 +168,22 @@ try {
     await page.keyboard.press("7");
     await page.getByRole("button", { name: "Verify the chain" }).click();
     await seen("The chain is whole");
+  });
+  await step("an entry is proven, and its proof holds without the gateway", async () => {
+    await page.getByRole("button", { name: /^Rotated/ }).first().click();
+    await page.getByRole("button", { name: "Prove it" }).click();
+    await seen("The content matches its hash");
+    const kept = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Keep the proof" }).click();
+    await (await kept).saveAs("entry.json");
+    const key = await page.locator("[role=status] .font-mono").last().innerText();
+    assert.match(run("conduit", "audit", "verify", "--proof", "entry.json", "--key", key), /^valid: entry \d+: Rotated/);
+    await page.keyboard.press("Escape");
+    const all = page.waitForEvent("download");
+    await page.getByRole("link", { name: "Export JSON lines" }).click();
+    await (await all).saveAs("audit.jsonl");
+    const lines = (await readFile("audit.jsonl", "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+    assert.deepEqual(lines.map((line) => line.sequence), lines.map((_, index) => index));
   });
   await step("what others write is shown and never run", async () => {
     const wish = { rule: "gpu-*", for_seconds: 60, comment: "<img src=x onerror=document.title='owned'>" };

@@ -10,7 +10,7 @@ use super::target::{Query, segment};
 use super::{BULK_TIMEOUT, Client, Reply};
 use crate::error::ClientError;
 use crate::v1::ROOT;
-use crate::v1::audit::{AuditList, AuditReport};
+use crate::v1::audit::{AuditList, AuditProof, AuditReport};
 use crate::v1::config::{BackupReply, BackupRequest, ConfigReply, ReloadReply};
 use crate::v1::dns::{DnsList, FlushReply, ResolveReply};
 use crate::v1::health::{HealthList, ServiceHealth};
@@ -229,6 +229,14 @@ impl Client {
     pub async fn verify_audit(&self) -> Result<Reply<AuditReport>, ClientError> {
         let client = self.clone().with_timeout(self.timeout.max(BULK_TIMEOUT));
         client.get(&format!("{ROOT}/audit/verify")).await
+    }
+
+    /// `GET /api/v1/audit/{sequence}/proof`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn audit_proof(&self, sequence: u64) -> Result<Reply<AuditProof>, ClientError> {
+        self.get(&format!("{ROOT}/audit/{sequence}/proof")).await
     }
 
     /// `GET /api/v1/tokens`.

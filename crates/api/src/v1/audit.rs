@@ -71,5 +71,35 @@ pub struct AuditFailure {
     pub message: String,
 }
 
+/// `GET /api/v1/audit/{sequence}/proof`: an entry with everything that shows it was sealed, to be kept
+/// and judged elsewhere (`conduit audit verify --proof FILE`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditProof {
+    /// The entry.
+    pub entry: SealedEntry,
+    /// The entry after it, whose document holds the hash of this one; null while it is the newest.
+    #[serde(default)]
+    #[schema(required)]
+    pub next: Option<SealedEntry>,
+    /// Whether it holds: its own hash and signature, and how the next one follows.
+    pub valid: bool,
+    /// What is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// An entry as it was sealed: a capsule (Capsule Protocol 1.0).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SealedEntry {
+    /// The document, as it is stored.
+    pub document: String,
+    /// SHA3-256 of its canonical form, in hexadecimal.
+    pub hash: String,
+    /// Ed25519, over the digits of the hash, in hexadecimal.
+    pub signature: String,
+    /// The key that made it, in hexadecimal.
+    pub public_key: String,
+}
+
 /// The most entries that one page has, and its largest `limit`.
 pub const PAGE_MAX: u32 = 500;

@@ -21,7 +21,7 @@ pub(crate) use self::monitor::{
     TestNodeArgs,
 };
 pub(crate) use self::record::{
-    AuditAction, AuditArgs, CreateTokenArgs, RoleArg, TokenAction, TokenArgs,
+    AuditAction, AuditArgs, CreateTokenArgs, ProveArgs, RoleArg, TokenAction, TokenArgs, VerifyArgs,
 };
 pub(crate) use self::traffic::TrafficArgs;
 pub(crate) use self::upstream::{UpstreamAction, UpstreamArgs, WhichUpstream};

@@ -1,11 +1,12 @@
 //! `conduit audit`: the record.
 
 mod export;
+mod proof;
 
 use conduit_api::v1::audit::{AuditEntry, AuditFailure, AuditReport};
 use conduit_audit::Report;
 
-use super::args::{AuditAction, Json};
+use super::args::AuditAction;
 use super::exit::{Exit, Failure};
 use super::output::{counted, notice, table};
 use super::session::{DATABASE, Session};
@@ -13,7 +14,11 @@ use super::session::{DATABASE, Session};
 /// Shows the newest entries, verifies the files, or exports everything.
 pub(crate) fn run(session: &Session, action: AuditAction) -> Result<Exit, Failure> {
     match action {
-        AuditAction::Verify(Json { json }) => verify(session, json),
+        AuditAction::Verify(args) => match &args.proof {
+            Some(file) => proof::verify(session, file, &args),
+            None => verify(session, args.output.json),
+        },
+        AuditAction::Prove(args) => session.block_on(proof::prove(session, &args)),
         AuditAction::Tail(args) => session.block_on(async {
             let reply = session.client().await?.audit(args.lines, None).await?;
             session.print(args.output.json, &reply, |reply| list(&reply.entries))?;

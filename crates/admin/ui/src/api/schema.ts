@@ -73,6 +73,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Exports the whole record as it is now, oldest first, in the lines of `audit.log`. */
+        get: operations["export_record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/verify": {
         parameters: {
             query?: never;
@@ -82,6 +99,23 @@ export interface paths {
         };
         /** Verifies the whole record: every hash, every signature, every link. */
         get: operations["verify_record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/{sequence}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Proves one entry: what was sealed, and by which key. */
+        get: operations["prove_entry"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1255,6 +1289,19 @@ export interface components {
              * @description What to give as `before` for the next page; absent on the last.
              */
             next_before: number | null;
+        };
+        /**
+         * @description `GET /api/v1/audit/{sequence}/proof`: an entry with everything that shows it was sealed, to be kept
+         *     and judged elsewhere (`conduit audit verify --proof FILE`).
+         */
+        AuditProof: {
+            /** @description The entry. */
+            entry: components["schemas"]["SealedEntry"];
+            /** @description What is wrong. */
+            failure?: string | null;
+            next: components["schemas"]["SealedEntry"] | null;
+            /** @description Whether it holds: its own hash and signature, and how the next one follows. */
+            valid: boolean;
         };
         /** @description `GET /api/v1/audit/verify`. */
         AuditReport: {
@@ -2957,6 +3004,17 @@ export interface components {
             /** @description `HOST:PORT` of this gateway. */
             targets: string[];
         };
+        /** @description An entry as it was sealed: a capsule (Capsule Protocol 1.0). */
+        SealedEntry: {
+            /** @description The document, as it is stored. */
+            document: string;
+            /** @description SHA3-256 of its canonical form, in hexadecimal. */
+            hash: string;
+            /** @description The key that made it, in hexadecimal. */
+            public_key: string;
+            /** @description Ed25519, over the digits of the hash, in hexadecimal. */
+            signature: string;
+        };
         /**
          * @description A host name.
          * @example grafana.example.com
@@ -3924,6 +3982,31 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    export_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description one line of JSON for each entry */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     verify_record: {
         parameters: {
             query?: never;
@@ -3952,6 +4035,47 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    prove_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The entry's place in the chain.
+                 * @example 0
+                 */
+                sequence: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the proof, which can be judged without this gateway */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditProof"];
+                };
+            };
+            400: components["responses"]["BadPath"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: there is no such entry */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -49,6 +49,7 @@ export type ServiceReply = Omit<Schemas["ServiceReply"], "service"> & { service:
 export type Silence = Schemas["Silence"];
 export type TestReply = Schemas["TestReply"];
 export type Session = Schemas["Session"];
+export type AuditProof = Schemas["AuditProof"];
 export type Ways = Schemas["Ways"];
 export type OidcReturn = Schemas["OidcReturn"];
 export type OidcDeparture = Schemas["OidcDeparture"];

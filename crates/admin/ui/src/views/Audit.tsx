@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { get } from "../api/client";
-import type { AuditEntry, AuditList, AuditReport } from "../api/types";
+import type { AuditEntry, AuditList, AuditProof, AuditReport } from "../api/types";
 import { matches } from "../lib/filter";
 import { dateTime } from "../lib/format";
 import { Ago, Badge, Button, Empty, Facts, Failure, pendingPart, SearchField, Segments, Snippet } from "../parts/basics";
@@ -38,7 +38,7 @@ export default function Audit() {
   return (
     <Page title={words.views.audit} note={entries?.[0] && `${(entries[0].sequence + 1).toLocaleString("en")} ${words.dashboard.audit.split(" ")[1]}`}
       actions={<>
-        <Button onClick={() => save(found)} disabled={found.length === 0}>{say.export}</Button>
+        <a href="/api/v1/audit/export" download="audit.jsonl" className="inline-flex h-9 items-center gap-1.5 rounded-md border border-s5/60 bg-s1 px-3 font-medium hover:bg-s2">{say.export}</a>
         <Button icon="check" isBusy={verify.isPending} onClick={() => verify.mutate()}>{say.verify}</Button>
       </>}>
       <div role="status" className="empty:hidden">
@@ -82,16 +82,46 @@ function Entry({ entry, onClose }: { entry: AuditEntry; onClose: () => void }) {
       <div className="flex flex-col gap-4 px-5 py-4">
         <p className="text-base">{entry.message}</p>
         <Facts facts={[[say.when, dateTime(entry.timestamp)], [say.action, entry.action], [say.status, entry.status], [say.who, entry.user], [say.id, mono(entry.id)], [say.hash, mono(entry.hash)], [say.previous, mono(entry.previous_hash ?? words.none)]]} />
+        <Proof sequence={entry.sequence} />
         <div><h3 className="mb-1 text-xs text-t3">{say.details}</h3><Snippet text={JSON.stringify(entry.details, null, 2)} label={say.details} /></div>
       </div>
     </Dialog>
   );
 }
 
-function save(entries: AuditEntry[]) {
+/** What shows that the entry is sealed, to be kept and judged elsewhere. */
+function Proof({ sequence }: { sequence: number }) {
+  const proving = useMutation({ mutationFn: () => get<AuditProof>(`/audit/${sequence}/proof`) });
+  const proof = proving.data;
+  const file = `entry-${sequence}.json`;
+  return (
+    <div className="flex flex-col gap-3">
+      <div className="flex gap-2">
+        <Button icon="check" isBusy={proving.isPending} onClick={() => proving.mutate()}>{say.prove}</Button>
+        {proof && <Button onClick={() => save(file, proof)}>{say.keepProof}</Button>}
+      </div>
+      <div role="status" className="empty:hidden">
+        {proving.error && <Failure error={proving.error} />}
+        {proof && (
+          <div className={`flex items-start gap-3 rounded-card px-4 py-3 ${proof.valid ? "bg-ok-soft" : "bg-bad-soft"}`}>
+            <Icon name={proof.valid ? "ok" : "bad"} className={`mt-0.5 size-4 ${proof.valid ? "text-ok" : "text-bad"}`} />
+            <div className="min-w-0">
+              <p className="font-medium">{proof.valid ? say.proven : say.notProven}</p>
+              <p>{proof.failure ?? (proof.next ? say.followed(sequence + 1) : say.isNewest)}</p>
+              <p className="mt-1 text-xs text-t2">{say.key} <span className="font-mono break-all">{proof.entry.public_key}</span></p>
+            </div>
+          </div>
+        )}
+      </div>
+      {proof && <Snippet text={`conduit audit verify --proof ${file}`} label={say.judgeElsewhere} />}
+    </div>
+  );
+}
+
+function save(file: string, proof: AuditProof) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([entries.map((entry) => `${JSON.stringify(entry)}\n`).join("")], { type: "application/x-ndjson" }));
-  link.download = "audit.jsonl";
+  link.href = URL.createObjectURL(new Blob([`${JSON.stringify(proof, null, 2)}\n`], { type: "application/json" }));
+  link.download = file;
   link.click();
   URL.revokeObjectURL(link.href);
 }

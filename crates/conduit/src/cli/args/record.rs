@@ -1,6 +1,8 @@
 //! What can be typed about the record and about tokens.
 
-use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
 use conduit_api::v1::audit::PAGE_MAX;
 
@@ -21,7 +23,9 @@ pub(crate) enum AuditAction {
     /// Show the newest entries
     Tail(TailArgs),
     /// Verify hashes, signatures and the chain, from the files; the gateway need not run
-    Verify(Json),
+    Verify(VerifyArgs),
+    /// Show that an entry is sealed, in a form that can be kept and judged elsewhere
+    Prove(ProveArgs),
     /// Print every entry, oldest first, one JSON object per line; the gateway need not run
     Export,
 }
@@ -33,6 +37,31 @@ pub(crate) struct TailArgs {
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_MAX)))]
     pub(crate) lines: u32,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit audit verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Verify this proof of one entry instead; nothing else is needed
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) proof: Option<PathBuf>,
+    /// The public key that the proof has to be sealed by, in hexadecimal
+    #[arg(long, value_name = "KEY", requires = "proof")]
+    pub(crate) key: Option<String>,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit audit prove`.
+#[derive(Debug, Args)]
+pub(crate) struct ProveArgs {
+    /// The entry's number, as `conduit audit tail` shows it
+    #[arg(value_name = "NUMBER")]
+    pub(crate) sequence: u64,
     /// Output
     #[command(flatten)]
     pub(crate) output: Json,
