@@ -17,6 +17,8 @@ use conduit_core::name::ServiceName;
 use conduit_proxy::fingerprint::{Asked, Fingerprint};
 use conduit_tls::authority::Authority;
 
+use crate::finding::Diagnosis;
+
 /// A future that an object-safe trait can return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -69,6 +71,10 @@ pub trait Control: Send + Sync + 'static {
         binary: Option<PathBuf>,
         limit: Duration,
     ) -> BoxFuture<'_, Result<Upgraded, ControlError>>;
+
+    /// Looks at the whole, within [`DOCTOR_TIMEOUT`](crate::limits::DOCTOR_TIMEOUT); whoever asks
+    /// while somebody else's look goes on gets what that one finds.
+    fn doctor(&self) -> BoxFuture<'_, Arc<Diagnosis>>;
 
     /// What the gateway runs with, secrets left out.
     fn config(&self) -> EffectiveConfig;

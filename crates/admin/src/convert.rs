@@ -6,6 +6,7 @@
 pub(crate) mod alert;
 pub(crate) mod certificate;
 pub(crate) mod entry;
+pub(crate) mod finding;
 pub(crate) mod health;
 pub(crate) mod node;
 pub(crate) mod register;

@@ -11,6 +11,7 @@
 pub mod control;
 pub mod document;
 pub mod error;
+pub mod finding;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod limits;

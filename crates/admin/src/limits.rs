@@ -36,6 +36,8 @@ pub const WAIT_HEALTHY_SECONDS_MAX: u64 = 60;
 pub const AUTO_MAX: usize = 64;
 /// How long the checks of one service through our own listeners may take.
 pub const SELF_CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a look at the whole gateway may take; what has not answered by then is said so.
+pub const DOCTOR_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests of one token or session in a second; further ones get 429. The Unix socket has no such limit.
 pub const REQUESTS_EACH: u32 = 250;
 /// The same at once.

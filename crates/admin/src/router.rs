@@ -26,9 +26,9 @@ use crate::error::ApiError;
 use crate::idempotency::once;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
-    alerts, audit, config, container_logs, discovery, dns, document, events, health, history,
-    login_codes, metrics, nodes, oidc, original, passkeys, registrations, routing, services,
-    session, status, tls, tokens, traffic, upgrade, upstreams, users,
+    alerts, audit, config, container_logs, discovery, dns, doctor, document, events, health,
+    history, login_codes, metrics, nodes, oidc, original, passkeys, registrations, routing,
+    services, session, status, tls, tokens, traffic, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 use crate::ui;
@@ -129,6 +129,7 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
     OpenApiRouter::new()
         .routes(routes!(document::openapi))
         .routes(routes!(status::gateway))
+        .routes(routes!(doctor::look))
         .routes(routes!(events::all))
         .routes(routes!(health::list))
         .routes(routes!(services::list))

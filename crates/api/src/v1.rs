@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod audit;
 pub mod config;
 pub mod dns;
+pub mod doctor;
 pub mod error;
 pub mod health;
 pub mod nodes;

@@ -18,6 +18,8 @@ use conduit_core::inherited::Inherited;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use conduit_dns::bind::Listeners as DnsListeners;
+use conduit_dns::error::DnsError;
+use conduit_dns::handler::Transport;
 use conduit_dns::zone::{Zone, ZoneSettings};
 use conduit_proxy::compile::{Compiler, CompilerSettings};
 use conduit_proxy::listener::Listeners as ProxyListeners;
@@ -77,6 +79,8 @@ pub struct Bound {
 pub struct Addresses {
     /// DNS, over UDP and TCP.
     pub dns: Vec<SocketAddr>,
+    /// Addresses that `auto` found and somebody else has for DNS.
+    pub dns_taken: Vec<(SocketAddr, Transport)>,
     /// The proxy with TLS.
     pub https: Vec<SocketAddr>,
     /// The same over UDP; none when HTTP/3 is off.
@@ -101,6 +105,11 @@ impl Addresses {
         };
         Self {
             dns: dns.as_ref().map(DnsListeners::addresses).unwrap_or_default(),
+            dns_taken: dns
+                .iter()
+                .flat_map(DnsListeners::skipped)
+                .filter_map(DnsError::taken)
+                .collect(),
             https: proxied(ProxyListeners::https_addresses),
             http3: proxy.as_ref().map(ProxyListeners::http3_addresses).unwrap_or_default(),
             http: proxied(ProxyListeners::http_addresses),

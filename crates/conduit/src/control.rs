@@ -10,6 +10,7 @@ use conduit_admin::control::{
     BoxFuture, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded, Resolution,
     ResolvedRecord, Upgraded,
 };
+use conduit_admin::finding::Diagnosis;
 use conduit_core::clock::Timestamp;
 use conduit_core::error::Chain;
 use conduit_core::leaf::LeafPair;
@@ -26,7 +27,9 @@ use tokio::time::Instant;
 
 use crate::app::{Addresses, domain_texts, registry_settings};
 use crate::config::Config;
+use crate::doctor::{Doctor, Given};
 use crate::metrics::Metrics;
+use crate::monitor::SiteMonitor;
 use crate::readiness::Readiness;
 use crate::reload::Attached;
 use crate::selfcheck::SelfCheck;
@@ -44,6 +47,7 @@ pub(crate) struct ControlParts {
     pub(crate) board: HealthBoard,
     pub(crate) check: Arc<SelfCheck>,
     pub(crate) reloader: Option<Arc<Attached>>,
+    pub(crate) monitor: Option<Arc<SiteMonitor>>,
     pub(crate) metrics: Metrics,
     pub(crate) registry: Registry,
     pub(crate) upgrader: Arc<Upgrader>,
@@ -57,12 +61,24 @@ pub(crate) struct GatewayControl {
     started: Instant,
     /// One backup at a time.
     backup: tokio::sync::Mutex<()>,
+    doctor: Doctor,
 }
 
 impl GatewayControl {
     /// Starts counting the uptime.
     pub(crate) fn new(parts: ControlParts) -> Self {
-        Self { parts, started: Instant::now(), backup: tokio::sync::Mutex::new(()) }
+        let doctor = Doctor::new(Given {
+            config: parts.config.clone(),
+            addresses: parts.addresses.clone(),
+            authority: parts.authority.clone(),
+            routes: parts.routes.clone(),
+            board: parts.board.clone(),
+            check: Arc::clone(&parts.check),
+            reloader: parts.reloader.clone(),
+            monitor: parts.monitor.clone(),
+            registry: parts.registry.clone(),
+        });
+        Self { parts, started: Instant::now(), backup: tokio::sync::Mutex::new(()), doctor }
     }
 }
 
@@ -198,6 +214,10 @@ impl Control for GatewayControl {
             let gone = |_| Err(ControlError::Unavailable("the upgrade broke off".into()));
             outcome.await.unwrap_or_else(gone)
         })
+    }
+
+    fn doctor(&self) -> BoxFuture<'_, Arc<Diagnosis>> {
+        Box::pin(self.doctor.look())
     }
 
     fn config(&self) -> EffectiveConfig {

@@ -29,6 +29,7 @@ mod backup;
 mod builtin;
 mod control;
 mod decisions;
+mod doctor;
 mod fetch;
 mod holder;
 mod leaves;

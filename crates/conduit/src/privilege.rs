@@ -70,6 +70,14 @@ pub fn group_id(name: &str) -> Option<u32> {
     line.split(':').nth(2)?.parse().ok()
 }
 
+/// The name of a group, when the system has one with this id.
+pub fn group_name(gid: u32) -> Option<String> {
+    let groups = fs::read_to_string("/etc/group").ok()?;
+    let has_it = |line: &&str| line.split(':').nth(2).and_then(|id| id.parse().ok()) == Some(gid);
+    let line = groups.lines().find(has_it)?;
+    line.split(':').next().map(str::to_owned)
+}
+
 /// A line of the user database.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Account {

@@ -156,6 +156,14 @@ impl Attached {
         Ok(self.apply(next))
     }
 
+    /// What a reload would do now; it changes nothing.
+    ///
+    /// # Errors
+    /// As [`Attached::reload`].
+    pub(crate) fn ahead(&self) -> Result<Reloaded, ControlError> {
+        self.judge().map(|next| next.reloaded)
+    }
+
     /// The configuration in force.
     pub(crate) fn config(&self) -> Config {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).config.clone()

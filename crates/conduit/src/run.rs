@@ -205,6 +205,7 @@ impl Running {
             board: board.clone(),
             check,
             reloader,
+            monitor: monitor.clone(),
             metrics,
             registry: registry.clone(),
             config: config.clone(),

@@ -212,7 +212,7 @@ pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// How long one try may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// Says nothing about the client: the gateway itself asks.
 const PROXY_HEADER: &[u8] = b"PROXY UNKNOWN\r\n";
 /// How many tries run at once.

@@ -76,6 +76,11 @@ impl Interfaces {
         self.locals.contains_key(&address)
     }
 
+    /// Every address of this machine.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        self.addresses.iter().map(|(_, address)| *address).collect()
+    }
+
     /// The addresses `auto` listens on: loopback and private ones, each once.
     pub fn automatic(&self) -> Vec<IpAddr> {
         let mut chosen: Vec<IpAddr> = Vec::new();

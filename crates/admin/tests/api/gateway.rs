@@ -11,6 +11,7 @@ use conduit_admin::control::{
     BoxFuture, CheckOutcome, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded,
     Resolution, Upgraded,
 };
+use conduit_admin::finding::{Check, Diagnosis, Finding};
 use conduit_admin::monitor::Monitor;
 use conduit_admin::oidc::Oidc;
 use conduit_admin::server::{Addresses, Admin};
@@ -300,6 +301,14 @@ impl Control for Whole {
         _: Duration,
     ) -> BoxFuture<'_, Result<Upgraded, ControlError>> {
         Box::pin(async { Err(ControlError::Conflict("another upgrade is under way".into())) })
+    }
+
+    fn doctor(&self) -> BoxFuture<'_, Arc<Diagnosis>> {
+        let finding = Finding::fail(Check::Upstreams, "10.0.0.1:80 is ejected: connection refused")
+            .about("web")
+            .hint("see that it runs");
+        let findings = vec![Finding::ok(Check::Clock, "synchronised"), finding];
+        Box::pin(async { Arc::new(Diagnosis { at: Timestamp::from_seconds(0), findings }) })
     }
 
     fn config(&self) -> EffectiveConfig {

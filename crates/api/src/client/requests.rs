@@ -13,6 +13,7 @@ use crate::v1::ROOT;
 use crate::v1::audit::{AuditList, AuditProof, AuditReport};
 use crate::v1::config::{BackupReply, BackupRequest, ConfigReply, ReloadReply};
 use crate::v1::dns::{DnsList, FlushReply, ResolveReply};
+use crate::v1::doctor::DoctorReply;
 use crate::v1::health::{HealthList, ServiceHealth};
 use crate::v1::routes::RouteList;
 use crate::v1::services::{
@@ -162,6 +163,14 @@ impl Client {
     pub async fn flush_dns(&self) -> Result<Reply<FlushReply>, ClientError> {
         let path = format!("{ROOT}/dns/flush");
         self.change_bare(Method::POST, &path, "run `conduit dns flush` again".into()).await
+    }
+
+    /// `GET /api/v1/doctor`: the gateway looks at itself, for some seconds at most.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn doctor(&self) -> Result<Reply<DoctorReply>, ClientError> {
+        self.get(&format!("{ROOT}/doctor")).await
     }
 
     /// `GET /api/v1/tls`.

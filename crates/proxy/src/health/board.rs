@@ -202,7 +202,9 @@ pub struct HealthCounts {
 
 /// A leaf is renewed the moment it is due; one that is still there an eighth of the remaining time
 /// later tells that renewal fails.
-fn overdue(leaves: &RouteLeaves, now: Timestamp) -> Option<&'static str> {
+/// Why leaves are out of their time, when they are: expired, or past their renewal by an eighth of what
+/// was left then.
+pub fn overdue(leaves: &RouteLeaves, now: Timestamp) -> Option<&'static str> {
     let grace = leaves.not_after().since(leaves.renew_at()) / 8;
     if now > leaves.not_after() {
         Some("the certificate has expired")

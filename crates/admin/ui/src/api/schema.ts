@@ -246,6 +246,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Looks at everything that the gateway stands on, and says how to mend what is wrong.
+         * @description It takes some seconds at most. One look goes on at a time; whoever asks meanwhile gets what it
+         *     finds.
+         */
+        get: operations["run_doctor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1704,6 +1725,13 @@ export interface components {
             /** @description Of the zone that answers now. */
             version: string;
         };
+        /** @description `GET /api/v1/doctor`. */
+        DoctorReply: {
+            /** @description When the look began. */
+            checked_at: string;
+            /** @description By check, in a fixed order, and within one the gravest first. */
+            findings: components["schemas"]["Finding"][];
+        };
         /** @description The answer to `DELETE /api/v1/session`. */
         EndedSession: {
             /** @description Whose it was. */
@@ -1826,6 +1854,24 @@ export interface components {
              */
             used_bytes: number;
         };
+        /** @description What was found about one thing. */
+        Finding: {
+            /** @description What was looked at, such as `ports`; more of them may come. */
+            check: string;
+            /** @description What to do about it. */
+            hint: string | null;
+            /** @description What was found, in words for people. */
+            message: string;
+            /** @description How it is. */
+            status: components["schemas"]["FindingStatus"];
+            /** @description Which one, when there are several: a service, an address, a file. */
+            subject: string | null;
+        };
+        /**
+         * @description What was found.
+         * @enum {string}
+         */
+        FindingStatus: "fail" | "ok" | "skipped" | "warn";
         /** @description What was found behind an upstream, and how. */
         Fingerprint: {
             /** @description Why, such as `GET /api/version answered 0.5.1`. */
@@ -4424,6 +4470,45 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+        };
+    };
+    run_doctor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description what was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "checked_at": "2026-04-04T12:00:00Z",
+                     *       "findings": [
+                     *         {
+                     *           "check": "upstreams",
+                     *           "hint": "see that it runs and listens there; `conduit status grafana` tells more",
+                     *           "message": "10.0.1.50:3000 is ejected: connection refused",
+                     *           "status": "fail",
+                     *           "subject": "grafana"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DoctorReply"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     watch_gateway: {
