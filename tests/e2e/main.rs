@@ -48,4 +48,6 @@ mod traces;
 // Logins through a provider of identities.
 mod oidc;
 // The record, exported.
+// `conduit doctor`: what is wrong with a gateway, and with a machine that has none.
+mod doctor;
 mod export;

@@ -1,7 +1,7 @@
 //! The command line: parses what was typed, asks the gateway, prints the answer.
 //!
 //! `serve`, `setup`, `restore`, `audit verify`, `config check|show`, `completions` and `man` work on this
-//! machine's files; every other verb is a client of the running gateway.
+//! machine's files; `doctor` looks at both; every other verb is a client of the running gateway.
 //!
 //! **Invariant:** standard output holds the answer and nothing else; everything that is told
 //! besides goes to standard error.
@@ -17,6 +17,7 @@ mod config;
 mod daemon;
 mod deregister;
 mod dns;
+mod doctor;
 mod exit;
 mod import;
 mod login;
@@ -102,6 +103,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Upstream(args) => session.block_on(upstream::run(&session, args.action))?,
         Verb::Certs(args) => session.block_on(certs::run(&session, args))?,
         Verb::Ca(args) => session.block_on(ca::run(&session, args.action))?,
+        Verb::Doctor(args) => return session.block_on(doctor::run(&session, args)),
         Verb::Dns(args) => session.block_on(dns::run(&session, args))?,
         Verb::Login(args) => session.block_on(login::run(&session, args))?,
         Verb::User(args) => session.block_on(user::run(&session, args.action))?,

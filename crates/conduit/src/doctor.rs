@@ -22,6 +22,7 @@ mod ports;
 mod record;
 mod shared;
 pub(crate) mod state;
+pub(crate) mod stopped;
 mod upstreams;
 
 use std::pin::Pin;

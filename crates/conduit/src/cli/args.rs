@@ -62,6 +62,8 @@ pub(crate) enum Verb {
     Status(StatusArgs),
     /// Show machines, GPUs and containers; watch more machines; silence alerts
     Monitor(Box<MonitorArgs>),
+    /// Look at everything the gateway stands on, each finding with its mend
+    Doctor(Json),
     /// Drain, eject or admit one upstream of a service
     Upstream(UpstreamArgs),
     /// List, inspect or rotate certificates

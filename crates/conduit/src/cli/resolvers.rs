@@ -1,4 +1,4 @@
-//! The DNS servers this machine itself uses, for `setup --upstream-dns system`.
+//! The DNS servers this machine itself uses, for `setup --upstream-dns system` and `doctor`.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -11,7 +11,18 @@ pub(crate) fn of_this_machine() -> Vec<IpAddr> {
     texts.map(|text| parse(&text)).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
+/// All that `resolv.conf` names, in their order: those that programs really ask.
+pub(crate) fn listed() -> Vec<IpAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    servers(&text)
+}
+
 fn parse(text: &str) -> Vec<IpAddr> {
+    servers(text).into_iter().filter(|ip| !ip.is_loopback()).collect()
+}
+
+/// Each once.
+fn servers(text: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();
@@ -19,7 +30,7 @@ fn parse(text: &str) -> Vec<IpAddr> {
             continue;
         }
         let address: Option<IpAddr> = words.next().and_then(|word| word.parse().ok());
-        if let Some(ip) = address.filter(|ip| !ip.is_loopback() && !found.contains(ip)) {
+        if let Some(ip) = address.filter(|ip| !found.contains(ip)) {
             found.push(ip);
         }
     }
@@ -35,5 +46,7 @@ mod tests {
         let text = "# x\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nnameserver 10.0.0.1\n\
                     nameserver fe80::1%eth0\nsearch internal\nnameserver\n";
         assert_eq!(parse(text), ["10.0.0.1".parse::<IpAddr>().expect("valid")]);
+        let all: Vec<String> = servers(text).iter().map(ToString::to_string).collect();
+        assert_eq!(all, ["127.0.0.53", "10.0.0.1"]);
     }
 }

@@ -50,7 +50,15 @@ impl Session {
             .enable_all()
             .build()
             .map_err(|error| Failure::new(format!("cannot start the runtime: {error}")))?;
-        runtime.block_on(verb)
+        let done = runtime.block_on(verb);
+        // A resolver or a mount that hangs has been told of; nobody waits for it.
+        runtime.shutdown_background();
+        done
+    }
+
+    /// Whether only the configuration that was named says where the gateway's socket is.
+    pub(crate) fn needs_config_for_socket(&self) -> bool {
+        self.named_config && self.named_socket().is_none()
     }
 
     /// A client of the gateway that answers.

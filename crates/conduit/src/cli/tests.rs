@@ -75,6 +75,8 @@ fn every_documented_form_parses() {
         "monitor rules",
         "monitor metrics",
         "monitor script",
+        "doctor",
+        "doctor --json",
         "upstream drain N HOST:1",
         "upstream eject N HOST:1 --json",
         "upstream admit N HOST:1",
@@ -159,6 +161,7 @@ fn wrong_usage_exits_with_2() {
         "monitor silence --for 2h",
         "monitor silence gpu-hot --for soon",
         "monitor silence gpu-hot --for 2h --lift 7",
+        "doctor now",
         "upstream",
         "upstream drain",
         "upstream drain N",
@@ -209,6 +212,16 @@ fn a_gateway_that_does_not_answer_is_a_failure() {
 }
 
 #[test]
+fn a_doctor_finds_no_gateway_and_a_broken_configuration() {
+    let directory = tempfile::tempdir().expect("directory");
+    let socket = directory.path().join("none.sock");
+    assert_eq!(exit(&format!("doctor --socket {}", socket.display())), Exit::Failed);
+    let file = directory.path().join("conduit.toml");
+    std::fs::write(&file, "[dns]\nlisen = []\n").expect("written");
+    assert_eq!(exit(&format!("doctor --json --config {}", file.display())), Exit::Failed);
+}
+
+#[test]
 fn the_configuration_is_checked_without_a_gateway() {
     let directory = tempfile::tempdir().expect("directory");
     let file = directory.path().join("conduit.toml");
@@ -233,6 +246,7 @@ fn only_verbs_that_work_are_listed() {
             "deregister",
             "status",
             "monitor",
+            "doctor",
             "upstream",
             "certs",
             "ca",
