@@ -169,8 +169,7 @@ impl Running {
         let (resolver, probes) = (resolver(&config, &connector), tunables.probes_reader.clone());
         let prober = Prober::new(routes.clone(), probes, resolver, bound.reports, events.clone());
         let board = upkeep.prober(prober, bound.tcp.as_ref());
-        let check = self_check(&addresses, authority.as_deref(), &registry, &routes)?;
-        upkeep.self_check(&check, config.health.interval);
+        let check = upkeep.check(&config, &addresses, authority.as_deref(), &registry, &routes)?;
 
         let (mut metrics, traffic) = (Metrics::new(registry.clone()), ProxyMetrics::new());
         let served = Served {
@@ -287,9 +286,19 @@ impl Upkeep {
         board.with_ports(ports.cloned())
     }
 
-    fn self_check(&self, check: &Arc<SelfCheck>, every: Duration) {
-        let check = Arc::clone(check);
-        self.until_stopped("self-check", async move { check.sweep(every).await });
+    /// Tries the services through our own listeners, again and again.
+    fn check(
+        &self,
+        config: &Config,
+        addresses: &Addresses,
+        authority: Option<&Authority>,
+        registry: &Registry,
+        routes: &live::Reader<RouteTable>,
+    ) -> Result<Arc<SelfCheck>, AppError> {
+        let check = self_check(addresses, authority, registry, routes)?;
+        let (sweeping, every) = (Arc::clone(&check), config.health.interval);
+        self.until_stopped("self-check", async move { sweeping.sweep(every).await });
+        Ok(check)
     }
 
     fn reload(&self, reloader: Option<&Arc<Attached>>, notice: &Arc<Notify>) {

@@ -26,7 +26,7 @@ export const words = {
     title: "Keyboard", go: "Go to", search: "Search in this view", palette: "Command palette", escape: "Close or leave", help: "This sheet",
     note: "Everything is also reachable with Tab and Enter. The command line does whatever this page does: conduit --help",
   },
-  palette: { title: "Command palette", field: "Go to a view, a service or a machine, or do something", nothing: "Nothing fits.", register: "Register a service", addNode: "Add a machine", theme: "Switch the theme", view: "View", service: "Service", node: "Machine", action: "Action" },
+  palette: { title: "Command palette", field: "Go to a view, a service or a machine, or do something", nothing: "Nothing fits.", register: "Register a service", addNode: "Add a machine", doctor: "Look what is wrong here (doctor)", theme: "Switch the theme", view: "View", service: "Service", node: "Machine", action: "Action" },
   failures: {
     unknown: "Something went wrong in this page.", notFound: "There is nothing at this address.",
     notFoundText: "The service or machine may be gone, or the link may be wrong.", crashed: "This view failed. The gateway is not affected.", reload: "Load the page again",
@@ -163,6 +163,12 @@ export const words = {
   password: {
     title: "Change your password", text: "Your sessions end, and you sign in again with the new one.", old: "Present password", next: "New password", again: "New password, again", differs: "They are not the same.",
     submit: "Change it", done: "Your password is changed. Sign in with it.",
+  },
+  doctor: {
+    title: "Doctor", text: "Ports, DNS, certificates, clock, state, upstreams, GPUs and containers: what is wrong, and what to do about it.", look: "Look now", again: "Look again", looking: "Looking; this takes some seconds at most.",
+    states: { fail: "failed", warn: "warning", ok: "ok", skipped: "skipped" }, findings: "Findings", at: "Looked",
+    count: (fail: number, warn: number, ok: number) => `${fail} failed, ${warn} ${warn === 1 ? "warning" : "warnings"}, ${ok} ok`, others: (n: number) => `${n} more that are well or were skipped`,
+    here: "conduit doctor also tells whether a machine’s own resolver and trust store lead here; run it there.",
   },
   settings: {
     tokens: "API tokens", tokensText: "For programs and for other machines. A secret is shown once.", newToken: "Make a token", scopes: "Scopes", scopesHint: "Parts of the API that it is for, such as services:web-* or metrics. All of them when empty.", role: "Role", expires: "Expires", created: "Made", revoke: "Revoke", revoked: "revoked", expired: "expired",

@@ -43,6 +43,12 @@ export const dnsQuery = read<api.DnsList>(["dns"], "/dns");
 export const certsQuery = read<api.CertificateList>(["tls"], "/tls");
 export const authorityQuery = queryOptions({ ...read<api.Authority>(["authority"], "/tls/ca"), staleTime: 600_000 });
 export const inspectQuery = (name: string) => read<{ name: string; certs: api.Certificate[] }>(["tls", name], `/tls/${part(name)}/inspect`);
+/** Asked only when somebody wants to know: the gateway works for it. */
+export const doctorQuery = queryOptions({ ...read<api.DoctorReply>(["doctor"], "/doctor"), enabled: false, staleTime: 0, gcTime: Infinity, retry: false });
+/** Has the gateway look at itself now; the answer is in the query. */
+export const lookNow = () => queryClient.prefetchQuery(doctorQuery);
+/** Where the answer is shown. */
+export const DOCTOR_ID = "doctor";
 export const nodesQuery = read<api.NodeList>(["nodes"], "/nodes", 30_000);
 export const historyQuery = (node: string, metric: string, hours: number) => pastQuery(`/nodes/${part(node)}`, metric, hours);
 export const serviceHistoryQuery = (service: string, metric: string, hours: number) => pastQuery(`/services/${part(service)}`, metric, hours);

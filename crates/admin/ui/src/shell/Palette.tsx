@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useId, useMemo, useRef, useState } from "react";
-import { nodesQuery, servicesQuery } from "../api/queries";
+import { DOCTOR_ID, lookNow, nodesQuery, servicesQuery } from "../api/queries";
 import { matches } from "../lib/filter";
 import { Dot, toneOf } from "../parts/basics";
 import { Dialog } from "../parts/Dialog";
@@ -87,6 +87,7 @@ function useChoices(): Choice[] {
     if (isOperator) {
       choices.push({ id: "addNode", label: palette.addNode, note: "", kind: palette.action, icon: "plus", act: () => { void navigate({ to: "/servers" }); open({ kind: "addNode" }); } });
     }
+    choices.push({ id: "doctor", label: palette.doctor, note: "", kind: palette.action, icon: "help", act: () => { void navigate({ to: "/settings", hash: DOCTOR_ID }); void lookNow(); } });
     choices.push({ id: "theme", label: palette.theme, note: theme, kind: palette.action, icon: "auto", act: () => setTheme(theme === "auto" ? "light" : theme === "light" ? "dark" : "auto") });
     return choices;
   }, [services, nodes, isOperator, navigate, open, setTheme, theme]);

@@ -8,6 +8,7 @@ import { Badge, Button, Card, Empty, Facts, Failure, Field, pendingPart, Segment
 import { Confirm, Dialog } from "../parts/Dialog";
 import { type Column, Rows } from "../parts/Rows";
 import { Page } from "../shell/Shell";
+import { Doctor } from "./Doctor";
 import { ROLES } from "../lib/roles";
 import { type Theme, toast, toastFailure, useApp, useMay } from "../store";
 import { words } from "../strings";
@@ -26,7 +27,7 @@ export default function Settings() {
           {mayReview ? <><Tokens isOurs={isOurs} /><Users isOurs={isOurs} /></> : <Card title={say.tokens}><p className="text-t2">{say.adminsOnly}</p></Card>}
           <Config mayReload={isOurs} />
         </div>
-        <div className="flex min-w-0 flex-col gap-4"><Gateway /><Appearance />{isOurs && <Backup />}</div>
+        <div className="flex min-w-0 flex-col gap-4"><Doctor /><Gateway /><Appearance />{isOurs && <Backup />}</div>
       </div>
     </Page>
   );
