@@ -23,6 +23,7 @@ const VIEWS = [
   ["servers", "/servers"], ["rules", "/servers?tab=rules"], ["channels", "/servers?tab=channels"], ["server", "/servers/NODE"],
   ["audit", "/audit", async (page) => { await page.getByRole("button", { name: "Verify the chain" }).click(); await page.waitForTimeout(500); }],
   ["settings", "/settings"],
+  ["doctor", "/settings", async (page) => { await page.getByRole("button", { name: "Look now" }).click(); await page.getByText(/ failed, /).waitFor(); await page.getByText(/more that are well/).click(); }],
   ["palette", "/", async (page) => { await page.keyboard.press("Control+k"); await page.keyboard.type("gr"); }],
   ["help", "/", async (page) => { await page.keyboard.press("?"); }],
 ];

@@ -86,6 +86,16 @@ try {
       await page.getByRole("heading", { name: view, exact: true, level: 1 }).waitFor();
     }
   });
+  await step("the doctor looks, from the palette, and tells what it found", async () => {
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("doctor");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Settings", level: 1 }).waitFor();
+    await page.getByRole("status").filter({ hasText: /^\d+ failed, \d+ warnings?, [1-9]\d* ok$/ }).waitFor({ timeout: 15_000 });
+    await page.getByText(/more that are well or were skipped$/).click();
+    await page.getByText("its certificate verifies against our roots").waitFor();
+    await page.getByRole("button", { name: "Look again" }).waitFor();
+  });
   await step("a service is registered without the mouse", async () => {
     await page.keyboard.press("Control+k");
     await page.keyboard.type("register");
