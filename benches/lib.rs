@@ -34,6 +34,7 @@ pub fn service(index: usize) -> Arc<Service> {
         tls: TlsMode::Issued,
         dns: DnsMode::Gateway,
         probe: ProbeSpec::Default,
+        title: None,
         when_all_ejected: WhenAllEjected::Fail,
         monitoring: Monitoring::default(),
         policy: Arc::default(),

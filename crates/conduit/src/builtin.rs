@@ -29,6 +29,7 @@ pub(crate) fn service(domains: &Domains, admin: SocketAddr, now: Timestamp) -> A
         tls: TlsMode::Issued,
         dns: DnsMode::Gateway,
         probe: ProbePath::parse("/health").map_or(ProbeSpec::Default, ProbeSpec::Path),
+        title: None,
         when_all_ejected: WhenAllEjected::Try,
         monitoring: Monitoring::default(),
         policy: Arc::default(),

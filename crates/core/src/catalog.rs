@@ -152,6 +152,7 @@ mod tests {
             tls: TlsMode::Issued,
             dns: DnsMode::Gateway,
             probe: ProbeSpec::Default,
+            title: None,
             when_all_ejected: WhenAllEjected::Fail,
             monitoring: Monitoring::default(),
             policy: Arc::default(),

@@ -32,5 +32,6 @@ pub mod scope;
 pub mod service;
 pub mod shared_map;
 pub mod tasks;
+pub mod title;
 pub mod upstream;
 pub mod user;

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::hold::Hold;
 use crate::name::{Host, ServiceName};
 use crate::policy::Policy;
+use crate::title::Title;
 use crate::upstream::UpstreamAddr;
 
 /// A registered service.
@@ -18,6 +19,8 @@ use crate::upstream::UpstreamAddr;
 pub struct Service {
     /// What it is called.
     pub name: ServiceName,
+    /// What people read instead of the name, if anything.
+    pub title: Option<Title>,
     /// Its primary host and then its aliases.
     pub hosts: Vec<Host>,
     /// Where its traffic goes.

@@ -114,6 +114,7 @@ pub(crate) fn service(name: &str, hosts: &[&str], upstreams: &[&str], dns: DnsMo
         tls: TlsMode::Issued,
         dns,
         probe: ProbeSpec::Default,
+        title: None,
         when_all_ejected: WhenAllEjected::Fail,
         monitoring: Monitoring::default(),
         policy: Arc::default(),

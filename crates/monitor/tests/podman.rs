@@ -155,6 +155,7 @@ fn service(name: &str, upstream: &str, container: Option<&str>) -> Change {
         tls: TlsMode::Issued,
         dns: DnsMode::Gateway,
         probe: ProbeSpec::Default,
+        title: None,
         when_all_ejected: WhenAllEjected::Fail,
         monitoring: Monitoring {
             container_name: container.map(str::to_owned),

@@ -30,6 +30,7 @@ pub(crate) fn service(name: &str, upstreams: &[&str]) -> Service {
         tls: TlsMode::Off,
         dns: DnsMode::Gateway,
         probe: ProbeSpec::Connect,
+        title: None,
         when_all_ejected: WhenAllEjected::Fail,
         monitoring: Monitoring::default(),
         policy: Arc::default(),

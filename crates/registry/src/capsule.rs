@@ -230,6 +230,9 @@ fn facts(service: &Service, leaves: Option<&LeafPair>) -> Map<String, Value> {
     let mut facts = Map::new();
     let mut put = |key: &str, value: Value| facts.insert(key.to_owned(), value);
     put("name", json!(service.name.as_str()));
+    if let Some(title) = &service.title {
+        put("title", json!(title.as_str()));
+    }
     put("domain", json!(service.host().as_str()));
     if service.hosts.len() > 1 {
         put("aliases", json!(texts(&service.hosts[1..])));

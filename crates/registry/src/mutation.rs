@@ -16,6 +16,7 @@ use conduit_core::scope::Scopes;
 use conduit_core::service::{
     DnsMode, Monitoring, ProbePath, Protocol, Service, TlsMode, WhenAllEjected,
 };
+use conduit_core::title::Title;
 use conduit_core::upstream::UpstreamAddr;
 use conduit_core::user::{PasswordHash, UserName};
 
@@ -145,6 +146,8 @@ pub enum Mutation {
 pub struct Registration {
     /// What it is to be called.
     pub name: ServiceName,
+    /// What people read instead.
+    pub title: Option<Title>,
     /// A configured domain to be under, or a whole host under one; the first domain when absent.
     pub domain: Option<String>,
     /// More hosts, each in one of the forms of `domain`.
@@ -172,6 +175,7 @@ impl Registration {
     pub fn new(name: ServiceName, upstreams: Vec<UpstreamAddr>) -> Self {
         Self {
             name,
+            title: None,
             domain: None,
             aliases: Vec::new(),
             upstreams,

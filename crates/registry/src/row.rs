@@ -15,6 +15,7 @@ use conduit_core::name::{Host, ServiceName};
 use conduit_core::policy::Policy;
 use conduit_core::scope::Scopes;
 use conduit_core::service::{Monitoring, ProbePath, ProbeSpec, Service};
+use conduit_core::title::Title;
 use conduit_core::upstream::UpstreamAddr;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
@@ -130,8 +131,10 @@ pub(crate) fn service(row: &Row<'_>) -> Result<ServiceRow, RegistryError> {
     let time = |index| row.get::<_, i64>(index).map_err(RegistryError::Read);
     let monitoring: MonitoringColumn = from_json(&text(8)?)?;
     let deregistered_at: Option<i64> = row.get(12).map_err(RegistryError::Read)?;
+    let title: Option<String> = row.get(15).map_err(RegistryError::Read)?;
     let service = Service {
         name: bad(ServiceName::parse(&text(0)?))?,
+        title: title.as_deref().map(|title| bad(Title::parse(title))).transpose()?,
         hosts: list(&text(1)?, Host::parse)?,
         upstreams: list(&text(2)?, UpstreamAddr::parse)?,
         protocol: word(&text(3)?)?,
@@ -314,9 +317,9 @@ fn timestamp(micros: i64) -> Timestamp {
 /// The columns of `services` in the order that [`service`] reads.
 pub(crate) const SERVICE_COLUMNS: &str = "s.name, s.hosts, s.upstreams, s.protocol, s.tls, s.dns, \
     s.probe, s.when_all_ejected, s.monitoring, s.status, s.generation, s.registered_at, \
-    s.deregistered_at, s.policy, s.holds";
+    s.deregistered_at, s.policy, s.holds, s.title";
 /// How many they are.
-pub(crate) const SERVICE_COLUMN_COUNT: usize = 15;
+pub(crate) const SERVICE_COLUMN_COUNT: usize = 16;
 /// The columns of `tokens` in the order that [`token`] reads.
 pub(crate) const TOKEN_COLUMNS: &str = "id, name, role, hash, created_by, created_at, expires_at, revoked_at, \
      scopes";

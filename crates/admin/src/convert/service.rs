@@ -170,6 +170,7 @@ mod tests {
             tls: TlsMode::Issued,
             dns: DnsMode::Gateway,
             probe: ProbeSpec::Default,
+            title: None,
             when_all_ejected: WhenAllEjected::Fail,
             monitoring: Monitoring::default(),
             policy: std::sync::Arc::default(),

@@ -19,6 +19,7 @@ fn service(name: &str, upstream: &str, container: Option<&str>, machine: Option<
         tls: TlsMode::Issued,
         dns: DnsMode::Gateway,
         probe: ProbeSpec::Default,
+        title: None,
         when_all_ejected: WhenAllEjected::Fail,
         monitoring: Monitoring {
             kind: None,

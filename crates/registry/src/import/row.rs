@@ -5,6 +5,7 @@ use std::fmt;
 use conduit_core::name::ServiceName;
 use conduit_core::policy::Policy;
 use conduit_core::service::{Monitoring, ProbePath, Protocol, TlsMode};
+use conduit_core::title::Title;
 use conduit_core::upstream::UpstreamAddr;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -46,6 +47,7 @@ pub(super) fn read(
         when_all_ejected: fields.word("when_all_ejected")?.unwrap_or_default(),
         monitoring: fields.monitoring()?,
         policy: fields.policy()?.shared(),
+        title: fields.title()?,
         name,
     };
     fields.report_unknown();
@@ -124,6 +126,11 @@ impl<'a> Fields<'a> {
             Some(Value::Bool(false) | Value::Null) => Ok(TlsMode::Off),
             Some(_) => Err("its tls is neither an object nor true, false or null".into()),
         }
+    }
+
+    /// Ours only, as the policy.
+    fn title(&self) -> Result<Option<Title>, String> {
+        self.text("title")?.map(|title| parsed(Title::parse(title))).transpose()
     }
 
     /// Ours only; the original's rows have none.
@@ -240,6 +247,7 @@ const KNOWN: &[&str] = &[
     "registered_at",
     "response_time_ms",
     "status",
+    "title",
     "tls",
     "upstream",
     "upstreams",

@@ -64,7 +64,8 @@ fn our_own_view_loses_nothing() {
              "domain":"db.internal","aliases":["pg.internal"],"protocol":"tcp","status":"active",
              "registered_at":"x","deregistered_at":null,"health_check":null,
              "health_status":"healthy","last_health_check":null,"response_time_ms":5,"tls":null,
-             "monitoring":{},"dns":"direct","when_all_ejected":"try"}]}"#,
+             "monitoring":{},"dns":"direct","when_all_ejected":"try",
+             "title":"Patients"}]}"#,
     );
     let db = &import.registrations[0];
     assert_eq!(db.upstreams.len(), 2);
@@ -72,6 +73,7 @@ fn our_own_view_loses_nothing() {
     assert_eq!((db.protocol, db.tls), (Protocol::Tcp, TlsMode::Off));
     assert_eq!(db.dns, Some(DnsMode::Direct));
     assert_eq!(db.when_all_ejected, WhenAllEjected::Try);
+    assert_eq!(db.title.as_ref().map(|title| title.as_str()), Some("Patients"));
     assert_eq!(import.ignored, []);
 }
 
@@ -87,6 +89,7 @@ fn what_cannot_be_understood_refuses_the_file_and_says_where() {
         (r#"[{"name":"a"}]"#, "row 1: it has neither upstream nor host"),
         (r#"[{"name":"a b","upstream":"h:1"}]"#, "row 1: \"a b\" cannot be"),
         (r#"[{"name":"a","upstream":"h:1"},{"name":"b","upstream":"h"}]"#, "row 2: \"h\""),
+        (r#"[{"name":"a","upstream":"h:1","title":""}]"#, "row 1: a title is not empty"),
         (r#"[{"name":"a","upstream":7}]"#, "its upstream is not a text"),
         (r#"[{"name":"a","upstream":"h:1","upstreams":[7]}]"#, "else than texts"),
         (r#"[{"name":"a","upstream":"h:1","aliases":"b"}]"#, "its aliases is not a list"),

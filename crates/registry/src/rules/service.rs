@@ -34,6 +34,7 @@ pub fn build(
     };
     Ok(Service {
         name: asked.name.clone(),
+        title: asked.title.clone(),
         hosts,
         upstreams: asked.upstreams.clone(),
         protocol: asked.protocol,

@@ -9,6 +9,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
 use conduit_core::service::{Service, TlsMode};
+use conduit_core::title::Title;
 use rusqlite::{Transaction, TransactionBehavior, named_params, params};
 
 use super::Store;
@@ -222,6 +223,7 @@ fn insert_service(
         ":holds": columns.holds,
         ":generation": column_of(generation),
         ":registered_at": service.registered_at.micros(),
+        ":title": service.title.as_ref().map(Title::as_str),
     })?;
     Ok(())
 }
@@ -307,9 +309,9 @@ fn column_of(generation: Generation) -> i64 {
 
 const INSERT_SERVICE: &str = "
     INSERT INTO services (name, hosts, upstreams, protocol, tls, dns, probe, when_all_ejected,
-                          monitoring, policy, holds, status, generation, registered_at)
+                          monitoring, policy, holds, status, generation, registered_at, title)
     VALUES (:name, :hosts, :upstreams, :protocol, :tls, :dns, :probe, :when_all_ejected,
-            :monitoring, :policy, :holds, 'active', :generation, :registered_at)";
+            :monitoring, :policy, :holds, 'active', :generation, :registered_at, :title)";
 const UPDATE_HOLDS: &str = "
     UPDATE services SET holds = ?2 WHERE name = ?1 AND status = 'active'";
 const DEACTIVATE: &str = "

@@ -76,7 +76,7 @@ fn rows_of_services_cannot_be_deleted() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = open(dir.path()).expect("made");
     let insert = "INSERT INTO services VALUES
-        (1, 'a', '[]', '[]', '', '', '', '', '', '', 'active', 1, 1, NULL, '{}', '[]')";
+        (1, 'a', '[]', '[]', '', '', '', '', '', '', 'active', 1, 1, NULL, '{}', '[]', NULL)";
     store.connection.execute_batch(insert).expect("inserted");
     let error = store.connection.execute_batch("DELETE FROM services").expect_err("refused");
     assert!(error.to_string().contains("never deleted"), "{error}");

@@ -1,6 +1,7 @@
 //! Whole or not at all.
 
 use conduit_core::catalog::Generation;
+use conduit_core::title::Title;
 
 use super::fake::{Next, Room, asked, name, open, verify};
 use crate::{ApplyError, Cause, Mutation, OutcomeKind, RegisterOptions, RegistryError};
@@ -30,12 +31,35 @@ async fn a_registration_is_durable_and_live_when_it_is_answered() {
         assert_eq!(entry.details[key], value, "{key}");
     }
     assert_eq!(entry.details["port"], 3000);
+    assert!(!entry.details.contains_key("title"), "only when there is one");
     assert_eq!(entry.details["tls"], true);
     assert_eq!(entry.details["generation"], 1);
     assert_eq!(entry.details["fingerprints"].as_object().map(|f| f.len()), Some(2));
     let rows = room.registry.rows(false).await.expect("read");
     assert_eq!(rows[0].leaves.len(), 2);
     assert_eq!(rows[0].generation, Generation(1));
+}
+
+#[tokio::test]
+async fn a_title_is_on_record_in_the_view_and_goes_when_it_is_not_asked_for_again() {
+    let room = Room::new();
+    let mut titled = asked("grafana", "10.0.1.50:3000");
+    titled.title = Some(Title::parse("GPU dashboards").expect("valid"));
+    room.register(vec![titled.clone()]).await.expect("granted");
+    let entry = &room.registry.entries(1, None).await.expect("read")[0];
+    assert_eq!(entry.details["title"], "GPU dashboards");
+    room.registry.write_services(room.dir.path(), |_| None).await.expect("written");
+    let view = || std::fs::read_to_string(room.dir.path().join("services.json")).expect("read");
+    assert!(view().contains(r#""title": "GPU dashboards""#), "{}", view());
+    let again = room.register(vec![titled]).await.expect("the same");
+    assert!(!again.changed);
+    let services = vec![asked("grafana", "10.0.1.50:3000")];
+    let options = RegisterOptions { replace: true, ..RegisterOptions::default() };
+    let replaced = room.apply(Mutation::Register { services, options }).await.expect("granted");
+    assert_eq!(replaced.outcomes[0].kind, OutcomeKind::Replaced);
+    assert_eq!(room.registry.catalog().load().get(&name("grafana")).expect("there").title, None);
+    room.registry.write_services(room.dir.path(), |_| None).await.expect("written");
+    assert_eq!(view().matches("GPU dashboards").count(), 1, "history keeps it: {}", view());
 }
 
 #[tokio::test]

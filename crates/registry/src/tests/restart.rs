@@ -4,6 +4,7 @@ use conduit_audit::Anchor;
 use conduit_core::actor::Role;
 use conduit_core::clock::Timestamp;
 use conduit_core::service::{Monitoring, ProbePath, Protocol, TlsMode, WhenAllEjected};
+use conduit_core::title::Title;
 
 use super::fake::{Room, asked, name, open, verify};
 use crate::TokenHolder;
@@ -18,6 +19,7 @@ async fn a_restart_finds_every_field_and_leaf_again() {
     web.aliases = vec!["www.local".into()];
     web.probe = Some(ProbePath::parse("/up?x=1").expect("valid"));
     web.when_all_ejected = WhenAllEjected::Try;
+    web.title = Some(Title::parse("GPU dashboards").expect("valid"));
     web.monitoring = Monitoring {
         kind: Some("gpu".into()),
         container_name: None,

@@ -13,6 +13,7 @@ use conduit_core::leaf::Algorithm;
 use conduit_core::name::ServiceName;
 use conduit_core::policy::Policy;
 use conduit_core::service::{Monitoring, ProbeSpec, TlsMode};
+use conduit_core::title::Title;
 use rusqlite::Connection;
 use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -123,6 +124,8 @@ struct ServiceView<'a> {
     monitoring: MonitoringView<'a>,
     dns: &'static str,
     when_all_ejected: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
     #[serde(skip_serializing_if = "Policy::is_empty")]
     policy: &'a Policy,
 }
@@ -164,6 +167,7 @@ impl<'a> ServiceView<'a> {
             monitoring: MonitoringView::of(&service.monitoring),
             dns: service.dns.as_str(),
             when_all_ejected: service.when_all_ejected.as_str(),
+            title: service.title.as_ref().map(Title::as_str),
             policy: &service.policy,
         }
     }
