@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 fn grafana() -> Value {
     json!({
         "name": "grafana",
+        "title": "GPU dashboards",
         "upstream": "10.0.1.50:3000",
         "upstreams": ["10.0.1.50:3000"],
         "domain": "grafana.internal",

@@ -4,6 +4,7 @@ use conduit_api::v1::services as wire;
 use conduit_core::name::ServiceName;
 use conduit_core::policy::{Policy, Preset};
 use conduit_core::service::{DnsMode, Monitoring, ProbePath, Protocol, TlsMode, WhenAllEjected};
+use conduit_core::title::Title;
 use conduit_core::upstream::UpstreamAddr;
 use conduit_proxy::fingerprint::Asked;
 use conduit_registry::Registration;
@@ -24,6 +25,12 @@ pub(crate) fn registration(
     let protocol = protocol(wish, pasted)?.or_else(|| policy.preset.map(Preset::protocol));
     let protocol = protocol.unwrap_or(Protocol::Http);
     let mut registration = Registration::new(name, upstreams);
+    registration.title = wish
+        .title
+        .as_deref()
+        .map(Title::parse)
+        .transpose()
+        .map_err(|error| ApiError::unparsed("invalid_title", &error))?;
     registration.domain.clone_from(&wish.domain);
     registration.aliases.clone_from(&wish.aliases);
     registration.protocol = protocol;
@@ -252,6 +259,8 @@ mod tests {
                 "invalid",
             ),
             (r#"{"name":"a","host":"h:1","when_all_ejected":"x"}"#, "invalid_when_all_ejected"),
+            (r#"{"name":"a","host":"h:1","title":" "}"#, "invalid_title"),
+            (r#"{"name":"a","host":"h:1","title":"a\nb"}"#, "invalid_title"),
             (r#"{"name":"a","host":"h:1","preset":"oh"}"#, "invalid_preset"),
             (r#"{"name":"a","host":"h:1","preset":"tgi","policy":{"preset":"nim"}}"#, "invalid"),
             (r#"{"name":"a","host":"h:1","preset":"auto","policy":{"preset":"nim"}}"#, "invalid"),

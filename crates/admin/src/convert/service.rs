@@ -64,6 +64,7 @@ pub(crate) fn service(
     let upstreams: Vec<String> = service.upstreams.iter().map(ToString::to_string).collect();
     wire::Service {
         name: service.name.to_string(),
+        title: service.title.as_ref().map(ToString::to_string),
         upstream: upstreams.first().cloned().unwrap_or_default(),
         upstreams,
         domain: service.host().to_string(),

@@ -307,6 +307,31 @@ async fn a_policy_goes_round_and_an_unchanged_one_makes_no_generation() {
 }
 
 #[tokio::test]
+async fn a_title_is_shown_kept_and_replaced_like_the_rest() {
+    let gateway = Gateway::start();
+    let client = gateway.local();
+    let titled = |title: Option<&str>| RegisterService {
+        title: title.map(str::to_owned),
+        replace: true,
+        ..wish("grafana", "10.0.1.9:80")
+    };
+    let made = client.register(&titled(Some(" <b>GPU</b> dashboards "))).await.expect("made").value;
+    let shown = made.service.expect("shown").title;
+    assert_eq!(shown.as_deref(), Some("<b>GPU</b> dashboards"), "text, as it is");
+    let listed = client.services(false).await.expect("listed").value.services;
+    assert_eq!(listed[0].title, shown);
+    let tag = client.service("grafana", false).await.expect("shown").value.etag;
+    let gone = client.register(&titled(None)).await.expect("replaced").value;
+    assert_eq!((gone.outcome, gone.service.expect("shown").title), (OutcomeKind::Replaced, None));
+    assert_ne!(client.service("grafana", false).await.expect("shown").value.etag, tag);
+    for bad in ["", "a\nb", "a\u{202e}b", &"x".repeat(81)] {
+        let error = client.register(&titled(Some(bad))).await.expect_err("refused");
+        assert!(matches!(error, ClientError::Api { status: 422, .. }), "{error:?}");
+        assert_eq!(error.code(), Some("invalid_title"));
+    }
+}
+
+#[tokio::test]
 async fn a_policy_that_cannot_be_carried_out_is_refused() {
     let gateway = Gateway::start();
     let share = r#"{"shares":[{"upstream":"10.0.0.9:1"}]}"#;

@@ -39,6 +39,10 @@ pub struct ServiceReply {
 pub struct Service {
     /// What it is called.
     pub name: String,
+    /// What people read instead; text, never markup.
+    #[serde(default)]
+    #[schema(required)]
+    pub title: Option<String>,
     /// The first of its upstreams, as in the seeds.
     pub upstream: String,
     /// Where its traffic goes.
@@ -157,6 +161,9 @@ pub struct Monitoring {
 pub struct RegisterService {
     /// What it is to be called.
     pub name: String,
+    /// What people read instead: at most 80 characters, none of them control characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// An upstream, `HOST:PORT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,

@@ -139,6 +139,9 @@ pub(crate) struct RegisterArgs {
     /// The service's name
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub(crate) name: Option<String>,
+    /// What people read first in lists and on the dashboard
+    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+    pub(crate) title: Option<String>,
     /// Where the service is; repeat it for several, with weight=N and priority=N if they differ
     #[arg(
         long,

@@ -65,6 +65,7 @@ fn wish(registration: &Registration) -> RegisterService {
     let monitoring = &registration.monitoring;
     RegisterService {
         name: registration.name.to_string(),
+        title: registration.title.as_ref().map(ToString::to_string),
         upstreams: registration.upstreams.iter().map(ToString::to_string).collect(),
         domain: registration.domain.clone(),
         aliases: registration.aliases.clone(),

@@ -15,6 +15,7 @@ use conduit_api::v1::services::{
 use conduit_core::name::{NameRule, ServiceName};
 use conduit_core::policy::{Policy, Preset};
 use conduit_core::service::{DnsMode, ProbePath, Protocol, WhenAllEjected};
+use conduit_core::title::Title;
 use conduit_core::upstream::{InvalidUpstream, UpstreamAddr, UpstreamRule};
 
 use super::args::RegisterArgs;
@@ -77,6 +78,7 @@ fn wish(args: &RegisterArgs) -> Result<RegisterService, Failure> {
     let auto = args.traffic.whole.preset == Some(PresetChoice::Auto);
     Ok(RegisterService {
         name: name.clone(),
+        title: args.title.clone(),
         upstreams,
         preset: auto.then(|| "auto".to_owned()),
         policy: (!policy.is_empty()).then(|| Box::new(policy)),
@@ -154,6 +156,10 @@ fn check(args: &RegisterArgs, name: &str) -> Result<(), Failure> {
         let reserved = error.reason == NameRule::Reserved;
         if reserved { failure.hint("choose another name") } else { failure }
     })?;
+    if let Some(title) = &args.title {
+        Title::parse(title)
+            .map_err(|error| Failure::usage(format!("--title: {}", malformed(&error).message)))?;
+    }
     word::<Protocol>("--protocol", args.protocol.as_deref())?;
     word::<DnsMode>("--dns", args.dns.as_deref())?;
     word::<WhenAllEjected>("--when-all-ejected", args.when_all_ejected.as_deref())?;

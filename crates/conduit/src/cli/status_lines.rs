@@ -76,6 +76,9 @@ pub(crate) fn services(services: &[&Service], paint: Paint) -> String {
 /// Everything about one service, below its line.
 pub(crate) fn details(service: &Service) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
+    if let Some(title) = &service.title {
+        rows.push(("title", title.clone()));
+    }
     if let Some(url) = &service.url {
         rows.push(("url", url.clone()));
     }
@@ -110,6 +113,7 @@ pub(crate) fn details(service: &Service) -> String {
 /// A service that is not there yet, as a dry run shows it.
 pub(crate) fn planned(service: &Service) -> String {
     let mut rows = vec![("host", service.domain.clone())];
+    rows.extend(service.title.iter().map(|title| ("title", title.clone())));
     if !service.aliases.is_empty() {
         rows.push(("aliases", service.aliases.join(", ")));
     }

@@ -2875,6 +2875,8 @@ export interface components {
             protocol?: string | null;
             /** @description Replace an active service of this name. */
             replace?: boolean;
+            /** @description What people read instead: at most 80 characters, none of them control characters. */
+            title?: string | null;
             /** @description Whether it gets leaves of ours; the default is yes, and no for `tcp`. */
             tls?: boolean | null;
             /** @description An upstream, `HOST:PORT`. */
@@ -3117,6 +3119,8 @@ export interface components {
             response_time_ms: number | null;
             /** @description Whether it is registered now. */
             status: components["schemas"]["ServiceStatus"];
+            /** @description What people read instead; text, never markup. */
+            title: string | null;
             tls: components["schemas"]["TlsSummary"] | null;
             /** @description The first of its upstreams, as in the seeds. */
             upstream: string;

@@ -10,6 +10,7 @@ use conduit_api::v1::services::RegisterService;
 use conduit_core::name::ServiceName;
 use conduit_core::policy::Preset;
 use conduit_core::service::{DnsMode, ProbePath, Protocol, WhenAllEjected};
+use conduit_core::title::Title;
 use conduit_core::upstream::UpstreamAddr;
 use serde::Deserialize;
 use toml::Spanned;
@@ -51,6 +52,9 @@ fn judge(service: &RegisterService) -> Result<(), String> {
         return Err("replace, dry_run and wait_healthy are flags of the command".into());
     }
     ServiceName::parse(&service.name).map_err(|error| error.to_string())?;
+    if let Some(title) = &service.title {
+        Title::parse(title).map_err(|error| error.to_string())?;
+    }
     let auto = service.preset.as_deref() == Some("auto");
     let beside = service.preset.as_deref().filter(|_| !auto);
     let beside = beside.map(|text| text.parse::<Preset>().map_err(|error| error.to_string()));

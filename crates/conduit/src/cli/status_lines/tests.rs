@@ -34,6 +34,7 @@ fn service(domain: &str, upstream: &str, health: HealthStatus) -> Service {
         effective_policy: serde_json::Map::new(),
         url: None,
         dns: "gateway".into(),
+        title: None,
         when_all_ejected: "fail".into(),
         upstream_health: Vec::new(),
         checks: CheckSet { dns: Some(good()), tls: Some(good()) },
@@ -82,6 +83,7 @@ fn colour_goes_around_the_health_only() {
 fn the_details_name_each_upstream() {
     let mut grafana = service("grafana.internal", "10.0.1.50:3000", HealthStatus::Down);
     grafana.url = Some("https://grafana.internal:8443/".into());
+    grafana.title = Some("GPU dashboards".into());
     grafana.upstream_health = vec![UpstreamHealth {
         upstream: "10.0.1.50:3000".into(),
         state: UpstreamState::Ejected,
@@ -93,7 +95,8 @@ fn the_details_name_each_upstream() {
     }];
     assert_eq!(
         details(&grafana),
-        "  url          https://grafana.internal:8443/\n  \
+        "  title        GPU dashboards\n  \
+           url          https://grafana.internal:8443/\n  \
            registered   2026-04-04T12:00:00Z\n  \
            protocol     http\n  \
            dns          gateway\n  \
