@@ -78,7 +78,7 @@ export const words = {
     record: "In the record",
   },
   register: {
-    title: "Register a service", edit: (name: string) => `Edit ${name}`, name: "Name", nameHint: (host: string) => `Will answer as ${host}`, upstream: "Upstream", upstreamN: (n: number) => `Upstream ${n}`,
+    title: "Register a service", edit: (name: string) => `Edit ${name}`, name: "Name", heading: "Title", headingHint: "What people read first, such as GPU dashboards.", nameHint: (host: string) => `Will answer as ${host}`, upstream: "Upstream", upstreamN: (n: number) => `Upstream ${n}`,
     upstreamHint: "HOST:PORT of what serves it, such as 10.0.1.50:3000", add: "Add an upstream", remove: "Remove this upstream",
     preset: "Preset", presetNone: "None", presetAuto: "Look at it and choose", presetHint: "Timeouts, probes and limits that suit what it is.",
     more: "More settings", protocol: "Protocol", domain: "Domain", domainDefault: "the first one", aliases: "Aliases", aliasesHint: "Further hosts, separated by spaces.",
@@ -88,11 +88,12 @@ export const words = {
     unchanged: "Nothing changed.", wouldServe: "Address", wouldGo: "Goes to", view: "Show",
     overtaken: (name: string) => `${name} was changed while you edited it.`,
     overtakenBy: (fields: string[]) => (fields.length === 0 ? "It was registered anew, the same as before." : `What is different now: ${fields.join(", ")}.`), beginAnew: "Begin with what it is now",
-    fields: { upstreams: "upstreams", domain: "domain", aliases: "aliases", protocol: "protocol", health: "probe path", tls: "TLS", dns: "DNS", policy: "policy", monitoring: "monitoring", when_all_ejected: "what happens when all upstreams are down" } as Record<string, string>,
+    fields: { title: "title", upstreams: "upstreams", domain: "domain", aliases: "aliases", protocol: "protocol", health: "probe path", tls: "TLS", dns: "DNS", policy: "policy", monitoring: "monitoring", when_all_ejected: "what happens when all upstreams are down" } as Record<string, string>,
     policyKept: "Its policy is kept as it is. To change it: conduit register --replace, or its file.",
     policyHidden: "Its policy holds secrets that your role does not see, so it can only be edited by an admin.",
     problems: {
       nameEmpty: "Give it a name.", nameLong: "At most 63 characters.", nameLetters: "Letters, digits, - and _ only.", nameEdge: "It must start and end with a letter or digit.",
+      titleLong: "At most 80 characters.", titleControl: "No control characters.",
       nameReserved: "That name is Conduit’s own.", nameTaken: "A service has that name already; edit that one.",
       upstreamEmpty: "Say where its traffic goes.", upstreamShape: "Write HOST:PORT, without a path.", upstreamPort: "Add the port, such as :3000.", portRange: "A port is from 1 to 65535.",
       upstreamAddress: "That is not an IPv4 address.", upstreamTwice: "The same upstream is there twice.", hostShape: "Not a host name.", healthShape: "A path starts with / and has no spaces.",

@@ -200,6 +200,17 @@ try {
     assert.equal(await ask("POST", "/alerts/silences", wish), 201);
     await page.goto(`${url}/servers?tab=silences`);
     await seen("<img src=x onerror=");
+    const title = "<img src=x onerror=document.title='owned'>";
+    assert.equal(await ask("POST", "/services", { name: "titled", title, upstream }), 201);
+    for (const path of ["services", "services?view=table", "services/titled", ""]) {
+      await page.goto(`${url}/${path}`);
+      await seen(title);
+    }
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("titled");
+    await page.getByRole("option", { name: title }).waitFor();
+    await page.keyboard.press("Escape");
+    assert.equal(await ask("DELETE", "/services/titled"), 200);
     assert.doesNotMatch(await page.title(), /owned/);
   });
   await step("a channel that the configuration gained is tested, and says what went wrong", async () => {

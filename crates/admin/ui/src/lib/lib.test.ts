@@ -3,7 +3,7 @@ import type { Service } from "../api/types";
 import { FIRST_MS, LONGEST_MS, waitBefore } from "./backoff";
 import { later } from "./code";
 import { EVENT_CHARS_MAX, EventReader } from "./events";
-import { matches, servicesFor } from "./filter";
+import { matches, servicesFor, titleOf } from "./filter";
 import { commandOf } from "./keys";
 import { changesOf, draftOf, EMPTY_DRAFT, hidesSecrets, wishOf, wishOfDraft } from "./wish";
 
@@ -51,7 +51,7 @@ test("an endless line is not kept", () => {
 });
 
 const service = (name: string, more: Partial<Service> = {}): Service => ({
-  name, upstream: "10.0.0.1:80", upstreams: ["10.0.0.1:80"], domain: `${name}.internal`, aliases: [], protocol: "http", status: "active", registered_at: "", deregistered_at: null, health_check: null,
+  name, title: null, upstream: "10.0.0.1:80", upstreams: ["10.0.0.1:80"], domain: `${name}.internal`, aliases: [], protocol: "http", status: "active", registered_at: "", deregistered_at: null, health_check: null,
   health_status: "healthy", health_reason: null, last_health_check: null, response_time_ms: 1, tls: { not_after: "", fingerprint_sha256: "" }, monitoring: { type: null, container_name: null, ssh_host: null },
   url: null, dns: "gateway", when_all_ejected: "fail", upstream_health: [], checks: { dns: null, tls: null }, ...more,
 });
@@ -61,6 +61,19 @@ test("what needs attention comes first", () => {
   expect(servicesFor(all, "", "all").map((one) => one.name)).toEqual(["a", "c", "d", "b"]);
   expect(servicesFor(all, "", "down").map((one) => one.name)).toEqual(["a"]);
   expect(servicesFor(all, "", "all", "name").map((one) => one.name)).toEqual(["a", "b", "c", "d"]);
+});
+
+test("a service is found by its title", () => {
+  const all = [service("grafana", { title: "GPU dashboards" }), service("web")];
+  expect(servicesFor(all, "dashb gpu", "all").map(titleOf)).toEqual(["GPU dashboards"]);
+  expect(servicesFor(all, "graf", "all")).toHaveLength(1);
+});
+
+test("a title is kept by an edit, and goes when it is emptied", () => {
+  const before = service("a", { title: "GPU dashboards" });
+  expect(wishOfDraft(draftOf(before), before)).toMatchObject({ title: "GPU dashboards" });
+  expect(wishOfDraft({ ...draftOf(before), title: "  " }, before)).not.toHaveProperty("title");
+  expect(changesOf(before, service("a"))).toEqual(["title"]);
 });
 
 test("every word of a search must be found somewhere", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hostProblem, nameProblem, problemsOf, upstreamProblem } from "./validate";
+import { hostProblem, nameProblem, problemsOf, titleProblem, upstreamProblem } from "./validate";
 import { EMPTY_DRAFT } from "./wish";
 
 test.each(["grafana", "a", "Open_WebUI-2", "x".repeat(63)])("%s is a name", (name) => expect(nameProblem(name)).toBeNull());
@@ -33,3 +33,6 @@ test("a whole draft is judged by field", () => {
   expect(problemsOf({ ...good, domain: "grafana.internal" }, new Set(), ["internal"])).toEqual({});
   expect(problemsOf({ ...good, domain: "myinternal" }, new Set(), ["internal"])).toHaveProperty("domain");
 });
+
+test.each(["", "GPU dashboards", "Grafik für alle", "x".repeat(80), "<script>alert(1)</script>"])("%j is a title", (title) => expect(titleProblem(title)).toBeNull());
+test.each(["x".repeat(81), "a\u0007b", "a\u202eb", "a\u2028b"])("%j is no title", (title) => expect(titleProblem(title)).not.toBeNull());

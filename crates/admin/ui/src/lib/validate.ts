@@ -2,11 +2,12 @@
 import { words } from "../strings";
 
 export interface Draft {
-  name: string; upstreams: string[]; domain: string; aliases: string; protocol: string; health: string; preset: string; tls: boolean;
+  name: string; title: string; upstreams: string[]; domain: string; aliases: string; protocol: string; health: string; preset: string; tls: boolean;
 }
-export type Problems = Partial<Record<"name" | "upstreams" | "aliases" | "health" | "domain", string>>;
+export type Problems = Partial<Record<"name" | "title" | "upstreams" | "aliases" | "health" | "domain", string>>;
 
 export const NAME_CHARS_MAX = 63;
+export const TITLE_CHARS_MAX = 80;
 const HOST_CHARS_MAX = 253;
 const RESERVED = ["conduit", "trust", "dns"];
 const say = words.register.problems;
@@ -18,6 +19,13 @@ export function nameProblem(name: string, taken: ReadonlySet<string> = new Set()
   if (!/^[A-Za-z0-9].*$/.test(name) || !/[A-Za-z0-9]$/.test(name)) return say.nameEdge;
   if (RESERVED.includes(name.toLowerCase())) return say.nameReserved;
   return taken.has(name.toLowerCase()) ? say.nameTaken : null;
+}
+
+/** What people read instead of the name; characters that only steer how text is shown are none of it. */
+export function titleProblem(title: string): string | null {
+  const text = title.trim();
+  if ([...text].length > TITLE_CHARS_MAX) return say.titleLong;
+  return /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(text) ? say.titleControl : null;
 }
 
 /** `HOST:PORT`, `[V6]:PORT`, or either with a scheme; the port may be left to a preset. */
@@ -44,6 +52,8 @@ export function problemsOf(draft: Draft, taken: ReadonlySet<string>, domains: re
   const problems: Problems = {};
   const name = nameProblem(draft.name.trim(), taken);
   if (name) problems.name = name;
+  const title = titleProblem(draft.title);
+  if (title) problems.title = title;
   const given = draft.upstreams.map((text) => text.trim()).filter((text) => text !== "");
   const upstream = given.length === 0 ? say.upstreamEmpty : given.map((text) => upstreamProblem(text, draft.preset !== "")).find((problem) => problem !== null);
   if (upstream) problems.upstreams = upstream;

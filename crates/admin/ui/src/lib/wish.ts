@@ -9,6 +9,7 @@ export const hidesSecrets = (service: Service) => JSON.stringify(service.policy 
 
 export function wishOf(service: Service): RegisterService {
   const wish: RegisterService = { name: service.name, upstreams: service.upstreams, domain: service.domain, protocol: service.protocol, tls: service.tls !== null, dns: service.dns, when_all_ejected: service.when_all_ejected };
+  if (service.title) wish.title = service.title;
   if (service.aliases.length > 0) wish.aliases = service.aliases;
   if (service.health_check !== null) wish.health = service.health_check;
   if (service.policy && Object.keys(service.policy).length > 0) wish.policy = service.policy;
@@ -24,12 +25,12 @@ export function changesOf(before: Service, now: Service): string[] {
   return [...new Set([...old.keys(), ...fresh.keys()])].filter((key) => old.get(key) !== fresh.get(key));
 }
 
-export const EMPTY_DRAFT: Draft = { name: "", upstreams: [""], domain: "", aliases: "", protocol: "", health: "", preset: "", tls: true };
+export const EMPTY_DRAFT: Draft = { name: "", title: "", upstreams: [""], domain: "", aliases: "", protocol: "", health: "", preset: "", tls: true };
 
 export function draftOf(service: Service): Draft {
   const preset = service.policy?.preset;
   return {
-    name: service.name, upstreams: service.upstreams.length > 0 ? service.upstreams : [""], domain: service.domain, aliases: service.aliases.join(" "), protocol: service.protocol,
+    name: service.name, title: service.title ?? "", upstreams: service.upstreams.length > 0 ? service.upstreams : [""], domain: service.domain, aliases: service.aliases.join(" "), protocol: service.protocol,
     health: service.health_check ?? "", preset: typeof preset === "string" ? preset : "", tls: service.tls !== null,
   };
 }
@@ -43,6 +44,7 @@ export function wishOfDraft(draft: Draft, edited?: Service): RegisterService {
     else wish[key] = value;
   };
   const aliases = aliasesOf(draft.aliases);
+  put("title", draft.title.trim() || undefined);
   put("domain", draft.domain.trim() || undefined);
   put("aliases", aliases.length > 0 ? aliases : undefined);
   put("protocol", draft.protocol || undefined);

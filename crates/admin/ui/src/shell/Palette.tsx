@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useId, useMemo, useRef, useState } from "react";
 import { DOCTOR_ID, lookNow, nodesQuery, servicesQuery } from "../api/queries";
-import { matches } from "../lib/filter";
+import { matches, titleOf } from "../lib/filter";
 import { Dot, toneOf } from "../parts/basics";
 import { Dialog } from "../parts/Dialog";
 import { Icon, type IconName } from "../parts/Icon";
@@ -79,7 +79,7 @@ function useChoices(): Choice[] {
     }
     for (const view of VIEWS) choices.push({ id: view.path, label: view.label, note: view.key, kind: palette.view, icon: view.icon, act: () => void navigate({ to: view.path }) });
     for (const service of services?.services ?? []) {
-      choices.push({ id: `service ${service.name}`, label: service.name, note: service.domain, kind: palette.service, icon: "services", state: service.health_status, act: () => void navigate({ to: "/services/$name", params: { name: service.name } }) });
+      choices.push({ id: `service ${service.name}`, label: titleOf(service), note: service.title ? `${service.name}, ${service.domain}` : service.domain, kind: palette.service, icon: "services", state: service.health_status, act: () => void navigate({ to: "/services/$name", params: { name: service.name } }) });
     }
     for (const node of nodes?.nodes ?? []) {
       choices.push({ id: `node ${node.name}`, label: node.name, note: node.address ?? words.servers.local, kind: palette.node, icon: "servers", state: node.state, act: () => void navigate({ to: "/servers/$name", params: { name: node.name } }) });

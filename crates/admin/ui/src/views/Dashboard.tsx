@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { auditTailQuery, nodesQuery, servicesQuery, statusQuery } from "../api/queries";
 import { Spark } from "../charts/Traffic";
 import type { Alert, Engine, GatewayStatus, HealthCounts, MachineNode, NodeList, Service } from "../api/types";
-import { servicesFor } from "../lib/filter";
+import { servicesFor, titleOf } from "../lib/filter";
 import { duration, millis, percent, perSecond } from "../lib/format";
 import { latest } from "../lib/traffic";
 import { Ago, Badge, Button, Card, Dot, Empty, Meter, pendingPart, Skeleton, Snippet, State, toneOf } from "../parts/basics";
@@ -128,7 +128,7 @@ function Attention({ services, alerts }: { services: Service[] | undefined; aler
             <Link to="/services/$name" params={{ name: service.name }} className="flex min-h-11 items-center gap-3 px-4 py-1.5 hover:bg-s2">
               <span className="w-20 shrink-0"><State state={service.health_status} /></span>
               <span className="min-w-0 flex-1 sm:flex sm:gap-3">
-                <span className="block truncate font-medium sm:w-40 sm:shrink-0">{service.name}</span>
+                <span className="block truncate font-medium sm:w-40 sm:shrink-0">{titleOf(service)}</span>
                 <span className="block min-w-0 truncate text-t2">{service.health_reason}</span>
               </span>
               <Ago at={service.last_health_check} className="hidden shrink-0 text-xs text-t3 sm:block" />
@@ -151,7 +151,7 @@ function Tiles({ services }: { services: Service[] | undefined }) {
             <Link to="/services/$name" params={{ name: service.name }} className="flex h-12 items-center gap-2.5 rounded-md border border-s4 px-3 hover:border-s5/70 hover:bg-s2">
               <Dot tone={toneOf(service.health_status)} label={service.health_status} />
               <span className="min-w-0 flex-1 leading-tight">
-                <span className="block truncate font-medium">{service.name}</span>
+                <span className="block truncate font-medium">{titleOf(service)}</span>
                 <span className="block truncate text-xs text-t3">{service.health_status === "healthy" ? service.domain : (service.health_reason ?? service.health_status)}</span>
               </span>
               <span className="text-xs text-t3">{service.response_time_ms != null && millis(service.response_time_ms)}</span>

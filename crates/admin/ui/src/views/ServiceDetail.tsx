@@ -5,6 +5,7 @@ import { ApiFailure } from "../api/client";
 import { auditTailQuery, checkQuery, serviceQuery } from "../api/queries";
 import type { Check, Service } from "../api/types";
 import { TrafficCharts } from "../charts/Traffic";
+import { titleOf } from "../lib/filter";
 import { date, dateTime, days, millis, shellWord } from "../lib/format";
 import { Ago, Button, Card, Copy, Empty, Facts, Fingerprint, pendingPart, Snippet, State } from "../parts/basics";
 import { Deregister } from "../parts/Deregister";
@@ -35,8 +36,8 @@ function Detail({ service }: { service: Service }) {
   const isOperator = useMay("change");
   const [isLeaving, setLeaving] = useState(false);
   return (
-    <Page title={service.name}
-      note={<span className="flex items-center gap-3"><State state={service.health_status} />{service.response_time_ms != null && <span>{millis(service.response_time_ms)}</span>}</span>}
+    <Page title={titleOf(service)}
+      note={<span className="flex items-center gap-3">{service.title && <span>{service.name}</span>}<State state={service.health_status} />{service.response_time_ms != null && <span>{millis(service.response_time_ms)}</span>}</span>}
       actions={<>
         {service.url?.startsWith("http") && <a href={service.url} target="_blank" rel="noopener noreferrer" className="inline-flex h-9 items-center gap-1.5 rounded-md border border-s5/60 bg-s1 px-3 font-medium hover:bg-s2"><Icon name="open" />{words.services.open}</a>}
         {isOperator && <Button icon="settings" onClick={() => open({ kind: "edit", name: service.name })}>{words.services.edit}</Button>}
@@ -92,6 +93,7 @@ function Registration({ service }: { service: Service }) {
   return (
     <Card title={say.details}>
       <Facts facts={[
+        ...(service.title ? [[words.name, service.name] as [string, string]] : []),
         [say.host, <span className="inline-flex items-center gap-1" key="h">{service.domain}<Copy text={service.domain} label={`${words.copy}: ${service.domain}`} className="-my-1" /></span>],
         ...(service.aliases.length > 0 ? [[say.aliases, service.aliases.join(", ")] as [string, string]] : []),
         [say.protocol, service.protocol],

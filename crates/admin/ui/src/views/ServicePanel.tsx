@@ -6,7 +6,7 @@ import { afterChange, register } from "../api/acts";
 import { ApiFailure } from "../api/client";
 import { serviceQuery, servicesQuery, statusQuery } from "../api/queries";
 import type { RegisterReply, Service } from "../api/types";
-import { type Draft, problemsOf } from "../lib/validate";
+import { type Draft, problemsOf, TITLE_CHARS_MAX } from "../lib/validate";
 import { changesOf, draftOf, EMPTY_DRAFT, hidesSecrets, wishOfDraft } from "../lib/wish";
 import { Button, Failure, Field, IconButton } from "../parts/basics";
 import { Dialog } from "../parts/Dialog";
@@ -77,6 +77,9 @@ export default function ServicePanel({ edited, tag, onReload, onClose }: Props) 
             onChange={(event) => set("name", event.target.value)} onBlur={draft.name ? leave("name") : undefined} {...invalid("name")} />
         </Field>
         <Upstreams draft={draft} problem={shown("upstreams")} onChange={(upstreams) => set("upstreams", upstreams)} onLeave={leave("upstreams")} />
+        <Field id="title" label={say.heading} optional problem={shown("title")} hint={say.headingHint}>
+          <input id="title" className="field" value={draft.title} maxLength={TITLE_CHARS_MAX} autoComplete="off" onChange={(event) => set("title", event.target.value)} onBlur={leave("title")} {...invalid("title")} />
+        </Field>
         <div className="grid gap-4 sm:grid-cols-2">
           <Field id="preset" label={say.preset} hint={say.presetHint}>
             <select id="preset" className="field" value={draft.preset} onChange={(event) => set("preset", event.target.value)}>

@@ -3,7 +3,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { servicesQuery } from "../api/queries";
 import type { HealthStatus, Service } from "../api/types";
-import { servicesFor } from "../lib/filter";
+import { servicesFor, titleOf } from "../lib/filter";
 import { millis } from "../lib/format";
 import { Ago, Badge, Button, Dot, Empty, pendingPart, SearchField, Segments, State, toneOf } from "../parts/basics";
 import { Deregister } from "../parts/Deregister";
@@ -89,7 +89,8 @@ function ServiceCard({ service, actions }: { service: Service; actions: React.Re
     <article className="card relative flex h-full flex-col p-4 hover:border-s5/70">
       <div className="flex items-start gap-2">
         <div className="min-w-0 flex-1">
-          <h2 className="truncate text-base leading-6 font-semibold"><Link to="/services/$name" params={{ name: service.name }} className="after:absolute after:inset-0">{service.name}</Link></h2>
+          <h2 className="truncate text-base leading-6 font-semibold"><Link to="/services/$name" params={{ name: service.name }} className="after:absolute after:inset-0">{titleOf(service)}</Link></h2>
+          {service.title && <p className="truncate text-xs text-t3">{service.name}</p>}
           <Address service={service} />
         </div>
         <div className="relative z-10 -mt-1 -mr-2">{actions}</div>
@@ -120,7 +121,7 @@ function Table({ services, actions, sort, onSort }: { services: Service[]; actio
   );
   const columns: Column<Service>[] = [
     { key: "state", label: sorter(undefined, say.state), width: "7.5rem", cell: (service) => <State state={service.health_status} title={service.health_reason ?? undefined} /> },
-    { key: "service", label: sorter("name", say.service), width: 1.3, cell: (service) => <div className="min-w-0"><Link to="/services/$name" params={{ name: service.name }} className="block truncate font-medium hover:underline">{service.name}</Link></div> },
+    { key: "service", label: sorter("name", say.service), width: 1.3, cell: (service) => <div className="min-w-0"><Link to="/services/$name" params={{ name: service.name }} className="block truncate leading-tight font-medium hover:underline">{titleOf(service)}</Link>{service.title && <span className="block truncate text-xs leading-tight text-t3">{service.name}</span>}</div> },
     { key: "host", label: words.service.host, width: 1.5, hide: "md", cell: (service) => <Address service={service} /> },
     { key: "upstreams", label: say.upstreams, width: 1.5, hide: "lg", cell: (service) => <span className="block truncate font-mono text-xs">{service.upstreams.join(", ")}</span> },
     { key: "response", label: sorter("time", say.response), width: "6rem", end: true, hide: "sm", cell: (service) => millis(service.response_time_ms) },
