@@ -212,9 +212,11 @@ async fn streams(client: Client) {
                 assert_eq!(response.status(), StatusCode::OK);
                 response.into_body().collect().await.expect("whole");
             }
-            // Not sent: the client still has it.
+            // Not sent: the client still has it. Or sent behind the last one that the GOAWAY names,
+            // which was not looked at: the client's library ends those, and no others, with its words.
             Err(mut error) => {
-                assert!(error.take_message().is_some(), "lost: {error:?}");
+                let is_behind = format!("{error:?}").contains("GoAway(b\"\", NO_ERROR, Remote)");
+                assert!(is_behind || error.take_message().is_some(), "lost: {error:?}");
                 return;
             }
         }

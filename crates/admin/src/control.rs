@@ -22,6 +22,9 @@ use crate::finding::Diagnosis;
 /// A future that an object-safe trait can return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A line of the access log: the fields of its JSON form.
+pub type AccessLine = serde_json::Map<String, serde_json::Value>;
+
 /// The gateway as a whole.
 pub trait Control: Send + Sync + 'static {
     /// Whether every part is up and the gateway is not stopping.
@@ -42,6 +45,10 @@ pub trait Control: Send + Sync + 'static {
     /// Looks at what is behind upstreams that are to be registered, in their order. Those that the
     /// configuration does not allow are not asked.
     fn fingerprints<'a>(&'a self, asked: &'a [Asked]) -> BoxFuture<'a, Vec<Fingerprint>>;
+
+    /// The newest lines of the access log that are of a service, the newest first; `None` when no
+    /// lines are written. Cheap.
+    fn recent(&self, name: &ServiceName) -> Option<Vec<AccessLine>>;
 
     /// The certificate authority; `None` when TLS is off.
     fn authority(&self) -> Option<Arc<Authority>>;

@@ -27,8 +27,8 @@ use crate::idempotency::once;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
     alerts, audit, config, container_logs, discovery, dns, doctor, document, events, health,
-    history, login_codes, metrics, nodes, oidc, original, passkeys, registrations, routing,
-    services, session, status, tls, tokens, traffic, upgrade, upstreams, users,
+    history, login_codes, metrics, nodes, oidc, original, passkeys, registrations, requests,
+    routing, services, session, status, tls, tokens, traffic, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 use crate::ui;
@@ -152,6 +152,7 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(nodes::one))
         .routes(routes!(history::points))
         .routes(routes!(history::of_service))
+        .routes(routes!(requests::list))
         .routes(routes!(container_logs::read))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::silences, alerts::silence))

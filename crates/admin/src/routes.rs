@@ -21,6 +21,7 @@ pub(crate) mod oidc;
 pub(crate) mod original;
 pub(crate) mod passkeys;
 pub(crate) mod registrations;
+pub(crate) mod requests;
 pub(crate) mod routing;
 pub(crate) mod services;
 pub(crate) mod session;

@@ -5,6 +5,7 @@
 
 pub(crate) mod file;
 mod format;
+pub(crate) mod recent;
 mod syslog;
 
 use std::io::{self, Write};
@@ -15,10 +16,11 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use conduit_proxy::access_log::{AccessLog, Lines, Sink, queue};
+use conduit_proxy::access_log::{AccessLog, Entry, Lines, Sink, queue};
 use tokio::time::Instant;
 
 use self::file::{LogFile, Rotation};
+use self::recent::Recent;
 use self::syslog::Syslog;
 use crate::config::{self, AccessFormat, AccessOutput};
 use crate::error::AppError;
@@ -29,6 +31,7 @@ pub(crate) struct Writer {
     sink: Sink,
     stop: Arc<AtomicBool>,
     guest: Arc<AtomicBool>,
+    recent: Recent,
     thread: JoinHandle<()>,
 }
 
@@ -56,7 +59,9 @@ impl Writer {
         };
         let (sink, lines) = queue();
         let (stop, guest) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicBool>::default());
+        let recent = Recent::default();
         let work = Work {
+            recent: recent.clone(),
             output,
             format: log.format,
             lines,
@@ -70,12 +75,17 @@ impl Writer {
             .name("access-log".to_owned())
             .spawn(move || work.run())
             .map_err(|source| AppError::Runtime { what: "the access log", source })?;
-        Ok(Some(Self { sink, stop, guest, thread }))
+        Ok(Some(Self { sink, stop, guest, recent, thread }))
     }
 
     /// Where workers send lines.
     pub(crate) fn sink(&self) -> Sink {
         self.sink.clone()
+    }
+
+    /// The newest lines of each service.
+    pub(crate) fn recent(&self) -> Recent {
+        self.recent.clone()
     }
 
     /// Leaves it to another process to move full files aside, and writes to whichever is there.
@@ -106,6 +116,7 @@ enum Output {
 }
 
 struct Work {
+    recent: Recent,
     output: Output,
     format: AccessFormat,
     lines: Lines,
@@ -131,11 +142,11 @@ impl Work {
             match first {
                 Ok(line) => {
                     let mut count = 1;
-                    format::write(self.format, &line, &mut text);
+                    self.take(&line, &mut text);
                     while text.len() < BATCH_BYTES
                         && let Some(line) = self.lines.ready()
                     {
-                        format::write(self.format, &line, &mut text);
+                        self.take(&line, &mut text);
                         count += 1;
                     }
                     self.write(&text, count);
@@ -152,6 +163,17 @@ impl Work {
         }
         if let Output::File(file) = &mut self.output {
             file.close();
+        }
+    }
+
+    fn take(&self, line: &Entry, text: &mut Vec<u8>) {
+        let begin = text.len();
+        format::write(self.format, line, text);
+        if let Some(service) = recent::service(line) {
+            self.recent.keep(service, |json| match self.format {
+                AccessFormat::Json => json.extend_from_slice(text.get(begin..).unwrap_or_default()),
+                AccessFormat::Common => format::write(AccessFormat::Json, line, json),
+            });
         }
     }
 

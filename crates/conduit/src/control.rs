@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use conduit_admin::control::{
-    BoxFuture, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded, Resolution,
-    ResolvedRecord, Upgraded,
+    AccessLine, BoxFuture, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded,
+    Resolution, ResolvedRecord, Upgraded,
 };
 use conduit_admin::finding::Diagnosis;
 use conduit_core::clock::Timestamp;
@@ -25,6 +25,7 @@ use conduit_registry::Registry;
 use conduit_tls::authority::Authority;
 use tokio::time::Instant;
 
+use crate::access_log::recent::Recent;
 use crate::app::{Addresses, domain_texts, registry_settings};
 use crate::config::Config;
 use crate::doctor::{Doctor, Given};
@@ -49,6 +50,7 @@ pub(crate) struct ControlParts {
     pub(crate) reloader: Option<Arc<Attached>>,
     pub(crate) monitor: Option<Arc<SiteMonitor>>,
     pub(crate) metrics: Metrics,
+    pub(crate) recent: Option<Recent>,
     pub(crate) registry: Registry,
     pub(crate) upgrader: Arc<Upgrader>,
     pub(crate) tasks: Tasks,
@@ -135,6 +137,10 @@ impl Control for GatewayControl {
             let each = found.into_iter().map(|f| f.or_else(|| looked.next()));
             each.map(|found| found.unwrap_or_else(silent)).collect()
         })
+    }
+
+    fn recent(&self, name: &ServiceName) -> Option<Vec<AccessLine>> {
+        self.parts.recent.as_ref().map(|recent| recent.of(name))
     }
 
     fn authority(&self) -> Option<Arc<Authority>> {

@@ -8,6 +8,7 @@ use conduit_core::clock::Timestamp;
 use conduit_registry::{Mutation, Registry};
 use serde_json::{Map, Value, json};
 
+use crate::app::Bound;
 use crate::config::Config;
 use crate::error::AppError;
 
@@ -16,25 +17,20 @@ use crate::error::AppError;
 ///
 /// # Errors
 /// When it cannot be recorded: a gateway that cannot record does not start.
-pub(crate) async fn record_start(
-    registry: &Registry,
-    config: &Config,
-    is_new: bool,
-    cut_from: Option<u64>,
-    predecessor: Option<u32>,
-) -> Result<(), AppError> {
-    if is_new {
+pub(crate) async fn record_start(bound: &Bound) -> Result<(), AppError> {
+    let Bound { config, registry, predecessor, cut_from, .. } = bound;
+    if bound.is_new {
         record(registry, "the setup", setup(config)).await?;
     }
-    if let Some(once) = cut_from {
+    if let Some(once) = *cut_from {
         let now = registry.head().load_full().count;
         record(registry, "the gap", gap(once, now)).await?;
     }
     let mut details = Map::new();
     details.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
     details.insert("pid".into(), json!(std::process::id()));
-    if let Some(process) = predecessor {
-        details.insert("took_over_from".into(), json!(process));
+    if let Some(former) = predecessor {
+        details.insert("took_over_from".into(), json!(former.process()));
     }
     record(registry, "the start", draft(Action::DaemonStart, "Conduit started", details)).await
 }

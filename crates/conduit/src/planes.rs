@@ -28,6 +28,7 @@ use conduit_proxy::worker::{Proxy, ProxySettings};
 use conduit_tls::authority::Authority;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_log::recent::Recent;
 use crate::access_log::{self, Writer};
 use crate::app::Addresses;
 use crate::config::Config;
@@ -65,6 +66,11 @@ pub(crate) struct Served<'a> {
 }
 
 impl Planes {
+    /// The newest access lines of each service; `None` when they are not written here.
+    pub(crate) fn recent(&self) -> Option<Recent> {
+        self.access_log.as_ref().map(Writer::recent)
+    }
+
     /// Starts the planes that have listeners; their tasks belong to `tasks`, and what they count
     /// goes into `metrics`.
     ///

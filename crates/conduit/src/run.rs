@@ -157,10 +157,9 @@ impl Running {
         reloader: Option<Reloader>,
     ) -> Result<Self, AppError> {
         let (readiness, starting) = Readiness::blocked("start");
+        record_start(&bound).await?;
         let Bound { config, registry, writer, routes, zone, addresses, .. } = bound;
         let authority = bound.authority.as_ref().map(live::Reader::load_full);
-        let former = bound.predecessor.as_ref().map(Predecessor::process);
-        record_start(&registry, &config, bound.is_new, bound.cut_from, former).await?;
         let ((events, stream), tunables) = (bound.events, bound.tunables);
         let recorder = recorder(tasks, &registry, stream);
 
@@ -206,6 +205,7 @@ impl Running {
             reloader,
             monitor: monitor.clone(),
             metrics,
+            recent: planes.recent(),
             registry: registry.clone(),
             config: config.clone(),
             upgrader: Arc::clone(&upgrader),

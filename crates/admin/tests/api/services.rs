@@ -415,3 +415,23 @@ async fn lists_come_in_pages() {
     let both = gateway.ask("GET", "/api/v1/services?all=true&limit=2", &auth, "").await;
     assert_eq!(status(&both), 422);
 }
+
+#[tokio::test]
+async fn the_newest_requests_of_a_service_are_listed_when_they_are_logged() {
+    let gateway = Gateway::start();
+    let upstream = "127.0.0.1:9";
+    for name in ["web", "quiet"] {
+        gateway.local().register(&wish(name, upstream)).await.expect("registered");
+    }
+    let token = format!("X-API-Key: {}\r\n", gateway.token(Role::Viewer).await.secret);
+    for (name, code, part) in [
+        ("web", 200, r#"{"logged":true,"requests":[{"path":"/a"},{"path":"/a"}]}"#),
+        ("quiet", 200, r#"{"logged":false,"requests":[]}"#),
+        ("nobody", 404, "not_found"),
+    ] {
+        let path = format!("/api/v1/services/{name}/requests");
+        let answer = gateway.ask("GET", &path, &token, "").await;
+        assert_eq!(status(&answer), code, "{answer}");
+        assert!(answer.contains(part), "{answer}");
+    }
+}

@@ -101,6 +101,10 @@ export const words = {
     },
   },
 
+  requests: {
+    title: "Latest requests", show: "Show", hide: "Hide", text: "What was asked of it last, as the access log has it.", none: "Nothing was asked of it since the gateway started.",
+    off: "Requests are not logged. Give the access log an output, and restart:", when: "When", status: "Status", what: "Asked for", took: "Took", size: "Sent", client: "By",
+  },
   traffic: {
     title: "Traffic", live: "5 minutes", requests: "Requests", took: "Time taken", bytes: "Bytes", all: "all", errors: "5xx", sent: "sent", received: "received",
     still: "Nothing went through in the last minutes.", never: "Nothing went through yet.", none: "nothing lately",

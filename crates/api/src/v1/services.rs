@@ -326,3 +326,14 @@ wire_words! {
 fn is_false(value: &bool) -> bool {
     !*value
 }
+
+/// `GET /api/v1/services/{name}/requests`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RequestList {
+    /// Whether access lines are written to anywhere but the daemon's own log; where they are not, there
+    /// is nothing to list.
+    pub logged: bool,
+    /// The fields of the access log's JSON lines, the newest first.
+    #[schema(value_type = Vec<Object>)]
+    pub requests: Vec<Map<String, Value>>,
+}

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use conduit_core::name::ServiceName;
+
 use super::*;
 
 #[test]
@@ -37,4 +39,25 @@ fn a_file_that_cannot_be_opened_is_named() {
     let writer = Writer::start(&log, Arc::default()).expect("starts").expect("a writer");
     assert!(matches!(destination(&log, Some(&writer)), AccessLog::Queue(_)));
     writer.finish().join().expect("ended");
+}
+
+#[test]
+fn the_newest_lines_of_each_service_are_kept() {
+    let recent = Recent::default();
+    let name = |text: &str| ServiceName::parse(text).expect("a name");
+    let keep = |service: &str, path: String| {
+        let line = serde_json::json!({ "path": path }).to_string();
+        recent.keep(&name(service), |json| json.extend_from_slice(line.as_bytes()));
+    };
+    for number in 0..recent::LINES_EACH_MAX + 5 {
+        keep("web", format!("/{number}"));
+    }
+    let of_web = recent.of(&name("web"));
+    assert_eq!((of_web.len(), &of_web[0]["path"]), (recent::LINES_EACH_MAX, &"/104".into()));
+    assert!(recent.of(&name("none")).is_empty());
+    for number in 0..500 {
+        keep(&format!("s{number}"), "/".into());
+    }
+    assert!(recent.of(&name("web")).is_empty(), "silent for longest");
+    assert_eq!(recent.of(&name("s499")).len(), 1);
 }

@@ -6,6 +6,8 @@ import { queryOptions, QueryClient } from "@tanstack/react-query";
 import { ApiFailure, get, part } from "./client";
 import type * as api from "./types";
 
+/** Between two looks at the latest requests, while they are shown. */
+const REQUESTS_PACE_MS = 5_000;
 /** From one look at the status to the next. */
 const PULSE_MS = 15_000;
 /** The same for the one service that is looked at: how many requests it has under way. */
@@ -52,6 +54,9 @@ export const DOCTOR_ID = "doctor";
 export const nodesQuery = read<api.NodeList>(["nodes"], "/nodes", 30_000);
 export const historyQuery = (node: string, metric: string, hours: number) => pastQuery(`/nodes/${part(node)}`, metric, hours);
 export const serviceHistoryQuery = (service: string, metric: string, hours: number) => pastQuery(`/services/${part(service)}`, metric, hours);
+
+export const requestsQuery = (service: string) =>
+  queryOptions({ queryKey: ["requests", service], queryFn: ({ signal }) => get<api.RequestList>(`/services/${part(service)}/requests`, signal), refetchInterval: REQUESTS_PACE_MS, staleTime: 0 });
 
 const pastQuery = (of: string, metric: string, hours: number) =>
   queryOptions({

@@ -585,6 +585,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/services/{name}/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the newest requests of a service, as the access log has them. */
+        get: operations["list_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/services/{name}/upstreams/{wish}": {
         parameters: {
             query?: never;
@@ -2907,6 +2924,16 @@ export interface components {
         RemovedUser: {
             /** @description Who may not log in any more. */
             name: string;
+        };
+        /** @description `GET /api/v1/services/{name}/requests`. */
+        RequestList: {
+            /**
+             * @description Whether access lines are written to anywhere but the daemon's own log; where they are not, there
+             *     is nothing to list.
+             */
+            logged: boolean;
+            /** @description The fields of the access log's JSON lines, the newest first. */
+            requests: Record<string, never>[];
         };
         /** @description `GET /api/v1/dns/resolve?name=&type=`: what our own server answers. */
         ResolveReply: {
@@ -5572,6 +5599,65 @@ export interface operations {
             };
             /** @description `invalid_query`, `invalid_metric`, `invalid_time`, or `invalid`: the span or the step is out of bounds */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_requests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The service.
+                 * @example grafana
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the newest first, at most 100, and since the gateway started */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "logged": true,
+                     *       "requests": [
+                     *         {
+                     *           "client": "10.0.1.7",
+                     *           "duration_ms": 3.1,
+                     *           "host": "grafana.internal",
+                     *           "method": "GET",
+                     *           "path": "/login",
+                     *           "protocol": "h2",
+                     *           "service": "grafana",
+                     *           "status": 200,
+                     *           "time": "2026-11-23T16:51:07.214Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RequestList"];
+                };
+            };
+            400: components["responses"]["BadPath"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: no active service has that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

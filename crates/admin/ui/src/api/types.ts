@@ -52,6 +52,7 @@ export type Silence = Schemas["Silence"];
 export type TestReply = Schemas["TestReply"];
 export type Session = Schemas["Session"];
 export type AuditProof = Schemas["AuditProof"];
+export type RequestList = Schemas["RequestList"];
 export type Ways = Schemas["Ways"];
 export type OidcReturn = Schemas["OidcReturn"];
 export type OidcDeparture = Schemas["OidcDeparture"];

@@ -30,7 +30,7 @@ export default function Chart({ label, times, lines, format, top }: Props) {
     const chart = new uPlot({
       width: element.clientWidth, height: HEIGHT, padding: [8, 4, 0, 0], legend: { show: false }, cursor: { y: false, points: { size: 5 } },
       scales: { y: { range: (_, min, max) => [Math.min(0, min ?? 0), top ?? Math.max((max ?? 1) * 1.1, 1e-9)] } },
-      axes: [{ ...axis, size: 24, space: 70, values: (chart, ticks) => ticks.map(clock(chart.data[0] as number[])) }, { ...axis, size: 56, space: 30, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
+      axes: [{ ...axis, size: 24, space: 70, values: (chart, ticks) => ticks.map(clock(chart.data[0] as number[])) }, { ...axis, size: 68, space: 30, values: (_, ticks) => ticks.map((tick) => format(tick)) }],
       series: [{}, ...labels.split("\n").map((label, index, all) => ({ label, stroke: stroke(Number(hues.split(" ")[index]), isDark), width: 1.5, fill: all.length === 1 ? `oklch(${isDark ? 0.74 : 0.56} 0.15 262 / 0.1)` : undefined, points: { show: hasDots, size: 4 }, spanGaps: false }))] as uPlot.Series[],
     }, [[], ...labels.split("\n").map(() => [])], element);
     drawn.current = chart;

@@ -11,6 +11,7 @@ import { Ago, Button, Card, Copy, Empty, Facts, Fingerprint, pendingPart, Snippe
 import { Deregister } from "../parts/Deregister";
 import { Icon } from "../parts/Icon";
 import { UpstreamTable } from "../parts/UpstreamTable";
+import { Requests } from "./Requests";
 import { NotFound } from "../router";
 import { Page } from "../shell/Shell";
 import { useMay, useApp } from "../store";
@@ -51,6 +52,7 @@ function Detail({ service }: { service: Service }) {
         <div className="flex min-w-0 flex-col gap-4">
           <Card title={say.upstreams} bare><UpstreamTable service={service.name} upstreams={service.upstream_health} /></Card>
           <TrafficCharts service={service.name} />
+          <Requests service={service} />
           <Use service={service} />
           <Policy service={service} />
           <Entries name={service.name} />
