@@ -5,9 +5,10 @@
 // node tools/walk.mjs, with `conduit` and `restart` (which restarts the daemon) on the path, names
 // resolved by the daemon, and a HOME that may be written to; see conformance/dashboard/run.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 
 const LOCAL = "http://127.0.0.1:9999";
@@ -211,6 +212,16 @@ try {
     await page.getByRole("option", { name: title }).waitFor();
     await page.keyboard.press("Escape");
     assert.equal(await ask("DELETE", "/services/titled"), 200);
+    assert.equal(await ask("POST", "/tokens", { name: title, role: "viewer" }), 422);
+    await writeFile("roots.pem", run("conduit", "ca", "export"));
+    // Not run: the upstream is this program, and answers.
+    await promisify(execFile)("curl", ["-s", "-o", "/dev/null", "-A", title, "--cacert", "roots.pem", `https://${NAME}.internal/${encodeURIComponent(title)}`]);
+    await page.goto(`${url}/services/${NAME}`);
+    await page.getByRole("button", { name: "Show", exact: true }).click();
+    await seen("GET /%3Cimg");
+    await page.goto(`${url}/audit`);
+    await page.getByRole("button", { name: /^Registered titled/ }).first().click();
+    await page.getByRole("dialog").getByText(title).first().waitFor();
     assert.doesNotMatch(await page.title(), /owned/);
   });
   await step("a channel that the configuration gained is tested, and says what went wrong", async () => {
