@@ -166,7 +166,7 @@ fn refused(failure: Failure) -> ApiError {
 /// The dashboard's page that the provider sends people back to.
 pub(crate) const CALLBACK: &str = "/login/oidc";
 /// The code of a person without a role.
-const NO_ROLE: &str = "no_role";
+pub(crate) const NO_ROLE: &str = "no_role";
 /// Bytes of chance in a state: as many as its place has.
 const STATE_BYTES: usize = 16;
 /// Bytes of chance in what ties a login to its page.

@@ -24,7 +24,7 @@ use crate::body::JsonBody;
 use crate::convert::role;
 use crate::error::ApiError;
 use crate::limits::{PROVIDER_CODE_BYTES_MAX, SECRET_BYTES_MAX};
-use crate::oidc::Return;
+use crate::oidc::{NO_ROLE, Return};
 use crate::password;
 use crate::peer::Peer;
 use crate::record::{decision_about, decision_with};
@@ -83,16 +83,27 @@ pub(crate) async fn begin(
     let address = client::address(&peer, &headers, state.listening.tcp);
     let subjects = way.subjects(address.clone());
     state.access.lockout.begin(&subjects, Instant::now()).map_err(locked)?;
-    let Some((holder, proven)) = way.try_it(&state, &headers).await? else {
+    let tried = way.try_it(&state, &headers).await;
+    let refusal = match &tried {
+        Ok(Some(_)) => None,
+        Ok(None) => Some((wrong(), way.told())),
+        // Somebody whom the provider knows, and nobody here lets in.
+        Err(error) if error.code() == NO_ROLE => {
+            Some((error.clone(), format!("{}: {}", way.told(), error.message())))
+        }
+        Err(_) => None,
+    };
+    if let Some((error, told)) = refusal {
         let peer = peer.to_string();
         // Where our own proxy asks for somebody, both are told.
         let from = match peer.starts_with(&address) {
             true => peer,
             false => format!("{address} by way of {peer}"),
         };
-        note_failure(&state, from, way.told())?;
-        return Err(wrong());
-    };
+        note_failure(&state, from, told)?;
+        return Err(error);
+    }
+    let (holder, proven) = tried?.ok_or_else(wrong)?;
     state.access.lockout.succeed(&subjects, Instant::now());
     let now = Timestamp::now();
     let grant = holder.grant(&state.registry, now).ok_or_else(wrong)?;

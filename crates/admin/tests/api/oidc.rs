@@ -351,10 +351,16 @@ async fn only_the_page_that_began_finishes() {
 
 #[tokio::test]
 async fn a_provider_that_fails_or_gives_no_role_says_so() {
-    let (gateway, provider) = start();
+    let (mut gateway, provider) = start();
     provider.set(Manners { claims: json!({ "groups": ["guests"] }), ..Manners::default() });
     let (code, reply) = back(&gateway, &begun(&gateway, &provider).await).await;
     assert_eq!((code, &reply["error"]["code"]), (403, &"no_role".into()));
+    let failed = gateway.events.ready().expect("an event");
+    let told = format!("{failed:?}");
+    assert!(
+        told.contains("through the provider: Site login knows") && told.contains("ada"),
+        "{told}"
+    );
     let hint = reply["error"]["hint"].as_str().expect("a hint");
     assert!(hint.contains("admin.oidc.roles"), "{hint}");
     provider.set(Manners { token_status: 500, ..Manners::default() });
