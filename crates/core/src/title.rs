@@ -58,7 +58,7 @@ pub enum InvalidTitle {
 
 /// Control characters, line and paragraph separators, and those that turn the direction of text, by
 /// which one title could look like another.
-fn steers(c: char) -> bool {
+pub fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use conduit_core::title::steers;
 use serde_json::{Map, Value};
 
 /// Who somebody is to the provider, for ever.
@@ -70,13 +71,8 @@ impl Claims {
 
 /// One line that can be shown.
 fn plain(text: &str) -> String {
-    let shown = text.trim().chars().filter(|c| !c.is_control() && !is_bidi(*c));
+    let shown = text.trim().chars().filter(|c| !steers(*c));
     shown.take(NAME_CHARS_MAX).collect()
-}
-
-/// Characters that turn the direction of what follows, or are not seen (UAX #9).
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The longest name that is kept, in characters.
