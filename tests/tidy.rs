@@ -310,7 +310,6 @@ const WALLS: &[(&str, &[&str])] = &[
     ("clap", &["conduit"]),
     ("ed25519-dalek", &["conduit-audit"]),
     ("hickory-proto", &["conduit-dns"]),
-    ("hickory-resolver", &["conduit-dns"]),
     ("hickory-server", &["conduit-dns"]),
     ("hyper", &["conduit-proxy", "conduit-monitor", "conduit-admin", "conduit-api", "conduit"]),
     ("lettre", &["conduit-monitor"]),

@@ -115,7 +115,8 @@ async fn what_is_exposed_is_read_by_prometheus() {
 async fn busy() -> String {
     let directory = tempfile::tempdir().expect("directory");
     let gateway = Gateway::start_with(&format!(
-        "[access_log]\noutput = {:?}\n[telemetry]\notlp = \"http://127.0.0.1:1\"",
+        "[[dns.forward]]\ndomains = [\"corp.example\"]\nto = [\"127.0.0.1:1\"]\n\
+         [access_log]\noutput = {:?}\n[telemetry]\notlp = \"http://127.0.0.1:1\"",
         directory.path().join("access.log").display().to_string()
     ))
     .await;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
+use conduit_dns::forward::status::ForwardStatus;
 use conduit_proxy::fingerprint::{Asked, Fingerprint};
 use conduit_tls::authority::Authority;
 
@@ -63,8 +64,11 @@ pub trait Control: Send + Sync + 'static {
         record_type: &'a str,
     ) -> BoxFuture<'a, Result<Resolution, ControlError>>;
 
-    /// Drops the answers of others that are cached; says whose they were.
-    fn flush_dns(&self) -> Vec<SocketAddr>;
+    /// Drops the answers of others that are cached, or those about one name; says whose they were.
+    fn flush_dns(&self, name: Option<&str>) -> Vec<SocketAddr>;
+
+    /// How forwarding others' names does.
+    fn forwarding(&self) -> ForwardStatus;
 
     /// Reads the configuration again and applies what may change while running.
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>>;

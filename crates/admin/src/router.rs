@@ -138,6 +138,7 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(dns::list))
         .routes(routes!(dns::resolve))
         .routes(routes!(dns::flush))
+        .routes(routes!(dns::cache))
         .routes(routes!(tls::list))
         .routes(routes!(tls::authority))
         .routes(routes!(tls::one))

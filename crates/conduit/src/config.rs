@@ -26,6 +26,7 @@ use conduit_admin::oidc::settings::OidcSettings;
 use conduit_core::domains::Domains;
 use conduit_core::node::Node;
 use conduit_core::service::ProbePath;
+use conduit_dns::forward::settings::ForwardSettings;
 use conduit_monitor::channel::file::ChannelFile;
 use conduit_monitor::rule::file::RuleFile;
 use conduit_monitor::secret::SecretFrom;
@@ -76,7 +77,7 @@ impl Config {
 
     /// Takes over the keys that may change while running.
     pub fn adopt_dynamic(&mut self, next: &Self) {
-        self.dns.forwarders.clone_from(&next.dns.forwarders);
+        self.dns.forward.clone_from(&next.dns.forward);
         self.dns.allow.clone_from(&next.dns.allow);
         self.health.clone_from(&next.health);
         self.log.level.clone_from(&next.log.level);
@@ -115,8 +116,8 @@ pub struct Dns {
     pub enabled: bool,
     /// Where, over UDP and TCP.
     pub listen: Vec<DnsListen>,
-    /// Who gets other people's names; empty means nobody.
-    pub forwarders: Vec<SocketAddr>,
+    /// What is done about other people's names.
+    pub forward: ForwardSettings,
     /// Who may ask for other people's names.
     pub allow: Vec<IpNet>,
     /// How long clients may keep a positive answer.

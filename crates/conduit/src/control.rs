@@ -17,6 +17,7 @@ use conduit_core::leaf::LeafPair;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use conduit_core::tasks::Tasks;
+use conduit_dns::forward::status::ForwardStatus;
 use conduit_proxy::fingerprint::{Asked, Fingerprint, fingerprints};
 use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::resolve::Resolver;
@@ -165,8 +166,13 @@ impl Control for GatewayControl {
         })
     }
 
-    fn flush_dns(&self) -> Vec<SocketAddr> {
-        self.parts.reloader.as_ref().map(|reloader| reloader.flush_dns()).unwrap_or_default()
+    fn flush_dns(&self, name: Option<&str>) -> Vec<SocketAddr> {
+        self.parts.reloader.as_ref().map(|reloader| reloader.flush_dns(name)).unwrap_or_default()
+    }
+
+    fn forwarding(&self) -> ForwardStatus {
+        let reloader = self.parts.reloader.as_ref();
+        reloader.map(|reloader| reloader.forward_status()).unwrap_or_default()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>> {

@@ -90,7 +90,7 @@ impl Given {
     fn looks<'a>(&'a self, aside: &'a Aside, now: Timestamp) -> Vec<Look<'a>> {
         let config = self.reloader.as_ref().map_or_else(|| self.config.clone(), |r| r.config());
         let state_dir = &self.config.gateway.state_dir;
-        let forwarders = config.dns.forwarders;
+        let forwarders = config.dns.forward.servers();
         let socket = self.config.monitor.enabled.then_some(&*self.config.monitor.docker_socket);
         vec![
             Look::new(Check::Config, config::of_gateway(self.reloader.as_ref(), aside)),

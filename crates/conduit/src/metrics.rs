@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use conduit_core::catalog::Catalog;
 use conduit_core::live;
+use conduit_dns::access::Policy;
 use conduit_dns::metrics::Metrics as DnsMetrics;
 use conduit_proxy::access_log::Sink;
 use conduit_proxy::metrics::ProxyMetrics;
@@ -39,7 +40,8 @@ impl Metrics {
     }
 
     /// Makes room for what DNS counts.
-    pub(crate) fn dns(&mut self) -> DnsMetrics {
+    pub(crate) fn dns(&mut self, policy: &live::Reader<Policy>) -> DnsMetrics {
+        DnsMetrics::register_forwarding(&mut self.families, policy.clone());
         DnsMetrics::register(&mut self.families)
     }
 

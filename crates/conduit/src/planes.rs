@@ -87,7 +87,7 @@ impl Planes {
         let dns_leaving = dns.as_ref().map(DnsListeners::leaving);
         let dns = dns.map(|listeners| {
             let (zone, policy, counts) =
-                (served.zone.clone(), served.policy.clone(), metrics.dns());
+                (served.zone.clone(), served.policy.clone(), metrics.dns(served.policy));
             thread("dns", &dns_tasks, move |tasks: &Tasks| {
                 listeners.serve(zone, policy, counts, tasks).map_err(AppError::Dns)
             })

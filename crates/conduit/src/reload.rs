@@ -14,6 +14,7 @@ use conduit_core::error::Chain;
 use conduit_core::live;
 use conduit_dns::access::{AccessList, Policy};
 use conduit_dns::forward::Forwarder;
+use conduit_dns::forward::status::ForwardStatus;
 use conduit_dns::interfaces::Interfaces;
 use conduit_proxy::health::machine::Thresholds;
 use conduit_proxy::health::plan::ProbeSettings;
@@ -43,19 +44,26 @@ impl Tunables {
     /// # Errors
     /// When a forwarder is this gateway itself.
     pub(crate) fn new(config: &Config, listening: Vec<SocketAddr>) -> Result<Self, AppError> {
-        let (policy, policy_reader) = live::channel(Arc::new(policy_of(config, &listening)?));
+        let (policy, policy_reader) = live::channel(Arc::new(policy_of(config, &listening, None)?));
         let (probes, probes_reader) = live::channel(Arc::new(probes_of(config)));
         Ok(Self { policy, policy_reader, probes, probes_reader, listening })
     }
 }
 
 /// Who may ask what, as configured.
-fn policy_of(config: &Config, listening: &[SocketAddr]) -> Result<Policy, AppError> {
-    let forwarder = match config.dns.forwarders.as_slice() {
-        [] => None,
-        forwarders => {
+fn policy_of(
+    config: &Config,
+    listening: &[SocketAddr],
+    before: Option<&Forwarder>,
+) -> Result<Policy, AppError> {
+    let settings = &config.dns.forward;
+    let is_nobody = settings.forwarders.is_empty() && settings.conditional.is_empty();
+    let forwarder = match is_nobody {
+        true => None,
+        false => {
             let interfaces = Interfaces::read().map_err(AppError::Dns)?;
-            Some(Forwarder::new(forwarders, listening, &interfaces).map_err(AppError::Dns)?)
+            let forwarder = Forwarder::new(settings.clone(), listening, &interfaces, before);
+            Some(forwarder.map_err(AppError::Dns)?)
         }
     };
     Ok(Policy { access: AccessList::new(config.dns.allow.clone()), forwarder })
@@ -174,15 +182,23 @@ impl Attached {
         self.source.path()
     }
 
-    /// Forgets other servers' answers; says whose they were.
-    pub(crate) fn flush_dns(&self) -> Vec<SocketAddr> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let policy = state.tunables.policy_reader.load();
-        let Some(forwarder) = &policy.forwarder else {
+    /// Forgets other servers' answers, or those about one name; says whose they were.
+    pub(crate) fn flush_dns(&self, name: Option<&str>) -> Vec<SocketAddr> {
+        let Some(forwarder) = &self.policy().forwarder else {
             return Vec::new();
         };
-        forwarder.flush();
-        forwarder.addresses().to_vec()
+        forwarder.flush(name);
+        forwarder.addresses()
+    }
+
+    /// How forwarding does.
+    pub(crate) fn forward_status(&self) -> ForwardStatus {
+        self.policy().forwarder.as_ref().map(Forwarder::status).unwrap_or_default()
+    }
+
+    fn policy(&self) -> Arc<Policy> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.tunables.policy_reader.load_full()
     }
 
     /// Everything that can be refused.
@@ -193,7 +209,9 @@ impl Attached {
         let loaded = self.source.load().map_err(|error| invalid(&error))?;
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = state.config.diff(&loaded.config);
-        let policy = policy_of(&loaded.config, &state.tunables.listening);
+        let in_force = state.tunables.policy_reader.load_full();
+        let before = in_force.forwarder.as_ref();
+        let policy = policy_of(&loaded.config, &state.tunables.listening, before);
         Ok(Next {
             policy: policy.map_err(|error| invalid(&error))?,
             reloaded: Reloaded {

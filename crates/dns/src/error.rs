@@ -4,8 +4,6 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use hickory_resolver::net::NetError;
-
 use crate::handler::Transport;
 
 /// Why DNS cannot be served as configured.
@@ -34,18 +32,9 @@ pub enum DnsError {
         #[source]
         source: io::Error,
     },
-    /// The forwarder could not be set up.
-    #[error("cannot set up forwarding to {forwarders}")]
-    Forward {
-        /// The configured forwarders.
-        forwarders: String,
-        /// The resolver's reason.
-        #[source]
-        source: NetError,
-    },
     /// A forwarder is this gateway itself.
     #[error(
-        "{forwarder} cannot be a forwarder: it is an address of this gateway, and queries would go round in a loop; name another DNS server in [dns] forwarders"
+        "{forwarder} cannot be a forwarder: it is an address of this gateway, and queries would go round in a loop; name another DNS server in [dns] forwarders or forward"
     )]
     ForwarderLoop {
         /// The address.

@@ -1,133 +1,250 @@
 //! Asking other DNS servers about names that are not ours.
 //!
+//! A question is looked up in the cache; what is not there is asked once, however many wait for it,
+//! of the servers of its route, and what comes back is reduced to what answers it before anybody
+//! sees it.
+//!
 //! **Invariant:** what waits for an answer is bounded in number and in time, and what is kept is
-//! bounded in number: a slow forwarder costs its own askers, nobody else.
+//! bounded in bytes: a slow forwarder costs its own askers, nobody else.
 
-use std::net::{IpAddr, SocketAddr};
+mod answer;
+mod ask;
+mod cache;
+mod counts;
+mod exchange;
+mod flight;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
+mod job;
+mod query;
+mod question;
+mod rebind;
+mod routes;
+mod sanitise;
+mod server;
+pub mod settings;
+mod special;
+pub mod status;
+mod suffix;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use hickory_proto::op::{Query, ResponseCode};
-use hickory_proto::rr::Record;
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError as LookupError, NetError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use hickory_proto::rr::{Name, RecordType};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use self::answer::{Answer, Ttl};
+use self::ask::Manner;
+use self::cache::{Cache, Found};
+use self::counts::Counts;
+use self::flight::{Flights, Joined, Ticket};
+pub(crate) use self::job::{Flight, Waiting};
+use self::question::Question;
+use self::routes::{Routes, Way};
+use self::sanitise::Rules;
+use self::server::Server;
+use self::settings::ForwardSettings;
+use self::special::Special;
+pub use self::suffix::Suffix;
+use crate::answer::RrSet;
 use crate::error::DnsError;
 use crate::interfaces::Interfaces;
-use crate::reply::Resolution;
+use crate::key::AskedKey;
+use crate::reply::{Encoded, Outcome, Pending};
 
 /// The configured forwarders behind one cache; cheap to clone.
 #[derive(Clone)]
 pub struct Forwarder(Arc<Inner>);
 
 struct Inner {
-    resolver: TokioResolver,
-    addresses: Vec<SocketAddr>,
-    in_flight: Arc<Semaphore>,
+    settings: ForwardSettings,
+    routes: Routes,
+    servers: Vec<Arc<Server>>,
+    cache: Cache,
+    flights: Flights,
+    waiters: Arc<Semaphore>,
+    counts: Arc<Counts>,
+}
+
+/// What becomes of a question.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// The reply is known.
+    Send(Encoded),
+    /// It is, and soon has to be asked for again.
+    Refresh(Encoded, Flight),
+    /// Somebody else asks already.
+    Wait(Waiting),
+    /// It has to be asked.
+    Ask(Waiting, Flight),
 }
 
 impl Forwarder {
-    /// Sets up forwarding to these servers.
+    /// Sets up forwarding. What was learned and counted before goes on, and so does what is cached
+    /// when nothing changes.
     ///
     /// # Errors
-    /// When there is none or too many, or when one of them is this gateway: an address it listens
-    /// on, or any of its own addresses where it listens on a wildcard.
+    /// When nobody is named or too many are, or when one of them is this gateway: an address it
+    /// listens on, or any of its own addresses where it listens on a wildcard.
     pub fn new(
-        forwarders: &[SocketAddr],
+        settings: ForwardSettings,
         listening: &[SocketAddr],
         interfaces: &Interfaces,
+        before: Option<&Self>,
     ) -> Result<Self, DnsError> {
-        if forwarders.is_empty() || forwarders.len() > FORWARDERS_MAX {
-            return Err(DnsError::ForwarderCount { given: forwarders.len(), most: FORWARDERS_MAX });
+        let lists = || settings.conditional.iter().map(|c| &c.to).chain([&settings.forwarders]);
+        let given = lists().map(Vec::len).max().unwrap_or_default();
+        let is_nobody = settings.forwarders.is_empty() && settings.conditional.is_empty();
+        if is_nobody || given > FORWARDERS_MAX {
+            return Err(DnsError::ForwarderCount { given, most: FORWARDERS_MAX });
         }
         let is_ours = |f: &&SocketAddr| listening.iter().any(|l| reaches(**f, *l, interfaces));
-        if let Some(forwarder) = forwarders.iter().find(is_ours) {
+        if let Some(forwarder) = lists().flatten().find(is_ours) {
             return Err(DnsError::ForwarderLoop { forwarder: *forwarder });
         }
-        let resolver = resolver_of(forwarders)
-            .map_err(|source| DnsError::Forward { forwarders: listed(forwarders), source })?;
+        if let Some(before) = before.filter(|before| before.0.settings == settings) {
+            return Ok(before.clone());
+        }
+        let mut servers: Vec<Arc<Server>> = Vec::new();
+        let known = before.map(|before| before.0.servers.as_slice()).unwrap_or_default();
+        let routes = Routes::new(&settings, |address| {
+            let at = |all: &[Arc<Server>]| all.iter().find(|s| s.address() == address).cloned();
+            at(&servers).unwrap_or_else(|| {
+                let server = at(known).unwrap_or_else(|| Arc::new(Server::new(address)));
+                servers.push(Arc::clone(&server));
+                server
+            })
+        });
         Ok(Self(Arc::new(Inner {
-            resolver,
-            addresses: forwarders.to_vec(),
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            cache: Cache::new(&settings.cache),
+            routes,
+            servers,
+            settings,
+            flights: Flights::default(),
+            waiters: Arc::new(Semaphore::new(WAITING_MAX)),
+            counts: before.map(|before| Arc::clone(&before.0.counts)).unwrap_or_default(),
         })))
     }
 
-    /// The servers that are asked.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.0.addresses
+    /// The servers that are asked, each once.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.servers.iter().map(|server| server.address()).collect()
     }
 
-    /// Forgets every answer that was kept.
-    pub fn flush(&self) {
-        self.0.resolver.clear_cache();
-    }
-
-    /// Leave to ask one question; `None` when too many are being asked.
-    pub(crate) fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0.in_flight).try_acquire_owned().ok()
-    }
-
-    /// Asks one question.
-    pub(crate) async fn resolve(&self, question: &Query) -> Resolution {
-        let mut name = question.name().clone();
-        name.set_fqdn(true);
-        let lookup = self.0.resolver.lookup(name, question.query_type());
-        let Ok(result) = tokio::time::timeout(TOTAL_TIMEOUT, lookup).await else {
-            return Resolution::Failed;
-        };
-        match result {
-            Ok(lookup) => Resolution::Records(lookup.answers().to_vec()),
-            Err(error) => negative(error),
+    /// Forgets every answer that was kept, or those about one name.
+    pub fn flush(&self, name: Option<&str>) {
+        match name.map(Name::from_ascii) {
+            None => self.0.cache.clear(),
+            Some(Ok(name)) => {
+                self.0.cache.forget(AskedKey::of(&name).as_slice());
+            }
+            // What is no name was never asked.
+            Some(Err(_)) => {}
         }
+    }
+
+    /// Answers what is known, and says what has to be done about the rest.
+    pub(crate) fn begin(&self, pending: Pending) -> Begun {
+        let question = Question::of(&pending);
+        let (route, keeps_out) = match self.0.routes.way(question.name()) {
+            Way::Here(special) => return Begun::Send(here(special, pending)),
+            Way::Ask { route, keeps_out } => (route, keeps_out),
+        };
+        let key = question.key();
+        let flight = |ticket: Ticket, pending: &Pending| Flight {
+            forwarder: self.clone(),
+            ticket,
+            question,
+            query: pending.question.clone(),
+            route,
+            keeps_out,
+        };
+        let counts = &self.0.counts;
+        let stale = match self.0.cache.get(key.as_slice(), Instant::now()) {
+            Found::Fresh { answer, age_s, is_due } => {
+                counts.hits.add(1);
+                let reply = answer.reply(&pending, Ttl::Aged(age_s));
+                if is_due && let Joined::First(ticket, _) = self.0.flights.join(key.as_slice()) {
+                    counts.prefetches.add(1);
+                    return Begun::Refresh(reply, flight(ticket, &pending));
+                }
+                return Begun::Send(reply);
+            }
+            Found::Stale { answer, may_ask: false } => {
+                counts.stale.add(1);
+                return Begun::Send(answer.reply(&pending, Ttl::Stale(STALE_TTL_S)));
+            }
+            Found::Stale { answer, may_ask: true } => Some(answer),
+            Found::Nothing => None,
+        };
+        counts.misses.add(1);
+        let Ok(permit) = Arc::clone(&self.0.waiters).try_acquire_owned() else {
+            return Begun::Send(self.too_many(&pending, stale));
+        };
+        let waiting = |pending, wait, stale| Waiting {
+            forwarder: self.clone(),
+            pending,
+            wait,
+            stale,
+            _permit: permit,
+        };
+        match self.0.flights.join(key.as_slice()) {
+            Joined::First(ticket, wait) => {
+                let flight = flight(ticket, &pending);
+                Begun::Ask(waiting(pending, wait, stale), flight)
+            }
+            Joined::Later(wait) => {
+                counts.joined.add(1);
+                Begun::Wait(waiting(pending, wait, stale))
+            }
+            Joined::Full => Begun::Send(self.too_many(&pending, stale)),
+        }
+    }
+
+    fn too_many(&self, pending: &Pending, stale: Option<Arc<Answer>>) -> Encoded {
+        self.0.counts.overflows.add(1);
+        match stale {
+            Some(stale) => stale.reply(pending, Ttl::Stale(STALE_TTL_S)),
+            None => pending.clone().plain(Outcome::Failed),
+        }
+    }
+}
+
+impl Inner {
+    fn rules(&self, keeps_out: bool) -> Rules {
+        let seconds = |d: std::time::Duration| u32::try_from(d.as_secs()).unwrap_or(u32::MAX);
+        let cache = &self.settings.cache;
+        Rules {
+            ttl_min: seconds(cache.ttl_min),
+            ttl_max: seconds(cache.ttl_max),
+            negative_ttl_max: seconds(cache.negative_ttl_max),
+            keeps_out,
+        }
+    }
+
+    fn manner(&self) -> Manner {
+        Manner { fastest_first: self.settings.fastest_first, mixed_case: self.settings.mixed_case }
     }
 }
 
 impl std::fmt::Debug for Forwarder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Forwarder({})", listed(&self.0.addresses))
+        f.debug_tuple("Forwarder").field(&self.addresses()).finish()
     }
 }
 
-fn negative(error: NetError) -> Resolution {
-    let NetError::Dns(LookupError::NoRecordsFound(nothing)) = error else {
-        return Resolution::Failed;
-    };
-    let soa: Option<Box<Record>> = nothing.soa.map(|soa| Box::new((*soa).into_record_of_rdata()));
-    match nothing.response_code {
-        ResponseCode::NXDomain => Resolution::NxDomain(soa),
-        ResponseCode::NoError => Resolution::NoData(soa),
-        _ => Resolution::Failed,
+fn here(special: Special, pending: Pending) -> Encoded {
+    match (special, pending.question.query_type()) {
+        (Special::Nothing, _) => pending.plain(Outcome::NxDomain),
+        (Special::Loopback, RecordType::A) => {
+            pending.records(&RrSet::A(&[Ipv4Addr::LOCALHOST]), LOOPBACK_TTL_S)
+        }
+        (Special::Loopback, RecordType::AAAA) => {
+            pending.records(&RrSet::Aaaa(&[Ipv6Addr::LOCALHOST]), LOOPBACK_TTL_S)
+        }
+        (Special::Loopback, _) => pending.plain(Outcome::NoData),
     }
-}
-
-fn resolver_of(forwarders: &[SocketAddr]) -> Result<TokioResolver, NetError> {
-    let servers = forwarders.iter().map(|forwarder| {
-        let on_port = |mut connection: ConnectionConfig| {
-            connection.port = forwarder.port();
-            connection
-        };
-        let both = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(on_port);
-        NameServerConfig::new(forwarder.ip(), true, both.into())
-    });
-    let config = ResolverConfig::from_name_servers(servers.collect());
-    let mut options = ResolverOpts::default();
-    options.attempts = 1;
-    options.cache_size = CACHE_ANSWERS_MAX;
-    options.edns0 = true;
-    options.max_active_requests = IN_FLIGHT_MAX;
-    options.negative_max_ttl = Some(NEGATIVE_KEPT_MAX);
-    options.positive_max_ttl = Some(POSITIVE_KEPT_MAX);
-    options.timeout = ATTEMPT_TIMEOUT;
-    options.use_hosts_file = ResolveHosts::Never;
-    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        .with_options(options)
-        .build()
 }
 
 /// Whether what is sent to `forwarder` arrives at `listening`.
@@ -146,49 +263,14 @@ fn reaches(forwarder: SocketAddr, listening: SocketAddr, interfaces: &Interfaces
     to.is_ipv4() == listening.is_ipv4() && (is_local || interfaces.has(to))
 }
 
-fn listed(addresses: &[SocketAddr]) -> String {
-    let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    all.join(", ")
-}
-
-/// Three are usual; more only make waiting longer.
+/// Of one route. Three are usual; more only make waiting longer.
 const FORWARDERS_MAX: usize = 8;
-/// Questions being asked at once.
-const IN_FLIGHT_MAX: usize = 256;
-/// Answers that are kept.
-const CACHE_ANSWERS_MAX: u64 = 4096;
-/// For one try at one server.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-/// For everything: shorter than the 5 s that clients usually wait.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(4);
-/// The longest that an answer is kept, whatever its TTL.
-const POSITIVE_KEPT_MAX: Duration = Duration::from_secs(3600);
-/// The longest that the absence of one is kept.
-const NEGATIVE_KEPT_MAX: Duration = Duration::from_secs(60);
+/// Clients that wait for answers at once.
+const WAITING_MAX: usize = 2048;
+/// What an answer that is past its time says (RFC 8767 §4).
+const STALE_TTL_S: u32 = 30;
+/// `localhost` never changes.
+const LOOPBACK_TTL_S: u32 = 86_400;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_forwarder_is_never_this_gateway() {
-        let interfaces = Interfaces::new([("eth0".to_owned(), IpAddr::from([10, 0, 1, 1]))]);
-        let at = |text: &str| text.parse::<SocketAddr>().expect("valid");
-        for (forwarder, listening, loops) in [
-            ("10.0.1.1:53", "10.0.1.1:53", true),
-            ("10.0.1.1:53", "0.0.0.0:53", true),
-            ("127.0.0.1:53", "0.0.0.0:53", true),
-            ("[::ffff:10.0.1.1]:53", "0.0.0.0:53", true),
-            ("10.0.1.1:5300", "0.0.0.0:53", false),
-            ("10.0.1.2:53", "0.0.0.0:53", false),
-            ("127.0.0.53:53", "127.0.0.1:53", false),
-            ("[::1]:53", "0.0.0.0:53", false),
-            ("[::1]:53", "[::]:53", true),
-        ] {
-            let result = Forwarder::new(&[at(forwarder)], &[at(listening)], &interfaces);
-            let found = matches!(result, Err(DnsError::ForwarderLoop { .. }));
-            assert_eq!(found, loops, "{forwarder} from {listening}");
-        }
-        assert!(Forwarder::new(&[], &[], &interfaces).is_err());
-    }
-}
+mod tests;

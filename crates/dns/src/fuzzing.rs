@@ -15,7 +15,7 @@ use hickory_proto::op::{Message, MessageType};
 use crate::access::{AccessList, Policy};
 use crate::handler::{Asker, Transport, respond};
 use crate::interfaces::Local;
-use crate::reply::{Encoded, Reply, Resolution};
+use crate::reply::{Encoded, Outcome, Reply};
 use crate::zone::{Zone, ZoneSettings};
 
 /// What decodes also encodes, and then decodes to the same questions.
@@ -35,6 +35,11 @@ pub fn dns_message(data: &[u8]) {
     assert_eq!(again.metadata.id, message.metadata.id);
 }
 
+/// What a forwarder answers: one octet of choices, then the message.
+pub fn dns_answer(data: &[u8]) {
+    crate::forward::fuzzed::answer(data);
+}
+
 /// The whole handler: the first octet chooses transport, client and policy, the rest is the request.
 pub fn dns_handler(data: &[u8]) {
     let Some((choice, request)) = data.split_first() else {
@@ -52,7 +57,7 @@ pub fn dns_handler(data: &[u8]) {
         Reply::Silence(_) => {}
         Reply::Send(encoded) => check(request, &encoded, transport),
         Reply::Forward(pending) => {
-            let encoded = pending.resolved(Resolution::Failed);
+            let encoded = pending.plain(Outcome::Failed);
             check(request, &encoded, transport);
         }
     }
@@ -146,5 +151,6 @@ mod tests {
     fn seeds_hold() {
         replay("dns_message", dns_message);
         replay("dns_handler", dns_handler);
+        replay("dns_answer", dns_answer);
     }
 }

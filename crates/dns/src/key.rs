@@ -68,6 +68,11 @@ impl AskedKey {
         key
     }
 
+    /// The root's key.
+    pub(crate) fn root() -> Self {
+        Self { bytes: [0; NAME_BYTES_MAX], len: 0 }
+    }
+
     /// The key's bytes.
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.len]

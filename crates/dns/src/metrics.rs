@@ -6,11 +6,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use conduit_core::live;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use crate::access::Policy;
+use crate::forward::status::Scraped;
 use crate::handler::Transport;
 use crate::reply::{Drop, Outcome};
 
@@ -38,6 +41,11 @@ impl Metrics {
             counters.dropped_family.clone(),
         );
         Self(Arc::new(counters))
+    }
+
+    /// Registers what forwarding counts, as `policy` has it at each scrape.
+    pub fn register_forwarding(registry: &mut Registry, policy: live::Reader<Policy>) {
+        registry.register_collector(Box::new(Scraped(policy)));
     }
 
     /// How many queries of this transport had this outcome.

@@ -106,38 +106,10 @@ pub struct Pending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DnssecOk(pub(crate) bool);
 
-/// What a forwarder found out.
-#[derive(Debug, Clone)]
-pub enum Resolution {
-    /// Records, aliases included.
-    Records(Vec<Record>),
-    /// The name exists without such records; the zone's SOA, when it came along.
-    NoData(Option<Box<Record>>),
-    /// The name does not exist; the zone's SOA, when it came along.
-    NxDomain(Option<Box<Record>>),
-    /// Nothing.
-    Failed,
-}
-
 impl Pending {
     /// What was asked.
     pub fn question(&self) -> &Query {
         &self.question
-    }
-
-    /// The reply to a question that was forwarded.
-    pub fn resolved(mut self, resolution: Resolution) -> Encoded {
-        self.metadata.recursion_available = true;
-        let (outcome, answers, soa) = match resolution {
-            Resolution::Records(records) => (Outcome::Records, records, None),
-            Resolution::NoData(soa) => (Outcome::NoData, Vec::new(), soa),
-            Resolution::NxDomain(soa) => (Outcome::NxDomain, Vec::new(), soa),
-            Resolution::Failed => (Outcome::Failed, Vec::new(), None),
-        };
-        let mut message = self.message(outcome);
-        message.add_answers(answers);
-        message.add_authorities(soa.map(|soa| *soa));
-        self.encode(&message, outcome)
     }
 
     /// A reply with records of ours.
@@ -198,7 +170,7 @@ impl Pending {
 }
 
 impl Outcome {
-    fn code(self) -> ResponseCode {
+    pub(crate) fn code(self) -> ResponseCode {
         match self {
             Self::Records | Self::NoData | Self::Truncated => ResponseCode::NoError,
             Self::NxDomain => ResponseCode::NXDomain,
@@ -252,7 +224,7 @@ pub(crate) const HEADER_BYTES: usize = 12;
 /// What a UDP client without EDNS accepts (RFC 1035 §4.2.1).
 const PLAIN_REPLY_BYTES_MAX: usize = 512;
 /// What never needs fragments on any path that matters (RFC 9715).
-const UDP_REPLY_BYTES_MAX: u16 = 1232;
+pub(crate) const UDP_REPLY_BYTES_MAX: u16 = 1232;
 /// The bit that marks a response.
 const QR: u8 = 0x80;
 /// What a reply repeats of the third octet.

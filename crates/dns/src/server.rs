@@ -18,11 +18,11 @@ use tokio::time::MissedTickBehavior;
 use crate::access::Policy;
 use crate::bind::{Bound, Listeners};
 use crate::error::DnsError;
-use crate::forward::Forwarder;
+use crate::forward::{Begun, Waiting};
 use crate::handler::{Asker, Transport, respond};
 use crate::interfaces::{Interfaces, Local};
 use crate::metrics::Metrics;
-use crate::reply::{Drop, Encoded, Outcome, Pending, Reply, Resolution};
+use crate::reply::{Drop, Encoded, Outcome, Reply};
 use crate::zone::Zone;
 
 impl Listeners {
@@ -39,9 +39,9 @@ impl Listeners {
     ) -> Result<(), DnsError> {
         let (writer, interfaces) = live::channel(Arc::new(Interfaces::read()?));
         let leaving = self.leaving;
-        let responder = Responder { zone, policy, interfaces, metrics };
         // Jobs of their own, so that their end can be waited for while the loops stand still.
         let jobs = leaving.jobs(tasks);
+        let responder = Responder { zone, policy, interfaces, metrics, jobs: jobs.clone() };
         let (stop, ended) = (tasks.stop().clone(), jobs.clone());
         tasks.service("dns-jobs", async move {
             stop.cancelled().await;
@@ -71,12 +71,13 @@ struct Responder {
     policy: live::Reader<Policy>,
     interfaces: live::Reader<Interfaces>,
     metrics: Metrics,
+    jobs: Tasks,
 }
 
 /// What a loop does next with one request.
 enum Next {
     Send(Vec<u8>),
-    Forward(Pending, Forwarder),
+    Forward(Waiting),
     Nothing,
 }
 
@@ -98,24 +99,34 @@ impl Responder {
             }
             Reply::Send(encoded) => Next::Send(self.counted(encoded, transport)),
             Reply::Forward(pending) => match &policy.forwarder {
-                Some(forwarder) => Next::Forward(pending, forwarder.clone()),
+                Some(forwarder) => self.begun(forwarder.begin(pending), transport),
                 None => Next::Send(self.counted(pending.plain(Outcome::NxDomain), transport)),
             },
         }
     }
 
-    /// Asks the forwarder; what cannot be asked fails at once.
-    async fn forward(
-        &self,
-        pending: Pending,
-        forwarder: Forwarder,
-        transport: Transport,
-    ) -> Vec<u8> {
-        let resolution = match forwarder.admit() {
-            Some(_permit) => forwarder.resolve(pending.question()).await,
-            None => Resolution::Failed,
+    /// Sends what is known; what has to be asked is asked beside the loop, for all who wait.
+    fn begun(&self, begun: Begun, transport: Transport) -> Next {
+        let (next, flight) = match begun {
+            Begun::Send(encoded) => (Next::Send(self.counted(encoded, transport)), None),
+            Begun::Refresh(encoded, flight) => {
+                (Next::Send(self.counted(encoded, transport)), Some(flight))
+            }
+            Begun::Wait(waiting) => (Next::Forward(waiting), None),
+            Begun::Ask(waiting, flight) => (Next::Forward(waiting), Some(flight)),
         };
-        let encoded = pending.resolved(resolution);
+        if let Some(flight) = flight {
+            let stop = self.jobs.stop().clone();
+            self.jobs.job("dns-flight", async move {
+                stop.run_until_cancelled(flight.run()).await;
+            });
+        }
+        next
+    }
+
+    /// Waits for an answer.
+    async fn forward(&self, waiting: Waiting, transport: Transport) -> Vec<u8> {
+        let encoded = waiting.reply().await;
         self.metrics.count_forwarded(encoded.outcome);
         self.counted(encoded, transport)
     }

@@ -6,6 +6,7 @@ use conduit_api::v1::dns as wire;
 use conduit_api::v1::error::ErrorBody;
 use conduit_audit::action::Action;
 use conduit_core::service::{DnsMode, Service};
+use conduit_dns::forward::status::ForwarderStatus;
 use serde::Deserialize;
 
 use super::{Admin, Answer, By};
@@ -103,21 +104,79 @@ pub(crate) async fn resolve(
     }))
 }
 
-/// Drops every cached answer of other servers.
+/// The options of [`flush`].
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Flushed {
+    /// The one name whose answers are dropped; without it, all are.
+    #[param(example = "example.com")]
+    name: Option<String>,
+}
+
+/// Drops the cached answers of other servers.
 #[utoipa::path(
     post,
     path = "/dns/flush",
     operation_id = "flush_dns",
     tag = "dns",
+    params(Flushed),
     responses(
         (status = 200, body = wire::FlushReply, description = "whose were dropped"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`"),
     ),
 )]
-pub(crate) async fn flush(State(state): Admin, caller: By) -> Answer<wire::FlushReply> {
-    let message = "Flushed the DNS cache";
-    decision(&state, caller.0.actor, Action::DnsFlush, message).await?;
-    let forwarders = state.control.flush_dns().iter().map(ToString::to_string).collect();
-    Ok(Json(wire::FlushReply { forwarders }))
+pub(crate) async fn flush(
+    State(state): Admin,
+    caller: By,
+    Options(Flushed { name }): Options<Flushed>,
+) -> Answer<wire::FlushReply> {
+    let name: Option<String> = name.map(|name| name.chars().take(NAME_CHARS_MAX).collect());
+    let message = match &name {
+        Some(name) => format!("Flushed {name:?} from the DNS cache"),
+        None => "Flushed the DNS cache".to_owned(),
+    };
+    decision(&state, caller.0.actor, Action::DnsFlush, &message).await?;
+    let dropped = state.control.flush_dns(name.as_deref());
+    Ok(Json(wire::FlushReply { forwarders: dropped.iter().map(ToString::to_string).collect() }))
+}
+
+/// Tells what is kept of other servers' answers, and how those servers do.
+#[utoipa::path(
+    get,
+    path = "/dns/cache",
+    operation_id = "dns_cache",
+    tag = "dns",
+    responses(
+        (status = 200, body = wire::DnsCacheReply, description = "counts since the start"),
+    ),
+)]
+pub(crate) async fn cache(State(state): Admin) -> Json<wire::DnsCacheReply> {
+    let status = state.control.forwarding();
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let forwarder = |one: ForwarderStatus| wire::DnsForwarder {
+        address: one.address.to_string(),
+        domains: one.domains,
+        up: one.is_up,
+        queries: one.queries,
+        failures: one.failures,
+        latency_ms: (!one.latency.is_zero()).then_some(one.latency.as_secs_f64() * 1_000.0),
+    };
+    Json(wire::DnsCacheReply {
+        entries: count(status.entries),
+        bytes: count(status.bytes),
+        size: count(status.size),
+        hits: status.hits,
+        misses: status.misses,
+        joined: status.joined,
+        stale: status.stale,
+        prefetches: status.prefetches,
+        evicted: status.evicted,
+        rebind_dropped: status.kept_out,
+        overflows: status.overflows,
+        in_flight: count(status.in_flight),
+        forwarders: status.forwarders.into_iter().map(forwarder).collect(),
+    })
 }
 
 fn entries_of(service: &Service, gateway: &[String]) -> Vec<wire::DnsEntry> {
@@ -148,3 +207,6 @@ fn own_addresses(service: &Service) -> Vec<String> {
 fn address() -> String {
     "A".into()
 }
+
+/// The longest name in presentation form, with every octet escaped.
+const NAME_CHARS_MAX: usize = 1_020;

@@ -201,7 +201,9 @@ async fn every_decision_is_on_a_record_that_verifies() {
     let gateway = Gateway::start();
     let client = gateway.local();
     client.register(&wish("web", &dead().await)).await.expect("registered");
-    assert_eq!(client.flush_dns().await.expect("flushed").value.forwarders, ["192.0.2.1:53"]);
+    let flushed = client.flush_dns(Some("example.com")).await.expect("flushed").value;
+    assert_eq!(flushed.forwarders, ["192.0.2.1:53"]);
+    assert_eq!(client.dns_cache().await.expect("told").value.hits, 7);
     assert!(client.reload().await.is_err());
     let copy = gateway.dir.path().join("copy.db");
     let copy = copy.to_str().expect("text");

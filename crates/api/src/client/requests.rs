@@ -12,7 +12,7 @@ use crate::error::ClientError;
 use crate::v1::ROOT;
 use crate::v1::audit::{AuditList, AuditProof, AuditReport};
 use crate::v1::config::{BackupReply, BackupRequest, ConfigReply, ReloadReply};
-use crate::v1::dns::{DnsList, FlushReply, ResolveReply};
+use crate::v1::dns::{DnsCacheReply, DnsList, FlushReply, ResolveReply};
 use crate::v1::doctor::DoctorReply;
 use crate::v1::health::{HealthList, ServiceHealth};
 use crate::v1::routes::RouteList;
@@ -156,12 +156,21 @@ impl Client {
         self.get(&format!("{ROOT}/dns/resolve{query}")).await
     }
 
-    /// `POST /api/v1/dns/flush`.
+    /// `GET /api/v1/dns/cache`.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn flush_dns(&self) -> Result<Reply<FlushReply>, ClientError> {
-        let path = format!("{ROOT}/dns/flush");
+    pub async fn dns_cache(&self) -> Result<Reply<DnsCacheReply>, ClientError> {
+        self.get(&format!("{ROOT}/dns/cache")).await
+    }
+
+    /// `POST /api/v1/dns/flush`: all of it, or the answers about one name.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn flush_dns(&self, name: Option<&str>) -> Result<Reply<FlushReply>, ClientError> {
+        let query = name.map(|name| Query::new().with("name", name).to_string());
+        let path = format!("{ROOT}/dns/flush{}", query.unwrap_or_default());
         self.change_bare(Method::POST, &path, "run `conduit dns flush` again".into()).await
     }
 

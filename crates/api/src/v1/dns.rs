@@ -77,6 +77,56 @@ pub struct ResolvedRecord {
     pub value: String,
 }
 
+/// `GET /api/v1/dns/cache`: others' answers, and who gives them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DnsCacheReply {
+    /// Answers that are kept, those past their time included.
+    pub entries: u64,
+    /// What they take.
+    pub bytes: u64,
+    /// What they may take; 0 when nothing is forwarded.
+    pub size: u64,
+    /// Questions answered from the cache, since the start.
+    pub hits: u64,
+    /// Questions that were not in it.
+    pub misses: u64,
+    /// Of those, the ones that somebody was asking already.
+    pub joined: u64,
+    /// Questions answered with what was good once, since nobody could be asked.
+    pub stale: u64,
+    /// Questions asked again before their answer ended.
+    pub prefetches: u64,
+    /// Answers that made room for others before their time.
+    pub evicted: u64,
+    /// Records left out since they led inside.
+    pub rebind_dropped: u64,
+    /// Questions that could not be asked, for too many were under way.
+    pub overflows: u64,
+    /// Questions being asked now.
+    pub in_flight: u64,
+    /// Who is asked, as configured.
+    pub forwarders: Vec<DnsForwarder>,
+}
+
+/// One forwarder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DnsForwarder {
+    /// Where it is.
+    pub address: String,
+    /// The names it is asked about; empty is all others.
+    pub domains: Vec<String>,
+    /// Whether it answers, as far as is known; one that does not is asked last.
+    pub up: bool,
+    /// How often it was asked, since the start.
+    pub queries: u64,
+    /// How often it did not answer, or declined.
+    pub failures: u64,
+    /// How long it takes; `null` until it has answered.
+    #[serde(default)]
+    #[schema(required)]
+    pub latency_ms: Option<f64>,
+}
+
 /// `POST /api/v1/dns/flush`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FlushReply {

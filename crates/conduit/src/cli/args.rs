@@ -258,7 +258,20 @@ pub(crate) enum DnsAction {
     /// Ask the running gateway's own listener
     Resolve(ResolveArgs),
     /// Drop cached answers of forwarders
-    Flush(Json),
+    Flush(FlushArgs),
+    /// Show the cache of forwarders' answers, and how the forwarders do
+    Stats(Json),
+}
+
+/// `conduit dns flush`.
+#[derive(Debug, Args)]
+pub(crate) struct FlushArgs {
+    /// The one name whose answers are dropped; without it, all are
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
 }
 
 /// `conduit dns resolve`.

@@ -145,7 +145,7 @@ fn next_steps(loaded: &Loaded, named: Option<&PathBuf>) -> String {
         text.push_str(&format!(
             "4. Point the clients' DNS at this machine; it answers *.{domain}\n"
         ));
-        if config.dns.forwarders.is_empty() {
+        if config.dns.forward.forwarders.is_empty() {
             text.push_str(
                 "   It forwards nothing (air-gap): clients that use it alone lose every other name,\n   \
                  public ones among them. To forward: conduit setup --upstream-dns system\n",
@@ -203,7 +203,7 @@ mod tests {
         let https: Vec<u16> = config.proxy.https_listen.iter().map(|a| a.port()).collect();
         assert_eq!(https, [8443, 8443]);
         let forwarders: Vec<String> =
-            config.dns.forwarders.iter().map(ToString::to_string).collect();
+            config.dns.forward.forwarders.iter().map(ToString::to_string).collect();
         assert_eq!(forwarders, ["10.0.0.1:53", "10.0.0.2:5353"]);
         assert!(config.dns.enabled && !config.tls.enabled);
     }

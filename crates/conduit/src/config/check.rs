@@ -6,6 +6,7 @@
 //! reported.
 
 mod access_log;
+mod forward;
 mod gateway;
 mod judge;
 mod judging;

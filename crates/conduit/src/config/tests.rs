@@ -129,7 +129,7 @@ fn every_variable_reaches_its_key() {
     assert_eq!(config.gateway.domains.listed(), "clinic.lan, internal, local, test");
     let listen: Vec<String> = config.dns.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["auto:1053", "127.0.0.9:1053"]);
-    assert!(config.dns.forwarders.is_empty());
+    assert!(config.dns.forward.forwarders.is_empty());
     assert_eq!(config.proxy.https_listen[1].to_string(), "[::]:8443");
     assert_eq!(config.proxy.http_listen[0].to_string(), "0.0.0.0:8080");
     assert_eq!((config.health.interval.as_secs(), config.health.timeout.as_secs()), (3, 3));
@@ -206,7 +206,7 @@ fn a_configured_server_becomes_a_node() {
 #[test]
 fn what_is_shown_parses_to_the_same() {
     let config = parsed(
-        "[gateway]\nuser = \"conduit\"\n[monitor]\nunits = [\"a@b.service\"]\nregister_containers = true\nhistory = { fine = \"2h\", size = \"1GB\" }\nrules = [{ name = \"gpu-hot\", threshold = 80, for = \"2m\" }]\nquiet_hours = [{ from = \"22:00\", to = \"07:00\" }]\nchannels = [{ name = \"log\", kind = \"syslog\", url = \"udp://127.0.0.1:514\" }]\nservers = [{ host = \"gpu\", port = 22, key = \"k\", tags = [\"a\"] }, { host = \"fd00::5\", user = \"ops\", jump = \"ops@bastion\" }]\n",
+        "[gateway]\nuser = \"conduit\"\n[dns]\nforward = [{ domains = [\"corp.example\", \"10.0.0.0/8\"], to = [\"10.0.0.53\"] }]\nrebind_allow = [\"plex.direct\"]\ncache = { size = \"1MB\", serve_stale = 0 }\n[monitor]\nunits = [\"a@b.service\"]\nregister_containers = true\nhistory = { fine = \"2h\", size = \"1GB\" }\nrules = [{ name = \"gpu-hot\", threshold = 80, for = \"2m\" }]\nquiet_hours = [{ from = \"22:00\", to = \"07:00\" }]\nchannels = [{ name = \"log\", kind = \"syslog\", url = \"udp://127.0.0.1:514\" }]\nservers = [{ host = \"gpu\", port = 22, key = \"k\", tags = [\"a\"] }, { host = \"fd00::5\", user = \"ops\", jump = \"ops@bastion\" }]\n",
     );
     assert_eq!(parsed(&config.show()), config);
     assert!(config.show().starts_with("[gateway]\nstate_dir = \"/home/ops/.config/qp-conduit\"\ndomains = [\"internal\", \"local\", \"test\"]\n"), "{}", config.show());

@@ -6,9 +6,9 @@ use hickory_proto::rr::Name;
 use super::*;
 use crate::access::AccessList;
 use crate::forward::Forwarder;
+use crate::forward::settings::ForwardSettings;
 use crate::fuzzing::{dns_handler, dns_message, sample_zone};
 use crate::interfaces::Interfaces;
-use crate::reply::Resolution;
 
 fn query(name: &str, rtype: RecordType) -> Message {
     let mut message = Message::query();
@@ -81,8 +81,11 @@ fn others_names_are_for_allowed_clients_only() {
 
 #[tokio::test]
 async fn only_others_names_are_forwarded() {
-    let forwarder =
-        Forwarder::new(&["192.0.2.1:53".parse().expect("valid")], &[], &Interfaces::default());
+    let settings = ForwardSettings {
+        forwarders: vec!["192.0.2.1:53".parse().expect("valid")],
+        ..ForwardSettings::default()
+    };
+    let forwarder = Forwarder::new(settings, &[], &Interfaces::default(), None);
     let policy =
         Policy { access: AccessList::private(), forwarder: Some(forwarder.expect("builds")) };
     let ask = |message: &Message, peer: &str| {
@@ -94,7 +97,7 @@ async fn only_others_names_are_forwarded() {
     let Reply::Forward(pending) = ask(&theirs, inside) else {
         panic!("not forwarded");
     };
-    let reply = Message::from_vec(&pending.resolved(Resolution::Failed).bytes).expect("parses");
+    let reply = Message::from_vec(&pending.plain(Outcome::Failed).bytes).expect("parses");
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
     assert!(reply.metadata.recursion_available && !reply.metadata.authoritative);
     let mut without_rd = theirs.clone();

@@ -120,10 +120,7 @@ impl Connection {
             let next = self.responder.respond(&request, self.peer, local, Transport::Tcp);
             let reply = match next {
                 Next::Send(reply) => reply,
-                Next::Forward(pending, forwarder) => {
-                    let forwarded = self.responder.forward(pending, forwarder, Transport::Tcp);
-                    forwarded.await
-                }
+                Next::Forward(waiting) => self.responder.forward(waiting, Transport::Tcp).await,
                 // Whoever sends such things on a stream will not become sensible.
                 Next::Nothing => return,
             };

@@ -11,6 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::forward::Forwarder;
+use crate::forward::settings::{Conditional, ForwardSettings};
 use crate::fuzzing::{sample_zone, service, version};
 use crate::listen::ListenAddr;
 
@@ -242,7 +244,16 @@ fn others_names_are_asked_elsewhere() {
     let domains = conduit_core::domains::Domains::new(vec![crate::fuzzing::host("corp")]);
     let settings = crate::zone::ZoneSettings::new(domains.expect("some"));
     mine = Zone::compile(&conduit_core::catalog::Catalog::default(), mine.version(), &settings);
-    let forwarder = Forwarder::new(&[other.address], &[], &Interfaces::default());
+    // Its names are inside ones, with addresses of the inside.
+    let settings = ForwardSettings {
+        forwarders: Vec::new(),
+        conditional: vec![Conditional {
+            domains: vec!["internal".parse().expect("valid")],
+            to: vec![other.address],
+        }],
+        ..ForwardSettings::default()
+    };
+    let forwarder = Forwarder::new(settings, &[], &Interfaces::default(), None);
     let policy = Policy { forwarder: Some(forwarder.expect("builds")), ..Policy::default() };
     let mut server = Running::start("127.0.0.1:0", policy);
     server.zone.publish(Arc::new(mine));

@@ -14,10 +14,10 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use super::{Next, Responder};
-use crate::forward::Forwarder;
+use crate::forward::Waiting;
 use crate::handler::Transport;
 use crate::leaving::Leaving;
-use crate::reply::{Drop, Pending};
+use crate::reply::Drop;
 
 /// One socket's loop.
 pub(super) struct Server {
@@ -106,16 +106,16 @@ impl Server {
             match self.responder.respond(request, path.peer, local, Transport::Udp) {
                 Next::Nothing => {}
                 Next::Send(reply) => self.line.send(&reply, path, &self.responder).await,
-                Next::Forward(pending, forwarder) => self.forward(pending, forwarder, path),
+                Next::Forward(waiting) => self.forward(waiting, path),
             }
         }
     }
 
-    fn forward(&self, pending: Pending, forwarder: Forwarder, path: Path) {
+    fn forward(&self, waiting: Waiting, path: Path) {
         let (line, responder) = (Arc::clone(&self.line), self.responder.clone());
         let stop = self.tasks.stop().clone();
         self.tasks.job("dns-forward", async move {
-            let forwarded = responder.forward(pending, forwarder, Transport::Udp);
+            let forwarded = responder.forward(waiting, Transport::Udp);
             if let Some(reply) = stop.run_until_cancelled(forwarded).await {
                 line.send(&reply, path, &responder).await;
             }

@@ -212,6 +212,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dns/cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what is kept of other servers' answers, and how those servers do. */
+        get: operations["dns_cache"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dns/flush": {
         parameters: {
             query?: never;
@@ -221,7 +238,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Drops every cached answer of other servers. */
+        /** Drops the cached answers of other servers. */
         post: operations["flush_dns"];
         delete?: never;
         options?: never;
@@ -1709,6 +1726,71 @@ export interface components {
              */
             written_bytes_per_second: number | null;
         };
+        /** @description `GET /api/v1/dns/cache`: others' answers, and who gives them. */
+        DnsCacheReply: {
+            /**
+             * Format: u-int64
+             * @description What they take.
+             */
+            bytes: number;
+            /**
+             * Format: u-int64
+             * @description Answers that are kept, those past their time included.
+             */
+            entries: number;
+            /**
+             * Format: u-int64
+             * @description Answers that made room for others before their time.
+             */
+            evicted: number;
+            /** @description Who is asked, as configured. */
+            forwarders: components["schemas"]["DnsForwarder"][];
+            /**
+             * Format: u-int64
+             * @description Questions answered from the cache, since the start.
+             */
+            hits: number;
+            /**
+             * Format: u-int64
+             * @description Questions being asked now.
+             */
+            in_flight: number;
+            /**
+             * Format: u-int64
+             * @description Of those, the ones that somebody was asking already.
+             */
+            joined: number;
+            /**
+             * Format: u-int64
+             * @description Questions that were not in it.
+             */
+            misses: number;
+            /**
+             * Format: u-int64
+             * @description Questions that could not be asked, for too many were under way.
+             */
+            overflows: number;
+            /**
+             * Format: u-int64
+             * @description Questions asked again before their answer ended.
+             */
+            prefetches: number;
+            /**
+             * Format: u-int64
+             * @description Records left out since they led inside.
+             */
+            rebind_dropped: number;
+            /**
+             * Format: u-int64
+             * @description What they may take; 0 when nothing is forwarded.
+             */
+            size: number;
+            /**
+             * Format: u-int64
+             * @description Questions answered with what was good once, since nobody could be asked.
+             */
+            stale: number;
+        };
         /** @description What one host resolves to. */
         DnsEntry: {
             /** @description What it resolves to; empty means the address on which the query arrives. */
@@ -1728,6 +1810,30 @@ export interface components {
             name: string;
             /** @description Where it comes from: `conduit`. */
             source: string;
+        };
+        /** @description One forwarder. */
+        DnsForwarder: {
+            /** @description Where it is. */
+            address: string;
+            /** @description The names it is asked about; empty is all others. */
+            domains: string[];
+            /**
+             * Format: u-int64
+             * @description How often it did not answer, or declined.
+             */
+            failures: number;
+            /**
+             * Format: double
+             * @description How long it takes; `null` until it has answered.
+             */
+            latency_ms: number | null;
+            /**
+             * Format: u-int64
+             * @description How often it was asked, since the start.
+             */
+            queries: number;
+            /** @description Whether it answers, as far as is known; one that does not is asked last. */
+            up: boolean;
         };
         /** @description `GET /api/v1/dns`. */
         DnsList: {
@@ -4404,9 +4510,40 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
-    flush_dns: {
+    dns_cache: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description counts since the start */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DnsCacheReply"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    flush_dns: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The one name whose answers are dropped; without it, all are.
+                 * @example example.com
+                 */
+                name?: string;
+            };
             header?: {
                 /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request to the same operation. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4428,7 +4565,15 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["UnderWay"];
-            422: components["responses"]["KeyRefused"];
+            /** @description `invalid_query` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["UnavailableForChanges"];

@@ -120,26 +120,45 @@ fn claims(file: &File, config: &Config) -> Vec<Claim> {
 
 /// An address of ours is never a forwarder: every unknown name would go round in a circle.
 fn forwarders(judge: &mut Judge, file: &File, config: &Config) {
-    for (index, forwarder) in config.dns.forwarders.iter().enumerate() {
-        let ours = config.dns.listen.iter().any(|listen| match listen {
-            DnsListen::At(at) => {
-                at == forwarder
-                    || (at.port() == forwarder.port()
-                        && at.ip().is_unspecified()
-                        && forwarder.ip().is_loopback())
-            }
-            DnsListen::Auto(port) => {
-                *port == forwarder.port()
-                    && RESOLVED != forwarder.ip()
-                    && forwarder.ip().is_loopback()
-            }
-        });
-        if ours || config.gateway.addresses.contains(&forwarder.ip()) {
-            let reason = format!("{forwarder} is this gateway itself; name another DNS server");
+    let reason = |forwarder| format!("{forwarder} is this gateway itself; name another DNS server");
+    for (index, forwarder) in config.dns.forward.forwarders.iter().enumerate() {
+        if is_ours(config, *forwarder) {
             let origin = element_origin(&file.dns.forwarders, index);
-            judge.refuse("dns.forwarders", &origin, reason);
+            judge.refuse("dns.forwarders", &origin, reason(forwarder));
         }
     }
+    let written = file.dns.forward.iter().flat_map(|given| &given.value);
+    for (given, written) in config.dns.forward.conditional.iter().zip(written) {
+        for (forwarder, element) in given.to.iter().zip(&written.value.to) {
+            if is_ours(config, *forwarder) {
+                judge.refuse("dns.forward", &element.origin, reason(forwarder));
+            }
+        }
+        for (suffix, element) in given.domains.iter().zip(&written.value.domains) {
+            let mut domains = config.gateway.domains.iter();
+            if let Some(domain) = domains.find(|domain| suffix.is_under(domain.as_str())) {
+                let reason = format!(
+                    "{suffix} is under the internal domain {domain}, whose names are never forwarded"
+                );
+                judge.refuse("dns.forward", &element.origin, reason);
+            }
+        }
+    }
+}
+
+fn is_ours(config: &Config, forwarder: SocketAddr) -> bool {
+    let listens = config.dns.listen.iter().any(|listen| match listen {
+        DnsListen::At(at) => {
+            *at == forwarder
+                || (at.port() == forwarder.port()
+                    && at.ip().is_unspecified()
+                    && forwarder.ip().is_loopback())
+        }
+        DnsListen::Auto(port) => {
+            *port == forwarder.port() && RESOLVED != forwarder.ip() && forwarder.ip().is_loopback()
+        }
+    });
+    listens || config.gateway.addresses.contains(&forwarder.ip())
 }
 
 fn origin(given: &GivenList) -> Origin {

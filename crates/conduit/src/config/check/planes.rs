@@ -11,7 +11,7 @@ use super::super::file;
 use super::super::value::{Given, GivenList, Text};
 use super::super::{Dns, DnsListen, Health, Proxy, Tls, Upstreams};
 use super::judge::Judge;
-use super::{limits, parse};
+use super::{forward, limits, parse};
 
 pub(super) fn dns(judge: &mut Judge, given: &file::Dns) -> Dns {
     let mut listen = judge.list(
@@ -32,13 +32,7 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns) -> Dns {
     Dns {
         enabled: judge.switch(&given.enabled, true),
         listen,
-        forwarders: judge.list(
-            "dns.forwarders",
-            &given.forwarders,
-            Vec::new(),
-            FORWARDERS_MAX,
-            parse::forwarder,
-        ),
+        forward: forward::forward(judge, given),
         allow: judge.list("dns.allow", &given.allow, private(), NETWORKS_MAX, parse::network),
         ttl: judge.take("dns.ttl", &given.ttl, TTL, |text| {
             whole_seconds(parse::duration(text, Duration::ZERO, DAY)?)
@@ -155,7 +149,7 @@ fn private() -> Vec<IpNet> {
     AccessList::private().networks().to_vec()
 }
 
-fn whole_seconds(duration: Duration) -> Result<Duration, String> {
+pub(super) fn whole_seconds(duration: Duration) -> Result<Duration, String> {
     if duration.subsec_nanos() == 0 {
         Ok(duration)
     } else {
@@ -175,7 +169,6 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 const PROBE_PATH: &str = "/health";
 const LISTEN_MAX: usize = 32;
-const FORWARDERS_MAX: usize = 8;
 const NETWORKS_MAX: usize = 256;
 const WORKERS_MAX: u32 = 1_024;
 const TIMES_MAX: u32 = 100;

@@ -3,6 +3,34 @@
 /// A file, and a part of the report about it.
 pub(super) const REFUSED: &[(&str, &str)] = &[
     ("[dns]\nlisen = []\n", "conduit.toml:2:1: unknown key `lisen`; did you mean `listen`?"),
+    (
+        "[[dns.forward]]\ndomains = [\"10.0.0.1\"]\nto = []\n",
+        "conduit.toml:2:12: dns.forward: \"10.0.0.1\" is neither a domain nor a network",
+    ),
+    (
+        "[[dns.forward]]\ndomains = [\"a.example\", \"A.example.\"]\nto = []\n",
+        "conduit.toml:2:25: dns.forward: a.example is named twice",
+    ),
+    ("[[dns.forward]]\ndomains = []\nto = []\n", "dns.forward: domains names 0; give 1 to 64"),
+    ("[[dns.forward]]\ndomains = [\"a.example\"]\n", "missing field `to`"),
+    (
+        "[[dns.forward]]\ndomains = [\"a.example\"]\nto = [\"dns.example\"]\n",
+        "conduit.toml:3:7: dns.forward: \"dns.example\" is not a DNS server's address",
+    ),
+    (
+        "[[dns.forward]]\ndomains = [\"a.example\"]\nto = [\"10.0.0.1\", \"127.0.0.1\"]\n",
+        "conduit.toml:3:19: dns.forward: 127.0.0.1:53 is this gateway itself",
+    ),
+    (
+        "[[dns.forward]]\ndomains = [\"corp.internal\"]\nto = [\"10.0.0.1\"]\n",
+        "conduit.toml:2:12: dns.forward: corp.internal is under the internal domain internal",
+    ),
+    ("[dns]\nrebind_allow = [\"a b\"]\n", "dns.rebind_allow: \"a b\" is neither a domain"),
+    (
+        "[dns.cache]\nmin_ttl = \"10m\"\nmax_ttl = \"5m\"\n",
+        "conduit.toml:2:11: dns.cache.min_ttl: is longer than dns.cache.max_ttl",
+    ),
+    ("[dns.cache]\nsize = \"1KB\"\n", "dns.cache.size: 1KB is out of range; use 100KB to 4GB"),
     ("[dsn]\n", "conduit.toml:1:2: unknown key `dsn`; did you mean `dns`?"),
     (
         "[tls]\nforwarders = []\n",

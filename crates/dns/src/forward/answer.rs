@@ -1,0 +1,187 @@
+//! An answer as it is kept: in bytes, ready to be sent again.
+//!
+//! **Invariant:** the bytes are a header, the folded question and records of ours to tell, without
+//! an OPT record; every TTL's place is known. A reply costs one allocation and no decoding.
+
+use std::time::Duration;
+
+use hickory_proto::op::{Message, MessageType, OpCode, Query};
+use hickory_proto::rr::Name;
+
+use super::query::{OPT_BYTES, opt};
+use super::sanitise::Finding;
+use crate::reply::{Encoded, HEADER_BYTES, Outcome, Pending};
+
+/// What a forwarder found out.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    wire: Box<[u8]>,
+    ttls: Box<[u16]>,
+    outcome: Outcome,
+    lifetime: Duration,
+}
+
+/// What the TTLs of a reply say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ttl {
+    /// What is left after so many seconds.
+    Aged(u32),
+    /// This, since nobody could be asked for anything newer.
+    Stale(u32),
+}
+
+impl Answer {
+    /// Puts a finding into bytes; `None` when it does not fit a message.
+    pub(crate) fn new(finding: Finding, question: Query) -> Option<Self> {
+        let Finding { outcome, answers, authorities, lifetime, name, .. } = finding;
+        let mut message = Message::new(0, MessageType::Response, OpCode::Query);
+        message.metadata.response_code = outcome.code();
+        let mut question = question;
+        question.set_name(name);
+        message.add_query(question);
+        message.answers = answers;
+        message.authorities = authorities;
+        let wire = message.to_vec().ok().filter(|wire| wire.len() <= WIRE_BYTES_MAX)?;
+        let ttls = ttl_places(&wire)?;
+        Some(Self { wire: wire.into(), ttls: ttls.into(), outcome, lifetime })
+    }
+
+    /// That nobody answered.
+    pub(crate) fn failed(question: &Query, lifetime: Duration) -> Option<Self> {
+        let name: Name = question.name().to_lowercase();
+        let finding = Finding {
+            outcome: Outcome::Failed,
+            name,
+            answers: Vec::new(),
+            authorities: Vec::new(),
+            lifetime,
+            kept_out: 0,
+        };
+        Self::new(finding, question.clone())
+    }
+
+    /// What it says.
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// How long it is good for.
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// What keeping it costs.
+    pub(crate) fn bytes(&self) -> usize {
+        self.wire.len() + 2 * self.ttls.len()
+    }
+
+    /// The reply to a client that asked this.
+    pub(crate) fn reply(&self, pending: &Pending, ttl: Ttl) -> Encoded {
+        let room = if pending.edns.is_some() { OPT_BYTES } else { 0 };
+        let fits = self.wire.len() + room <= pending.limit;
+        let length = if fits { self.wire.len() } else { self.question_end(pending) };
+        let mut bytes = Vec::with_capacity(length + room);
+        bytes.extend_from_slice(self.wire.get(..length).unwrap_or(&self.wire));
+        self.write_head(&mut bytes, pending, !fits);
+        if fits {
+            self.write_ttls(&mut bytes, ttl);
+        }
+        if let Some(edns) = pending.edns {
+            bytes[ADDITIONALS_LOW] = 1;
+            bytes.extend_from_slice(&opt(edns.0));
+        }
+        let outcome = if fits { self.outcome } else { Outcome::Truncated };
+        Encoded { bytes, outcome }
+    }
+
+    /// Id, flags, and the question in the case it was asked.
+    fn write_head(&self, bytes: &mut [u8], pending: &Pending, is_cut: bool) {
+        let metadata = &pending.metadata;
+        let [high, low] = metadata.id.to_be_bytes();
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        bytes[0] = high;
+        bytes[1] = low;
+        bytes[2] = RESPONSE | bit(is_cut, TRUNCATED) | bit(metadata.recursion_desired, 1);
+        bytes[3] = RECURSION_AVAILABLE
+            | bit(metadata.checking_disabled, CHECKING_DISABLED)
+            | self.outcome.code().low();
+        if is_cut {
+            bytes[ANSWERS_AND_AUTHORITIES].fill(0);
+        }
+        let mut at = HEADER_BYTES;
+        for label in pending.question.name().iter() {
+            let Some(place) = bytes.get_mut(at + 1..at + 1 + label.len()) else {
+                return;
+            };
+            place.copy_from_slice(label);
+            at += 1 + label.len();
+        }
+    }
+
+    fn write_ttls(&self, bytes: &mut [u8], ttl: Ttl) {
+        for at in self.ttls.iter().map(|at| usize::from(*at)) {
+            let Some(place) = bytes.get_mut(at..at + TTL_BYTES) else {
+                return;
+            };
+            let left = match ttl {
+                Ttl::Stale(ttl) => ttl,
+                Ttl::Aged(age) => {
+                    let mut before = [0; TTL_BYTES];
+                    before.copy_from_slice(place);
+                    u32::from_be_bytes(before).saturating_sub(age)
+                }
+            };
+            place.copy_from_slice(&left.to_be_bytes());
+        }
+    }
+
+    fn question_end(&self, pending: &Pending) -> usize {
+        let name: usize = pending.question.name().iter().map(|label| label.len() + 1).sum();
+        HEADER_BYTES + name + 1 + TYPE_AND_CLASS_BYTES
+    }
+}
+
+/// Where the TTLs of a message stand; `None` when it is not well formed.
+fn ttl_places(wire: &[u8]) -> Option<Vec<u16>> {
+    let count = |at: usize| {
+        let [high, low] = wire.get(at..at + 2)?.try_into().ok()?;
+        Some(usize::from(u16::from_be_bytes([high, low])))
+    };
+    let records = count(6)? + count(8)? + count(10)?;
+    let mut at = name_end(wire, HEADER_BYTES)? + TYPE_AND_CLASS_BYTES;
+    let mut places = Vec::with_capacity(records);
+    for _ in 0..records {
+        let ttl = name_end(wire, at)? + TYPE_AND_CLASS_BYTES;
+        places.push(u16::try_from(ttl).ok()?);
+        at = ttl + TTL_BYTES + 2 + count(ttl + TTL_BYTES)?;
+    }
+    (at == wire.len()).then_some(places)
+}
+
+fn name_end(wire: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        match *wire.get(at)? {
+            0 => return Some(at + 1),
+            pointer if pointer >= POINTER => return Some(at + 2),
+            length => at += 1 + usize::from(length),
+        }
+    }
+}
+
+/// TCP's length is 16 bits wide, and an OPT record is added.
+const WIRE_BYTES_MAX: usize = u16::MAX as usize - OPT_BYTES;
+const TTL_BYTES: usize = 4;
+const TYPE_AND_CLASS_BYTES: usize = 4;
+/// The low octet of the count of additional records.
+const ADDITIONALS_LOW: usize = 11;
+/// Their counts in the header.
+const ANSWERS_AND_AUTHORITIES: std::ops::Range<usize> = 6..10;
+const POINTER: u8 = 0xc0;
+const RESPONSE: u8 = 0x80;
+const TRUNCATED: u8 = 0x02;
+const RECURSION_AVAILABLE: u8 = 0x80;
+const CHECKING_DISABLED: u8 = 0x10;
+
+#[cfg(test)]
+mod tests;

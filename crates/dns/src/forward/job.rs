@@ -1,0 +1,92 @@
+//! What a question leaves to be done: asking, and waiting for who asks.
+//!
+//! **Invariant:** whoever waits gets a reply in bounded time, whatever becomes of the asking.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_proto::op::Query;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout};
+
+use super::answer::{Answer, Ttl};
+use super::ask::{self, TOTAL_TIMEOUT};
+use super::flight::{Ticket, Wait};
+use super::question::Question;
+use super::routes::Route;
+use super::{Forwarder, STALE_TTL_S};
+use crate::reply::{Encoded, Outcome, Pending};
+
+/// A question that is to be asked; run it beside whatever waits for it.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub(super) forwarder: Forwarder,
+    pub(super) ticket: Ticket,
+    pub(super) question: Question,
+    pub(super) query: Query,
+    pub(super) route: Arc<Route>,
+    pub(super) keeps_out: bool,
+}
+
+impl Flight {
+    /// Asks, keeps what was found out, and tells those who wait.
+    pub(crate) async fn run(self) {
+        let Self { forwarder, ticket, question, query, route, keeps_out } = self;
+        let inner = &forwarder.0;
+        let rules = inner.rules(keeps_out);
+        let found = ask::ask(&route, &question, &rules, inner.manner()).await;
+        let answer = found.and_then(|finding| {
+            inner.counts.kept_out.add(finding.kept_out);
+            Answer::new(finding, query.clone())
+        });
+        let answer = answer.or_else(|| Answer::failed(&query, FAILURE_KEPT));
+        if let Some(answer) = answer.map(Arc::new) {
+            let gone = inner.cache.put(question.key().as_slice(), &answer, Instant::now());
+            inner.counts.evicted.add(gone);
+            ticket.land(answer);
+        } else {
+            drop(ticket);
+        }
+        ask::probe(&route, &rules, inner.manner()).await;
+    }
+}
+
+/// A client that waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(super) forwarder: Forwarder,
+    pub(super) pending: Pending,
+    pub(super) wait: Wait,
+    /// What it gets when nobody answers soon.
+    pub(super) stale: Option<Arc<Answer>>,
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
+impl Waiting {
+    /// The reply, as soon as there is one.
+    pub(crate) async fn reply(mut self) -> Encoded {
+        let patience = if self.stale.is_some() { STALE_PATIENCE } else { PATIENCE };
+        let landed = timeout(patience, self.wait.landed()).await.ok().flatten();
+        match (landed, self.stale) {
+            (Some(answer), _) if answer.outcome() != Outcome::Failed => {
+                answer.reply(&self.pending, Ttl::Aged(0))
+            }
+            (_, Some(stale)) => {
+                let inner = &self.forwarder.0;
+                let key = Question::of(&self.pending).key();
+                inner.cache.hold_off(key.as_slice(), Instant::now());
+                inner.counts.stale.add(1);
+                stale.reply(&self.pending, Ttl::Stale(STALE_TTL_S))
+            }
+            (Some(failed), None) => failed.reply(&self.pending, Ttl::Aged(0)),
+            (None, None) => self.pending.plain(Outcome::Failed),
+        }
+    }
+}
+
+/// For clients whose answer is still there, though no longer good (RFC 8767 §5).
+const STALE_PATIENCE: Duration = Duration::from_millis(1_800);
+/// For the others: a little more than asking may take.
+const PATIENCE: Duration = TOTAL_TIMEOUT.saturating_add(Duration::from_millis(250));
+/// How long nobody is asked again what nobody answered (RFC 9520 §3.2).
+const FAILURE_KEPT: Duration = Duration::from_secs(5);

@@ -1,0 +1,98 @@
+//! What forwarding is set up with.
+//!
+//! **Invariant:** plain values; two that are equal make forwarders that behave the same, so that a
+//! reload which changes nothing here keeps what is cached.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::suffix::Suffix;
+
+/// Everything that can be chosen about other people's names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardSettings {
+    /// Who is asked about names that nothing else is said about; none means they do not exist.
+    pub forwarders: Vec<SocketAddr>,
+    /// Who is asked about certain names.
+    pub conditional: Vec<Conditional>,
+    /// Whether the forwarder that has been fastest is asked first, rather than the first one.
+    pub fastest_first: bool,
+    /// Whether names are asked in mixed case, as a proof that the answer is to our question.
+    pub mixed_case: bool,
+    /// Whether addresses of the inside are left out of strangers' answers.
+    pub rebind_protection: bool,
+    /// Names whose answers may hold them all the same.
+    pub rebind_allow: Vec<Suffix>,
+    /// Whether browsers are told not to go round this server (`use-application-dns.net`).
+    pub canary: bool,
+    /// What is kept.
+    pub cache: CacheSettings,
+}
+
+/// Names that are asked elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conditional {
+    /// The names, with everything below them.
+    pub domains: Vec<Suffix>,
+    /// Who is asked; nobody means that they do not exist.
+    pub to: Vec<SocketAddr>,
+}
+
+/// What is kept of others' answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// The most bytes.
+    pub size: usize,
+    /// The shortest that an answer is kept, whatever its TTL.
+    pub ttl_min: Duration,
+    /// The longest.
+    pub ttl_max: Duration,
+    /// The longest that the absence of one is.
+    pub negative_ttl_max: Duration,
+    /// How long past its TTL an answer is told when nobody can be asked; zero is never.
+    pub serve_stale: Duration,
+    /// Whether what is asked for often is asked for again before it ends.
+    pub prefetch: bool,
+}
+
+impl ForwardSettings {
+    /// Everybody who is asked about anything, each once.
+    pub fn servers(&self) -> Vec<SocketAddr> {
+        let conditional = self.conditional.iter().flat_map(|given| &given.to);
+        let mut servers: Vec<SocketAddr> = Vec::new();
+        for server in self.forwarders.iter().chain(conditional) {
+            if !servers.contains(server) {
+                servers.push(*server);
+            }
+        }
+        servers
+    }
+}
+
+impl Default for ForwardSettings {
+    fn default() -> Self {
+        Self {
+            forwarders: Vec::new(),
+            conditional: Vec::new(),
+            fastest_first: false,
+            mixed_case: true,
+            rebind_protection: true,
+            rebind_allow: Vec::new(),
+            canary: true,
+            cache: CacheSettings::default(),
+        }
+    }
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            size: 16_000_000,
+            ttl_min: Duration::ZERO,
+            ttl_max: Duration::from_secs(86_400),
+            negative_ttl_max: Duration::from_secs(300),
+            serve_stale: Duration::from_secs(86_400),
+            prefetch: true,
+        }
+    }
+}
