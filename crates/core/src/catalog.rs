@@ -1,9 +1,11 @@
-//! The registry's immutable view: every active service at one generation.
+//! The registry's immutable view: every active service and every record at one generation.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::name::{Host, ServiceName};
+use crate::record::name::RecordName;
+use crate::record::{Record, RecordChange};
 use crate::service::Service;
 use crate::shared_map::SharedMap;
 
@@ -33,14 +35,17 @@ impl fmt::Display for Version {
     }
 }
 
-/// Every active service, by name and by host.
+/// Every active service, by name and by host, and every record by its name.
 ///
-/// **Invariant:** every host of every service maps to exactly that service.
+/// **Invariant:** every host of every service maps to exactly that service. No name has an empty list
+/// of records.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     generation: Generation,
     services: SharedMap<ServiceName, Arc<Service>>,
     hosts: SharedMap<Host, ServiceName>,
+    records: SharedMap<RecordName, Arc<[Record]>>,
+    record_count: usize,
 }
 
 impl Catalog {
@@ -88,6 +93,36 @@ impl Catalog {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.services.is_empty()
+    }
+
+    /// The records of a name; none when it has none.
+    pub fn records_at(&self, name: &str) -> &[Record] {
+        self.records.get(name).map_or(&[], |records| records)
+    }
+
+    /// The records of every name that has some, in no particular order.
+    pub fn records(&self) -> impl Iterator<Item = &Arc<[Record]>> {
+        self.records.values()
+    }
+
+    /// How many records there are.
+    pub fn record_count(&self) -> usize {
+        self.record_count
+    }
+
+    /// The catalog in which these names have these records, at `generation`.
+    #[must_use]
+    pub fn with_records(&self, generation: Generation, changes: &[RecordChange]) -> Self {
+        let mut next = Self { generation, ..self.clone() };
+        for RecordChange { name, records } in changes {
+            let before = match records.is_empty() {
+                true => next.records.remove(name),
+                false => next.records.insert(name.clone(), Arc::clone(records)),
+            };
+            next.record_count += records.len();
+            next.record_count -= before.map_or(0, |before| before.len());
+        }
+        next
     }
 
     /// The catalog after a change, at `generation`; the caller has checked the change.
@@ -180,6 +215,30 @@ mod tests {
             next.with(Generation(3), vec![Change::Drop(ServiceName::parse("b").expect("valid"))]);
         assert!(dropped.by_host(&shared).is_none());
         assert_eq!(dropped.len(), 1);
+    }
+
+    #[test]
+    fn records_are_kept_by_name_and_counted() {
+        use crate::record::data::RecordData;
+        use crate::record::kind::RecordType;
+        let record = |text: &str| Record {
+            name: RecordName::parse("nas.internal").expect("valid"),
+            data: RecordData::parse(RecordType::A, text).expect("valid"),
+            ttl: None,
+            added_at: Timestamp::from_seconds(0),
+        };
+        let set = |texts: &[&str]| RecordChange {
+            name: RecordName::parse("nas.internal").expect("valid"),
+            records: texts.iter().map(|text| record(text)).collect(),
+        };
+        let first = Catalog::default().with_records(Generation(1), &[set(&["10.0.0.7"])]);
+        let two = first.with_records(Generation(2), &[set(&["10.0.0.7", "10.0.0.8"])]);
+        let none = two.with_records(Generation(3), &[set(&[])]);
+        let counts = [&first, &two, &none].map(Catalog::record_count);
+        assert_eq!(counts, [1, 2, 0]);
+        assert_eq!(two.records_at("nas.internal").len(), 2);
+        assert_eq!((none.records_at("nas.internal"), none.records().count()), (&[][..], 0));
+        assert_eq!(none.generation(), Generation(3));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod name;
 pub mod node;
 pub mod passkey;
 pub mod policy;
+pub mod record;
 pub mod scope;
 pub mod service;
 pub mod shared_map;

@@ -221,7 +221,7 @@ pub enum HostRule {
 }
 
 /// Cuts what goes into an error, so that a megabyte of nonsense is not echoed back.
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let mut short: String = text.chars().take(ECHO_CHARS_MAX).collect();
     if short.len() < text.len() {
         short.push('…');

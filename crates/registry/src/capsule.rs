@@ -9,12 +9,13 @@ use conduit_core::clock::Timestamp;
 use conduit_core::hold::HoldKind;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
+use conduit_core::record::RecordTtl;
 use conduit_core::service::{ProbeSpec, Service, TlsMode};
 use conduit_core::upstream::UpstreamAddr;
 use serde_json::{Map, Value, json};
 
 use crate::mutation::Cause;
-use crate::rules::{Act, NodeStep, PasskeyStep, Plan, TokenStep, UserStep};
+use crate::rules::{Act, NodeStep, PasskeyStep, Plan, RecordStep, TokenStep, UserStep};
 use crate::token::Token;
 
 /// What the drafts of one plan have in common.
@@ -44,10 +45,11 @@ pub(crate) fn drafts<'a>(
     let token = plan.token.iter().map(move |step| of_token(step, context));
     let node = plan.node.iter().map(move |step| of_node(step, context));
     let user = plan.user.iter().filter_map(move |step| of_user(step, context));
+    let records = plan.records.iter().map(move |step| of_record(step, context));
     // Who asked is known better here than by whoever wrote the draft.
     let own = |draft: &Draft| Draft { actor: context.actor.clone(), ..draft.clone() };
     let record = plan.record.iter().map(move |draft| own(draft));
-    services.chain(token).chain(node).chain(user).chain(record)
+    services.chain(token).chain(node).chain(user).chain(records).chain(record)
 }
 
 impl Context<'_> {
@@ -174,6 +176,25 @@ fn of_node(step: &NodeStep, context: &Context<'_>) -> Draft {
         put("tags", json!(node.tags));
     }
     context.draft(action, message, details)
+}
+
+fn of_record(step: &RecordStep, context: &Context<'_>) -> Draft {
+    let record = step.record();
+    let (action, verb) = match step {
+        RecordStep::Add { replaced: None, .. } => (Action::DnsAdd, "Added the record"),
+        RecordStep::Add { replaced: Some(_), .. } => (Action::DnsAdd, "Changed the TTL of"),
+        RecordStep::Remove(_) => (Action::DnsRemove, "Removed the record"),
+    };
+    let mut details = Map::new();
+    let mut put = |key: &str, value: Value| details.insert(key.to_owned(), value);
+    put("domain", json!(record.name.as_str()));
+    put("type", json!(record.data.kind().as_str()));
+    put("data", json!(record.data.to_string()));
+    put("ttl", json!(record.ttl.map(RecordTtl::seconds)));
+    if let RecordStep::Add { replaced: Some(replaced), .. } = step {
+        put("previous_ttl", json!(replaced.ttl.map(RecordTtl::seconds)));
+    }
+    context.draft(action, format!("{verb} {record}"), details)
 }
 
 fn of_user(step: &UserStep, context: &Context<'_>) -> Option<Draft> {

@@ -1,11 +1,11 @@
-//! The truth: which services, tokens, users and nodes there are, and the record of how they came to be.
+//! The truth: which services, records, tokens, users and nodes there are, and the record of how they came to be.
 //!
 //! One thread owns the only connection that writes. A [`Mutation`] is judged by pure [`rules`],
 //! prepared by the [`Publisher`] of the composition, committed together with its capsules in one
 //! transaction, and only then published. Nothing here knows what is compiled from a catalog.
 //!
 //! **Invariant:** what comes before the commit can refuse; what comes after it cannot fail.
-//! **Invariant:** rows of services, users and nodes are never deleted, and every change of them has its capsule.
+//! **Invariant:** rows of services, records, users and nodes are never deleted, and every change of them has its capsule.
 
 pub mod error;
 #[cfg(any(test, fuzzing))]
@@ -39,8 +39,8 @@ pub use error::RegistryError;
 pub use handover::Paused;
 pub use lock::StateLock;
 pub use mutation::{
-    Cause, Committed, Mutation, NewToken, OutcomeKind, RegisterOptions, Registration,
-    ServiceOutcome,
+    Cause, Committed, Mutation, NewToken, OutcomeKind, RecordsToRemove, RegisterOptions,
+    Registration, ServiceOutcome,
 };
 pub use nodes::NodeTable;
 pub use policy::UpstreamPolicy;

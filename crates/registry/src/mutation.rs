@@ -12,6 +12,10 @@ use conduit_core::name::ServiceName;
 use conduit_core::node::{Node, NodeName};
 use conduit_core::passkey::{Passkey, PasskeyId};
 use conduit_core::policy::Policy;
+use conduit_core::record::Record;
+use conduit_core::record::data::RecordData;
+use conduit_core::record::kind::RecordType;
+use conduit_core::record::name::RecordName;
 use conduit_core::scope::Scopes;
 use conduit_core::service::{
     DnsMode, Monitoring, ProbePath, Protocol, Service, TlsMode, WhenAllEjected,
@@ -32,6 +36,8 @@ pub enum Mutation {
         /// What the device sent.
         passkey: Box<Passkey>,
     },
+    /// Answer with a record; when it was added is written by the rules.
+    AddRecord(Box<Record>),
     /// Let a person log in.
     AddUser {
         /// What they are called.
@@ -96,6 +102,8 @@ pub enum Mutation {
         /// Which one.
         id: PasskeyId,
     },
+    /// Answer with some records no more; their rows stay.
+    RemoveRecords(Box<RecordsToRemove>),
     /// Let a person log in no more; their row stays, their passkeys go.
     RemoveUser {
         /// Who.
@@ -190,6 +198,17 @@ impl Registration {
     }
 }
 
+/// Which records of a name are to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordsToRemove {
+    /// Whose.
+    pub name: RecordName,
+    /// Those of this type; of every type when absent.
+    pub kind: Option<RecordType>,
+    /// The one with this data; whatever they hold when absent.
+    pub data: Option<RecordData>,
+}
+
 /// How a registration treats what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RegisterOptions {
@@ -223,6 +242,8 @@ pub struct Committed {
     pub outcomes: Vec<ServiceOutcome>,
     /// After a dry run, the services as they would be, in the order of the wish.
     pub planned: Vec<Arc<Service>>,
+    /// The records that the wish was about, as they are, or were until now.
+    pub records: Vec<Record>,
     /// The token that was made: the only time its secret is seen.
     pub token: Option<NewToken>,
     /// The sequence number of the last capsule that was written.

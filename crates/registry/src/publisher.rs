@@ -6,6 +6,7 @@ use conduit_core::catalog::{Catalog, Change, Version};
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
+use conduit_core::record::RecordChange;
 
 use crate::rejection::Rejection;
 
@@ -37,6 +38,8 @@ pub struct Work<'a> {
     pub next: &'a Catalog,
     /// What differs between the two.
     pub changes: &'a [Change],
+    /// What every name has whose records differ between the two.
+    pub records: &'a [RecordChange],
     /// Services whose leaves are to be issued again although nothing else changes.
     pub reissue: &'a [ServiceName],
     /// Of the tables to compile.

@@ -8,6 +8,7 @@ mod hold;
 mod listen;
 mod node;
 mod passkey;
+mod record;
 mod register;
 mod service;
 mod user;
@@ -22,6 +23,7 @@ use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
 use conduit_core::node::Node;
 use conduit_core::passkey::Passkey;
+use conduit_core::record::{Record, RecordChange};
 use conduit_core::scope::Scopes;
 use conduit_core::service::{Service, TlsMode};
 use conduit_core::upstream::UpstreamAddr;
@@ -52,6 +54,7 @@ pub fn apply(
     match mutation {
         Mutation::AddNode(node) => node::add(nodes, node, settings, now),
         Mutation::AddPasskey { name, passkey } => passkey::add(users, name, passkey, now),
+        Mutation::AddRecord(asked) => record::add(catalog, asked, settings, now),
         Mutation::AddUser { name, role, password } => {
             user::add(users, name, *role, password.as_ref(), settings, now)
         }
@@ -75,6 +78,7 @@ pub fn apply(
         Mutation::Reissue { names, cause } => reissue(catalog, names, *cause, settings),
         Mutation::RemoveNode { name } => node::remove(nodes, name, settings, now),
         Mutation::RemovePasskey { name, id } => passkey::remove(users, name, id),
+        Mutation::RemoveRecords(asked) => record::remove(catalog, asked, settings),
         Mutation::RemoveUser { name } => user::remove(users, name, now),
         Mutation::RevokeToken { id } => {
             let name = tokens.may_revoke(id)?;
@@ -117,6 +121,10 @@ pub struct Plan {
     pub node: Option<NodeStep>,
     /// What becomes of a user.
     pub user: Option<UserStep>,
+    /// What becomes of records, all of one name.
+    pub records: Vec<RecordStep>,
+    /// Records that were asked for and are there.
+    pub records_kept: Vec<Record>,
     /// A decision to put on record.
     pub record: Option<Box<Draft>>,
     /// Whether this is only to be told, not done.
@@ -141,6 +149,7 @@ impl Plan {
         self.token.is_none()
             && self.node.is_none()
             && self.user.is_none()
+            && self.records.is_empty()
             && self.record.is_none()
             && self.steps.iter().all(|step| matches!(step.act, Act::Keep))
     }
@@ -156,6 +165,25 @@ impl Plan {
             Act::Keep | Act::Reissue { .. } => None,
         };
         self.steps.iter().filter_map(change).collect()
+    }
+
+    /// What every name has whose records change.
+    pub fn record_changes(&self, catalog: &Catalog) -> Vec<RecordChange> {
+        let Some(first) = self.records.first() else {
+            return Vec::new();
+        };
+        let name = &first.record().name;
+        let stays =
+            |record: &&Record| !self.records.iter().any(|step| step.record().is_same(record));
+        let staying = catalog.records_at(name.as_str()).iter().filter(stays).cloned();
+        let added = self.records.iter().filter_map(RecordStep::added).cloned();
+        vec![RecordChange { name: name.clone(), records: staying.chain(added).collect() }]
+    }
+
+    /// The records that it is about.
+    pub fn records(&self) -> Vec<Record> {
+        let changed = self.records.iter().map(RecordStep::record);
+        changed.chain(&self.records_kept).cloned().collect()
     }
 
     /// The services that it puts in force.
@@ -277,6 +305,36 @@ pub enum NodeStep {
     Add(Arc<Node>),
     /// It is watched no more; the node with the time of its removal.
     Remove(Arc<Node>),
+}
+
+/// What becomes of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordStep {
+    /// It is answered from now on.
+    Add {
+        /// The record.
+        record: Record,
+        /// The same one with another TTL, which it takes the place of.
+        replaced: Option<Record>,
+    },
+    /// It is answered no more.
+    Remove(Record),
+}
+
+impl RecordStep {
+    /// The record.
+    pub fn record(&self) -> &Record {
+        match self {
+            Self::Add { record, .. } | Self::Remove(record) => record,
+        }
+    }
+
+    fn added(&self) -> Option<&Record> {
+        match self {
+            Self::Add { record, .. } => Some(record),
+            Self::Remove(_) => None,
+        }
+    }
 }
 
 /// What becomes of a user; each with the user as they are from now on.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use conduit_core::domains::Domains;
 use conduit_core::node::NodeName;
+use conduit_core::record::fixed::FixedRecords;
+use conduit_core::record::{BYTES_OF_NAME_MAX, RECORDS_OF_NAME_MAX};
 use conduit_core::service::{DnsMode, Service};
 
 use crate::policy::UpstreamPolicy;
@@ -25,6 +27,8 @@ pub struct Settings {
     /// Nodes that are there without a row, each with where it comes from, such as
     /// `monitor.servers`; none can be added under their names, nor can they be removed.
     pub fixed_nodes: Vec<(NodeName, &'static str)>,
+    /// Records that are there without a row, from `dns.records`.
+    pub records: Arc<FixedRecords>,
     /// How much there may be of everything.
     pub limits: Limits,
 }
@@ -39,6 +43,7 @@ impl Settings {
             own_ports: Vec::new(),
             builtin: None,
             fixed_nodes: Vec::new(),
+            records: Arc::default(),
             limits: Limits::default(),
         }
     }
@@ -61,6 +66,12 @@ pub struct Limits {
     pub nodes_max: usize,
     /// Users that were added and not removed.
     pub users_max: usize,
+    /// Records that were added and not removed.
+    pub records_max: usize,
+    /// The same of one name.
+    pub records_of_name_max: usize,
+    /// Octets of what they hold, in messages; one reply over TCP has room for all of them.
+    pub record_bytes_of_name_max: usize,
 }
 
 impl Default for Limits {
@@ -73,6 +84,9 @@ impl Default for Limits {
             tokens_max: TOKENS_MAX,
             nodes_max: NODES_MAX,
             users_max: USERS_MAX,
+            records_max: RECORDS_MAX,
+            records_of_name_max: RECORDS_OF_NAME_MAX,
+            record_bytes_of_name_max: BYTES_OF_NAME_MAX,
         }
     }
 }
@@ -84,3 +98,4 @@ const MONITORING_BYTES_MAX: usize = 256;
 const TOKENS_MAX: usize = 1_000;
 const NODES_MAX: usize = 1_000;
 const USERS_MAX: usize = 1_000;
+const RECORDS_MAX: usize = 100_000;

@@ -11,6 +11,7 @@ mod inspect;
 mod nodes;
 mod passkeys;
 mod read;
+mod records;
 mod rows;
 mod schema;
 mod upgrade;
@@ -73,7 +74,9 @@ impl Store {
         let generation = generation(&connection)?;
         let services = read::active(&connection)?;
         let changes = services.into_iter().map(|s| Change::Put(Arc::new(s)));
-        let catalog = Catalog::default().with(generation, changes.collect());
+        let catalog = Catalog::default()
+            .with(generation, changes.collect())
+            .with_records(generation, &records::present(&connection)?);
         let tokens = TokenTable::new(read::valid_tokens(&connection)?);
         let nodes = NodeTable::new(nodes(&connection, false)?);
         let users = UserTable::new(users(&connection, false)?);
@@ -92,7 +95,7 @@ impl Store {
         })
     }
 
-    /// The services that are active.
+    /// The services that are active, and the records that were not removed.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }

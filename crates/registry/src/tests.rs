@@ -1,6 +1,7 @@
 //! The whole room, from wish to disk and back.
 
 mod atomic;
+mod dns_records;
 mod fake;
 mod handover;
 mod holds;

@@ -92,6 +92,7 @@ fn a_preparation_changes_nothing_and_new_leaves_come_with_new_hosts_only() {
             previous: &previous,
             next: &next,
             changes: &changes,
+            records: &[],
             reissue: &[],
             version,
             now: stage.now,

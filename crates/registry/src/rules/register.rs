@@ -10,7 +10,7 @@ use conduit_core::service::Service;
 
 use super::listen::check_ports;
 use super::service::build;
-use super::{Act, Plan, Step};
+use super::{Act, Plan, Step, record};
 use crate::mutation::{RegisterOptions, Registration};
 use crate::rejection::Rejection;
 use crate::settings::Settings;
@@ -45,7 +45,7 @@ pub(super) fn apply(
             act: Act::Deregister { previous: Arc::clone(service) },
         }));
     }
-    check_hosts(catalog, &steps)?;
+    check_hosts(catalog, &steps, settings)?;
     check_ports(catalog, &steps)?;
     check_count(catalog, &steps, limit)?;
     Ok(Plan { steps, dry_run: options.dry_run, ..Plan::default() })
@@ -89,7 +89,7 @@ fn name_taken(previous: &Service) -> Rejection {
 }
 
 /// No host may have two services after all steps; hosts that a step gives up are free.
-fn check_hosts(catalog: &Catalog, steps: &[Step]) -> Result<(), Rejection> {
+fn check_hosts(catalog: &Catalog, steps: &[Step], settings: &Settings) -> Result<(), Rejection> {
     let leaving = leaving(steps);
     let mut taken: HashMap<&Host, &ServiceName> = HashMap::new();
     for step in steps {
@@ -105,6 +105,7 @@ fn check_hosts(catalog: &Catalog, steps: &[Step]) -> Result<(), Rejection> {
                     .hint("choose another host (--domain or --alias), or deregister the other service")
                     .about(&step.name));
             }
+            record::check_host(catalog, host, settings).map_err(|no| no.about(&step.name))?;
             taken.insert(host, &next.name);
         }
     }

@@ -16,7 +16,7 @@ use super::Store;
 use crate::capsule::{self, Context};
 use crate::error::RegistryError;
 use crate::row::ServiceColumns;
-use crate::rules::{Act, NodeStep, Plan, Step, UserStep};
+use crate::rules::{Act, NodeStep, Plan, RecordStep, Step, UserStep};
 use crate::token::Token;
 
 /// Everything that one commit writes.
@@ -28,6 +28,8 @@ pub(crate) struct Writes<'a> {
     pub(crate) node: Option<&'a NodeStep>,
     /// With who asked for it.
     pub(crate) user: Option<(&'a UserStep, &'a Actor)>,
+    /// With who asked for them.
+    pub(crate) records: Option<(&'a [RecordStep], &'a Actor)>,
     pub(crate) drafts: Drafts<'a>,
     /// The catalog's next generation, when it changes.
     pub(crate) generation: Option<Generation>,
@@ -44,6 +46,7 @@ impl<'a> Writes<'a> {
             token: None,
             node: None,
             user: None,
+            records: None,
             drafts,
             generation: None,
             now,
@@ -163,6 +166,11 @@ fn write(
     }
     if let Some((step, by)) = writes.user {
         super::users::write(transaction, step, by).map_err(RegistryError::Write)?;
+    }
+    if let Some((steps, by)) = writes.records {
+        let generation = writes.generation.unwrap_or_default();
+        super::records::write(transaction, steps, by, generation, writes.now)
+            .map_err(RegistryError::Write)?;
     }
     if let Some(generation) = writes.generation {
         transaction
@@ -303,7 +311,7 @@ fn write_token(
 }
 
 /// SQLite's integers are signed; a generation never gets that far.
-fn column_of(generation: Generation) -> i64 {
+pub(super) fn column_of(generation: Generation) -> i64 {
     i64::try_from(generation.0).unwrap_or(i64::MAX)
 }
 

@@ -151,7 +151,7 @@ impl Room {
         let path = self.dir.path().join(DATABASE_FILE);
         let connection = crate::store::open_for_reading(&path).expect("opened");
         let mut all = Vec::new();
-        for table in ["meta", "services", "leaves", "tokens", "nodes", "capsules"] {
+        for table in ["meta", "services", "leaves", "tokens", "nodes", "records", "capsules"] {
             let sql = format!("SELECT * FROM {table} ORDER BY 1, 2");
             let mut statement = connection.prepare(&sql).expect("prepared");
             let columns = statement.column_count();

@@ -47,6 +47,7 @@ impl<P: Publisher> Writer<P> {
             changed: false,
             outcomes: plan.outcomes(),
             planned: if plan.dry_run { plan.services() } else { Vec::new() },
+            records: plan.records(),
             token: None,
             sequence: None,
         };
@@ -73,6 +74,7 @@ impl<P: Publisher> Writer<P> {
             token: token_write(&plan, minted_token, actor),
             node: plan.node.as_ref(),
             user: plan.user.as_ref().map(|step| (step, actor)),
+            records: (!plan.records.is_empty()).then_some((&plan.records[..], actor)),
             drafts: Drafts::OfPlan(&plan, &context),
             generation: catalog.as_ref().map(|catalog| catalog.generation()),
             now,
@@ -103,18 +105,23 @@ impl<P: Publisher> Writer<P> {
         now: Timestamp,
     ) -> Result<(Option<Preparation<P::Prepared>>, Option<Arc<Catalog>>, Version), ApplyError> {
         let changes = plan.changes();
+        let records = plan.record_changes(previous);
         let reissue = plan.reissue();
-        if changes.is_empty() && reissue.is_empty() {
+        if changes.is_empty() && records.is_empty() && reissue.is_empty() {
             return Ok((None, None, self.version));
         }
-        let changed = !changes.is_empty();
+        let changed = !(changes.is_empty() && records.is_empty());
         let version = next_version(self.version, changed);
         let publisher = &mut self.publisher;
         // A panic here is a bug of ours, and still must cost no more than this one decision:
         // nothing is live or written yet.
         let prepared = catch_unwind(AssertUnwindSafe(|| {
             let next = if changed {
-                Arc::new(previous.with(version.generation, changes.clone()))
+                let next = previous.with(version.generation, changes.clone());
+                Arc::new(match records.is_empty() {
+                    true => next,
+                    false => next.with_records(version.generation, &records),
+                })
             } else {
                 Arc::clone(previous)
             };
@@ -122,6 +129,7 @@ impl<P: Publisher> Writer<P> {
                 previous,
                 next: &next,
                 changes: &changes,
+                records: &records,
                 reissue: &reissue,
                 version,
                 now,
