@@ -39,6 +39,7 @@ use crate::error::AppError;
 use crate::monitor;
 use crate::privilege;
 use crate::publish::{FirstTables, Publisher, TableSettings};
+use crate::records;
 use crate::reload::Tunables;
 use crate::sockets::{Sockets, tcp_ports};
 use crate::state::State;
@@ -163,6 +164,7 @@ impl App {
             CompilerSettings { tls: config.tls.enabled, proxy: config.proxy.enabled },
             upstream_reports,
         );
+        records::warn_of_conflicts(&config, state.store.catalog());
         let ours = admin_address.map(|at| builtin::service(&config.gateway.domains, at, now));
         let catalog = with_builtin(state.store.catalog(), ours.as_ref());
         let (renewing, authority) = state.authority.map(live::channel).unzip();
@@ -352,6 +354,7 @@ fn table_settings(config: &Config, proxy: Option<&ProxyListeners>) -> TableSetti
             proxied: config.proxy.enabled,
             ttl_s: u32::try_from(config.dns.ttl.as_secs()).unwrap_or(u32::MAX),
             http3_port: http3.first().map(SocketAddr::port),
+            records: Arc::clone(&config.dns.records),
         },
         leaf_validity: config.tls.leaf_validity,
     }
@@ -363,6 +366,7 @@ pub(crate) fn registry_settings(config: &Config) -> Settings {
             allow_link_local: config.upstreams.allow_link_local,
             allowed: config.upstreams.allow.clone(),
         },
+        records: Arc::clone(&config.dns.records),
         fixed_nodes: if config.monitor.enabled { monitor::fixed_nodes(config) } else { Vec::new() },
         ..Settings::new(config.gateway.domains.clone())
     }

@@ -20,11 +20,13 @@ mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_admin::oidc::settings::OidcSettings;
 use conduit_core::domains::Domains;
 use conduit_core::node::Node;
+use conduit_core::record::fixed::FixedRecords;
 use conduit_core::service::ProbePath;
 use conduit_dns::forward::settings::ForwardSettings;
 use conduit_monitor::channel::file::ChannelFile;
@@ -122,6 +124,8 @@ pub struct Dns {
     pub allow: Vec<IpNet>,
     /// How long clients may keep a positive answer.
     pub ttl: Duration,
+    /// Records that are there as long as the file names them.
+    pub records: Arc<FixedRecords>,
 }
 
 /// An address to answer DNS on.

@@ -40,6 +40,7 @@ mod oidc;
 mod planes;
 mod publish;
 mod record;
+mod records;
 mod renew;
 mod restore;
 mod roots;

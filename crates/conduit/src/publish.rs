@@ -165,6 +165,10 @@ impl conduit_registry::Publisher for Publisher {
         let ports = self.ports.as_ref().map(reserve).transpose();
         let ports = ports.map_err(|error| refused(&error, work))?;
         let zone = self.zone.current().with(work.changes, work.version);
+        let zone = match work.records {
+            [] => zone,
+            records => zone.with_records(records, work.version),
+        };
         let gone = work.changes.iter().filter_map(|change| match change {
             Change::Put(service) if service.tls == TlsMode::Issued => None,
             Change::Drop(_) | Change::Put(_) => Some(change.name().clone()),

@@ -2,16 +2,17 @@
 //!
 //! **Invariant:** pure: the answer depends on the zone, the question and the interface at which it
 //! arrived, and on nothing else. Every type of a name that exists has an answer.
+//! **Invariant:** the addresses of a service's host take one lookup and no memory; whatever else is
+//! asked goes on in [`crate::lookup`].
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hickory_proto::rr::rdata::{HTTPS, SOA};
 use hickory_proto::rr::{Name, RecordType};
 
-use crate::https::{self, Owner};
 use crate::interfaces::Local;
 use crate::key::AskedKey;
-use crate::reverse::{self, Reversed};
+use crate::records::RecordSet;
 use crate::zone::{Apex, Node, RrSets, Start, Zone};
 
 /// The zone's answer.
@@ -19,12 +20,31 @@ use crate::zone::{Apex, Node, RrSets, Start, Zone};
 pub enum Answer<'a> {
     /// The name has records of this type.
     Records(RrSet<'a>),
+    /// The name is an alias; what it leads to has this answer.
+    Aliased(Box<Chain<'a>>),
     /// The name exists, without records of this type.
     NoData(Authority<'a>),
     /// The name would be ours and does not exist.
     NxDomain(Authority<'a>),
     /// The name is not under anything of ours.
     NotOurs,
+}
+
+/// Aliases that were followed.
+#[derive(Debug)]
+pub struct Chain<'a> {
+    /// Each with its target, in order; at least one.
+    pub(crate) aliases: Vec<Alias>,
+    /// What the last target has; `None` when it leads back, or too far.
+    pub(crate) end: Option<Answer<'a>>,
+}
+
+/// One step of a chain.
+#[derive(Debug)]
+pub(crate) struct Alias {
+    pub(crate) owner: Name,
+    pub(crate) target: Name,
+    pub(crate) ttl_s: u32,
 }
 
 /// Records of one type.
@@ -34,6 +54,8 @@ pub enum RrSet<'a> {
     A(&'a [Ipv4Addr]),
     /// IPv6 addresses.
     Aaaa(&'a [Ipv6Addr]),
+    /// What operators gave.
+    Given(&'a RecordSet),
     /// The start of a zone.
     Soa(Authority<'a>),
     /// The zone's name server, which is us.
@@ -80,27 +102,11 @@ impl Zone {
         if let Some(set) = node.and_then(|n| self.addresses_at(n, rtype, local)) {
             return Answer::Records(set);
         }
-        let Some(apex) = self.frame.apex_of(key.as_slice()) else {
-            return self.answer_reverse(name, key.as_slice(), rtype, local);
-        };
-        let is_apex = apex.key.as_slice() == key.as_slice();
-        if is_apex && let Some(set) = self.start_at(name, &apex.start, rtype) {
-            return Answer::Records(set);
-        }
-        let mut exists = is_apex || node.is_some();
-        match self.https_at(key.as_slice()) {
-            Some(Owner::Record(_, above)) if rtype == RecordType::HTTPS => {
-                let host = name.trim_to(usize::from(name.num_labels()) - above);
-                return Answer::Records(RrSet::Https(https::record(host)));
-            }
-            Some(_) => exists = true,
-            None => {}
-        }
-        let authority = self.authority_of(name, apex);
-        if exists { Answer::NoData(authority) } else { Answer::NxDomain(authority) }
+        self.follow(name, (&key, node), rtype, local)
     }
 
-    fn addresses_at<'a>(
+    /// The addresses of a service's host.
+    pub(crate) fn addresses_at<'a>(
         &'a self,
         node: &'a Node,
         rtype: RecordType,
@@ -120,17 +126,13 @@ impl Zone {
         }
     }
 
-    /// What a name is to the HTTPS record of a host that has one.
-    fn https_at<'a>(&self, key: &'a [u8]) -> Option<Owner<'a>> {
-        let owner = self.frame.https.as_ref()?.owner(key)?;
-        let (Owner::Record(host, _) | Owner::Between(host)) = owner;
-        let node = self.nodes.get(host)?;
-        let is_https = matches!(node.rrsets.as_deref(), Some(RrSets::Gateway { is_https: true }));
-        is_https.then_some(owner)
-    }
-
     /// SOA and NS; ANY gets the SOA alone (RFC 8482 §4.1).
-    fn start_at<'a>(&self, owner: &Name, start: &'a Start, rtype: RecordType) -> Option<RrSet<'a>> {
+    pub(crate) fn start_at<'a>(
+        &self,
+        owner: &Name,
+        start: &'a Start,
+        rtype: RecordType,
+    ) -> Option<RrSet<'a>> {
         match rtype {
             RecordType::SOA | RecordType::ANY => {
                 Some(RrSet::Soa(self.authority(owner.clone(), start)))
@@ -140,57 +142,12 @@ impl Zone {
         }
     }
 
-    /// Each address we publish is a zone of its own: what is beside it is not ours.
-    fn answer_reverse<'a>(
-        &'a self,
-        name: &Name,
-        key: &[u8],
-        rtype: RecordType,
-        local: &Local,
-    ) -> Answer<'a> {
-        let Some(reversed) = reverse::parse(key) else {
-            return Answer::NotOurs;
-        };
-        let Reversed { address, below } = reversed;
-        let default = self.frame.apexes.first().map(|apex| &apex.start);
-        let (Some(start), Some(target)) = (default, self.name_at(address, local)) else {
-            return Answer::NotOurs;
-        };
-        let owner = name.trim_to(usize::from(name.num_labels()) - below);
-        if below > 0 {
-            return Answer::NxDomain(self.authority(owner, start));
-        }
-        match rtype {
-            RecordType::PTR | RecordType::ANY => Answer::Records(RrSet::Ptr(target)),
-            _ => match self.start_at(name, start, rtype) {
-                Some(set) => Answer::Records(set),
-                None => Answer::NoData(self.authority(owner, start)),
-            },
-        }
-    }
-
-    /// The one name of an address: the gateway's, or the first service's that answers directly.
-    fn name_at(&self, address: IpAddr, local: &Local) -> Option<&Name> {
-        let frame = &self.frame;
-        let is_gateway = match address {
-            IpAddr::V4(a) if frame.is_configured() => frame.v4.contains(&a),
-            IpAddr::V6(a) if frame.is_configured() => frame.v6.contains(&a),
-            IpAddr::V4(a) => local.v4 == Some(a),
-            IpAddr::V6(a) => local.v6 == Some(a),
-        };
-        if is_gateway {
-            return frame.apexes.first().map(|apex| &apex.start.nameserver);
-        }
-        let pointers = self.pointers.get(&address)?;
-        pointers.first().map(|pointer| &pointer.target)
-    }
-
-    fn authority_of<'a>(&self, asked: &Name, apex: &'a Apex) -> Authority<'a> {
+    pub(crate) fn authority_of<'a>(&self, asked: &Name, apex: &'a Apex) -> Authority<'a> {
         let depth = crate::key::ancestry(apex.key.as_slice()).count();
         self.authority(asked.trim_to(depth), &apex.start)
     }
 
-    fn authority<'a>(&self, owner: Name, start: &'a Start) -> Authority<'a> {
+    pub(crate) fn authority<'a>(&self, owner: Name, start: &'a Start) -> Authority<'a> {
         Authority { owner, start, serial: serial(self.version.generation.0) }
     }
 }

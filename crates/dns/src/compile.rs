@@ -11,13 +11,18 @@ use std::sync::Arc;
 
 use conduit_core::catalog::{Catalog, Change, Version};
 use conduit_core::name::{Host, ServiceName};
+use conduit_core::record::name::RecordName;
+use conduit_core::record::{Record, RecordChange};
 use conduit_core::service::{DnsMode, Protocol, Service, TlsMode};
 use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
 
 use crate::https::Https;
 use crate::key::{NameKey, ancestry};
-use crate::zone::{Apex, Frame, Node, Pointer, Published, RrSets, Start, Zone, ZoneSettings, both};
+use crate::records::{Records, name_of, name_of_record};
+use crate::zone::{
+    Apex, Frame, Node, Pointer, Published, RrSets, Source, Start, Zone, ZoneSettings, both,
+};
 
 impl Zone {
     /// Compiles the zone of a catalog, in which the built-in service is one of the services.
@@ -36,7 +41,27 @@ impl Zone {
         for service in catalog.iter() {
             zone.put(service);
         }
+        for records in catalog.records() {
+            if let Some(record) = records.first() {
+                zone.put_records(&record.name, records);
+            }
+        }
+        for name in frame.fixed.names() {
+            if catalog.records_at(name.as_str()).is_empty() {
+                zone.put_records(name, &[]);
+            }
+        }
         zone
+    }
+
+    /// The zone in which these names have these records, with the same settings.
+    #[must_use]
+    pub fn with_records(&self, changes: &[RecordChange], version: Version) -> Self {
+        let mut next = Self { version, ..self.clone() };
+        for change in changes {
+            next.put_records(&change.name, &change.records);
+        }
+        next
     }
 
     /// The zone after these changes, with the same settings.
@@ -66,14 +91,12 @@ impl Zone {
                 continue;
             }
             self.count_above(&key, &frame, 1);
-            let before = self.nodes.get(key.as_slice()).map_or(0, |node| node.below);
-            let node = Node { rrsets: Some(Arc::clone(&rrsets)), below: before };
-            self.nodes.insert(key.clone(), node);
+            self.node(&key).rrsets = Some(Arc::clone(&rrsets));
             hosts.push((host.clone(), key));
         }
         if let Some((host, _)) = hosts.first() {
             for address in addresses_of(&rrsets) {
-                self.point(address, &service.name, &name_of(host));
+                self.point(address, &Source::Service(service.name.clone()), &name_of(host));
             }
         }
         let published = Published { hosts, rrsets };
@@ -93,8 +116,47 @@ impl Zone {
             self.count_above(key, &frame, -1);
         }
         for address in addresses_of(&published.rrsets) {
-            self.unpoint(address, name);
+            self.unpoint(address, &Source::Service(name.clone()));
         }
+    }
+
+    /// Gives a name these records and those of the configuration, and no others.
+    fn put_records(&mut self, name: &RecordName, given: &[Record]) {
+        let frame = Arc::clone(&self.frame);
+        let key = NameKey::of_record(name);
+        let is_ours = frame.apex_of(key.as_slice()).is_some() || name.reversed().is_some();
+        let all = frame.fixed.at(name.as_str()).iter().chain(given);
+        let next = Records::of(all, frame.ttl_s).filter(|_| is_ours).map(Arc::new);
+        let before = self.nodes.get(key.as_slice()).and_then(|node| node.records.clone());
+        let source = Source::Record(name.clone());
+        // Nobody is at a wildcard, so no address leads back to it.
+        let is_somebody = !name.is_wildcard();
+        for address in before.iter().flat_map(|records| records.addresses()).filter(|_| is_somebody)
+        {
+            self.unpoint(address, &source);
+        }
+        for address in next.iter().flat_map(|records| records.addresses()).filter(|_| is_somebody) {
+            self.point(address, &source, &name_of_record(name));
+        }
+        let step = isize::from(next.is_some()) - isize::from(before.is_some());
+        if next.is_some() {
+            self.node(&key).records = next;
+        } else if let Some(node) = self.nodes.get_mut(key.as_slice()) {
+            node.records = None;
+            self.prune(key.as_slice());
+        }
+        if step != 0 {
+            self.count_above(&key, &frame, step);
+        }
+    }
+
+    /// The node of a name, to be filled.
+    fn node(&mut self, key: &NameKey) -> &mut Node {
+        if !self.nodes.contains_key(key.as_slice()) {
+            self.nodes.insert(key.clone(), Node::default());
+        }
+        // Invariant: it was just put there.
+        self.nodes.get_mut(key.as_slice()).unwrap_or_else(|| unreachable!("put there above"))
     }
 
     /// Adds to the count of every name strictly between the key and its domain.
@@ -119,23 +181,24 @@ impl Zone {
 
     /// Forgets a name that neither has anything nor has anything below it.
     fn prune(&mut self, key: &[u8]) {
-        let empty = |node: &Node| node.rrsets.is_none() && node.below == 0;
+        let empty =
+            |node: &Node| node.rrsets.is_none() && node.records.is_none() && node.below == 0;
         if self.nodes.get(key).is_some_and(empty) {
             self.nodes.remove(key);
         }
     }
 
-    fn point(&mut self, address: IpAddr, service: &ServiceName, target: &Name) {
+    fn point(&mut self, address: IpAddr, source: &Source, target: &Name) {
         let mut pointers = self.pointers_at(address);
-        let at = pointers.partition_point(|p| p.service < *service);
-        let pointer = Pointer { service: service.clone(), target: target.clone() };
+        let at = pointers.partition_point(|p| p.source < *source);
+        let pointer = Pointer { source: source.clone(), target: target.clone() };
         pointers.insert(at, pointer);
         self.pointers.insert(address, pointers.into());
     }
 
-    fn unpoint(&mut self, address: IpAddr, service: &ServiceName) {
+    fn unpoint(&mut self, address: IpAddr, source: &Source) {
         let mut pointers = self.pointers_at(address);
-        pointers.retain(|p| p.service != *service);
+        pointers.retain(|p| p.source != *source);
         if pointers.is_empty() {
             self.pointers.remove(&address);
         } else {
@@ -162,6 +225,7 @@ impl Frame {
             gateway: Arc::new(RrSets::Gateway { is_https: false }),
             gateway_https: Arc::new(RrSets::Gateway { is_https: true }),
             https: settings.http3_port.map(Https::at),
+            fixed: Arc::clone(&settings.records),
         }
     }
 
@@ -192,12 +256,6 @@ impl Apex {
             },
         }
     }
-}
-
-fn name_of(host: &Host) -> Name {
-    let labels = host.as_str().split('.').map(str::as_bytes);
-    // Invariant: a host is a legal name.
-    Name::from_labels(labels).unwrap_or_else(|_| Name::root())
 }
 
 fn split(addresses: impl Iterator<Item = IpAddr>) -> (Box<[Ipv4Addr]>, Box<[Ipv6Addr]>) {

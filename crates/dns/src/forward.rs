@@ -238,10 +238,10 @@ fn here(special: Special, pending: Pending) -> Encoded {
     match (special, pending.question.query_type()) {
         (Special::Nothing, _) => pending.plain(Outcome::NxDomain),
         (Special::Loopback, RecordType::A) => {
-            pending.records(&RrSet::A(&[Ipv4Addr::LOCALHOST]), LOOPBACK_TTL_S)
+            pending.records(&RrSet::A(&[Ipv4Addr::LOCALHOST]), LOOPBACK_TTL_S, Vec::new())
         }
         (Special::Loopback, RecordType::AAAA) => {
-            pending.records(&RrSet::Aaaa(&[Ipv6Addr::LOCALHOST]), LOOPBACK_TTL_S)
+            pending.records(&RrSet::Aaaa(&[Ipv6Addr::LOCALHOST]), LOOPBACK_TTL_S, Vec::new())
         }
         (Special::Loopback, _) => pending.plain(Outcome::NoData),
     }

@@ -76,7 +76,17 @@ fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> 
     }
     let name = question.name().clone();
     Reply::Send(match zone.answer(&name, rtype, &asker.local) {
-        Answer::Records(set) => pending.records(&set, zone.ttl_s()),
+        Answer::Records(set) => {
+            let beside = zone.beside(&set, &asker.local);
+            pending.records(&set, zone.ttl_s(), beside)
+        }
+        Answer::Aliased(chain) => {
+            let beside = match &chain.end {
+                Some(Answer::Records(set)) => zone.beside(set, &asker.local),
+                _ => Vec::new(),
+            };
+            pending.aliased(&chain, zone.ttl_s(), beside)
+        }
         Answer::NoData(authority) => pending.nothing(Outcome::NoData, &authority),
         Answer::NxDomain(authority) => pending.nothing(Outcome::NxDomain, &authority),
         Answer::NotOurs if !allowed => pending.plain(Outcome::Refused),

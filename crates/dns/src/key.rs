@@ -7,6 +7,7 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use conduit_core::name::Host;
+use conduit_core::record::name::RecordName;
 use hickory_proto::rr::Name;
 
 /// An owned key; cheap to clone, so that a table can be copied for each change.
@@ -16,9 +17,18 @@ pub(crate) struct NameKey(Arc<[u8]>);
 impl NameKey {
     /// The key of a host.
     pub(crate) fn of(host: &Host) -> Self {
-        let mut bytes = Vec::with_capacity(host.as_str().len() + 1);
-        for label in host.as_str().split('.') {
-            // Invariant: a host's labels are at most 63 octets.
+        Self::of_text(host.as_str())
+    }
+
+    /// The key of the name of a record.
+    pub(crate) fn of_record(name: &RecordName) -> Self {
+        Self::of_text(name.as_str())
+    }
+
+    fn of_text(text: &str) -> Self {
+        let mut bytes = Vec::with_capacity(text.len() + 1);
+        for label in text.split('.') {
+            // Invariant: labels of hosts and of records are at most 63 octets.
             bytes.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
             bytes.extend_from_slice(label.as_bytes());
         }
@@ -73,6 +83,18 @@ impl AskedKey {
         Self { bytes: [0; NAME_BYTES_MAX], len: 0 }
     }
 
+    /// The key of the wildcard right below a name.
+    pub(crate) fn wildcard_of(parent: &[u8]) -> Self {
+        let mut key = Self { bytes: [0; NAME_BYTES_MAX], len: 0 };
+        let len = WILDCARD.len() + parent.len();
+        if let Some(room) = key.bytes.get_mut(..len) {
+            room[..WILDCARD.len()].copy_from_slice(WILDCARD);
+            room[WILDCARD.len()..].copy_from_slice(parent);
+            key.len = len;
+        }
+        key
+    }
+
     /// The key's bytes.
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.len]
@@ -98,6 +120,8 @@ pub(crate) fn labels(key: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// The label of a wildcard.
+const WILDCARD: &[u8] = b"\x01*";
 /// Names have at most 255 octets on the wire (RFC 1035 §2.3.4).
 const NAME_BYTES_MAX: usize = 255;
 

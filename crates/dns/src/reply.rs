@@ -4,10 +4,10 @@
 //! limit, and repeats the question in the case it was asked.
 
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, Query, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, NS, PTR};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, PTR};
 use hickory_proto::rr::{Name, RData, Record};
 
-use crate::answer::{Authority, NEGATIVE_TTL_S, RrSet};
+use crate::answer::{Answer, Authority, Chain, NEGATIVE_TTL_S, RrSet};
 use crate::handler::Transport;
 
 /// What became of one request.
@@ -112,28 +112,55 @@ impl Pending {
         &self.question
     }
 
-    /// A reply with records of ours.
-    pub(crate) fn records(mut self, set: &RrSet<'_>, ttl_s: u32) -> Encoded {
+    /// A reply with records of ours, and with others that save the client a question.
+    pub(crate) fn records(mut self, set: &RrSet<'_>, ttl_s: u32, beside: Vec<Record>) -> Encoded {
         self.metadata.authoritative = true;
         let mut message = self.message(Outcome::Records);
         message.answers = records_of(self.question.name(), set, ttl_s);
-        self.encode(&message, Outcome::Records)
+        message.additionals = beside;
+        self.encode(message, Outcome::Records)
+    }
+
+    /// A reply with aliases and what the last of them leads to; the code tells of that (RFC 6604 §3).
+    pub(crate) fn aliased(mut self, chain: &Chain<'_>, ttl_s: u32, beside: Vec<Record>) -> Encoded {
+        self.metadata.authoritative = true;
+        let outcome = match &chain.end {
+            Some(Answer::NoData(_)) => Outcome::NoData,
+            Some(Answer::NxDomain(_)) => Outcome::NxDomain,
+            Some(Answer::Records(_) | Answer::Aliased(_) | Answer::NotOurs) | None => {
+                Outcome::Records
+            }
+        };
+        let mut message = self.message(outcome);
+        for alias in &chain.aliases {
+            let data = RData::CNAME(CNAME(alias.target.clone()));
+            message.add_answer(Record::from_rdata(alias.owner.clone(), alias.ttl_s, data));
+        }
+        match (&chain.end, chain.aliases.last()) {
+            (Some(Answer::Records(set)), Some(last)) => {
+                message.add_answers(records_of(&last.target, set, ttl_s));
+                message.additionals = beside;
+            }
+            (Some(Answer::NoData(authority) | Answer::NxDomain(authority)), _) => {
+                message.add_authority(negative(authority));
+            }
+            _ => {}
+        }
+        self.encode(message, outcome)
     }
 
     /// A reply that says that there is nothing, with the SOA that says for how long.
     pub(crate) fn nothing(mut self, outcome: Outcome, authority: &Authority<'_>) -> Encoded {
         self.metadata.authoritative = true;
         let mut message = self.message(outcome);
-        let soa = RData::SOA(authority.soa());
-        let owner = authority.owner().clone();
-        message.add_authority(Record::from_rdata(owner, NEGATIVE_TTL_S, soa));
-        self.encode(&message, outcome)
+        message.add_authority(negative(authority));
+        self.encode(message, outcome)
     }
 
     /// A reply without records.
     pub(crate) fn plain(self, outcome: Outcome) -> Encoded {
         let message = self.message(outcome);
-        self.encode(&message, outcome)
+        self.encode(message, outcome)
     }
 
     fn message(&self, outcome: Outcome) -> Message {
@@ -152,9 +179,14 @@ impl Pending {
         message
     }
 
-    fn encode(&self, message: &Message, outcome: Outcome) -> Encoded {
+    fn encode(&self, mut message: Message, outcome: Outcome) -> Encoded {
         match message.to_vec() {
             Ok(bytes) if bytes.len() <= self.limit => Encoded { bytes, outcome },
+            // What nobody asked for goes first, and nothing is missing then (RFC 2181 §9).
+            Ok(_) | Err(_) if !message.additionals.is_empty() => {
+                message.additionals.clear();
+                self.encode(message, outcome)
+            }
             // Too long, or too long even for the encoder: the question alone, with TC.
             Ok(_) | Err(_) => match message.truncate().to_vec() {
                 Ok(bytes) if bytes.len() <= self.limit => {
@@ -207,11 +239,21 @@ pub(crate) fn limit_of(transport: Transport, payload: Option<u16>) -> usize {
     }
 }
 
-fn records_of(owner: &Name, set: &RrSet<'_>, ttl_s: u32) -> Vec<Record> {
+fn negative(authority: &Authority<'_>) -> Record {
+    let soa = RData::SOA(authority.soa());
+    Record::from_rdata(authority.owner().clone(), NEGATIVE_TTL_S, soa)
+}
+
+/// The records of a set, as a message has them.
+pub(crate) fn records_of(owner: &Name, set: &RrSet<'_>, ttl_s: u32) -> Vec<Record> {
     let record = |data| Record::from_rdata(owner.clone(), ttl_s, data);
     match set {
         RrSet::A(all) => all.iter().map(|a| record(RData::A(A(*a)))).collect(),
         RrSet::Aaaa(all) => all.iter().map(|a| record(RData::AAAA(AAAA(*a)))).collect(),
+        RrSet::Given(set) => {
+            let record = |data: &RData| Record::from_rdata(owner.clone(), set.ttl_s, data.clone());
+            set.data.iter().map(record).collect()
+        }
         RrSet::Soa(authority) => vec![record(RData::SOA(authority.soa()))],
         RrSet::Ns(name) => vec![record(RData::NS(NS((*name).clone())))],
         RrSet::Https(data) => vec![record(RData::HTTPS(data.clone()))],

@@ -1,7 +1,8 @@
 //! The table that queries are answered from.
 //!
 //! **Invariant:** a zone is never changed; a change makes the next one, which shares every RRset
-//! that stayed the same. Every name in the table is under a configured domain.
+//! that stayed the same. Every name in the table is under a configured domain, or the reverse name of
+//! an address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -9,11 +10,14 @@ use std::sync::Arc;
 use conduit_core::catalog::Version;
 use conduit_core::domains::Domains;
 use conduit_core::name::{Host, ServiceName};
+use conduit_core::record::fixed::FixedRecords;
+use conduit_core::record::name::RecordName;
 use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
 
 use crate::https::Https;
 use crate::key::{NameKey, ancestry};
+use crate::records::Records;
 
 /// What a zone is compiled with, apart from the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub struct ZoneSettings {
     pub ttl_s: u32,
     /// The port where the proxy serves HTTP/3, when it does.
     pub http3_port: Option<u16>,
+    /// Records that are there whatever the catalog holds.
+    pub records: Arc<FixedRecords>,
 }
 
 impl ZoneSettings {
@@ -39,6 +45,7 @@ impl ZoneSettings {
             proxied: true,
             ttl_s: POSITIVE_TTL_S,
             http3_port: None,
+            records: Arc::default(),
         }
     }
 }
@@ -128,6 +135,8 @@ pub(crate) struct Frame {
     /// The same for names that are served over HTTP/3.
     pub(crate) gateway_https: Arc<RrSets>,
     pub(crate) https: Option<Https>,
+    /// What the configuration gives.
+    pub(crate) fixed: Arc<FixedRecords>,
 }
 
 impl Frame {
@@ -166,9 +175,12 @@ pub(crate) struct Start {
 /// One name in the table.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Node {
-    /// Its addresses; `None` for a name that exists only because others are below it.
+    /// The addresses of its service, if it is a host of one.
     pub(crate) rrsets: Option<Arc<RrSets>>,
-    /// How many published names are below it.
+    /// What operators gave it. Where both are, addresses and aliases here are passed over.
+    pub(crate) records: Option<Arc<Records>>,
+    /// How many times there is something at a name below it; it exists then, even with nothing of its
+    /// own.
     pub(crate) below: usize,
 }
 
@@ -186,11 +198,20 @@ pub(crate) struct Published {
     pub(crate) rrsets: Arc<RrSets>,
 }
 
-/// One service at an address, for the way back from address to name.
+/// One name at an address, for the way back from address to name.
 #[derive(Debug, Clone)]
 pub(crate) struct Pointer {
-    pub(crate) service: ServiceName,
+    pub(crate) source: Source,
     pub(crate) target: Name,
+}
+
+/// Whose name is at an address; services come first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    /// A service that is answered directly.
+    Service(ServiceName),
+    /// An address record.
+    Record(RecordName),
 }
 
 /// Addresses of both families, IPv4 first.

@@ -16,6 +16,7 @@ mod oidc;
 mod overlap;
 mod parse;
 mod planes;
+mod records;
 mod telemetry;
 
 use self::judge::Judge;
@@ -30,7 +31,7 @@ pub(crate) fn resolve(file: &File, surroundings: &Surroundings) -> Result<Config
     let admin =
         gateway::admin(&mut judge, &file.admin, &gateway.state_dir, default_state, surroundings);
     let config = Config {
-        dns: planes::dns(&mut judge, &file.dns),
+        dns: planes::dns(&mut judge, &file.dns, &gateway.domains),
         tls: planes::tls(&mut judge, &file.tls),
         proxy: planes::proxy(&mut judge, &file.proxy),
         upstreams: planes::upstreams(&mut judge, &file.upstreams),

@@ -55,6 +55,7 @@ pub(crate) struct Dns {
     pub(crate) cache: DnsCache,
     pub(crate) allow: GivenList,
     pub(crate) ttl: Given<Text>,
+    pub(crate) records: Given<Vec<super::value::Sourced<DnsRecord>>>,
     /// Not a key of the file: a port that replaces the one in each address of `listen`.
     #[serde(skip)]
     pub(crate) port: Given<Text>,
@@ -77,6 +78,18 @@ pub(crate) struct DnsCache {
     pub(crate) negative_ttl: Given<Text>,
     pub(crate) serve_stale: Given<Text>,
     pub(crate) prefetch: Given<bool>,
+}
+
+/// One record, as a table of `dns.records`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DnsRecord {
+    pub(crate) name: super::value::Sourced<Text>,
+    #[serde(rename = "type")]
+    pub(crate) kind: super::value::Sourced<Text>,
+    pub(crate) data: super::value::Sourced<Text>,
+    #[serde(default)]
+    pub(crate) ttl: Given<Text>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

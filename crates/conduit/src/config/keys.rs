@@ -11,6 +11,7 @@ use conduit_core::actor::Role;
 use conduit_core::duration::print;
 use conduit_core::node::Node;
 use conduit_core::policy::Size;
+use conduit_core::record::Record;
 use conduit_dns::forward::settings::Conditional;
 use conduit_monitor::channel::file::ChannelFile;
 use conduit_monitor::secret::SecretFrom;
@@ -125,6 +126,7 @@ impl Config {
             dynamic("dns.doh_canary", dns.forward.canary.into()),
             dynamic("dns.allow", list(&dns.allow)),
             fixed("dns.ttl", text(print(dns.ttl))),
+            fixed("dns.records", Value::Array(dns.records.iter().map(record).collect())),
         ]
     }
 
@@ -342,6 +344,17 @@ fn server(node: &Node) -> Value {
     table.insert("port".into(), i64::from(node.destination.port()).into());
     if !node.tags.is_empty() {
         table.insert("tags".into(), list(&node.tags));
+    }
+    Value::Table(table)
+}
+
+fn record(record: &Record) -> Value {
+    let mut table = toml::Table::new();
+    table.insert("name".into(), text(&record.name));
+    table.insert("type".into(), text(record.data.kind()));
+    table.insert("data".into(), text(&record.data));
+    if let Some(ttl) = record.ttl {
+        table.insert("ttl".into(), text(ttl));
     }
     Value::Table(table)
 }

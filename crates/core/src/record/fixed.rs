@@ -19,7 +19,8 @@ impl FixedRecords {
     pub fn add(&mut self, record: Record) -> Result<(), FixedConflict> {
         let there = self.0.entry(record.name.clone()).or_default();
         if let Some(other) = there.iter().find(|o| o.is_same(&record) || o.excludes(&record)) {
-            return Err(FixedConflict::Excluded { other: other.clone(), record });
+            let other = Box::new(other.clone());
+            return Err(FixedConflict::Excluded { other, record: record.into() });
         }
         let bytes: usize = there.iter().map(|other| other.data.wire_bytes()).sum();
         let is_full = there.len() == RECORDS_OF_NAME_MAX
@@ -59,9 +60,9 @@ pub enum FixedConflict {
     #[error("{record} cannot be beside {other}; leave one of the two out")]
     Excluded {
         /// The later one.
-        record: Record,
+        record: Box<Record>,
         /// The earlier one.
-        other: Record,
+        other: Box<Record>,
     },
     /// A reply would have no room.
     #[error(

@@ -37,6 +37,7 @@ fn ask(zone: &Zone, name: &str, rtype: RecordType) -> String {
         Answer::Records(RrSet::Https(https)) => {
             format!("HTTPS {}", https.0.to_string().trim_end_matches(','))
         }
+        Answer::Records(RrSet::Given(_)) | Answer::Aliased(_) => "given".to_owned(),
         Answer::NoData(authority) => format!("nodata {}", authority.owner()),
         Answer::NxDomain(authority) => format!("nxdomain {}", authority.owner()),
         Answer::NotOurs => "not ours".to_owned(),

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use conduit_core::domains::Domains;
 use conduit_core::service::ProbePath;
 use conduit_dns::access::AccessList;
 use ipnet::IpNet;
@@ -11,9 +12,9 @@ use super::super::file;
 use super::super::value::{Given, GivenList, Text};
 use super::super::{Dns, DnsListen, Health, Proxy, Tls, Upstreams};
 use super::judge::Judge;
-use super::{forward, limits, parse};
+use super::{forward, limits, parse, records};
 
-pub(super) fn dns(judge: &mut Judge, given: &file::Dns) -> Dns {
+pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dns {
     let mut listen = judge.list(
         "dns.listen",
         &given.listen,
@@ -37,6 +38,7 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns) -> Dns {
         ttl: judge.take("dns.ttl", &given.ttl, TTL, |text| {
             whole_seconds(parse::duration(text, Duration::ZERO, DAY)?)
         }),
+        records: records::records(judge, &given.records, domains),
     }
 }
 

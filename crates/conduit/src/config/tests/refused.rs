@@ -31,6 +31,31 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "conduit.toml:2:11: dns.cache.min_ttl: is longer than dns.cache.max_ttl",
     ),
     ("[dns.cache]\nsize = \"1KB\"\n", "dns.cache.size: 1KB is out of range; use 100KB to 4GB"),
+    (
+        "[[dns.records]]\nname = \"nas.internal\"\ntype = \"A\"\ndata = \"10.0.0\"\n",
+        "conduit.toml:4:8: dns.records: \"10.0.0\" is not an IPv4 address; A takes an IPv4 address",
+    ),
+    (
+        "[[dns.records]]\nname = \"nas.internal\"\ntype = \"NS\"\ndata = \"x\"\n",
+        "conduit.toml:3:8: dns.records: NS records are Conduit's own",
+    ),
+    (
+        "[[dns.records]]\nname = \"nas.example\"\ntype = \"A\"\ndata = \"10.0.0.7\"\n",
+        "conduit.toml:2:8: dns.records: nas.example is not under a configured domain",
+    ),
+    (
+        "[[dns.records]]\nname = \"a.internal\"\ntype = \"A\"\ndata = \"10.0.0.7\"\nttl = \"8d\"\n",
+        "conduit.toml:5:7: dns.records: 8d is not a TTL",
+    ),
+    (
+        "[[dns.records]]\nname = \"a.internal\"\ntyp = \"A\"\ndata = \"10.0.0.7\"\n",
+        "conduit.toml:3:1: unknown key `typ`; did you mean `type`?",
+    ),
+    (
+        "dns.records = [{ name = \"a.internal\", type = \"A\", data = \"10.0.0.7\" },\n\
+         { name = \"a.internal\", type = \"CNAME\", data = \"b.internal\" }]\n",
+        "conduit.toml:2:1: dns.records: a.internal CNAME b.internal cannot be beside a.internal A 10.0.0.7",
+    ),
     ("[dsn]\n", "conduit.toml:1:2: unknown key `dsn`; did you mean `dns`?"),
     (
         "[tls]\nforwarders = []\n",

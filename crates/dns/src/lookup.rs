@@ -1,0 +1,222 @@
+//! What a question finds that is not for a service's addresses: records of operators, wildcards,
+//! aliases, reverse names, and whether there is anything at all.
+//!
+//! **Invariant:** a name that exists is never covered by a wildcard (RFC 4592 §2.2), and what is between
+//! a name and its domain exists (RFC 8020). A chain of aliases ends, whatever they lead to.
+
+use std::net::IpAddr;
+
+use hickory_proto::rr::{Name, Record, RecordType};
+
+use crate::answer::{Alias, Answer, Chain, RrSet};
+use crate::https::{self, Owner};
+use crate::interfaces::Local;
+use crate::key::{AskedKey, ancestry};
+use crate::reply::records_of;
+use crate::reverse::{self, Reversed};
+use crate::zone::{Apex, Node, RrSets, Zone};
+
+/// What one name has, before any alias is followed.
+enum Found<'a> {
+    Alias(&'a Name, u32),
+    Answer(Answer<'a>),
+}
+
+impl Zone {
+    /// Finds what a name has, and follows aliases from there.
+    pub(crate) fn follow<'a>(
+        &'a self,
+        name: &Name,
+        (key, node): (&AskedKey, Option<&'a Node>),
+        rtype: RecordType,
+        local: &'a Local,
+    ) -> Answer<'a> {
+        let mut found = self.find(name, (key, node), rtype, local);
+        let mut owner = name.clone();
+        let mut aliases: Vec<Alias> = Vec::new();
+        let end = loop {
+            let (target, ttl_s) = match found {
+                Found::Answer(answer) if aliases.is_empty() => return answer,
+                Found::Answer(answer) => break Some(answer),
+                Found::Alias(target, ttl_s) => (target, ttl_s),
+            };
+            let leads_back = *target == owner || aliases.iter().any(|alias| alias.owner == *target);
+            aliases.push(Alias { owner, target: target.clone(), ttl_s });
+            if leads_back || aliases.len() == ALIASES_MAX {
+                break None;
+            }
+            owner = target.clone();
+            let key = AskedKey::of(target);
+            let node = self.nodes.get(key.as_slice());
+            found = self.find(target, (&key, node), rtype, local);
+        };
+        Answer::Aliased(Box::new(Chain { aliases, end }))
+    }
+
+    fn find<'a>(
+        &'a self,
+        name: &Name,
+        (key, node): (&AskedKey, Option<&'a Node>),
+        rtype: RecordType,
+        local: &'a Local,
+    ) -> Found<'a> {
+        let key = key.as_slice();
+        let Some(apex) = self.frame.apex_of(key) else {
+            return Found::Answer(self.answer_reverse(name, (key, node), rtype, local));
+        };
+        let is_apex = apex.key.as_slice() == key;
+        if is_apex && let Some(set) = self.start_at(name, &apex.start, rtype) {
+            return Found::Answer(Answer::Records(set));
+        }
+        if let Some(found) = node.and_then(|node| self.at(node, rtype, local)) {
+            return found;
+        }
+        let mut exists = is_apex || node.is_some();
+        match self.https_at(key) {
+            Some(Owner::Record(_, above)) if matches!(rtype, RecordType::HTTPS) => {
+                let host = name.trim_to(usize::from(name.num_labels()) - above);
+                return Found::Answer(Answer::Records(RrSet::Https(https::record(host))));
+            }
+            Some(_) => exists = true,
+            None => {}
+        }
+        if !exists && let Some(covering) = self.wildcard_for(key, apex) {
+            if let Some(found) = self.at(covering, rtype, local) {
+                return found;
+            }
+            exists = true;
+        }
+        let authority = self.authority_of(name, apex);
+        Found::Answer(match exists {
+            true => Answer::NoData(authority),
+            false => Answer::NxDomain(authority),
+        })
+    }
+
+    /// What is at a node; where a service has its addresses, operators' are passed over.
+    fn at<'a>(&'a self, node: &'a Node, rtype: RecordType, local: &'a Local) -> Option<Found<'a>> {
+        if let Some(set) = self.addresses_at(node, rtype, local) {
+            return Some(Found::Answer(Answer::Records(set)));
+        }
+        let records = node.records.as_deref()?;
+        let is_host = node.rrsets.is_some();
+        let set = match rtype {
+            RecordType::A | RecordType::AAAA | RecordType::CNAME if is_host => None,
+            // One set is enough (RFC 8482 §4.1).
+            RecordType::ANY => records.any(!is_host),
+            _ => records.get(rtype),
+        };
+        if let Some(set) = set {
+            return Some(Found::Answer(Answer::Records(RrSet::Given(set))));
+        }
+        let alias = records.alias().filter(|_| !is_host && rtype != RecordType::CNAME);
+        alias.map(|(target, ttl_s)| Found::Alias(target, ttl_s))
+    }
+
+    /// The wildcard that covers a name that does not exist: that right below its closest encloser, the
+    /// nearest name above it that does (RFC 4592 §3.3.1).
+    fn wildcard_for(&self, key: &[u8], apex: &Apex) -> Option<&Node> {
+        let exists = |name: &&[u8]| {
+            *name == apex.key.as_slice()
+                || self.nodes.contains_key(*name)
+                || self.https_at(name).is_some()
+        };
+        let encloser = ancestry(key).skip(1).find(exists)?;
+        self.nodes.get(AskedKey::wildcard_of(encloser).as_slice())
+    }
+
+    /// What a name is to the HTTPS record of a host that has one.
+    fn https_at<'a>(&self, key: &'a [u8]) -> Option<Owner<'a>> {
+        let owner = self.frame.https.as_ref()?.owner(key)?;
+        let (Owner::Record(host, _) | Owner::Between(host)) = owner;
+        let node = self.nodes.get(host)?;
+        let is_https = matches!(node.rrsets.as_deref(), Some(RrSets::Gateway { is_https: true }));
+        is_https.then_some(owner)
+    }
+
+    /// Each address we publish is a zone of its own: what is beside it is not ours.
+    fn answer_reverse<'a>(
+        &'a self,
+        name: &Name,
+        (key, node): (&[u8], Option<&'a Node>),
+        rtype: RecordType,
+        local: &Local,
+    ) -> Answer<'a> {
+        let Some(reversed) = reverse::parse(key) else {
+            return Answer::NotOurs;
+        };
+        let Reversed { address, below } = reversed;
+        let above = ancestry(key).nth(below);
+        let given = match below {
+            0 => node,
+            _ => above.and_then(|above| self.nodes.get(above)),
+        };
+        let given = given.and_then(|node| node.records.as_deref()?.get(RecordType::PTR));
+        let target = match given {
+            Some(set) => Some(RrSet::Given(set)),
+            None => self.name_at(address, local).map(RrSet::Ptr),
+        };
+        let default = self.frame.apexes.first().map(|apex| &apex.start);
+        let (Some(start), Some(target)) = (default, target) else {
+            return Answer::NotOurs;
+        };
+        let owner = name.trim_to(usize::from(name.num_labels()) - below);
+        if below > 0 {
+            return Answer::NxDomain(self.authority(owner, start));
+        }
+        match rtype {
+            RecordType::PTR | RecordType::ANY => Answer::Records(target),
+            _ => match self.start_at(name, start, rtype) {
+                Some(set) => Answer::Records(set),
+                None => Answer::NoData(self.authority(owner, start)),
+            },
+        }
+    }
+
+    /// The one name of an address: the gateway's, or the first service's that answers directly, or the
+    /// first record's.
+    fn name_at(&self, address: IpAddr, local: &Local) -> Option<&Name> {
+        let frame = &self.frame;
+        let is_gateway = match address {
+            IpAddr::V4(a) if frame.is_configured() => frame.v4.contains(&a),
+            IpAddr::V6(a) if frame.is_configured() => frame.v6.contains(&a),
+            IpAddr::V4(a) => local.v4 == Some(a),
+            IpAddr::V6(a) => local.v6 == Some(a),
+        };
+        if is_gateway {
+            return frame.apexes.first().map(|apex| &apex.start.nameserver);
+        }
+        let pointers = self.pointers.get(&address)?;
+        pointers.first().map(|pointer| &pointer.target)
+    }
+
+    /// The addresses of the names that a set leads to, as far as they are ours; they save the client
+    /// a question.
+    pub(crate) fn beside(&self, set: &RrSet<'_>, local: &Local) -> Vec<Record> {
+        let mut targets: Vec<&Name> = match set {
+            RrSet::Given(set) => set.targets().filter(|name| !name.is_root()).collect(),
+            RrSet::Ns(name) => vec![name],
+            RrSet::Https(data) => vec![&data.0.target_name],
+            RrSet::A(_) | RrSet::Aaaa(_) | RrSet::Ptr(_) | RrSet::Soa(_) => return Vec::new(),
+        };
+        targets.sort_unstable();
+        targets.dedup();
+        let mut records = Vec::new();
+        for target in targets.into_iter().take(TARGETS_MAX) {
+            for rtype in [RecordType::A, RecordType::AAAA] {
+                if let Answer::Records(set) = self.answer(target, rtype, local) {
+                    records.extend(records_of(target, &set, self.frame.ttl_s));
+                }
+            }
+        }
+        records
+    }
+}
+
+/// Aliases followed for one question: more than anybody needs, and few enough for a reply.
+const ALIASES_MAX: usize = 8;
+/// Names of which the addresses come along.
+const TARGETS_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests;

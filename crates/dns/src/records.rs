@@ -1,0 +1,268 @@
+//! Records of operators, as messages have them.
+//!
+//! Made when the zone is compiled, so that a query only copies.
+//!
+//! **Invariant:** total: every record that exists has its form here. The records of a set have one TTL,
+//! the lowest (RFC 2181 §5.2), and an alias is the only set of its name.
+
+use std::net::IpAddr;
+
+use conduit_core::name::Host;
+use conduit_core::record::Record;
+use conduit_core::record::data::{Caa, RecordData};
+use conduit_core::record::kind::RecordType as Kind;
+use conduit_core::record::name::RecordName;
+use conduit_core::record::svcb::{Param, Svcb};
+use hickory_proto::rr::rdata::svcb::{Alpn, IpHint, Mandatory, SVCB, SvcParamKey, SvcParamValue};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, HTTPS, MX, NULL, PTR, SRV, TXT};
+use hickory_proto::rr::{Name, RData, RecordType};
+
+/// What operators gave one name.
+#[derive(Debug)]
+pub(crate) struct Records {
+    sets: Box<[RecordSet]>,
+}
+
+/// The records of one type.
+#[derive(Debug)]
+pub struct RecordSet {
+    pub(crate) rtype: RecordType,
+    pub(crate) ttl_s: u32,
+    pub(crate) data: Box<[RData]>,
+}
+
+impl Records {
+    /// The sets of the records of one name; `None` when it has none. Of an alias and something else, what
+    /// comes first stays: that happens only when the configuration was changed behind the registry.
+    pub(crate) fn of<'a>(
+        records: impl Iterator<Item = &'a Record>,
+        ttl_default_s: u32,
+    ) -> Option<Self> {
+        let mut kept: Vec<&Record> = Vec::new();
+        for record in records {
+            if !kept.iter().any(|other| other.is_same(record) || other.excludes(record)) {
+                kept.push(record);
+            }
+        }
+        let mut kinds: Vec<Kind> = kept.iter().map(|record| record.data.kind()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let set = |kind: Kind| {
+            let of_kind = kept.iter().filter(|record| record.data.kind() == kind);
+            let ttls = of_kind.clone().map(|r| r.ttl.map_or(ttl_default_s, |ttl| ttl.seconds()));
+            RecordSet {
+                rtype: rtype(kind),
+                ttl_s: ttls.min().unwrap_or(ttl_default_s),
+                data: of_kind.map(|record| rdata(&record.data)).collect(),
+            }
+        };
+        (!kept.is_empty()).then(|| Self { sets: kinds.into_iter().map(set).collect() })
+    }
+
+    /// The set of a type.
+    pub(crate) fn get(&self, rtype: RecordType) -> Option<&RecordSet> {
+        self.sets.iter().find(|set| set.rtype == rtype)
+    }
+
+    /// The first set that is not of addresses, else the first.
+    pub(crate) fn any(&self, with_addresses: bool) -> Option<&RecordSet> {
+        let is_address = |set: &RecordSet| matches!(set.rtype, RecordType::A | RecordType::AAAA);
+        self.sets.iter().find(|set| with_addresses || !is_address(set))
+    }
+
+    /// What the name is an alias of, and for how long that may be kept.
+    pub(crate) fn alias(&self) -> Option<(&Name, u32)> {
+        let set = self.get(RecordType::CNAME)?;
+        match set.data.first() {
+            Some(RData::CNAME(target)) => Some((&target.0, set.ttl_s)),
+            _ => None,
+        }
+    }
+
+    /// The addresses.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let data = self.sets.iter().flat_map(|set| &set.data);
+        data.filter_map(|data| match data {
+            RData::A(address) => Some(IpAddr::V4(address.0)),
+            RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+            _ => None,
+        })
+    }
+}
+
+impl RecordSet {
+    /// The names that its records lead to, for which addresses may come along.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Name> {
+        self.data.iter().filter_map(|data| match data {
+            RData::MX(mx) => Some(&mx.exchange),
+            RData::SRV(srv) => Some(&srv.target),
+            RData::SVCB(svcb) | RData::HTTPS(HTTPS(svcb)) => Some(&svcb.target_name),
+            _ => None,
+        })
+    }
+}
+
+/// A host as messages have it.
+pub(crate) fn name_of(host: &Host) -> Name {
+    name(host.as_str())
+}
+
+/// A record's name as messages have it.
+pub(crate) fn name_of_record(text: &RecordName) -> Name {
+    name(text.as_str())
+}
+
+fn name(text: &str) -> Name {
+    let labels = text.split('.').map(str::as_bytes);
+    // Invariant: hosts and names of records are legal names.
+    Name::from_labels(labels).unwrap_or_else(|_| Name::root())
+}
+
+fn target(name: &Option<RecordName>) -> Name {
+    name.as_ref().map_or_else(Name::root, name_of_record)
+}
+
+fn rtype(kind: Kind) -> RecordType {
+    match kind {
+        Kind::A => RecordType::A,
+        Kind::Aaaa => RecordType::AAAA,
+        Kind::Caa => RecordType::CAA,
+        Kind::Cname => RecordType::CNAME,
+        Kind::Https => RecordType::HTTPS,
+        Kind::Mx => RecordType::MX,
+        Kind::Ptr => RecordType::PTR,
+        Kind::Srv => RecordType::SRV,
+        Kind::Svcb => RecordType::SVCB,
+        Kind::Txt => RecordType::TXT,
+    }
+}
+
+fn rdata(data: &RecordData) -> RData {
+    match data {
+        RecordData::A(address) => RData::A(A(*address)),
+        RecordData::Aaaa(address) => RData::AAAA(AAAA(*address)),
+        RecordData::Caa(caa) => caa_data(caa),
+        RecordData::Cname(name) => RData::CNAME(CNAME(name_of_record(name))),
+        RecordData::Https(svcb) => RData::HTTPS(HTTPS(svcb_data(svcb))),
+        RecordData::Mx { preference, exchange } => {
+            RData::MX(MX::new(*preference, target(exchange)))
+        }
+        RecordData::Ptr(name) => RData::PTR(PTR(name_of_record(name))),
+        RecordData::Srv { priority, weight, port, target: to } => {
+            RData::SRV(SRV::new(*priority, *weight, *port, target(to)))
+        }
+        RecordData::Svcb(svcb) => RData::SVCB(svcb_data(svcb)),
+        RecordData::Txt(texts) => {
+            RData::TXT(TXT::from_bytes(texts.iter().map(|text| &**text).collect()))
+        }
+    }
+}
+
+/// As octets: the type of the library understands fewer tags than there are.
+fn caa_data(caa: &Caa) -> RData {
+    let mut bytes = Vec::with_capacity(2 + caa.tag.len() + caa.value.len());
+    bytes.push(if caa.is_critical { CRITICAL } else { 0 });
+    // Invariant: a tag has at most 15 octets.
+    bytes.push(u8::try_from(caa.tag.len()).unwrap_or(u8::MAX));
+    bytes.extend_from_slice(caa.tag.as_bytes());
+    bytes.extend_from_slice(&caa.value);
+    RData::Unknown { code: RecordType::CAA, rdata: NULL::with(bytes) }
+}
+
+fn svcb_data(svcb: &Svcb) -> SVCB {
+    let params = svcb.params.iter().map(|param| {
+        let value = match param {
+            Param::Mandatory(keys) => {
+                let keys = keys.iter().map(|key| SvcParamKey::from(*key));
+                SvcParamValue::Mandatory(Mandatory(keys.collect()))
+            }
+            Param::Alpn(protocols) => SvcParamValue::Alpn(Alpn(protocols.clone())),
+            Param::NoDefaultAlpn => SvcParamValue::NoDefaultAlpn,
+            Param::Port(port) => SvcParamValue::Port(*port),
+            Param::Ipv4Hint(all) => {
+                SvcParamValue::Ipv4Hint(IpHint(all.iter().copied().map(A).collect()))
+            }
+            Param::Ipv6Hint(all) => {
+                SvcParamValue::Ipv6Hint(IpHint(all.iter().copied().map(AAAA).collect()))
+            }
+        };
+        (SvcParamKey::from(param.key()), value)
+    });
+    SVCB::new(svcb.priority, target(&svcb.target), params.collect())
+}
+
+/// The flag of a CAA tag that must be understood (RFC 8659 §4.1).
+const CRITICAL: u8 = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conduit_core::clock::Timestamp;
+    use hickory_proto::op::Message;
+    use hickory_proto::rr::Record as Sent;
+
+    fn record(kind: Kind, text: &str) -> Record {
+        Record {
+            name: RecordName::parse("x.internal").expect("valid"),
+            data: RecordData::parse(kind, text).expect("valid"),
+            ttl: None,
+            added_at: Timestamp::from_seconds(0),
+        }
+    }
+
+    #[test]
+    fn every_type_goes_through_a_message() {
+        for (kind, text) in [
+            (Kind::A, "10.0.0.7"),
+            (Kind::Aaaa, "fd00::7"),
+            (Kind::Caa, "128 contactemail \"ops@internal\""),
+            (Kind::Cname, "y.internal"),
+            (Kind::Https, "1 . alpn=h3,h2 port=8443 ipv4hint=10.0.0.7 ipv6hint=fd00::7"),
+            (Kind::Mx, "10 mail.internal"),
+            (Kind::Mx, "0 ."),
+            (Kind::Ptr, "y.internal"),
+            (Kind::Srv, "0 5 5060 sip.internal"),
+            (Kind::Svcb, "1 y.internal mandatory=alpn alpn=h2 no-default-alpn"),
+            (Kind::Svcb, "0 y.internal"),
+            (Kind::Txt, "\"\" \"a\\255\\000b\""),
+        ] {
+            let given = record(kind, text);
+            let records = Records::of([&given].into_iter(), 30).expect("one");
+            let set = records.get(rtype(kind)).expect("there");
+            let mut message = Message::query();
+            let owner = name_of_record(&given.name);
+            let sent =
+                set.data.iter().map(|d| Sent::from_rdata(owner.clone(), set.ttl_s, d.clone()));
+            message.add_answers(sent);
+            let bytes = message.to_vec().expect("encodes");
+            let read = Message::from_vec(&bytes).expect("decodes");
+            assert_eq!((read.answers.len(), read.answers[0].record_type()), (1, rtype(kind)));
+            // The name is 12 octets, and type, class, TTL and length are 10.
+            assert_eq!(bytes.len(), 12 + 12 + 10 + wire_bytes(&given), "{kind} {text}");
+        }
+    }
+
+    /// The library compresses the names that older types hold.
+    fn wire_bytes(record: &Record) -> usize {
+        let saved = match &record.data {
+            RecordData::Cname(_) | RecordData::Ptr(_) => 8,
+            RecordData::Mx { exchange: Some(_), .. } => 8,
+            _ => 0,
+        };
+        record.data.wire_bytes() - saved
+    }
+
+    #[test]
+    fn a_set_has_the_lowest_ttl_and_an_alias_stands_alone() {
+        let mut short = record(Kind::A, "10.0.0.8");
+        short.ttl = conduit_core::record::RecordTtl::from_seconds(5).ok();
+        let all = [record(Kind::A, "10.0.0.7"), short, record(Kind::Cname, "y.internal")];
+        let records = Records::of(all.iter(), 30).expect("some");
+        let set = records.get(RecordType::A).expect("there");
+        assert_eq!((set.ttl_s, set.data.len()), (5, 2));
+        assert!(records.alias().is_none() && records.addresses().count() == 2);
+        let records = Records::of(all.iter().rev(), 30).expect("some");
+        assert!(records.alias().is_some() && records.addresses().count() == 0);
+        assert!(Records::of([].into_iter(), 30).is_none());
+    }
+}
