@@ -7,6 +7,8 @@
 
 // What a registration promises: at once, whole, or not at all.
 mod registration;
+// Records of operators, from the command to the query.
+mod records;
 // Streams and tunnels live through publications.
 mod streaming;
 // Byte streams through the gateway: ports, and real databases behind them.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
+use conduit_core::record::Record;
 use conduit_dns::forward::status::ForwardStatus;
 use conduit_proxy::fingerprint::{Asked, Fingerprint};
 use conduit_tls::authority::Authority;
@@ -36,6 +37,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// How the gateway runs.
     fn gateway(&self) -> GatewayInfo;
+
+    /// The records that the configuration gives; each was added when the gateway started.
+    fn fixed_records(&self) -> Arc<[Record]>;
 
     /// What was found when a service was last tried through our own listeners; cheap.
     fn last_checks(&self, name: &ServiceName) -> Checks;

@@ -312,7 +312,7 @@ fn status_of(code: &str) -> StatusCode {
         "changed_meanwhile" => StatusCode::PRECONDITION_FAILED,
         "not_found" | "upstream_not_found" => StatusCode::NOT_FOUND,
         "name_taken" | "host_taken" | "token_name_taken" | "user_name_taken" | "node_taken"
-        | "node_fixed" => StatusCode::CONFLICT,
+        | "node_fixed" | "record_conflict" | "record_fixed" => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

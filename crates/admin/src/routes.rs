@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod container_logs;
 pub(crate) mod discovery;
 pub(crate) mod dns;
+pub(crate) mod dns_records;
 pub(crate) mod doctor;
 pub(crate) mod document;
 pub(crate) mod events;

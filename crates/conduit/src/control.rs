@@ -16,6 +16,7 @@ use conduit_core::error::Chain;
 use conduit_core::leaf::LeafPair;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
+use conduit_core::record::Record;
 use conduit_core::tasks::Tasks;
 use conduit_dns::forward::status::ForwardStatus;
 use conduit_proxy::fingerprint::{Asked, Fingerprint, fingerprints};
@@ -65,6 +66,7 @@ pub(crate) struct GatewayControl {
     /// One backup at a time.
     backup: tokio::sync::Mutex<()>,
     doctor: Doctor,
+    fixed_records: Arc<[Record]>,
 }
 
 impl GatewayControl {
@@ -81,7 +83,16 @@ impl GatewayControl {
             monitor: parts.monitor.clone(),
             registry: parts.registry.clone(),
         });
-        Self { parts, started: Instant::now(), backup: tokio::sync::Mutex::new(()), doctor }
+        let started_at = Timestamp::now();
+        let fixed = parts.config.dns.records.iter();
+        let fixed = fixed.map(|record| Record { added_at: started_at, ..record.clone() });
+        Self {
+            fixed_records: fixed.collect(),
+            parts,
+            started: Instant::now(),
+            backup: tokio::sync::Mutex::new(()),
+            doctor,
+        }
     }
 }
 
@@ -109,6 +120,10 @@ impl Control for GatewayControl {
             http3: parts.addresses.http3.clone(),
             http: parts.addresses.http.clone(),
         }
+    }
+
+    fn fixed_records(&self) -> Arc<[Record]> {
+        Arc::clone(&self.fixed_records)
     }
 
     fn last_checks(&self, name: &ServiceName) -> Checks {

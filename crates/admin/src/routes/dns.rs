@@ -1,4 +1,5 @@
-//! DNS: what we answer, a real query, and the cache of others' answers.
+//! DNS: what we answer, a real query, and the cache of others' answers. Records of operators have a
+//! [module](super::dns_records) of their own.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +10,7 @@ use conduit_core::service::{DnsMode, Service};
 use conduit_dns::forward::status::ForwarderStatus;
 use serde::Deserialize;
 
-use super::{Admin, Answer, By};
+use super::{Admin, Answer, By, dns_records};
 use crate::paging::Paging;
 use crate::params::Options;
 use crate::record::decision;
@@ -28,7 +29,7 @@ pub(crate) struct Question {
     record_type: String,
 }
 
-/// Lists what each host of each service resolves to.
+/// Lists what each host of each service resolves to, and the records of the zone beside them.
 #[utoipa::path(
     get,
     path = "/dns",
@@ -36,7 +37,7 @@ pub(crate) struct Question {
     tag = "dns",
     params(Paging),
     responses(
-        (status = 200, body = wire::DnsList, description = "by host"),
+        (status = 200, body = wire::DnsList, description = "by name"),
         (status = 422, body = ErrorBody, description = "`invalid_query`, or `invalid`: the limit is out of bounds"),
     ),
 )]
@@ -46,10 +47,14 @@ pub(crate) async fn list(
 ) -> Answer<wire::DnsList> {
     let gateway = state.control.gateway();
     let catalog = state.registry.catalog().load_full();
-    let mut entries: Vec<wire::DnsEntry> =
-        catalog.iter().flat_map(|service| entries_of(service, &gateway.addresses)).collect();
-    entries.sort_by(|a, b| a.domain.cmp(&b.domain));
-    let (entries, next_after) = paging.part(entries, |entry| &entry.domain)?;
+    let services = catalog.iter().flat_map(|service| entries_of(service, &gateway.addresses));
+    let entries = services.chain(dns_records::entries(&state));
+    let mut entries: Vec<(String, wire::DnsEntry)> =
+        entries.map(|entry| (key(&entry), entry)).collect();
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    entries.dedup_by(|(a, _), (b, _)| a == b);
+    let (entries, next_after) = paging.part(entries, |(key, _)| key)?;
+    let entries = entries.into_iter().map(|(_, entry)| entry).collect();
     Ok(Json(wire::DnsList {
         version: state.zone.load().version().to_string(),
         domains: gateway.domains,
@@ -190,10 +195,21 @@ fn entries_of(service: &Service, gateway: &[String]) -> Vec<wire::DnsEntry> {
         ip: addresses.first().cloned(),
         addresses: addresses.clone(),
         mode: service.dns.to_string(),
-        source: "conduit".into(),
+        source: "service".into(),
+        record_type: None,
+        data: None,
+        ttl: None,
         created_at: service.registered_at.to_string(),
     };
     service.hosts.iter().map(entry).collect()
+}
+
+/// What an entry is found by; a name may have several records.
+fn key(entry: &wire::DnsEntry) -> String {
+    match (&entry.record_type, &entry.data) {
+        (Some(kind), Some(data)) => format!("{} {kind} {data}", entry.domain),
+        _ => entry.domain.clone(),
+    }
 }
 
 fn own_addresses(service: &Service) -> Vec<String> {

@@ -27,6 +27,7 @@ use conduit_core::event::{self, EventStream};
 use conduit_core::leaf::LeafPair;
 use conduit_core::live;
 use conduit_core::name::{Host, ServiceName};
+use conduit_core::record::Record;
 use conduit_core::service::{ProbePath, TlsMode};
 use conduit_core::tasks::Tasks;
 use conduit_dns::forward::status::ForwardStatus;
@@ -246,6 +247,10 @@ impl Control for Whole {
         }
     }
 
+    fn fixed_records(&self) -> Arc<[Record]> {
+        Arc::default()
+    }
+
     fn last_checks(&self, _name: &ServiceName) -> Checks {
         Checks::default()
     }
@@ -363,6 +368,7 @@ impl Publisher for Hand {
             .with_changes(&self.table.current(), work.changes, work.reissue, &source, work.version)
             .map_err(PublishError::new)?;
         let zone = self.zone.current().with(work.changes, work.version);
+        let zone = zone.with_records(work.records, work.version);
         Ok(Preparation { prepared: (table, zone), leaves: issued })
     }
 

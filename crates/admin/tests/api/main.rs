@@ -3,6 +3,7 @@
 
 mod again;
 mod auth;
+mod dns;
 mod doctor;
 mod document;
 mod events;

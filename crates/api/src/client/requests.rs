@@ -12,7 +12,9 @@ use crate::error::ClientError;
 use crate::v1::ROOT;
 use crate::v1::audit::{AuditList, AuditProof, AuditReport};
 use crate::v1::config::{BackupReply, BackupRequest, ConfigReply, ReloadReply};
-use crate::v1::dns::{DnsCacheReply, DnsList, FlushReply, ResolveReply};
+use crate::v1::dns::{
+    AddRecord, AddRecordReply, DnsCacheReply, DnsList, FlushReply, RemoveRecordsReply, ResolveReply,
+};
 use crate::v1::doctor::DoctorReply;
 use crate::v1::health::{HealthList, ServiceHealth};
 use crate::v1::routes::RouteList;
@@ -154,6 +156,35 @@ impl Client {
     ) -> Result<Reply<ResolveReply>, ClientError> {
         let query = Query::new().with("name", name).with("type", record_type);
         self.get(&format!("{ROOT}/dns/resolve{query}")).await
+    }
+
+    /// `POST /api/v1/dns/records`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn add_record(&self, wish: &AddRecord) -> Result<Reply<AddRecordReply>, ClientError> {
+        let mend = "run `conduit dns`; adding the same record again is safe".to_owned();
+        self.change(Method::POST, &format!("{ROOT}/dns/records"), wish, mend).await
+    }
+
+    /// `DELETE /api/v1/dns/records`: those of a name, of a type when given, with that data when given.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn remove_records(
+        &self,
+        name: &str,
+        record_type: Option<&str>,
+        data: Option<&str>,
+    ) -> Result<Reply<RemoveRecordsReply>, ClientError> {
+        let mut query = Query::new().with("name", name);
+        for (key, value) in [("type", record_type), ("data", data)] {
+            if let Some(value) = value {
+                query = query.with(key, value);
+            }
+        }
+        let target = format!("{ROOT}/dns/records{query}");
+        self.change_bare(Method::DELETE, &target, "run `conduit dns`".into()).await
     }
 
     /// `GET /api/v1/dns/cache`.

@@ -12,33 +12,44 @@ pub struct DnsList {
     pub domains: Vec<String>,
     /// Where the server listens; empty when DNS is off.
     pub listen: Vec<String>,
-    /// One entry for each host of each service, by host.
+    /// One entry for each host of each service and one for each record, by name.
     pub entries: Vec<DnsEntry>,
     /// What `after` takes to go on; absent at the end, and when no limit was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_after: Option<String>,
 }
 
-/// What one host resolves to.
+/// What one host resolves to, or one record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DnsEntry {
-    /// The service it belongs to.
+    /// The service it belongs to; empty for a record.
     pub name: String,
-    /// The host.
+    /// The host, or the record's name.
     pub domain: String,
     /// The first of `addresses`, as in the original; `null` when it is the address asked on.
     #[serde(default)]
     #[schema(required)]
     pub ip: Option<String>,
-    /// What it resolves to; empty means the address on which the query arrives.
+    /// What it resolves to; empty means the address on which the query arrives, and for a record that it
+    /// holds none.
     #[serde(default)]
     #[schema(required)]
     pub addresses: Vec<String>,
-    /// `gateway` or `direct`.
+    /// `gateway`, `direct` or `record`.
     pub mode: String,
-    /// Where it comes from: `conduit`.
+    /// Where it comes from: `service`, `record` (added by hand) or `config`.
     pub source: String,
-    /// When its service was registered.
+    /// Of a record, such as `TXT`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub record_type: Option<String>,
+    /// Of a record, as a zone file has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Seconds that a record may be kept, when they are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+    /// When its service was registered or its record added; for one of the configuration, when the
+    /// gateway started.
     #[schema(format = DateTime)]
     pub created_at: String,
 }
@@ -125,6 +136,63 @@ pub struct DnsForwarder {
     #[serde(default)]
     #[schema(required)]
     pub latency_ms: Option<f64>,
+}
+
+/// `POST /api/v1/dns/records`: a record that is to be answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddRecord {
+    /// Under a configured domain, perhaps a wildcard such as `*.apps.internal`; or the reverse name of an
+    /// address.
+    pub name: String,
+    /// `A`, `AAAA`, `CAA`, `CNAME`, `HTTPS`, `MX`, `PTR`, `SRV`, `SVCB` or `TXT`.
+    #[serde(rename = "type")]
+    pub record_type: String,
+    /// As a zone file has it: `10 mail.internal`, or `"v=spf1 -all"` with its quotes.
+    pub data: String,
+    /// Seconds that it may be kept, up to a week; the zone's own time when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 604_800)]
+    pub ttl: Option<u32>,
+}
+
+/// One record of our zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsRecord {
+    /// Whose.
+    pub name: String,
+    /// Such as `A`.
+    #[serde(rename = "type")]
+    pub record_type: String,
+    /// As a zone file has it.
+    pub data: String,
+    /// Seconds that it may be kept; `null` is the zone's own time.
+    #[serde(default)]
+    #[schema(required)]
+    pub ttl: Option<u32>,
+    /// When it was added.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+}
+
+/// The answer to a record that was added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AddRecordReply {
+    /// After it; the one before it when nothing changed.
+    pub generation: u64,
+    /// Whether a generation was made.
+    pub changed: bool,
+    /// The record as it is now.
+    pub record: DnsRecord,
+}
+
+/// `DELETE /api/v1/dns/records`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemoveRecordsReply {
+    /// After it.
+    pub generation: u64,
+    /// What is answered no more.
+    pub removed: Vec<DnsRecord>,
 }
 
 /// `POST /api/v1/dns/flush`.

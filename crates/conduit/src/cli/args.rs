@@ -4,6 +4,7 @@
 //! file of each verb.
 
 mod authority;
+mod dns;
 mod monitor;
 mod record;
 mod traffic;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
 
 pub(crate) use self::authority::{CaAction, CaArgs, CertsAction, CertsArgs, Named};
+pub(crate) use self::dns::{AddRecordArgs, DnsAction, DnsArgs, RemoveRecordArgs};
 pub(crate) use self::monitor::{
     AddNodeArgs, ChannelNamed, MachineArgs, MonitorAction, MonitorArgs, NodeNamed, SilenceArgs,
     TestNodeArgs,
@@ -233,56 +235,6 @@ pub(crate) struct StatusArgs {
     /// Exit with 3 when anything is down
     #[arg(long, conflicts_with = "watch")]
     pub(crate) check: bool,
-    /// Output
-    #[command(flatten)]
-    pub(crate) output: Json,
-}
-
-/// `conduit dns`.
-#[derive(Debug, Default, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct DnsArgs {
-    /// What to do; without it, list
-    #[command(subcommand)]
-    pub(crate) action: Option<DnsAction>,
-    /// Output
-    #[command(flatten)]
-    pub(crate) output: Json,
-}
-
-/// What to do with names.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DnsAction {
-    /// List names and what they answer with
-    List(Json),
-    /// Ask the running gateway's own listener
-    Resolve(ResolveArgs),
-    /// Drop cached answers of forwarders
-    Flush(FlushArgs),
-    /// Show the cache of forwarders' answers, and how the forwarders do
-    Stats(Json),
-}
-
-/// `conduit dns flush`.
-#[derive(Debug, Args)]
-pub(crate) struct FlushArgs {
-    /// The one name whose answers are dropped; without it, all are
-    #[arg(value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    /// Output
-    #[command(flatten)]
-    pub(crate) output: Json,
-}
-
-/// `conduit dns resolve`.
-#[derive(Debug, Args)]
-pub(crate) struct ResolveArgs {
-    /// The name to ask for
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
-    /// The type of record
-    #[arg(long = "type", value_name = "TYPE", default_value = "A")]
-    pub(crate) record_type: String,
     /// Output
     #[command(flatten)]
     pub(crate) output: Json,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap_complete::engine::CompletionCandidate;
 use conduit_api::client::Client;
 use conduit_core::policy::Preset;
+use conduit_core::record::kind::RecordType;
 use conduit_core::scope::Area;
 
 use crate::config::{Source, Surroundings};
@@ -36,6 +37,23 @@ pub(crate) fn scopes() -> Vec<CompletionCandidate> {
 /// What a service can speak.
 pub(crate) fn protocols() -> Vec<CompletionCandidate> {
     ["http", "https", "h2c", "tcp"].map(CompletionCandidate::new).into()
+}
+
+/// The types of records that can be given.
+pub(crate) fn record_types() -> Vec<CompletionCandidate> {
+    RecordType::ALL.iter().map(|kind| CompletionCandidate::new(kind.as_str())).collect()
+}
+
+/// The names of the records that were added by hand.
+pub(crate) fn record_names() -> Vec<CompletionCandidate> {
+    let entries = asked(async |client| Some(client.dns().await.ok()?.value.entries));
+    let mut names: Vec<String> = entries
+        .into_iter()
+        .filter(|entry| entry.source == "record")
+        .map(|entry| entry.domain)
+        .collect();
+    names.dedup();
+    names.into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// The names of the services that are registered now.

@@ -1,34 +1,121 @@
 //! `conduit dns`: names and what they answer with.
 
-use conduit_api::v1::dns::{DnsCacheReply, DnsList, FlushReply, ResolveReply};
+use conduit_api::v1::dns::{
+    AddRecord, AddRecordReply, DnsCacheReply, DnsEntry, DnsList, DnsRecord, FlushReply,
+    RemoveRecordsReply, ResolveReply,
+};
+use conduit_core::record::RecordTtl;
+use conduit_core::record::data::RecordData;
+use conduit_core::record::kind::RecordType;
+use conduit_core::record::name::RecordName;
 
-use super::args::{DnsAction, DnsArgs, Json};
+use super::args::{AddRecordArgs, DnsAction, DnsArgs, Json, RemoveRecordArgs};
 use super::exit::Failure;
 use super::output::table;
 use super::session::Session;
 
-/// Lists, resolves, flushes, or tells about the cache.
+/// Lists, adds, removes, resolves, flushes, or tells about the cache.
 pub(crate) async fn run(session: &Session, args: DnsArgs) -> Result<(), Failure> {
-    let client = session.client().await?;
     match args.action.unwrap_or(DnsAction::List(args.output)) {
+        DnsAction::Add(args) => {
+            let wish = wanted(&args)?;
+            let reply = session.client().await?.add_record(&wish).await?;
+            session.print(args.output.json, &reply, added)
+        }
+        DnsAction::Remove(args) => {
+            let (kind, data) = which(&args)?;
+            let client = session.client().await?;
+            let reply = client.remove_records(&args.name, kind, data.as_deref()).await?;
+            session.print(args.output.json, &reply, removed)
+        }
         DnsAction::List(Json { json }) => {
-            let reply = client.dns().await?;
+            let reply = session.client().await?.dns().await?;
             session.print(json, &reply, list)
         }
         DnsAction::Resolve(args) => {
+            let client = session.client().await?;
             let reply = client.resolve(&args.name, &args.record_type).await?;
             session.print(args.output.json, &reply, resolved)
         }
         DnsAction::Flush(args) => {
             let name = args.name.as_deref();
-            let reply = client.flush_dns(name).await?;
+            let reply = session.client().await?.flush_dns(name).await?;
             session.print(args.output.json, &reply, |reply| flushed(reply, name))
         }
         DnsAction::Stats(Json { json }) => {
-            let reply = client.dns_cache().await?;
+            let reply = session.client().await?.dns_cache().await?;
             session.print(json, &reply, stats)
         }
     }
+}
+
+/// What is asked for, judged as far as it can be without the gateway.
+fn wanted(args: &AddRecordArgs) -> Result<AddRecord, Failure> {
+    let record = &args.record;
+    RecordName::parse(&record.name).map_err(usage)?;
+    let kind: RecordType = record.record_type.parse().map_err(usage)?;
+    let data = parsed(kind, &record.data)?;
+    let ttl = args.ttl.as_deref().map(RecordTtl::parse).transpose().map_err(usage)?;
+    Ok(AddRecord {
+        name: record.name.clone(),
+        record_type: kind.to_string(),
+        data,
+        ttl: ttl.map(RecordTtl::seconds),
+    })
+}
+
+/// Which type and data is meant.
+fn which(args: &RemoveRecordArgs) -> Result<(Option<&'static str>, Option<String>), Failure> {
+    RecordName::parse(&args.name).map_err(usage)?;
+    let kind: Option<RecordType> =
+        args.record_type.as_deref().map(str::parse).transpose().map_err(usage)?;
+    let data = match kind {
+        Some(kind) if !args.data.is_empty() => Some(parsed(kind, &args.data)?),
+        _ => None,
+    };
+    Ok((kind.map(RecordType::as_str), data))
+}
+
+/// The data as it is written, from words: the shell took the quotes of texts away.
+fn parsed(kind: RecordType, words: &[String]) -> Result<String, Failure> {
+    let is_quoted = |word: &str| word.len() > 1 && word.starts_with('"') && word.ends_with('"');
+    let is_text = |index: usize| match kind {
+        RecordType::Txt => true,
+        RecordType::Caa => index == CAA_VALUE,
+        _ => false,
+    };
+    let word = |(index, word): (usize, &String)| match is_text(index) && !is_quoted(word) {
+        true => format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\"")),
+        false => word.clone(),
+    };
+    // All of it in one word is read as in a zone file.
+    let text: Vec<String> = match (kind, words) {
+        (RecordType::Caa, [whole]) => vec![whole.clone()],
+        _ => words.iter().enumerate().map(word).collect(),
+    };
+    let data = RecordData::parse(kind, &text.join(" ")).map_err(usage)?;
+    Ok(data.to_string())
+}
+
+fn usage(error: impl std::error::Error) -> Failure {
+    Failure::usage(error.to_string())
+}
+
+fn added(reply: &AddRecordReply) -> String {
+    let record = line(&reply.record);
+    match reply.changed {
+        true => format!("Added {record}\n"),
+        false => format!("{record} is there already; nothing changed\n"),
+    }
+}
+
+fn removed(reply: &RemoveRecordsReply) -> String {
+    reply.removed.iter().map(|record| format!("Removed {}\n", line(record))).collect()
+}
+
+fn line(record: &DnsRecord) -> String {
+    let ttl = record.ttl.map(|ttl| format!(" {ttl}")).unwrap_or_default();
+    format!("{}{ttl} {} {}", record.name, record.record_type, record.data)
 }
 
 fn flushed(reply: &FlushReply, name: Option<&str>) -> String {
@@ -84,25 +171,28 @@ fn list(reply: &DnsList) -> String {
     if reply.entries.is_empty() {
         return "No names yet; registering a service makes one.\n".to_owned();
     }
-    let rows: Vec<Vec<String>> = reply
-        .entries
-        .iter()
-        .map(|entry| {
-            let addresses = if entry.addresses.is_empty() {
-                "(address asked on)".to_owned()
-            } else {
-                entry.addresses.join(", ")
-            };
-            vec![
-                entry.domain.clone(),
-                addresses,
-                entry.mode.clone(),
-                entry.name.clone(),
-                entry.source.clone(),
-            ]
-        })
-        .collect();
-    table(&["HOST", "ANSWERS WITH", "MODE", "SERVICE", "SOURCE"], &rows)
+    let rows: Vec<Vec<String>> = reply.entries.iter().map(row).collect();
+    table(&["NAME", "ANSWERS WITH", "MODE", "SERVICE", "SOURCE"], &rows)
+}
+
+fn row(entry: &DnsEntry) -> Vec<String> {
+    let answers = match (&entry.record_type, &entry.data) {
+        (Some(kind), Some(data)) => format!("{kind} {}", shortened(data)),
+        _ if entry.addresses.is_empty() => "(address asked on)".to_owned(),
+        _ => entry.addresses.join(", "),
+    };
+    let service = if entry.name.is_empty() { "-" } else { &entry.name };
+    let (mode, source) = (entry.mode.clone(), entry.source.clone());
+    vec![entry.domain.clone(), answers, mode, service.to_owned(), source]
+}
+
+/// A key in a text is longer than any terminal; `--json` has the whole.
+fn shortened(data: &str) -> String {
+    let mut short: String = data.chars().take(DATA_CHARS_MAX).collect();
+    if short.len() < data.len() {
+        short.push('…');
+    }
+    short
 }
 
 fn resolved(reply: &ResolveReply) -> String {
@@ -120,10 +210,15 @@ fn resolved(reply: &ResolveReply) -> String {
     text
 }
 
+/// The place of the value in the data of a CAA record.
+const CAA_VALUE: usize = 2;
+/// Of a record's data in a list.
+const DATA_CHARS_MAX: usize = 60;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use conduit_api::v1::dns::{DnsEntry, DnsForwarder, ResolvedRecord};
+    use conduit_api::v1::dns::{DnsForwarder, ResolvedRecord};
 
     #[test]
     fn names_are_listed_with_what_they_answer() {
@@ -133,8 +228,19 @@ mod tests {
             ip: None,
             addresses: addresses.iter().map(|&a| a.to_owned()).collect(),
             mode: "gateway".into(),
-            source: "conduit".into(),
+            source: "service".into(),
+            record_type: None,
+            data: None,
+            ttl: None,
             created_at: String::new(),
+        };
+        let record = DnsEntry {
+            name: String::new(),
+            mode: "record".into(),
+            source: "config".into(),
+            record_type: Some("MX".into()),
+            data: Some("10 mail.internal".into()),
+            ..entry("internal", &[])
         };
         let reply = DnsList {
             next_after: None,
@@ -144,13 +250,15 @@ mod tests {
             entries: vec![
                 entry("grafana.internal", &[]),
                 entry("g.local", &["10.0.0.2", "fd00::2"]),
+                record,
             ],
         };
         assert_eq!(
             list(&reply),
-            "HOST              ANSWERS WITH        MODE     SERVICE  SOURCE\n\
-             grafana.internal  (address asked on)  gateway  grafana  conduit\n\
-             g.local           10.0.0.2, fd00::2   gateway  grafana  conduit\n"
+            "NAME              ANSWERS WITH         MODE     SERVICE  SOURCE\n\
+             grafana.internal  (address asked on)   gateway  grafana  service\n\
+             g.local           10.0.0.2, fd00::2    gateway  grafana  service\n\
+             internal          MX 10 mail.internal  record   -        config\n"
         );
     }
 
@@ -196,6 +304,26 @@ mod tests {
         assert_eq!(flushed(&flush, None), "Dropped every answer of 192.0.2.1:53.\n");
         let one = "Dropped every answer of 192.0.2.1:53 about a.example.\n";
         assert_eq!(flushed(&flush, Some("a.example")), one);
+    }
+
+    #[test]
+    fn data_is_read_from_words_as_a_shell_leaves_them() {
+        use RecordType::{A, Caa, Mx, Txt};
+        for (kind, words, data) in [
+            (A, &["10.0.0.7"][..], Some("10.0.0.7")),
+            (Mx, &["10", "mail.internal"], Some("10 mail.internal")),
+            (Mx, &["10 mail.internal"], Some("10 mail.internal")),
+            (Txt, &["one text", "another"], Some("\"one text\" \"another\"")),
+            (Txt, &["\"quoted\""], Some("\"quoted\"")),
+            (Txt, &["say \"hi\" \\"], Some("\"say \\\"hi\\\" \\\\\"")),
+            (Txt, &[""], Some("\"\"")),
+            (Caa, &["0", "issue", "ca.internal; x=y"], Some("0 issue \"ca.internal; x=y\"")),
+            (Caa, &["0 issue \"ca.internal\""], Some("0 issue \"ca.internal\"")),
+            (A, &["10.0.0"], None),
+        ] {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(parsed(kind, &words).ok().as_deref(), data, "{words:?}");
+        }
     }
 
     #[test]

@@ -202,7 +202,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists what each host of each service resolves to. */
+        /** Lists what each host of each service resolves to, and the records of the zone beside them. */
         get: operations["list_dns_entries"];
         put?: never;
         post?: never;
@@ -241,6 +241,28 @@ export interface paths {
         /** Drops the cached answers of other servers. */
         post: operations["flush_dns"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dns/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Adds a record to our zone: it is answered from the answer on.
+         * @description The same record again changes nothing and answers 200 with `"changed": false`; with another `ttl` it
+         *     takes the place of the one that was there.
+         */
+        post: operations["add_dns_record"];
+        /** Removes records from our zone; their rows stay. */
+        delete: operations["remove_dns_records"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1160,6 +1182,35 @@ export interface components {
             /** @description What it is to be called. */
             label: string;
         };
+        /** @description `POST /api/v1/dns/records`: a record that is to be answered. */
+        AddRecord: {
+            /** @description As a zone file has it: `10 mail.internal`, or `"v=spf1 -all"` with its quotes. */
+            data: string;
+            /**
+             * @description Under a configured domain, perhaps a wildcard such as `*.apps.internal`; or the reverse name of an
+             *     address.
+             */
+            name: string;
+            /**
+             * Format: u-int32
+             * @description Seconds that it may be kept, up to a week; the zone's own time when absent.
+             */
+            ttl?: number | null;
+            /** @description `A`, `AAAA`, `CAA`, `CNAME`, `HTTPS`, `MX`, `PTR`, `SRV`, `SVCB` or `TXT`. */
+            type: string;
+        };
+        /** @description The answer to a record that was added. */
+        AddRecordReply: {
+            /** @description Whether a generation was made. */
+            changed: boolean;
+            /**
+             * Format: u-int64
+             * @description After it; the one before it when nothing changed.
+             */
+            generation: number;
+            /** @description The record as it is now. */
+            record: components["schemas"]["DnsRecord"];
+        };
         /** @description `POST /api/v1/alerts/silences`. Unknown fields are refused. */
         AddSilence: {
             /** @description Why. */
@@ -1791,25 +1842,38 @@ export interface components {
              */
             stale: number;
         };
-        /** @description What one host resolves to. */
+        /** @description What one host resolves to, or one record. */
         DnsEntry: {
-            /** @description What it resolves to; empty means the address on which the query arrives. */
+            /**
+             * @description What it resolves to; empty means the address on which the query arrives, and for a record that it
+             *     holds none.
+             */
             addresses: string[];
             /**
              * Format: date-time
-             * @description When its service was registered.
+             * @description When its service was registered or its record added; for one of the configuration, when the
+             *     gateway started.
              */
             created_at: string;
-            /** @description The host. */
+            /** @description Of a record, as a zone file has it. */
+            data?: string | null;
+            /** @description The host, or the record's name. */
             domain: string;
             /** @description The first of `addresses`, as in the original; `null` when it is the address asked on. */
             ip: string | null;
-            /** @description `gateway` or `direct`. */
+            /** @description `gateway`, `direct` or `record`. */
             mode: string;
-            /** @description The service it belongs to. */
+            /** @description The service it belongs to; empty for a record. */
             name: string;
-            /** @description Where it comes from: `conduit`. */
+            /** @description Where it comes from: `service`, `record` (added by hand) or `config`. */
             source: string;
+            /**
+             * Format: u-int32
+             * @description Seconds that a record may be kept, when they are its own.
+             */
+            ttl?: number | null;
+            /** @description Of a record, such as `TXT`. */
+            type?: string | null;
         };
         /** @description One forwarder. */
         DnsForwarder: {
@@ -1839,7 +1903,7 @@ export interface components {
         DnsList: {
             /** @description The configured suffixes; the first is the default. */
             domains: string[];
-            /** @description One entry for each host of each service, by host. */
+            /** @description One entry for each host of each service and one for each record, by name. */
             entries: components["schemas"]["DnsEntry"][];
             /** @description Where the server listens; empty when DNS is off. */
             listen: string[];
@@ -1847,6 +1911,25 @@ export interface components {
             next_after?: string | null;
             /** @description Of the zone that answers now. */
             version: string;
+        };
+        /** @description One record of our zone. */
+        DnsRecord: {
+            /**
+             * Format: date-time
+             * @description When it was added.
+             */
+            created_at: string;
+            /** @description As a zone file has it. */
+            data: string;
+            /** @description Whose. */
+            name: string;
+            /**
+             * Format: u-int32
+             * @description Seconds that it may be kept; `null` is the zone's own time.
+             */
+            ttl: number | null;
+            /** @description Such as `A`. */
+            type: string;
         };
         /** @description `GET /api/v1/doctor`. */
         DoctorReply: {
@@ -3025,6 +3108,16 @@ export interface components {
         RemoveNodeReply: {
             /** @description The node that is watched no more. */
             name: string;
+        };
+        /** @description `DELETE /api/v1/dns/records`. */
+        RemoveRecordsReply: {
+            /**
+             * Format: u-int64
+             * @description After it.
+             */
+            generation: number;
+            /** @description What is answered no more. */
+            removed: components["schemas"]["DnsRecord"][];
         };
         /** @description The answer to `DELETE /api/v1/users/{name}`. */
         RemovedUser: {
@@ -4485,7 +4578,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description by host */
+            /** @description by name */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4566,6 +4659,150 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["UnderWay"];
             /** @description `invalid_query` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    add_dns_record: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request to the same operation. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "data": "10.0.0.7",
+                 *       "name": "nas.internal",
+                 *       "ttl": 300,
+                 *       "type": "A"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AddRecord"];
+            };
+        };
+        responses: {
+            /** @description it was there already, perhaps with another TTL */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddRecordReply"];
+                };
+            };
+            /** @description a new record */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddRecordReply"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            /** @description `record_conflict`: it cannot be beside what is there; `record_fixed`: the configuration gives it, with another TTL */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            /** @description `invalid_body`; `invalid_name`, `invalid_type`, `invalid_data` or `invalid_ttl`; `host_reserved`; `limit` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
+        };
+    };
+    remove_dns_records: {
+        parameters: {
+            query: {
+                /**
+                 * @description Whose.
+                 * @example nas.internal
+                 */
+                name: string;
+                /**
+                 * @description Those of this type; of every type when absent.
+                 * @example A
+                 */
+                type?: string;
+                /**
+                 * @description The one with this data; needs `type`.
+                 * @example 10.0.0.7
+                 */
+                data?: string;
+            };
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request to the same operation. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the records that are answered no more */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemoveRecordsReply"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: there is no such record */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `record_fixed`: the configuration gives it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `invalid_query`; `invalid_name`, `invalid_type` or `invalid_data`; `invalid`: data without type */
             422: {
                 headers: {
                     [name: string]: unknown;
