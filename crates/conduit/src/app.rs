@@ -346,6 +346,7 @@ fn with_builtin(
 }
 
 fn table_settings(config: &Config, proxy: Option<&ProxyListeners>) -> TableSettings {
+    let https = proxy.map(ProxyListeners::https_addresses).unwrap_or_default();
     let http3 = proxy.map(ProxyListeners::http3_addresses).unwrap_or_default();
     TableSettings {
         zone: ZoneSettings {
@@ -353,6 +354,7 @@ fn table_settings(config: &Config, proxy: Option<&ProxyListeners>) -> TableSetti
             addresses: config.gateway.addresses.clone(),
             proxied: config.proxy.enabled,
             ttl_s: u32::try_from(config.dns.ttl.as_secs()).unwrap_or(u32::MAX),
+            https_port: https.first().map(|at| at.port()).filter(|_| config.tls.enabled),
             http3_port: http3.first().map(SocketAddr::port),
             records: Arc::clone(&config.dns.records),
         },

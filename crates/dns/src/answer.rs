@@ -7,7 +7,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use hickory_proto::rr::rdata::{HTTPS, SOA};
+use hickory_proto::rr::rdata::{HTTPS, SOA, SRV};
 use hickory_proto::rr::{Name, RecordType};
 
 use crate::interfaces::Local;
@@ -62,8 +62,10 @@ pub enum RrSet<'a> {
     Ns(&'a Name),
     /// The name at an address.
     Ptr(&'a Name),
-    /// The name is served over HTTP/3.
+    /// How the gateway serves a site.
     Https(HTTPS),
+    /// The gateway's port of a service.
+    Srv(SRV),
 }
 
 /// The zone a name belongs to, as its SOA record tells.

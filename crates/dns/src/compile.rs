@@ -17,7 +17,7 @@ use conduit_core::service::{DnsMode, Protocol, Service, TlsMode};
 use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
 
-use crate::https::Https;
+use crate::automatic::Sites;
 use crate::key::{NameKey, ancestry};
 use crate::records::{Records, name_of, name_of_record};
 use crate::zone::{
@@ -216,15 +216,16 @@ impl Frame {
         let apexes = settings.domains.iter().map(Apex::new).collect();
         let addresses = settings.addresses.iter().map(IpAddr::to_canonical);
         let (v4, v6) = split(addresses);
+        let sites = Sites::new(settings, (&v4, &v6));
         Self {
             apexes,
             v4,
             v6,
             proxied: settings.proxied,
             ttl_s: settings.ttl_s,
-            gateway: Arc::new(RrSets::Gateway { is_https: false }),
-            gateway_https: Arc::new(RrSets::Gateway { is_https: true }),
-            https: settings.http3_port.map(Https::at),
+            gateway: Arc::new(RrSets::Gateway { is_https: false, stream: None }),
+            gateway_https: Arc::new(RrSets::Gateway { is_https: true, stream: None }),
+            sites,
             fixed: Arc::clone(&settings.records),
         }
     }
@@ -234,6 +235,10 @@ impl Frame {
         let streams = service.protocol == Protocol::Tcp && service.listen().is_none();
         let direct = service.dns == DnsMode::Direct || streams;
         if service.name == ServiceName::conduit() || (self.proxied && !direct) {
+            if let Some(port) = service.listen() {
+                let stream = Some((service.name.label(), port));
+                return Arc::new(RrSets::Gateway { is_https: false, stream });
+            }
             let is_https = service.tls != TlsMode::Off && service.protocol != Protocol::Tcp;
             return Arc::clone(if is_https { &self.gateway_https } else { &self.gateway });
         }

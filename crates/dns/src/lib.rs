@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod answer;
+mod automatic;
 pub mod bind;
 pub mod client;
 mod compile;
@@ -18,7 +19,6 @@ pub mod forward;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod handler;
-mod https;
 pub mod interfaces;
 mod key;
 pub mod leaving;

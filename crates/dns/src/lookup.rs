@@ -9,12 +9,12 @@ use std::net::IpAddr;
 use hickory_proto::rr::{Name, Record, RecordType};
 
 use crate::answer::{Alias, Answer, Chain, RrSet};
-use crate::https::{self, Owner};
+use crate::automatic::{self, Kind};
 use crate::interfaces::Local;
 use crate::key::{AskedKey, ancestry};
 use crate::reply::records_of;
 use crate::reverse::{self, Reversed};
-use crate::zone::{Apex, Node, RrSets, Zone};
+use crate::zone::{Apex, Node, Zone};
 
 /// What one name has, before any alias is followed.
 enum Found<'a> {
@@ -72,13 +72,21 @@ impl Zone {
             return found;
         }
         let mut exists = is_apex || node.is_some();
-        match self.https_at(key) {
-            Some(Owner::Record(_, above)) if matches!(rtype, RecordType::HTTPS) => {
-                let host = name.trim_to(usize::from(name.num_labels()) - above);
-                return Found::Answer(Answer::Records(RrSet::Https(https::record(host))));
+        if let Some((kind, above, port)) = self.automatic_at(key) {
+            let host = || name.trim_to(usize::from(name.num_labels()) - above);
+            let set = match (kind, rtype, &self.frame.sites) {
+                (Kind::Https, RecordType::HTTPS | RecordType::ANY, Some(sites)) => {
+                    Some(RrSet::Https(sites.https(host())))
+                }
+                (Kind::Srv(_), RecordType::SRV | RecordType::ANY, _) => {
+                    Some(RrSet::Srv(automatic::srv(port, host())))
+                }
+                _ => None,
+            };
+            if let Some(set) = set {
+                return Found::Answer(Answer::Records(set));
             }
-            Some(_) => exists = true,
-            None => {}
+            exists = true;
         }
         if !exists && let Some(covering) = self.wildcard_for(key, apex) {
             if let Some(found) = self.at(covering, rtype, local) {
@@ -119,19 +127,20 @@ impl Zone {
         let exists = |name: &&[u8]| {
             *name == apex.key.as_slice()
                 || self.nodes.contains_key(*name)
-                || self.https_at(name).is_some()
+                || self.automatic_at(name).is_some()
         };
         let encloser = ancestry(key).skip(1).find(exists)?;
         self.nodes.get(AskedKey::wildcard_of(encloser).as_slice())
     }
 
-    /// What a name is to the HTTPS record of a host that has one.
-    fn https_at<'a>(&self, key: &'a [u8]) -> Option<Owner<'a>> {
-        let owner = self.frame.https.as_ref()?.owner(key)?;
-        let (Owner::Record(host, _) | Owner::Between(host)) = owner;
-        let node = self.nodes.get(host)?;
-        let is_https = matches!(node.rrsets.as_deref(), Some(RrSets::Gateway { is_https: true }));
-        is_https.then_some(owner)
+    /// What a name is to a host that has a record by itself, how many labels below the host it is, and the
+    /// gateway's port.
+    fn automatic_at<'a>(&self, key: &'a [u8]) -> Option<(Kind<'a>, usize, u16)> {
+        automatic::owners(key).find_map(|owner| {
+            let sets = self.nodes.get(owner.host)?.rrsets.as_deref()?;
+            let port = automatic::port(&owner, key, sets, self.frame.sites.as_ref())?;
+            Some((owner.kind, owner.above, port))
+        })
     }
 
     /// Each address we publish is a zone of its own: what is beside it is not ours.
@@ -197,6 +206,7 @@ impl Zone {
             RrSet::Given(set) => set.targets().filter(|name| !name.is_root()).collect(),
             RrSet::Ns(name) => vec![name],
             RrSet::Https(data) => vec![&data.0.target_name],
+            RrSet::Srv(data) => vec![&data.target],
             RrSet::A(_) | RrSet::Aaaa(_) | RrSet::Ptr(_) | RrSet::Soa(_) => return Vec::new(),
         };
         targets.sort_unstable();

@@ -257,6 +257,7 @@ pub(crate) fn records_of(owner: &Name, set: &RrSet<'_>, ttl_s: u32) -> Vec<Recor
         RrSet::Soa(authority) => vec![record(RData::SOA(authority.soa()))],
         RrSet::Ns(name) => vec![record(RData::NS(NS((*name).clone())))],
         RrSet::Https(data) => vec![record(RData::HTTPS(data.clone()))],
+        RrSet::Srv(data) => vec![record(RData::SRV(data.clone()))],
         RrSet::Ptr(name) => vec![record(RData::PTR(PTR((*name).clone())))],
     }
 }

@@ -15,7 +15,7 @@ use conduit_core::record::name::RecordName;
 use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
 
-use crate::https::Https;
+use crate::automatic::Sites;
 use crate::key::{NameKey, ancestry};
 use crate::records::Records;
 
@@ -30,6 +30,8 @@ pub struct ZoneSettings {
     pub proxied: bool,
     /// How long a positive answer may be kept, in seconds.
     pub ttl_s: u32,
+    /// The port where the proxy serves sites with certificates, when it does.
+    pub https_port: Option<u16>,
     /// The port where the proxy serves HTTP/3, when it does.
     pub http3_port: Option<u16>,
     /// Records that are there whatever the catalog holds.
@@ -44,6 +46,7 @@ impl ZoneSettings {
             addresses: Vec::new(),
             proxied: true,
             ttl_s: POSITIVE_TTL_S,
+            https_port: None,
             http3_port: None,
             records: Arc::default(),
         }
@@ -132,9 +135,9 @@ pub(crate) struct Frame {
     pub(crate) proxied: bool,
     pub(crate) ttl_s: u32,
     pub(crate) gateway: Arc<RrSets>,
-    /// The same for names that are served over HTTP/3.
+    /// The same for names that are served with certificates.
     pub(crate) gateway_https: Arc<RrSets>,
-    pub(crate) https: Option<Https>,
+    pub(crate) sites: Option<Sites>,
     /// What the configuration gives.
     pub(crate) fixed: Arc<FixedRecords>,
 }
@@ -187,7 +190,14 @@ pub(crate) struct Node {
 /// The addresses of a service, shared by its hosts.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RrSets {
-    Gateway { is_https: bool },
+    /// The gateway's.
+    Gateway {
+        /// Whether it is a site with a certificate.
+        is_https: bool,
+        /// The label of a `tcp` service, and its port of the gateway.
+        stream: Option<(String, u16)>,
+    },
+    /// The service's own.
     Direct { v4: Box<[Ipv4Addr]>, v6: Box<[Ipv6Addr]> },
 }
 

@@ -37,6 +37,7 @@ fn ask(zone: &Zone, name: &str, rtype: RecordType) -> String {
         Answer::Records(RrSet::Https(https)) => {
             format!("HTTPS {}", https.0.to_string().trim_end_matches(','))
         }
+        Answer::Records(RrSet::Srv(srv)) => format!("SRV {srv}"),
         Answer::Records(RrSet::Given(_)) | Answer::Aliased(_) => "given".to_owned(),
         Answer::NoData(authority) => format!("nodata {}", authority.owner()),
         Answer::NxDomain(authority) => format!("nxdomain {}", authority.owner()),
@@ -113,35 +114,54 @@ fn put(service: &Service) -> Change {
 }
 
 #[test]
-fn names_that_are_served_over_http3_say_so_and_no_others() {
-    use RecordType::{A, HTTPS, TXT};
+fn sites_say_how_they_are_served_and_no_others_do() {
+    use RecordType::{A, ANY, HTTPS, SRV, TXT};
     let web = service("web", &["web.internal"], &["10.0.1.50:80"], DnsMode::Gateway);
     let web = Service { tls: TlsMode::Issued, ..web };
-    let clear = Service { tls: TlsMode::Off, ..web.clone() };
-    let clear = Service { hosts: vec![host("clear.internal")], ..clear };
-    let clear = Service { name: ServiceName::parse("clear").expect("valid"), ..clear };
+    let clear = service("clear", &["clear.internal"], &["10.0.1.50:80"], DnsMode::Gateway);
+    let clear = Service { tls: TlsMode::Off, ..clear };
     let direct = service("db", &["db.internal"], &["10.0.1.52:80"], DnsMode::Direct);
-    let all = [web, clear, direct];
-    let usual = ZoneSettings { http3_port: Some(443), ..settings() };
-    let other = ZoneSettings { http3_port: Some(8443), ..settings() };
-    let (off, usual, other) = (settings(), compiled(&all, &usual), compiled(&all, &other));
-    let off = compiled(&all, &off);
+    let policy = conduit_core::policy::Policy { listen: Some(5432), ..Default::default() };
+    let mut pg = service("my_pg", &["pg.internal"], &["10.0.1.50:1"], DnsMode::Gateway);
+    (pg.protocol, pg.policy) = (Protocol::Tcp, policy.into());
+    let all = [web, clear, direct, pg];
+    let at = |port, http3_port, addresses: &[&str]| {
+        let addresses = addresses.iter().map(|a| a.parse().expect("valid")).collect();
+        compiled(&all, &ZoneSettings { https_port: port, http3_port, addresses, ..settings() })
+    };
+    let (off, usual) = (at(None, None, &[]), at(Some(443), Some(443), &["10.0.0.1", "fd00::1"]));
+    let other = at(Some(8443), None, &[]);
+    let hints = "alpn=h3,h2, ipv4hint=10.0.0.1, ipv6hint=fd00::1";
     for (zone, name, rtype, expected) in [
-        (&usual, "WEB.internal.", HTTPS, "HTTPS 1 WEB.internal. alpn=h3,h2"),
+        (&usual, "WEB.internal.", HTTPS, &*format!("HTTPS 1 WEB.internal. {hints}")),
         (&usual, "web.internal.", TXT, "nodata internal."),
         (&usual, "clear.internal.", HTTPS, "nodata internal."),
         (&usual, "db.internal.", HTTPS, "nodata internal."),
         (&usual, "_443._https.web.internal.", HTTPS, "nxdomain internal."),
+        (&usual, "_https.web.internal.", HTTPS, "nxdomain internal."),
         (&usual, "internal.", HTTPS, "nodata internal."),
-        (&other, "web.internal.", HTTPS, "nodata internal."),
-        (&other, "_8443._HTTPS.Web.internal.", HTTPS, "HTTPS 1 Web.internal. alpn=h3,h2"),
+        (&usual, "_https._tcp.Web.internal.", SRV, "SRV 0 0 443 Web.internal."),
+        (&usual, "_tcp.web.internal.", SRV, "nodata internal."),
+        (&usual, "_http._tcp.web.internal.", SRV, "nxdomain internal."),
+        (&usual, "x._https._tcp.web.internal.", SRV, "nxdomain internal."),
+        (&usual, "_https._tcp.clear.internal.", SRV, "nxdomain internal."),
+        (&usual, "_tcp.clear.internal.", SRV, "nxdomain internal."),
+        (&other, "web.internal.", HTTPS, "HTTPS 1 web.internal. alpn=h2, port=8443"),
+        (&other, "_8443._HTTPS.Web.internal.", HTTPS, "HTTPS 1 Web.internal. alpn=h2, port=8443"),
         (&other, "_8443._https.web.internal.", A, "nodata internal."),
+        (&other, "_8443._https.web.internal.", ANY, "HTTPS 1 web.internal. alpn=h2, port=8443"),
         (&other, "_https.web.internal.", HTTPS, "nodata internal."),
         (&other, "_8443._https.clear.internal.", HTTPS, "nxdomain internal."),
         (&other, "_8443._https.internal.", HTTPS, "nxdomain internal."),
         (&other, "_80._https.web.internal.", HTTPS, "nxdomain internal."),
+        (&other, "_https._tcp.web.internal.", SRV, "SRV 0 0 8443 web.internal."),
         (&off, "web.internal.", HTTPS, "nodata internal."),
         (&off, "_8443._https.web.internal.", HTTPS, "nxdomain internal."),
+        (&off, "_https._tcp.web.internal.", SRV, "nxdomain internal."),
+        (&off, "_my-pg._tcp.pg.internal.", SRV, "SRV 0 0 5432 pg.internal."),
+        (&off, "_tcp.pg.internal.", TXT, "nodata internal."),
+        (&off, "_pg._tcp.pg.internal.", SRV, "nxdomain internal."),
+        (&off, "pg.internal.", HTTPS, "nodata internal."),
     ] {
         assert_eq!(ask(zone, name, rtype), expected, "{name} {rtype}");
     }
