@@ -15,6 +15,8 @@ mod streaming;
 mod tcp;
 // gRPC, spoken by somebody else.
 mod grpc;
+// Other people's names.
+mod forwarding;
 // Health: ejection, readmission, neighbours, retries.
 mod health;
 // Upstreams by hand: drained, ejected, admitted.

@@ -18,6 +18,8 @@ use conduit_core::live;
 use conduit_core::name::ServiceName;
 use conduit_core::record::Record;
 use conduit_core::tasks::Tasks;
+use conduit_dns::access::Policy;
+use conduit_dns::forward::Forwarder;
 use conduit_dns::forward::status::ForwardStatus;
 use conduit_proxy::fingerprint::{Asked, Fingerprint, fingerprints};
 use conduit_proxy::health::board::HealthBoard;
@@ -49,6 +51,7 @@ pub(crate) struct ControlParts {
     pub(crate) routes: live::Reader<RouteTable>,
     pub(crate) board: HealthBoard,
     pub(crate) check: Arc<SelfCheck>,
+    pub(crate) policy: live::Reader<Policy>,
     pub(crate) reloader: Option<Arc<Attached>>,
     pub(crate) monitor: Option<Arc<SiteMonitor>>,
     pub(crate) metrics: Metrics,
@@ -182,12 +185,17 @@ impl Control for GatewayControl {
     }
 
     fn flush_dns(&self, name: Option<&str>) -> Vec<SocketAddr> {
-        self.parts.reloader.as_ref().map(|reloader| reloader.flush_dns(name)).unwrap_or_default()
+        let policy = self.parts.policy.load_full();
+        let Some(forwarder) = &policy.forwarder else {
+            return Vec::new();
+        };
+        forwarder.flush(name);
+        forwarder.addresses()
     }
 
     fn forwarding(&self) -> ForwardStatus {
-        let reloader = self.parts.reloader.as_ref();
-        reloader.map(|reloader| reloader.forward_status()).unwrap_or_default()
+        let policy = self.parts.policy.load_full();
+        policy.forwarder.as_ref().map(Forwarder::status).unwrap_or_default()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>> {

@@ -14,7 +14,6 @@ use conduit_core::error::Chain;
 use conduit_core::live;
 use conduit_dns::access::{AccessList, Policy};
 use conduit_dns::forward::Forwarder;
-use conduit_dns::forward::status::ForwardStatus;
 use conduit_dns::interfaces::Interfaces;
 use conduit_proxy::health::machine::Thresholds;
 use conduit_proxy::health::plan::ProbeSettings;
@@ -180,25 +179,6 @@ impl Attached {
     /// Where the configuration is read from.
     pub(crate) fn path(&self) -> Option<std::path::PathBuf> {
         self.source.path()
-    }
-
-    /// Forgets other servers' answers, or those about one name; says whose they were.
-    pub(crate) fn flush_dns(&self, name: Option<&str>) -> Vec<SocketAddr> {
-        let Some(forwarder) = &self.policy().forwarder else {
-            return Vec::new();
-        };
-        forwarder.flush(name);
-        forwarder.addresses()
-    }
-
-    /// How forwarding does.
-    pub(crate) fn forward_status(&self) -> ForwardStatus {
-        self.policy().forwarder.as_ref().map(Forwarder::status).unwrap_or_default()
-    }
-
-    fn policy(&self) -> Arc<Policy> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.tunables.policy_reader.load_full()
     }
 
     /// Everything that can be refused.

@@ -188,13 +188,14 @@ impl Running {
         let given = Given { served: &served, registry: &registry, board: &board, events: &events };
         let (monitor, history) = monitor::start(&given, &upkeep.0)?;
         let oidc = oidc::logins(&served)?;
+        let (stopping, policy) = (Arc::default(), tunables.policy_reader.clone());
         let reloader = reloader.map(|r| r.attach(tunables, registry.clone(), monitor.clone()));
         upkeep.reload(reloader.as_ref(), &orders.reload);
         let upgrader = Upgrader::new((&registry, history), orders.handover.clone(), bound.assets);
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
         upkeep.renewal(&registry, &routes, bound.renewing, bound.reissue);
-        let stopping = Arc::<AtomicBool>::default();
         let control = GatewayControl::new(ControlParts {
+            policy,
             addresses,
             readiness,
             stopping: Arc::clone(&stopping),

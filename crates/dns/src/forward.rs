@@ -161,11 +161,11 @@ impl Forwarder {
             keeps_out,
         };
         let counts = &self.0.counts;
-        let stale = match self.0.cache.get(key.as_slice(), Instant::now()) {
+        let stale = match self.0.cache.get(key, Instant::now()) {
             Found::Fresh { answer, age_s, is_due } => {
                 counts.hits.add(1);
                 let reply = answer.reply(&pending, Ttl::Aged(age_s));
-                if is_due && let Joined::First(ticket, _) = self.0.flights.join(key.as_slice()) {
+                if is_due && let Joined::First(ticket, _) = self.0.flights.join(key) {
                     counts.prefetches.add(1);
                     return Begun::Refresh(reply, flight(ticket, &pending));
                 }
@@ -189,7 +189,7 @@ impl Forwarder {
             stale,
             _permit: permit,
         };
-        match self.0.flights.join(key.as_slice()) {
+        match self.0.flights.join(key) {
             Joined::First(ticket, wait) => {
                 let flight = flight(ticket, &pending);
                 Begun::Ask(waiting(pending, wait, stale), flight)

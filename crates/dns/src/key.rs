@@ -78,11 +78,6 @@ impl AskedKey {
         key
     }
 
-    /// The root's key.
-    pub(crate) fn root() -> Self {
-        Self { bytes: [0; NAME_BYTES_MAX], len: 0 }
-    }
-
     /// The key of the wildcard right below a name.
     pub(crate) fn wildcard_of(parent: &[u8]) -> Self {
         let mut key = Self { bytes: [0; NAME_BYTES_MAX], len: 0 };

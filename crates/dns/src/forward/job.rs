@@ -41,7 +41,7 @@ impl Flight {
         });
         let answer = answer.or_else(|| Answer::failed(&query, FAILURE_KEPT));
         if let Some(answer) = answer.map(Arc::new) {
-            let gone = inner.cache.put(question.key().as_slice(), &answer, Instant::now());
+            let gone = inner.cache.put(question.key(), &answer, Instant::now());
             inner.counts.evicted.add(gone);
             ticket.land(answer);
         } else {
@@ -73,8 +73,8 @@ impl Waiting {
             }
             (_, Some(stale)) => {
                 let inner = &self.forwarder.0;
-                let key = Question::of(&self.pending).key();
-                inner.cache.hold_off(key.as_slice(), Instant::now());
+                let question = Question::of(&self.pending);
+                inner.cache.hold_off(question.key(), Instant::now());
                 inner.counts.stale.add(1);
                 stale.reply(&self.pending, Ttl::Stale(STALE_TTL_S))
             }

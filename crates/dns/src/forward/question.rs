@@ -8,12 +8,12 @@ use hickory_proto::rr::RecordType;
 use crate::key::AskedKey;
 use crate::reply::Pending;
 
-/// One question; small, and on the stack.
+/// One question, as its key: flags, type, name. It is on the stack; tables own theirs as boxes of
+/// the same bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question {
-    name: AskedKey,
-    rtype: u16,
-    flags: u8,
+    bytes: [u8; KEY_BYTES_MAX],
+    len: usize,
 }
 
 impl Question {
@@ -21,59 +21,47 @@ impl Question {
     pub(crate) fn of(pending: &Pending) -> Self {
         let dnssec_ok = pending.edns.is_some_and(|edns| edns.0);
         let checking_disabled = pending.metadata.checking_disabled;
-        Self {
-            name: AskedKey::of(pending.question.name()),
-            rtype: pending.question.query_type().into(),
-            flags: (u8::from(dnssec_ok) * DNSSEC_OK)
-                | (u8::from(checking_disabled) * CHECKING_DISABLED),
-        }
+        let flags =
+            (u8::from(dnssec_ok) * DNSSEC_OK) | (u8::from(checking_disabled) * CHECKING_DISABLED);
+        let name = AskedKey::of(pending.question.name());
+        Self::new(flags, pending.question.query_type(), name.as_slice())
     }
 
     /// A question that tells nothing about who asks: the root's name servers.
     pub(crate) fn harmless() -> Self {
-        Self { name: AskedKey::root(), rtype: RecordType::NS.into(), flags: 0 }
+        Self::new(0, RecordType::NS, &[])
+    }
+
+    fn new(flags: u8, rtype: RecordType, name: &[u8]) -> Self {
+        let mut question = Self { bytes: [0; KEY_BYTES_MAX], len: HEAD_BYTES + name.len() };
+        let [high, low] = u16::from(rtype).to_be_bytes();
+        question.bytes[..HEAD_BYTES].copy_from_slice(&[flags, high, low]);
+        question.bytes[HEAD_BYTES..question.len].copy_from_slice(name);
+        question
     }
 
     /// The name's labels, folded, without the root.
     pub(crate) fn name(&self) -> &[u8] {
-        self.name.as_slice()
+        name_in(self.key())
     }
 
     /// What is asked for.
     pub(crate) fn rtype(&self) -> RecordType {
-        RecordType::from(self.rtype)
+        RecordType::from(u16::from_be_bytes([self.bytes[1], self.bytes[2]]))
     }
 
     /// Whether signatures are wanted.
     pub(crate) fn dnssec_ok(&self) -> bool {
-        self.flags & DNSSEC_OK != 0
+        self.bytes[0] & DNSSEC_OK != 0
     }
 
     /// Whether the client checks signatures itself.
     pub(crate) fn checking_disabled(&self) -> bool {
-        self.flags & CHECKING_DISABLED != 0
+        self.bytes[0] & CHECKING_DISABLED != 0
     }
 
-    /// The key in bytes: flags, type, name.
-    pub(crate) fn key(&self) -> Key {
-        let mut key = Key { bytes: [0; KEY_BYTES_MAX], len: HEAD_BYTES + self.name().len() };
-        let [high, low] = self.rtype.to_be_bytes();
-        key.bytes[..HEAD_BYTES].copy_from_slice(&[self.flags, high, low]);
-        key.bytes[HEAD_BYTES..key.len].copy_from_slice(self.name());
-        key
-    }
-}
-
-/// A key on the stack; tables own theirs as boxes of the same bytes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Key {
-    bytes: [u8; KEY_BYTES_MAX],
-    len: usize,
-}
-
-impl Key {
     /// The key's bytes.
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    pub(crate) fn key(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }

@@ -36,36 +36,36 @@ fn word(found: &Found) -> String {
 #[test]
 fn an_answer_is_good_then_stale_then_gone() {
     let (cache, start) = (cache(1 << 20), Instant::now());
-    let key = question("www.example.", "A").key();
-    let at = |seconds: u64| word(&cache.get(key.as_slice(), start + Duration::from_secs(seconds)));
+    let key = question("www.example.", "A");
+    let at = |seconds: u64| word(&cache.get(key.key(), start + Duration::from_secs(seconds)));
     assert_eq!(at(0), "nothing");
-    cache.put(key.as_slice(), &answer(Outcome::Records, 50), start);
+    cache.put(key.key(), &answer(Outcome::Records, 50), start);
     assert_eq!((at(0), at(49)), ("fresh 0 false".into(), "fresh 49 false".into()));
     assert_eq!(
         (at(50), at(149), at(150)),
         ("stale true".into(), "stale true".into(), "nothing".into())
     );
     // Nobody answered: for a while nobody is asked.
-    cache.hold_off(key.as_slice(), start + Duration::from_secs(60));
+    cache.hold_off(key.key(), start + Duration::from_secs(60));
     assert_eq!(
         (at(61), at(89), at(90)),
         ("stale false".into(), "stale false".into(), "stale true".into())
     );
     // A failure does not push out what was good, and is itself never stale.
-    cache.put(key.as_slice(), &answer(Outcome::Failed, 5), start + Duration::from_secs(100));
+    cache.put(key.key(), &answer(Outcome::Failed, 5), start + Duration::from_secs(100));
     assert_eq!((at(101), at(130)), ("stale false".into(), "stale true".into()));
-    cache.put(key.as_slice(), &answer(Outcome::Failed, 5), start + Duration::from_secs(200));
+    cache.put(key.key(), &answer(Outcome::Failed, 5), start + Duration::from_secs(200));
     assert_eq!((at(201), at(205)), ("fresh 1 false".into(), "nothing".into()));
-    cache.put(key.as_slice(), &answer(Outcome::Records, 0), start);
+    cache.put(key.key(), &answer(Outcome::Records, 0), start);
     assert_eq!(at(204), "fresh 4 false", "what may not be kept is not");
 }
 
 #[test]
 fn what_is_asked_often_is_due_once() {
     let (cache, start) = (cache(1 << 20), Instant::now());
-    let key = question("www.example.", "A").key();
-    cache.put(key.as_slice(), &answer(Outcome::Records, 100), start);
-    let at = |seconds: u64| word(&cache.get(key.as_slice(), start + Duration::from_secs(seconds)));
+    let key = question("www.example.", "A");
+    cache.put(key.key(), &answer(Outcome::Records, 100), start);
+    let at = |seconds: u64| word(&cache.get(key.key(), start + Duration::from_secs(seconds)));
     assert_eq!(at(95), "fresh 95 false", "asked once");
     assert_eq!(
         (at(1), at(2), at(90)),
@@ -77,14 +77,14 @@ fn what_is_asked_often_is_due_once() {
 #[test]
 fn a_flood_pushes_out_itself() {
     let (cache, now) = (cache(400_000), Instant::now());
-    let wanted = question("wanted.example.", "A").key();
-    cache.put(wanted.as_slice(), &answer(Outcome::Records, 1000), now);
+    let wanted = question("wanted.example.", "A");
+    cache.put(wanted.key(), &answer(Outcome::Records, 1000), now);
     let mut gone = 0;
     for n in 0..20_000 {
-        let key = question(&format!("{n}.random.example."), "A").key();
-        gone += cache.put(key.as_slice(), &answer(Outcome::NxDomain, 1000), now);
+        let key = question(&format!("{n}.random.example."), "A");
+        gone += cache.put(key.key(), &answer(Outcome::NxDomain, 1000), now);
         if n % 50 == 0 {
-            assert_ne!(word(&cache.get(wanted.as_slice(), now)), "nothing", "after {n}");
+            assert_ne!(word(&cache.get(wanted.key(), now)), "nothing", "after {n}");
         }
     }
     let size = cache.size();
@@ -100,15 +100,15 @@ fn one_name_is_forgotten_with_all_its_types() {
     let keys = [("www.example.", "A"), ("www.example.", "AAAA"), ("a.www.example.", "A")];
     for (name, rtype) in keys {
         let answer = answer(Outcome::Records, 100);
-        cache.put(question(name, rtype).key().as_slice(), &answer, now);
+        cache.put(question(name, rtype).key(), &answer, now);
     }
     cache.forget(&folded("WWW.example."));
     assert_eq!(cache.size().entries, 1);
-    let left = question("a.www.example.", "A").key();
-    assert_eq!(word(&cache.get(left.as_slice(), now)), "fresh 0 false");
+    let left = question("a.www.example.", "A");
+    assert_eq!(word(&cache.get(left.key(), now)), "fresh 0 false");
     // What is kept again is counted once.
     for _ in 0..100 {
-        cache.put(left.as_slice(), &answer(Outcome::Records, 100), now);
+        cache.put(left.key(), &answer(Outcome::Records, 100), now);
         cache.forget(&folded("a.www.example."));
     }
     assert_eq!(cache.size(), Size::default());
