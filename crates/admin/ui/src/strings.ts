@@ -120,6 +120,11 @@ export const words = {
   dns: {
     entries: "Records", search: "Search records", flush: "Flush cache", flushed: (forwarders: string[]) => forwarders.length === 0 ? "Nothing is forwarded, so nothing was kept." : `Dropped every answer of ${forwarders.join(", ")}.`,
     host: "Host", answers: "Answers with", mode: "Mode", service: "Service", created: "Since", asked: "the address asked on", gateway: "gateway", direct: "direct",
+    source: "Source", sources: { service: "service", record: "by hand", config: "configuration" } as Record<string, string>,
+    add: "Add a record", data: "Data", ttl: "Seconds to keep", ttlHint: "The zone’s own time, when empty.", nameHint: "Under one of the domains. A star in front, as in *.apps.internal, stands for all names that are not there.",
+    dataHint: "As in a zone file; texts of TXT in quotes.", nameNeeded: "Say which name.", dataNeeded: "Say what it holds.",
+    added: (name: string, type: string) => `${name} ${type} is answered now.`, same: (name: string, type: string) => `${name} ${type} was there already.`,
+    removeOf: (record: string) => `Remove ${record}`, removeTitle: "Remove this record?", removeText: (record: string) => `${record} is answered no more. Clients may keep it until its time is over.`, remove: "Remove", removed: (record: string) => `${record} is removed.`,
     resolver: "Ask the running server", question: "Name", type: "Type", ask: "Resolve", nothing: "No record fits", empty: "No records yet", emptyText: "Each host of each registered service gets records. Register a service, and it is here.",
     authoritative: "from our zone", forwarded: "from a forwarder", noAnswers: "no records", listen: "Listens on", domains: "Domains", version: "Zone", off: "DNS is off.",
     by: (server: string, ms: string) => `${server}, ${ms}`,

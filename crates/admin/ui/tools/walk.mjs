@@ -236,6 +236,23 @@ try {
     await page.getByRole("button", { name: "Send a test through closed" }).click();
     await seen("closed: 127.0.0.1 port 1 cannot be reached");
   });
+  await step("a record is added to the zone, answered, and removed", async () => {
+    await page.goto(`${url}/dns`);
+    await page.getByRole("button", { name: "Add a record" }).click();
+    await page.locator("#record-name").fill("nas.internal");
+    await page.locator("#record-data").fill("10.0.0");
+    await page.keyboard.press("Enter");
+    await seen("is not an IPv4 address");
+    await page.locator("#record-data").fill("10.0.0.7");
+    await page.keyboard.press("Enter");
+    await seen("nas.internal A is answered now.");
+    await page.locator("#question").fill("nas.internal");
+    await page.getByRole("button", { name: "Resolve" }).click();
+    await page.getByRole("status").getByText("10.0.0.7").waitFor();
+    await page.getByRole("button", { name: "Remove nas.internal A 10.0.0.7" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await seen("nas.internal A 10.0.0.7 is removed.");
+  });
   await step("on a phone nothing is cut off", async () => {
     await page.setViewportSize({ width: 390, height: 844 });
     for (const path of ["", "services", `services/${NAME}`, "dns", "tls", "servers", "servers?tab=channels", "routing", "audit", "settings"]) {
