@@ -168,7 +168,6 @@ impl Running {
         let (resolver, probes) = (resolver(&config, &connector), tunables.probes_reader.clone());
         let prober = Prober::new(routes.clone(), probes, resolver, bound.reports, events.clone());
         let board = upkeep.prober(prober, bound.tcp.as_ref());
-        let check = upkeep.check(&config, &addresses, authority.as_deref(), &registry, &routes)?;
 
         let (mut metrics, traffic) = (Metrics::new(registry.clone()), ProxyMetrics::new());
         let served = Served {
@@ -187,14 +186,15 @@ impl Running {
         take_over(bound.predecessor, bound.admin.file_owner()).await?;
         let given = Given { served: &served, registry: &registry, board: &board, events: &events };
         let (monitor, history) = monitor::start(&given, &upkeep.0)?;
-        let oidc = oidc::logins(&served)?;
         let (stopping, policy) = (Arc::default(), tunables.policy_reader.clone());
+        let oidc = oidc::logins(&served)?;
         let reloader = reloader.map(|r| r.attach(tunables, registry.clone(), monitor.clone()));
         upkeep.reload(reloader.as_ref(), &orders.reload);
         let upgrader = Upgrader::new((&registry, history), orders.handover.clone(), bound.assets);
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
         upkeep.renewal(&registry, &routes, bound.renewing, bound.reissue);
         let control = GatewayControl::new(ControlParts {
+            check: upkeep.check(&config, &addresses, authority.as_deref(), &registry, &routes)?,
             policy,
             addresses,
             readiness,
@@ -202,7 +202,6 @@ impl Running {
             authority: bound.authority,
             routes: routes.clone(),
             board: board.clone(),
-            check,
             reloader,
             monitor: monitor.clone(),
             metrics,
@@ -213,6 +212,7 @@ impl Running {
             tasks: tasks.clone(),
         });
         let state = AdminState::new(Parts {
+            oidc,
             registry: registry.clone(),
             table: routes,
             zone,
@@ -222,7 +222,6 @@ impl Running {
             control: Arc::new(control),
             monitor: monitor.map(|monitor| monitor as _),
             events,
-            oidc,
         });
         // All else answers by now, so the first who can ask is told so.
         drop(starting);
