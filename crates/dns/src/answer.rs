@@ -3,7 +3,7 @@
 //! **Invariant:** pure: the answer depends on the zone, the question and the interface at which it
 //! arrived, and on nothing else. Every type of a name that exists has an answer.
 //! **Invariant:** the addresses of a service's host take one lookup and no memory; whatever else is
-//! asked goes on in [`crate::lookup`].
+//! asked goes on in `lookup`.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
