@@ -9,7 +9,7 @@ use hickory_proto::op::{Message, Metadata};
 use hickory_proto::rr::{DNSClass, RecordType};
 
 use crate::access::Policy;
-use crate::answer::Answer;
+use crate::answer::{Answer, RrSet};
 use crate::interfaces::Local;
 use crate::reply::{DnssecOk, Drop, HEADER_BYTES, Outcome, Pending, Reply, bare, limit_of};
 use crate::zone::Zone;
@@ -76,6 +76,10 @@ fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> 
     }
     let name = question.name().clone();
     Reply::Send(match zone.answer(&name, rtype, &asker.local) {
+        // What is asked nearly always leads nowhere else.
+        Answer::Records(set @ (RrSet::A(_) | RrSet::Aaaa(_))) => {
+            pending.records(&set, zone.ttl_s(), Vec::new())
+        }
         Answer::Records(set) => {
             let beside = zone.beside(&set, &asker.local);
             pending.records(&set, zone.ttl_s(), beside)

@@ -24,6 +24,7 @@ enum Found<'a> {
 
 impl Zone {
     /// Finds what a name has, and follows aliases from there.
+    #[inline(never)]
     pub(crate) fn follow<'a>(
         &'a self,
         name: &Name,
@@ -201,6 +202,7 @@ impl Zone {
 
     /// The addresses of the names that a set leads to, as far as they are ours; they save the client
     /// a question.
+    #[inline(never)]
     pub(crate) fn beside(&self, set: &RrSet<'_>, local: &Local) -> Vec<Record> {
         let mut targets: Vec<&Name> = match set {
             RrSet::Given(set) => set.targets().filter(|name| !name.is_root()).collect(),

@@ -118,7 +118,7 @@ impl Pending {
         let mut message = self.message(Outcome::Records);
         message.answers = records_of(self.question.name(), set, ttl_s);
         message.additionals = beside;
-        self.encode(message, Outcome::Records)
+        self.encode(&mut message, Outcome::Records)
     }
 
     /// A reply with aliases and what the last of them leads to; the code tells of that (RFC 6604 §3).
@@ -146,7 +146,7 @@ impl Pending {
             }
             _ => {}
         }
-        self.encode(message, outcome)
+        self.encode(&mut message, outcome)
     }
 
     /// A reply that says that there is nothing, with the SOA that says for how long.
@@ -154,13 +154,13 @@ impl Pending {
         self.metadata.authoritative = true;
         let mut message = self.message(outcome);
         message.add_authority(negative(authority));
-        self.encode(message, outcome)
+        self.encode(&mut message, outcome)
     }
 
     /// A reply without records.
     pub(crate) fn plain(self, outcome: Outcome) -> Encoded {
-        let message = self.message(outcome);
-        self.encode(message, outcome)
+        let mut message = self.message(outcome);
+        self.encode(&mut message, outcome)
     }
 
     fn message(&self, outcome: Outcome) -> Message {
@@ -179,7 +179,7 @@ impl Pending {
         message
     }
 
-    fn encode(&self, mut message: Message, outcome: Outcome) -> Encoded {
+    fn encode(&self, message: &mut Message, outcome: Outcome) -> Encoded {
         match message.to_vec() {
             Ok(bytes) if bytes.len() <= self.limit => Encoded { bytes, outcome },
             // What nobody asked for goes first, and nothing is missing then (RFC 2181 §9).
