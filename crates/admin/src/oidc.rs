@@ -86,13 +86,13 @@ impl Oidc {
     /// Begins a login of whoever comes from an address.
     pub(crate) async fn begin(&self, page: &Origin, address: &str) -> Result<Departure, ApiError> {
         let chance = |error| ApiError::internal("beginning a login through the provider", &error);
-        let state = secret::random::<STATE_BYTES>().map_err(chance)?;
+        let mut state = [0; STATE_BYTES];
+        getrandom::fill(&mut state).map_err(chance)?;
         let key = secret::random::<KEY_BYTES>().map_err(chance)?;
-        let begun = self.provider.begin(&state, &page.redirect(CALLBACK)).await;
+        let begun = self.provider.begin(hex::encode(state), &page.redirect(CALLBACK)).await;
         let (url, asked) = begun.map_err(refused)?;
         let begun = Begun { host: page.host(), key: secret::hash(KEY, &key), asked };
-        let number = number(&state).ok_or_else(wrong_number)?;
-        self.pending.put(number, address, begun, Instant::now());
+        self.pending.put(u128::from_be_bytes(state), address, begun, Instant::now());
         Ok(Departure { url, key })
     }
 
@@ -102,8 +102,8 @@ impl Oidc {
         page: &Origin,
         back: &Return<'_>,
     ) -> Result<Option<Person>, ApiError> {
-        let Some(begun) = number(back.state).and_then(|n| self.pending.take(n, Instant::now()))
-        else {
+        let begun = number(back.state).and_then(|n| self.pending.take(n, Instant::now()));
+        let Some(begun) = begun else {
             return Ok(None);
         };
         let is_same = secret::is_same(&begun.key, &secret::hash(KEY, back.key));
@@ -147,11 +147,6 @@ impl fmt::Debug for Oidc {
 fn number(state: &str) -> Option<u128> {
     let is_shaped = secret::is_shaped(state, STATE_BYTES);
     is_shaped.then(|| u128::from_str_radix(state, 16).ok()).flatten()
-}
-
-fn wrong_number() -> ApiError {
-    let error = std::io::Error::other("a state is no number");
-    ApiError::internal("beginning a login through the provider", &error)
 }
 
 /// The reason goes to the log: whoever is not logged in is not told how the site is built.

@@ -92,33 +92,9 @@ impl Host {
     /// # Errors
     /// Says which rule the host breaks.
     pub fn parse(text: &str) -> Result<Self, InvalidHost> {
-        let invalid = |reason| InvalidHost { host: shorten(text), reason };
-        let trimmed = text.strip_suffix('.').unwrap_or(text);
-        if trimmed.is_empty() {
-            return Err(invalid(HostRule::Empty));
-        }
-        if trimmed.len() > HOST_BYTES_MAX {
-            return Err(invalid(HostRule::TooLong));
-        }
-        for label in trimmed.split('.') {
-            if label.is_empty() {
-                return Err(invalid(HostRule::EmptyLabel));
-            }
-            if label.len() > LABEL_BYTES_MAX {
-                return Err(invalid(HostRule::LabelTooLong));
-            }
-            if !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-                return Err(invalid(HostRule::Alphabet));
-            }
-            if label.starts_with('-') || label.ends_with('-') {
-                return Err(invalid(HostRule::Edge));
-            }
-        }
-        let last = trimmed.rsplit('.').next().unwrap_or(trimmed);
-        if last.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(invalid(HostRule::Numeric));
-        }
-        Ok(Self(trimmed.to_ascii_lowercase().into()))
+        let is_legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        let folded = folded(text, |_, label| check_label(label, is_legal));
+        folded.map(Self).map_err(|reason| InvalidHost { host: shorten(text), reason })
     }
 
     /// The folded host, without a trailing dot.
@@ -218,6 +194,46 @@ pub enum HostRule {
     /// More than 253 characters.
     #[error("it is longer than 253 characters")]
     TooLong,
+}
+
+/// Folds the case of a DNS name and drops one trailing dot; `check` judges each label, with its place
+/// from the left.
+pub(crate) fn folded<R: From<HostRule>>(
+    text: &str,
+    check: impl Fn(usize, &str) -> Result<(), R>,
+) -> Result<Arc<str>, R> {
+    let trimmed = text.strip_suffix('.').unwrap_or(text);
+    if trimmed.is_empty() {
+        return Err(HostRule::Empty.into());
+    }
+    if trimmed.len() > HOST_BYTES_MAX {
+        return Err(HostRule::TooLong.into());
+    }
+    for (place, label) in trimmed.split('.').enumerate() {
+        check(place, label)?;
+    }
+    let last = trimmed.rsplit('.').next().unwrap_or(trimmed);
+    match last.bytes().all(|b| b.is_ascii_digit()) {
+        true => Err(HostRule::Numeric.into()),
+        false => Ok(trimmed.to_ascii_lowercase().into()),
+    }
+}
+
+/// Judges a label of these octets.
+pub(crate) fn check_label(label: &str, is_legal: impl Fn(u8) -> bool) -> Result<(), HostRule> {
+    if label.is_empty() {
+        return Err(HostRule::EmptyLabel);
+    }
+    if label.len() > LABEL_BYTES_MAX {
+        return Err(HostRule::LabelTooLong);
+    }
+    if !label.bytes().all(is_legal) {
+        return Err(HostRule::Alphabet);
+    }
+    match label.starts_with('-') || label.ends_with('-') {
+        true => Err(HostRule::Edge),
+        false => Ok(()),
+    }
 }
 
 /// Cuts what goes into an error, so that a megabyte of nonsense is not echoed back.

@@ -93,14 +93,14 @@ impl Provider {
     /// Where to send somebody, and what has to come back.
     pub(super) async fn begin(
         &self,
-        state: &str,
+        state: String,
         redirect: &str,
     ) -> Result<(String, Asked), Failure> {
         let redirect = RedirectUrl::new(redirect.to_owned());
         let redirect = redirect.map_err(|error| Failure::Provider(told(&error)))?;
         let client = self.client(KEPT).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let state = CsrfToken::new(state.to_owned());
+        let state = CsrfToken::new(state);
         let (url, _, nonce) = client
             .authorize_url(
                 AuthenticationFlow::<CoreResponseType>::AuthorizationCode,

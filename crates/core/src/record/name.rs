@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::name::{Host, shorten};
+use crate::name::{Host, HostRule, check_label, folded, shorten};
 
 /// A name such as `nas.internal`, `_sip._tcp.internal` or `*.apps.internal`; cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,22 +20,8 @@ impl RecordName {
     /// # Errors
     /// Says which rule it breaks.
     pub fn parse(text: &str) -> Result<Self, InvalidRecordName> {
-        let invalid = |reason| InvalidRecordName { name: shorten(text), reason };
-        let trimmed = text.strip_suffix('.').unwrap_or(text);
-        if trimmed.is_empty() {
-            return Err(invalid(RecordNameRule::Empty));
-        }
-        if trimmed.len() > NAME_BYTES_MAX {
-            return Err(invalid(RecordNameRule::TooLong));
-        }
-        for (index, label) in trimmed.split('.').enumerate() {
-            check(label, index == 0).map_err(invalid)?;
-        }
-        let last = trimmed.rsplit('.').next().unwrap_or(trimmed);
-        if last.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(invalid(RecordNameRule::Numeric));
-        }
-        Ok(Self(trimmed.to_ascii_lowercase().into()))
+        let folded = folded(text, check);
+        folded.map(Self).map_err(|reason| InvalidRecordName { name: shorten(text), reason })
     }
 
     /// The folded name, without a trailing dot.
@@ -103,23 +89,13 @@ impl Borrow<str> for RecordName {
     }
 }
 
-fn check(label: &str, is_first: bool) -> Result<(), RecordNameRule> {
-    if label.is_empty() {
-        return Err(RecordNameRule::EmptyLabel);
-    }
+fn check(place: usize, label: &str) -> Result<(), RecordNameRule> {
     if label.contains('*') {
-        return if label == "*" && is_first { Ok(()) } else { Err(RecordNameRule::Wildcard) };
+        let is_alone = label == "*" && place == 0;
+        return if is_alone { Ok(()) } else { Err(RecordNameRule::Wildcard) };
     }
-    if label.len() > LABEL_BYTES_MAX {
-        return Err(RecordNameRule::LabelTooLong);
-    }
-    if !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
-        return Err(RecordNameRule::Alphabet);
-    }
-    match label.starts_with('-') || label.ends_with('-') {
-        true => Err(RecordNameRule::Edge),
-        false => Ok(()),
-    }
+    let is_legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    check_label(label, is_legal).map_err(RecordNameRule::from)
 }
 
 /// A text that cannot be the name of a record.
@@ -138,32 +114,23 @@ pub enum RecordNameRule {
     /// Something else than letters, digits, `-` and `_` in a label.
     #[error("use letters, digits, '-' and '_' in each label")]
     Alphabet,
-    /// A label starts or ends with `-`.
-    #[error("a label must not start or end with '-'")]
-    Edge,
-    /// Nothing at all.
-    #[error("it is empty")]
-    Empty,
-    /// Two dots in a row, or one in front.
-    #[error("a label is empty")]
-    EmptyLabel,
-    /// A label of more than 63 characters.
-    #[error("a label is longer than 63 characters")]
-    LabelTooLong,
-    /// The last label is a number, as in an IP address.
-    #[error("the last label is a number; this looks like an IP address")]
-    Numeric,
-    /// More than 253 characters.
-    #[error("it is longer than 253 characters")]
-    TooLong,
+    /// One that hosts have too.
+    #[error(transparent)]
+    Host(HostRule),
     /// `*` somewhere else than alone in front.
     #[error("'*' stands alone as the first label, as in *.apps.internal")]
     Wildcard,
 }
 
-/// Labels are at most 63 octets (RFC 1035 §2.3.4).
-const LABEL_BYTES_MAX: usize = 63;
-/// Names are at most 255 octets on the wire, which is 253 in presentation form.
-const NAME_BYTES_MAX: usize = 253;
+impl From<HostRule> for RecordNameRule {
+    fn from(rule: HostRule) -> Self {
+        match rule {
+            // Here `_` is legal, too.
+            HostRule::Alphabet => Self::Alphabet,
+            rule => Self::Host(rule),
+        }
+    }
+}
+
 /// Of an IPv6 address, one label each.
 const NIBBLES: usize = 32;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::name::Host;
+use crate::name::HostRule;
 
 fn data(kind: RecordType, text: &str) -> Result<RecordData, String> {
     RecordData::parse(kind, text).map_err(|error| error.to_string())
@@ -94,14 +95,17 @@ fn names_may_have_underscores_and_one_star_in_front() {
         ("*.apps.internal", Ok("*.apps.internal")),
         ("a.*.internal", Err(name::RecordNameRule::Wildcard)),
         ("a*.internal", Err(name::RecordNameRule::Wildcard)),
-        ("a..internal", Err(name::RecordNameRule::EmptyLabel)),
-        ("-a.internal", Err(name::RecordNameRule::Edge)),
+        ("a..internal", Err(name::RecordNameRule::Host(HostRule::EmptyLabel))),
+        ("-a.internal", Err(name::RecordNameRule::Host(HostRule::Edge))),
         ("a b.internal", Err(name::RecordNameRule::Alphabet)),
         ("ä.internal", Err(name::RecordNameRule::Alphabet)),
-        ("10.0.0.7", Err(name::RecordNameRule::Numeric)),
-        ("", Err(name::RecordNameRule::Empty)),
-        (&format!("{}.internal", "a".repeat(64)), Err(name::RecordNameRule::LabelTooLong)),
-        (&format!("{}a", "a.".repeat(127)), Err(name::RecordNameRule::TooLong)),
+        ("10.0.0.7", Err(name::RecordNameRule::Host(HostRule::Numeric))),
+        ("", Err(name::RecordNameRule::Host(HostRule::Empty))),
+        (
+            &format!("{}.internal", "a".repeat(64)),
+            Err(name::RecordNameRule::Host(HostRule::LabelTooLong)),
+        ),
+        (&format!("{}a", "a.".repeat(127)), Err(name::RecordNameRule::Host(HostRule::TooLong))),
     ] {
         let parsed = RecordName::parse(text);
         let parsed = parsed.as_ref().map(RecordName::as_str).map_err(|e| e.reason);
