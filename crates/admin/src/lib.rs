@@ -21,6 +21,11 @@ pub mod server;
 pub mod settings;
 pub mod state;
 
+/// Verdicts about the record in their wire form: the API and the command line tell the same.
+pub mod verdict {
+    pub use crate::convert::entry::{proof, report};
+}
+
 mod auth;
 mod body;
 mod changes;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use conduit_core::error::Chain;
 use conduit_core::live;
 use conduit_proxy::table::RouteTable;
+use http::response::Parts;
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
@@ -71,11 +72,12 @@ impl Fetch {
         let socket = socket.map_err(|error| told(&error))?;
         let request = local(request, &uri)?;
         if !is_tls {
-            return speak(socket, request).await;
+            return whole(speak(socket, request, BODY_BYTES_MAX).await?);
         }
         let name = ServerName::try_from(host).map_err(|error| told(&error))?;
         let stream = self.connector.connect(name, socket).await;
-        speak(stream.map_err(|error| told(&error))?, request).await
+        let stream = stream.map_err(|error| told(&error))?;
+        whole(speak(stream, request, BODY_BYTES_MAX).await?)
     }
 
     /// Where a name that we serve ourselves is reached.
@@ -99,9 +101,15 @@ fn local(request: Request<Vec<u8>>, uri: &Uri) -> Result<Request<Full<Bytes>>, S
     Ok(Request::from_parts(head, Full::new(Bytes::from(body))))
 }
 
-async fn speak<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Response<Vec<u8>>, String>
+/// One request on a connection of its own, and the head of its answer; with it the body, or why that
+/// did not come whole within `body_bytes_max`.
+pub(crate) async fn speak<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    body_bytes_max: usize,
+) -> Result<(Parts, Result<Bytes, String>), String>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
     let handshake =
         http1::Builder::new().max_buf_size(HEAD_BYTES_MAX).handshake(TokioIo::new(stream));
@@ -109,13 +117,17 @@ where
     let exchange = async move {
         let answer = sender.send_request(request).await.map_err(|error| told(&error))?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| told(&io::Error::other(error)))?;
-        Ok(Response::from_parts(head, body.to_bytes().to_vec()))
+        let body = Limited::new(body, body_bytes_max).collect().await;
+        let body = body.map(|body| body.to_bytes()).map_err(|e| told(&io::Error::other(e)));
+        Ok((head, body))
     };
     // Whatever ends the connection early ends the exchange as well, which knows more about it.
     let (answer, _ended) = tokio::join!(exchange, connection);
     answer
+}
+
+fn whole((head, body): (Parts, Result<Bytes, String>)) -> Result<Response<Vec<u8>>, String> {
+    body.map(|body| Response::from_parts(head, body.to_vec()))
 }
 
 /// A URL without what may be secret in it.

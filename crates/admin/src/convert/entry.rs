@@ -22,7 +22,7 @@ pub(crate) fn entry(entry: Entry) -> wire::AuditEntry {
 }
 
 /// An entry with what proves it.
-pub(crate) fn proof(proof: Proof) -> wire::AuditProof {
+pub fn proof(proof: Proof) -> wire::AuditProof {
     let failure = proof.judge().err().map(|fault| fault.to_string());
     wire::AuditProof {
         valid: failure.is_none(),
@@ -42,7 +42,7 @@ fn sealed(sealed: Sealed) -> wire::SealedEntry {
 }
 
 /// What a verification found.
-pub(crate) fn report(report: &Report) -> wire::AuditReport {
+pub fn report(report: &Report) -> wire::AuditReport {
     let failures = report.failures.iter().map(|failure| wire::AuditFailure {
         sequence: failure.index,
         message: failure.fault.to_string(),

@@ -3,7 +3,8 @@
 mod export;
 mod proof;
 
-use conduit_api::v1::audit::{AuditEntry, AuditFailure, AuditReport};
+use conduit_admin::verdict;
+use conduit_api::v1::audit::AuditEntry;
 use conduit_audit::Report;
 
 use super::args::AuditAction;
@@ -38,9 +39,9 @@ fn verify(session: &Session, json: bool) -> Result<Exit, Failure> {
         })?;
     let valid = report.valid();
     if json {
-        session.printer.json(&wire(&report))?;
+        session.printer.json(&verdict::report(&report))?;
     } else {
-        session.printer.text(&verdict(&report))?;
+        session.printer.text(&told(&report))?;
     }
     Ok(if valid { Exit::Success } else { Exit::Failed })
 }
@@ -63,7 +64,7 @@ fn list(entries: &[AuditEntry]) -> String {
     table(&["#", "TIME", "ACTION", "STATUS", "USER", "MESSAGE"], &rows)
 }
 
-fn verdict(report: &Report) -> String {
+fn told(report: &Report) -> String {
     let entries = counted(report.entries, "entry").replace("entrys", "entries");
     if report.valid() {
         let head = report.head.as_deref().unwrap_or("none");
@@ -77,19 +78,6 @@ fn verdict(report: &Report) -> String {
         text.push_str(&format!("and {} more\n", report.failures_omitted));
     }
     text
-}
-
-fn wire(report: &Report) -> AuditReport {
-    let failures = report.failures.iter().map(|failure| AuditFailure {
-        sequence: failure.index,
-        message: failure.fault.to_string(),
-    });
-    AuditReport {
-        valid: report.valid(),
-        entries: report.entries,
-        head: report.head.clone(),
-        failures: failures.collect(),
-    }
 }
 
 /// In the state directory.
@@ -109,12 +97,12 @@ mod tests {
             failures_omitted: 2,
         };
         assert_eq!(
-            verdict(&report),
+            told(&report),
             "NOT VALID: 1 entry\nentry 0: the content does not match its hash\nand 2 more\n"
         );
-        assert_eq!(wire(&report).failures[0].sequence, Some(0));
+        assert_eq!(verdict::report(&report).failures[0].sequence, Some(0));
         let good = Report { entries: 2, head: Some("ab".into()), ..Report::default() };
-        assert_eq!(verdict(&good), "valid: 2 entries, head ab\n");
+        assert_eq!(told(&good), "valid: 2 entries, head ab\n");
     }
 
     #[test]

@@ -11,9 +11,7 @@ use bytes::Bytes;
 use conduit_core::error::Chain;
 use http::header::{self, HeaderValue};
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use rustls::pki_types::ServerName;
@@ -23,7 +21,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::config;
 use crate::error::AppError;
-use crate::roots;
+use crate::{fetch, roots};
 
 /// A collector, and how to reach it.
 pub(super) struct Collector {
@@ -86,18 +84,9 @@ impl Collector {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|e| told(&e))?;
-        let exchange = async move {
-            let request = self.request(batch).map_err(|e| told(&e))?;
-            let answer = sender.send_request(request).await.map_err(|e| told(&e))?;
-            let (head, body) = answer.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-            Ok(judge(&head, &body.map(|body| body.to_bytes()).unwrap_or_default()))
-        };
-        // Whatever ends the connection early ends the exchange as well, which knows more about it.
-        let (outcome, _ended) = tokio::join!(exchange, connection);
-        outcome
+        let request = self.request(batch).map_err(|e| told(&e))?;
+        let (head, body) = fetch::speak(stream, request, ANSWER_BYTES_MAX).await?;
+        Ok(judge(&head, &body.unwrap_or_default()))
     }
 
     fn request(&self, batch: Bytes) -> http::Result<Request<Full<Bytes>>> {

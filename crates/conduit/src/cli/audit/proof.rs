@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use conduit_admin::verdict;
 use conduit_api::v1::audit::{AuditProof, SealedEntry};
 use conduit_audit::proof::{Proof, Sealed, Shown};
 
@@ -63,13 +64,7 @@ fn from_files(session: &Session, sequence: u64) -> Result<AuditProof, Failure> {
         Failure::new(format!("there is no entry {sequence}"))
             .hint("`conduit audit tail` shows the newest with their numbers")
     })?;
-    let failure = proof.judge().err().map(|fault| fault.to_string());
-    Ok(AuditProof {
-        valid: failure.is_none(),
-        failure,
-        entry: wire(proof.entry),
-        next: proof.next.map(wire),
-    })
+    Ok(verdict::proof(proof))
 }
 
 fn read(file: &Path) -> Result<AuditProof, Failure> {
@@ -107,15 +102,6 @@ fn proof_of(wire: &AuditProof) -> Proof {
         public_key: sealed.public_key.clone(),
     };
     Proof { entry: sealed(&wire.entry), next: wire.next.as_ref().map(sealed) }
-}
-
-fn wire(sealed: Sealed) -> SealedEntry {
-    SealedEntry {
-        document: sealed.document,
-        hash: sealed.hash,
-        signature: sealed.signature,
-        public_key: sealed.public_key,
-    }
 }
 
 /// The largest file that is read: two entries, each character of them escaped.
