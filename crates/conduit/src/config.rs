@@ -13,6 +13,7 @@ mod error;
 mod file;
 mod keys;
 mod lookup;
+mod oidc;
 mod value;
 
 #[cfg(test)]
@@ -23,7 +24,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conduit_admin::oidc::settings::OidcSettings;
 use conduit_core::domains::Domains;
 use conduit_core::node::Node;
 use conduit_core::record::fixed::FixedRecords;
@@ -31,7 +31,6 @@ use conduit_core::service::ProbePath;
 use conduit_dns::forward::settings::ForwardSettings;
 use conduit_monitor::channel::file::ChannelFile;
 use conduit_monitor::rule::file::RuleFile;
-use conduit_monitor::secret::SecretFrom;
 use conduit_monitor::silence::quiet::QuietHoursFile;
 use conduit_proxy::trace::{Callers, Ratio};
 use ipnet::IpNet;
@@ -39,6 +38,7 @@ use ipnet::IpNet;
 pub use self::error::ConfigError;
 pub use self::keys::Changes;
 pub use self::lookup::{Loaded, Source, Surroundings};
+pub use self::oidc::Oidc;
 pub(crate) use conduit_core::duration::parse as parse_duration;
 
 /// Everything that can be configured.
@@ -264,15 +264,6 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Logins through a provider of identities.
     pub oidc: Oidc,
-}
-
-/// Logins through a provider of identities; with an empty issuer there are none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Oidc {
-    /// Which provider, and what people may do for it.
-    pub settings: OidcSettings,
-    /// Where the client's secret is; `None` of a public client.
-    pub secret: Option<SecretFrom>,
 }
 
 /// The daemon's log.

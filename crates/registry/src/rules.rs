@@ -29,6 +29,7 @@ use conduit_core::service::{Service, TlsMode};
 use conduit_core::upstream::UpstreamAddr;
 use conduit_core::user::User;
 
+pub use self::record::RecordStep;
 use crate::mutation::{Cause, Mutation, OutcomeKind, ServiceOutcome};
 use crate::nodes::NodeTable;
 use crate::rejection::Rejection;
@@ -305,36 +306,6 @@ pub enum NodeStep {
     Add(Arc<Node>),
     /// It is watched no more; the node with the time of its removal.
     Remove(Arc<Node>),
-}
-
-/// What becomes of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecordStep {
-    /// It is answered from now on.
-    Add {
-        /// The record.
-        record: Record,
-        /// The same one with another TTL, which it takes the place of.
-        replaced: Option<Record>,
-    },
-    /// It is answered no more.
-    Remove(Record),
-}
-
-impl RecordStep {
-    /// The record.
-    pub fn record(&self) -> &Record {
-        match self {
-            Self::Add { record, .. } | Self::Remove(record) => record,
-        }
-    }
-
-    fn added(&self) -> Option<&Record> {
-        match self {
-            Self::Add { record, .. } => Some(record),
-            Self::Remove(_) => None,
-        }
-    }
 }
 
 /// What becomes of a user; each with the user as they are from now on.

@@ -10,10 +10,40 @@ use conduit_core::name::{Host, ServiceName};
 use conduit_core::record::name::RecordName;
 use conduit_core::record::{Misplaced, Place, Record};
 
-use super::{Plan, RecordStep};
+use super::Plan;
 use crate::mutation::RecordsToRemove;
 use crate::rejection::Rejection;
 use crate::settings::Settings;
+
+/// What becomes of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordStep {
+    /// It is answered from now on.
+    Add {
+        /// The record.
+        record: Record,
+        /// The same one with another TTL, which it takes the place of.
+        replaced: Option<Record>,
+    },
+    /// It is answered no more.
+    Remove(Record),
+}
+
+impl RecordStep {
+    /// The record.
+    pub fn record(&self) -> &Record {
+        match self {
+            Self::Add { record, .. } | Self::Remove(record) => record,
+        }
+    }
+
+    pub(super) fn added(&self) -> Option<&Record> {
+        match self {
+            Self::Add { record, .. } => Some(record),
+            Self::Remove(_) => None,
+        }
+    }
+}
 
 pub(super) fn add(
     catalog: &Catalog,

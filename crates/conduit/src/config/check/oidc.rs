@@ -132,13 +132,6 @@ fn scope(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-impl Oidc {
-    /// Whether there are such logins.
-    pub fn is_on(&self) -> bool {
-        !self.settings.issuer.is_empty()
-    }
-}
-
 const SCOPES: [&str; 2] = ["profile", "email"];
 const NAME_CLAIM: &str = "preferred_username";
 const ROLES_CLAIM: &str = "groups";
