@@ -7,6 +7,7 @@
 //! listeners on the same address.
 
 mod check;
+mod dns;
 pub(crate) mod edit;
 mod env;
 mod error;
@@ -21,20 +22,18 @@ mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::domains::Domains;
 use conduit_core::node::Node;
-use conduit_core::record::fixed::FixedRecords;
 use conduit_core::service::ProbePath;
-use conduit_dns::forward::settings::ForwardSettings;
 use conduit_monitor::channel::file::ChannelFile;
 use conduit_monitor::rule::file::RuleFile;
 use conduit_monitor::silence::quiet::QuietHoursFile;
 use conduit_proxy::trace::{Callers, Ratio};
 use ipnet::IpNet;
 
+pub use self::dns::{Dns, DnsListen};
 pub use self::error::ConfigError;
 pub use self::keys::Changes;
 pub use self::lookup::{Loaded, Source, Surroundings};
@@ -109,41 +108,6 @@ pub struct Gateway {
     pub drain: Duration,
     /// How long what is open goes on after another process has taken over.
     pub upgrade_drain: Duration,
-}
-
-/// Names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dns {
-    /// Whether names are answered at all.
-    pub enabled: bool,
-    /// Where, over UDP and TCP.
-    pub listen: Vec<DnsListen>,
-    /// What is done about other people's names.
-    pub forward: ForwardSettings,
-    /// Who may ask for other people's names.
-    pub allow: Vec<IpNet>,
-    /// How long clients may keep a positive answer.
-    pub ttl: Duration,
-    /// Records that are there as long as the file names them.
-    pub records: Arc<FixedRecords>,
-}
-
-/// An address to answer DNS on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DnsListen {
-    /// This one.
-    At(SocketAddr),
-    /// This port on every loopback and private address that is free.
-    Auto(u16),
-}
-
-impl std::fmt::Display for DnsListen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::At(address) => address.fmt(f),
-            Self::Auto(port) => write!(f, "auto:{port}"),
-        }
-    }
 }
 
 /// Certificates.

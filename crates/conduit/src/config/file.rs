@@ -2,11 +2,14 @@
 //!
 //! **Invariant:** an unknown section or key is an error with its place, and never ignored.
 
+mod dns;
+
 use conduit_monitor::channel::file::ChannelFile;
 use conduit_monitor::rule::file::RuleFile;
 use conduit_monitor::silence::quiet::QuietHoursFile;
 use serde::Deserialize;
 
+pub(crate) use self::dns::{Dns, DnsCache, DnsForward, DnsRecord};
 use super::value::{Given, GivenList, Text};
 
 /// Every section, each key given or not. The environment is laid over it.
@@ -38,58 +41,6 @@ pub(crate) struct Gateway {
     pub(crate) user: Given<Text>,
     pub(crate) drain: Given<Text>,
     pub(crate) upgrade_drain: Given<Text>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Dns {
-    pub(crate) enabled: Given<bool>,
-    pub(crate) listen: GivenList,
-    pub(crate) forwarders: GivenList,
-    pub(crate) forward: Given<Vec<super::value::Sourced<DnsForward>>>,
-    pub(crate) fastest_first: Given<bool>,
-    pub(crate) mixed_case: Given<bool>,
-    pub(crate) rebind_protection: Given<bool>,
-    pub(crate) rebind_allow: GivenList,
-    pub(crate) doh_canary: Given<bool>,
-    pub(crate) cache: DnsCache,
-    pub(crate) allow: GivenList,
-    pub(crate) ttl: Given<Text>,
-    pub(crate) records: Given<Vec<super::value::Sourced<DnsRecord>>>,
-    /// Not a key of the file: a port that replaces the one in each address of `listen`.
-    #[serde(skip)]
-    pub(crate) port: Given<Text>,
-}
-
-/// Names that are asked elsewhere, as a table of `dns.forward`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DnsForward {
-    pub(crate) domains: Vec<super::value::Sourced<Text>>,
-    pub(crate) to: Vec<super::value::Sourced<Text>>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct DnsCache {
-    pub(crate) size: Given<Text>,
-    pub(crate) min_ttl: Given<Text>,
-    pub(crate) max_ttl: Given<Text>,
-    pub(crate) negative_ttl: Given<Text>,
-    pub(crate) serve_stale: Given<Text>,
-    pub(crate) prefetch: Given<bool>,
-}
-
-/// One record, as a table of `dns.records`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DnsRecord {
-    pub(crate) name: super::value::Sourced<Text>,
-    #[serde(rename = "type")]
-    pub(crate) kind: super::value::Sourced<Text>,
-    pub(crate) data: super::value::Sourced<Text>,
-    #[serde(default)]
-    pub(crate) ttl: Given<Text>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

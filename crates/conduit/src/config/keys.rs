@@ -5,14 +5,14 @@
 //! **Invariant:** every key of the file is listed, and what is shown parses to the same
 //! configuration, but for the URLs of channels, of which only the host is shown.
 
+mod dns;
+
 use std::path::PathBuf;
 
 use conduit_core::actor::Role;
 use conduit_core::duration::print;
 use conduit_core::node::Node;
 use conduit_core::policy::Size;
-use conduit_core::record::Record;
-use conduit_dns::forward::settings::Conditional;
 use conduit_monitor::channel::file::ChannelFile;
 use conduit_monitor::secret::SecretFrom;
 use serde::Serialize;
@@ -97,7 +97,7 @@ impl Config {
 
     fn entries(&self) -> Vec<Entry> {
         let mut all = self.head_entries();
-        all.extend(self.dns_cache_entries());
+        all.extend(dns::entries(&self.dns));
         all.extend(self.plane_entries());
         all.extend(self.tail_entries());
         all.extend(self.oidc_entries());
@@ -107,7 +107,6 @@ impl Config {
 
     fn head_entries(&self) -> Vec<Entry> {
         let gateway = &self.gateway;
-        let dns = &self.dns;
         vec![
             fixed("gateway.state_dir", path(&gateway.state_dir)),
             fixed("gateway.domains", list(gateway.domains.iter())),
@@ -115,30 +114,6 @@ impl Config {
             fixed("gateway.user", text(gateway.user.as_deref().unwrap_or(""))),
             fixed("gateway.drain", text(print(gateway.drain))),
             fixed("gateway.upgrade_drain", text(print(gateway.upgrade_drain))),
-            fixed("dns.enabled", dns.enabled.into()),
-            fixed("dns.listen", list(&dns.listen)),
-            dynamic("dns.forwarders", list(&dns.forward.forwarders)),
-            dynamic("dns.forward", conditional(&dns.forward.conditional)),
-            dynamic("dns.fastest_first", dns.forward.fastest_first.into()),
-            dynamic("dns.mixed_case", dns.forward.mixed_case.into()),
-            dynamic("dns.rebind_protection", dns.forward.rebind_protection.into()),
-            dynamic("dns.rebind_allow", list(&dns.forward.rebind_allow)),
-            dynamic("dns.doh_canary", dns.forward.canary.into()),
-            dynamic("dns.allow", list(&dns.allow)),
-            fixed("dns.ttl", text(print(dns.ttl))),
-            fixed("dns.records", Value::Array(dns.records.iter().map(record).collect())),
-        ]
-    }
-
-    fn dns_cache_entries(&self) -> Vec<Entry> {
-        let cache = &self.dns.forward.cache;
-        vec![
-            dynamic("dns.cache.size", text(Size(u64::try_from(cache.size).unwrap_or(u64::MAX)))),
-            dynamic("dns.cache.min_ttl", text(print(cache.ttl_min))),
-            dynamic("dns.cache.max_ttl", text(print(cache.ttl_max))),
-            dynamic("dns.cache.negative_ttl", text(print(cache.negative_ttl_max))),
-            dynamic("dns.cache.serve_stale", text(print(cache.serve_stale))),
-            dynamic("dns.cache.prefetch", cache.prefetch.into()),
         ]
     }
 
@@ -288,16 +263,6 @@ fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> Value {
     Value::Array(values.into_iter().map(text).collect())
 }
 
-fn conditional(all: &[Conditional]) -> Value {
-    let table = |given: &Conditional| {
-        let mut table = toml::Table::new();
-        table.insert("domains".into(), list(&given.domains));
-        table.insert("to".into(), list(&given.to));
-        Value::Table(table)
-    };
-    Value::Array(all.iter().map(table).collect())
-}
-
 /// Whoever may look at the configuration may not write to the channels: what stands behind the host in
 /// a URL is often the secret itself.
 fn channels(channels: &[ChannelFile]) -> Value {
@@ -344,17 +309,6 @@ fn server(node: &Node) -> Value {
     table.insert("port".into(), i64::from(node.destination.port()).into());
     if !node.tags.is_empty() {
         table.insert("tags".into(), list(&node.tags));
-    }
-    Value::Table(table)
-}
-
-fn record(record: &Record) -> Value {
-    let mut table = toml::Table::new();
-    table.insert("name".into(), text(&record.name));
-    table.insert("type".into(), text(record.data.kind()));
-    table.insert("data".into(), text(&record.data));
-    if let Some(ttl) = record.ttl {
-        table.insert("ttl".into(), text(ttl));
     }
     Value::Table(table)
 }

@@ -1,0 +1,46 @@
+//! What can be configured about names.
+//!
+//! **Invariant:** values are parsed and within their limits; where they come from is in `check`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use conduit_core::record::fixed::FixedRecords;
+use conduit_dns::forward::settings::ForwardSettings;
+use ipnet::IpNet;
+
+/// Names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dns {
+    /// Whether names are answered at all.
+    pub enabled: bool,
+    /// Where, over UDP and TCP.
+    pub listen: Vec<DnsListen>,
+    /// What is done about other people's names.
+    pub forward: ForwardSettings,
+    /// Who may ask for other people's names.
+    pub allow: Vec<IpNet>,
+    /// How long clients may keep a positive answer.
+    pub ttl: Duration,
+    /// Records that are there as long as the file names them.
+    pub records: Arc<FixedRecords>,
+}
+
+/// An address to answer DNS on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DnsListen {
+    /// This one.
+    At(SocketAddr),
+    /// This port on every loopback and private address that is free.
+    Auto(u16),
+}
+
+impl std::fmt::Display for DnsListen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::At(address) => address.fmt(f),
+            Self::Auto(port) => write!(f, "auto:{port}"),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The section `dns` as it was written.
+
+use serde::Deserialize;
+
+use super::super::value::{Given, GivenList, Sourced, Text};
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Dns {
+    pub(crate) enabled: Given<bool>,
+    pub(crate) listen: GivenList,
+    pub(crate) forwarders: GivenList,
+    pub(crate) forward: Given<Vec<Sourced<DnsForward>>>,
+    pub(crate) fastest_first: Given<bool>,
+    pub(crate) mixed_case: Given<bool>,
+    pub(crate) rebind_protection: Given<bool>,
+    pub(crate) rebind_allow: GivenList,
+    pub(crate) doh_canary: Given<bool>,
+    pub(crate) cache: DnsCache,
+    pub(crate) allow: GivenList,
+    pub(crate) ttl: Given<Text>,
+    pub(crate) records: Given<Vec<Sourced<DnsRecord>>>,
+    /// Not a key of the file: a port that replaces the one in each address of `listen`.
+    #[serde(skip)]
+    pub(crate) port: Given<Text>,
+}
+
+/// Names that are asked elsewhere, as a table of `dns.forward`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DnsForward {
+    pub(crate) domains: Vec<Sourced<Text>>,
+    pub(crate) to: Vec<Sourced<Text>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DnsCache {
+    pub(crate) size: Given<Text>,
+    pub(crate) min_ttl: Given<Text>,
+    pub(crate) max_ttl: Given<Text>,
+    pub(crate) negative_ttl: Given<Text>,
+    pub(crate) serve_stale: Given<Text>,
+    pub(crate) prefetch: Given<bool>,
+}
+
+/// One record, as a table of `dns.records`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DnsRecord {
+    pub(crate) name: Sourced<Text>,
+    #[serde(rename = "type")]
+    pub(crate) kind: Sourced<Text>,
+    pub(crate) data: Sourced<Text>,
+    #[serde(default)]
+    pub(crate) ttl: Given<Text>,
+}

@@ -1,0 +1,66 @@
+//! The keys of the section `dns`.
+
+use conduit_core::duration::print;
+use conduit_core::policy::Size;
+use conduit_core::record::Record;
+use conduit_dns::forward::settings::{CacheSettings, Conditional};
+use toml::Value;
+
+use super::super::Dns;
+use super::{Entry, dynamic, fixed, list, text};
+
+/// All of them.
+pub(super) fn entries(dns: &Dns) -> Vec<Entry> {
+    let mut all = own(dns);
+    all.extend(cache(&dns.forward.cache));
+    all
+}
+
+fn own(dns: &Dns) -> Vec<Entry> {
+    vec![
+        fixed("dns.enabled", dns.enabled.into()),
+        fixed("dns.listen", list(&dns.listen)),
+        dynamic("dns.forwarders", list(&dns.forward.forwarders)),
+        dynamic("dns.forward", conditional(&dns.forward.conditional)),
+        dynamic("dns.fastest_first", dns.forward.fastest_first.into()),
+        dynamic("dns.mixed_case", dns.forward.mixed_case.into()),
+        dynamic("dns.rebind_protection", dns.forward.rebind_protection.into()),
+        dynamic("dns.rebind_allow", list(&dns.forward.rebind_allow)),
+        dynamic("dns.doh_canary", dns.forward.canary.into()),
+        dynamic("dns.allow", list(&dns.allow)),
+        fixed("dns.ttl", text(print(dns.ttl))),
+        fixed("dns.records", Value::Array(dns.records.iter().map(record).collect())),
+    ]
+}
+
+fn cache(cache: &CacheSettings) -> Vec<Entry> {
+    vec![
+        dynamic("dns.cache.size", text(Size(u64::try_from(cache.size).unwrap_or(u64::MAX)))),
+        dynamic("dns.cache.min_ttl", text(print(cache.ttl_min))),
+        dynamic("dns.cache.max_ttl", text(print(cache.ttl_max))),
+        dynamic("dns.cache.negative_ttl", text(print(cache.negative_ttl_max))),
+        dynamic("dns.cache.serve_stale", text(print(cache.serve_stale))),
+        dynamic("dns.cache.prefetch", cache.prefetch.into()),
+    ]
+}
+
+fn conditional(all: &[Conditional]) -> Value {
+    let table = |given: &Conditional| {
+        let mut table = toml::Table::new();
+        table.insert("domains".into(), list(&given.domains));
+        table.insert("to".into(), list(&given.to));
+        Value::Table(table)
+    };
+    Value::Array(all.iter().map(table).collect())
+}
+
+fn record(record: &Record) -> Value {
+    let mut table = toml::Table::new();
+    table.insert("name".into(), text(&record.name));
+    table.insert("type".into(), text(record.data.kind()));
+    table.insert("data".into(), text(&record.data));
+    if let Some(ttl) = record.ttl {
+        table.insert("ttl".into(), text(ttl));
+    }
+    Value::Table(table)
+}
