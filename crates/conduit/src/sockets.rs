@@ -48,7 +48,7 @@ impl Sockets {
         });
         let dns = config.dns.enabled.then(|| {
             let addresses: Vec<ListenAddr> = config.dns.listen.iter().map(listen_addr).collect();
-            DnsListeners::bind_or_inherit(&addresses, inherited)
+            DnsListeners::bind_or_inherit(&addresses, dns_workers(config), inherited)
         });
         let admin = AdminSettings {
             socket: None,
@@ -118,12 +118,22 @@ fn holder(address: SocketAddr, transport: Transport) -> String {
 }
 
 fn proxy_settings(config: &Config) -> BindSettings {
-    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     let https: &[SocketAddr] = if config.tls.enabled { &config.proxy.https_listen } else { &[] };
     BindSettings {
         https: https.to_vec(),
         http: config.proxy.http_listen.clone(),
         workers: if config.proxy.workers == 0 { cores() } else { config.proxy.workers },
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+fn dns_workers(config: &Config) -> usize {
+    match config.dns.workers {
+        0 => cores().min(DNS_WORKERS),
+        given => given,
     }
 }
 
@@ -133,3 +143,6 @@ fn listen_addr(listen: &DnsListen) -> ListenAddr {
         DnsListen::Auto(port) => ListenAddr::Auto { port: *port },
     }
 }
+
+/// Threads that answer DNS unless it is said how many: more are of use to nobody's own network.
+const DNS_WORKERS: usize = 4;

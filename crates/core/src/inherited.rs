@@ -60,9 +60,9 @@ impl Inherited {
         take(&mut self.tcp, purpose, wanted)
     }
 
-    /// Takes the socket for datagrams at an address.
-    pub fn take_udp(&mut self, purpose: Purpose, wanted: SocketAddr) -> Option<UdpSocket> {
-        take(&mut self.udp, purpose, wanted).into_iter().next()
+    /// Takes every socket for datagrams at an address: there may be one for each worker that was.
+    pub fn take_udp(&mut self, purpose: Purpose, wanted: SocketAddr) -> Vec<UdpSocket> {
+        take(&mut self.udp, purpose, wanted)
     }
 
     /// Takes every socket for datagrams at an address, in the order in which they were added.

@@ -60,6 +60,11 @@ impl Tasks {
         self.spawn(async move { shared.run_job(name, task).await });
     }
 
+    /// Like [`Tasks::service`], on the current thread's own runtime.
+    pub fn local_service(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
+        self.tracker.spawn_local(self.guarded(name, task));
+    }
+
     /// Like [`Tasks::job`], on the current thread's own runtime.
     pub fn local_job(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
         let shared = Arc::clone(&self.shared);

@@ -84,15 +84,10 @@ impl Authority<'_> {
 
     /// The record's data; its serial is the catalog's generation.
     pub fn soa(&self) -> SOA {
-        SOA::new(
-            self.start.nameserver.clone(),
-            self.start.contact.clone(),
-            self.serial,
-            SOA_REFRESH_S,
-            SOA_RETRY_S,
-            SOA_EXPIRE_S,
-            NEGATIVE_TTL_S,
-        )
+        let Start { nameserver, contact } = self.start;
+        let (refresh, retry, expire) = (SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S);
+        let (nameserver, contact) = (nameserver.clone(), contact.clone());
+        SOA::new(nameserver, contact, self.serial, refresh, retry, expire, NEGATIVE_TTL_S)
     }
 }
 
@@ -151,6 +146,14 @@ impl Zone {
 
     pub(crate) fn authority<'a>(&self, owner: Name, start: &'a Start) -> Authority<'a> {
         Authority { owner, start, serial: serial(self.version.generation.0) }
+    }
+
+    /// The numbers at the end of an SOA record.
+    pub(crate) fn authority_numbers(&self) -> [u32; 5] {
+        let serial = serial(self.version.generation.0);
+        let [refresh, retry, expire] =
+            [SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S].map(i32::cast_unsigned);
+        [serial, refresh, retry, expire, NEGATIVE_TTL_S]
     }
 }
 

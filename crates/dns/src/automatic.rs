@@ -16,6 +16,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use hickory_proto::rr::Name;
 use hickory_proto::rr::rdata::svcb::{Alpn, IpHint, SVCB, SvcParamKey, SvcParamValue};
 use hickory_proto::rr::rdata::{A, AAAA, HTTPS, SRV};
+use hickory_proto::serialize::binary::BinEncodable;
 
 use crate::zone::{RrSets, ZoneSettings};
 
@@ -26,6 +27,8 @@ pub(crate) struct Sites {
     /// The label of the port's own record; none for the usual port.
     own: Option<String>,
     params: Vec<(SvcParamKey, SvcParamValue)>,
+    /// The same, as messages have them.
+    wire: Box<[u8]>,
 }
 
 /// What a name is to a host.
@@ -72,7 +75,14 @@ impl Sites {
             params.push((SvcParamKey::Ipv6Hint, SvcParamValue::Ipv6Hint(IpHint(hint))));
         }
         let own = (port != USUAL_PORT).then(|| format!("_{port}"));
-        Some(Self { port, own, params })
+        let record = SVCB::new(1, Name::root(), params.clone()).to_bytes().ok()?;
+        let wire = record.get(PRIORITY_AND_ROOT_BYTES..)?.into();
+        Some(Self { port, own, params, wire })
+    }
+
+    /// What stands behind the target in the HTTPS record of any host.
+    pub(crate) fn wire(&self) -> &[u8] {
+        &self.wire
     }
 
     /// The HTTPS record of a host.
@@ -143,6 +153,8 @@ fn split(key: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(*length))
 }
 
+/// What stands before the parameters of a record whose target is the root.
+const PRIORITY_AND_ROOT_BYTES: usize = 3;
 /// What a URL without a port means.
 const USUAL_PORT: u16 = 443;
 const HTTPS_LABEL: &[u8] = b"_https";

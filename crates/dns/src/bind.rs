@@ -9,7 +9,8 @@ use std::os::fd::OwnedFd;
 
 use conduit_core::error::Chain;
 use conduit_core::inherited::{Inherited, Purpose};
-use socket2::{Domain, Protocol, Socket, Type};
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::error::DnsError;
 use crate::handler::Transport;
@@ -21,6 +22,8 @@ use crate::listen::ListenAddr;
 #[derive(Debug)]
 pub struct Listeners {
     pub(crate) sockets: Vec<Bound>,
+    /// How many threads read datagrams; one at least.
+    pub(crate) workers: usize,
     pub(crate) leaving: Leaving,
     skipped: Vec<DnsError>,
 }
@@ -29,12 +32,13 @@ pub struct Listeners {
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) address: SocketAddr,
-    pub(crate) udp: UdpSocket,
+    /// One for each worker; the system spreads clients over them.
+    pub(crate) udp: Vec<UdpSocket>,
     pub(crate) tcp: TcpListener,
 }
 
 impl Listeners {
-    /// Binds every address, UDP and TCP.
+    /// Binds every address, UDP and TCP, for one worker.
     ///
     /// An address that `auto` found and that is taken is skipped with a warning, and so is an IPv6
     /// wildcard where there is no IPv6.
@@ -43,19 +47,25 @@ impl Listeners {
     /// When an address that was named cannot be had (the message names who has it), or when
     /// nothing is left to listen on.
     pub fn bind(addresses: &[ListenAddr]) -> Result<Self, DnsError> {
-        Self::bind_or_inherit(addresses, &mut Inherited::default())
+        Self::bind_or_inherit(addresses, 1, &mut Inherited::default())
     }
 
-    /// The same; sockets of a former process are served on, with the queries that wait in them.
+    /// The same for so many workers; sockets of a former process are served on, with the queries that wait in
+    /// them.
     ///
     /// # Errors
     /// As [`Listeners::bind`].
     pub fn bind_or_inherit(
         addresses: &[ListenAddr],
+        workers: usize,
         inherited: &mut Inherited,
     ) -> Result<Self, DnsError> {
-        let mut listeners =
-            Self { sockets: Vec::new(), leaving: Leaving::default(), skipped: Vec::new() };
+        let mut listeners = Self {
+            sockets: Vec::new(),
+            workers: workers.max(1),
+            leaving: Leaving::default(),
+            skipped: Vec::new(),
+        };
         for address in addresses {
             match address {
                 ListenAddr::At(address) => listeners.bind_named(*address, inherited)?,
@@ -84,10 +94,13 @@ impl Listeners {
     ///
     /// # Errors
     /// When there are no file descriptors left.
-    pub fn duplicates(&self) -> io::Result<Vec<(OwnedFd, OwnedFd)>> {
+    pub fn duplicates(&self) -> io::Result<Vec<(Vec<OwnedFd>, OwnedFd)>> {
         let each = self.sockets.iter();
-        each.map(|bound| Ok((bound.udp.try_clone()?.into(), bound.tcp.try_clone()?.into())))
-            .collect()
+        let datagrams = |bound: &Bound| {
+            let sockets = bound.udp.iter();
+            sockets.map(|socket| Ok(socket.try_clone()?.into())).collect::<io::Result<_>>()
+        };
+        each.map(|bound| Ok((datagrams(bound)?, bound.tcp.try_clone()?.into()))).collect()
     }
 
     /// What tells the loops later that another process serves these sockets now.
@@ -100,7 +113,7 @@ impl Listeners {
         address: SocketAddr,
         inherited: &mut Inherited,
     ) -> Result<(), DnsError> {
-        match inherit_or_bind(address, inherited) {
+        match inherit_or_bind(address, self.workers, inherited) {
             Ok(bound) => self.sockets.push(bound),
             Err(error) if is_without_ipv6(&error) => self.skip(error),
             Err(error) => return Err(error),
@@ -115,7 +128,7 @@ impl Listeners {
             if self.sockets.iter().any(|bound| bound.address == address) {
                 continue;
             }
-            match inherit_or_bind(address, inherited) {
+            match inherit_or_bind(address, self.workers, inherited) {
                 Ok(bound) => {
                     // Port 0 stands for any port, but for the same one everywhere.
                     port = bound.address.port();
@@ -133,15 +146,27 @@ impl Listeners {
     }
 }
 
-/// Takes both sockets of a former process; where it had but one, the other is bound beside it.
-fn inherit_or_bind(wanted: SocketAddr, inherited: &mut Inherited) -> Result<Bound, DnsError> {
-    let Some(udp) = inherited.take_udp(Purpose::Dns, wanted) else {
-        return bind_both(wanted);
-    };
+/// Takes the sockets of a former process; what it had too few of is bound beside them.
+fn inherit_or_bind(
+    wanted: SocketAddr,
+    workers: usize,
+    inherited: &mut Inherited,
+) -> Result<Bound, DnsError> {
     let failed =
         |address, transport| move |source: io::Error| DnsError::Bind { address, transport, source };
-    let address = udp.local_addr().map_err(failed(wanted, Transport::Udp))?;
-    udp.set_nonblocking(true).map_err(failed(address, Transport::Udp))?;
+    let udp = inherited.take_udp(Purpose::Dns, wanted);
+    let Some(first) = udp.first() else {
+        let mut bound = bind_both(wanted)?;
+        let address = bound.address;
+        add_workers(&mut bound.udp, address, workers).map_err(failed(address, Transport::Udp))?;
+        return Ok(bound);
+    };
+    let address = first.local_addr().map_err(failed(wanted, Transport::Udp))?;
+    let mut udp = udp;
+    for socket in &udp {
+        socket.set_nonblocking(true).map_err(failed(address, Transport::Udp))?;
+    }
+    add_workers(&mut udp, address, workers).map_err(failed(address, Transport::Udp))?;
     let tcp = match inherited.take_tcp(Purpose::Dns, address).into_iter().next() {
         Some(tcp) => tcp.set_nonblocking(true).map(|()| tcp),
         None => bind_tcp(address),
@@ -166,15 +191,52 @@ fn bind_both(address: SocketAddr) -> Result<Bound, DnsError> {
 fn try_both(address: SocketAddr) -> Result<Bound, DnsError> {
     let failed =
         |address, transport| move |source: io::Error| DnsError::Bind { address, transport, source };
-    let udp = bind_udp(address).map_err(failed(address, Transport::Udp))?;
+    let udp = bind_udp(address, Sharing::No).map_err(failed(address, Transport::Udp))?;
     let address = udp.local_addr().map_err(failed(address, Transport::Udp))?;
     let tcp = bind_tcp(address).map_err(failed(address, Transport::Tcp))?;
-    Ok(Bound { address, udp, tcp })
+    Ok(Bound { address, udp: vec![udp], tcp })
 }
 
-fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+/// Binds sockets beside those that are there, until each worker has one.
+///
+/// The first one was bound for itself, so that a port that somebody has is found out; only then is it shared.
+fn add_workers(
+    sockets: &mut Vec<UdpSocket>,
+    address: SocketAddr,
+    workers: usize,
+) -> io::Result<()> {
+    if sockets.len() >= workers {
+        return Ok(());
+    }
+    for socket in sockets.iter() {
+        SockRef::from(socket).set_reuse_port(true)?;
+    }
+    while sockets.len() < workers {
+        sockets.push(bind_udp(address, Sharing::Yes)?);
+    }
+    Ok(())
+}
+
+/// Whether a socket has its address together with others of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    No,
+    Yes,
+}
+
+fn bind_udp(address: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     prepare(&socket, address)?;
+    if sharing == Sharing::Yes {
+        socket.set_reuse_port(true)?;
+    }
+    // A reply leaves from where its request came to, and only the system knows where that was.
+    if address.ip().is_unspecified() {
+        match address {
+            SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
+            SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+        }
+    }
     // Bursts wait here while a batch is answered; the system may grant less.
     if let Err(error) = socket.set_recv_buffer_size(UDP_RECEIVE_BUFFER_BYTES) {
         tracing::debug!(%error, "the receive buffer keeps its size");
@@ -232,7 +294,7 @@ mod tests {
     fn both_transports_get_the_same_port() {
         let listeners = Listeners::bind(&[at("127.0.0.1:0")]).expect("binds");
         let bound = &listeners.sockets[0];
-        assert_eq!(bound.udp.local_addr().ok(), bound.tcp.local_addr().ok());
+        assert_eq!(bound.udp[0].local_addr().ok(), bound.tcp.local_addr().ok());
         assert_eq!(listeners.addresses(), [bound.address]);
         assert_ne!(bound.address.port(), 0);
     }
@@ -242,10 +304,12 @@ mod tests {
         let former = Listeners::bind(&[at("127.0.0.1:0")]).expect("binds");
         let mut inherited = Inherited::default();
         for (udp, tcp) in former.duplicates().expect("descriptors") {
-            inherited.add_udp(Purpose::Dns, udp.into());
+            for socket in udp {
+                inherited.add_udp(Purpose::Dns, socket.into());
+            }
             inherited.add_tcp(Purpose::Dns, tcp.into());
         }
-        let heir = Listeners::bind_or_inherit(&[at("127.0.0.1:0")], &mut inherited);
+        let heir = Listeners::bind_or_inherit(&[at("127.0.0.1:0")], 1, &mut inherited);
         let heir = heir.expect("inherits");
         assert_eq!(heir.addresses(), former.addresses());
         assert!(inherited.is_empty());
@@ -253,9 +317,9 @@ mod tests {
         let client = UdpSocket::bind("127.0.0.1:0").expect("binds");
         client.send_to(b"query", former.addresses()[0]).expect("sent");
         drop(former);
-        heir.sockets[0].udp.set_nonblocking(false).expect("a socket");
+        heir.sockets[0].udp[0].set_nonblocking(false).expect("a socket");
         let mut query = [0; 8];
-        assert_eq!(heir.sockets[0].udp.recv(&mut query).expect("read"), 5);
+        assert_eq!(heir.sockets[0].udp[0].recv(&mut query).expect("read"), 5);
     }
 
     #[test]

@@ -61,6 +61,13 @@ pub enum DnsError {
         /// What was given, shortened when it is long.
         text: String,
     },
+    /// A thread could not be started.
+    #[error("cannot start a thread that answers DNS; set [dns] workers to a lower number")]
+    StartWorker {
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
     /// The system did not tell the addresses of this machine.
     #[error("cannot read the addresses of this machine's interfaces")]
     ReadInterfaces {

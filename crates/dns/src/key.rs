@@ -78,6 +78,28 @@ impl AskedKey {
         key
     }
 
+    /// Folds the name at the beginning of `wire`; `None` when it is compressed, cut or no name.
+    pub(crate) fn of_wire(wire: &[u8]) -> Option<Self> {
+        let mut len = 0;
+        loop {
+            match usize::from(*wire.get(len)?) {
+                0 => break,
+                length @ 1..=LABEL_BYTES_MAX => len += 1 + length,
+                _ => return None,
+            }
+        }
+        // The root takes an octet, too.
+        if len >= NAME_BYTES_MAX {
+            return None;
+        }
+        let mut key = Self { bytes: [0; NAME_BYTES_MAX], len };
+        let name = key.bytes.get_mut(..len)?;
+        name.copy_from_slice(wire.get(..len)?);
+        // Lengths are below the letters.
+        name.make_ascii_lowercase();
+        Some(key)
+    }
+
     /// The key of the wildcard right below a name.
     pub(crate) fn wildcard_of(parent: &[u8]) -> Self {
         let mut key = Self { bytes: [0; NAME_BYTES_MAX], len: 0 };
@@ -117,6 +139,8 @@ pub(crate) fn labels(key: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The label of a wildcard.
 const WILDCARD: &[u8] = b"\x01*";
+/// RFC 1035 §2.3.4.
+const LABEL_BYTES_MAX: usize = 63;
 /// Names have at most 255 octets on the wire (RFC 1035 §2.3.4).
 const NAME_BYTES_MAX: usize = 255;
 

@@ -29,4 +29,5 @@ pub mod records;
 pub mod reply;
 mod reverse;
 mod server;
+mod wire;
 pub mod zone;

@@ -124,7 +124,7 @@ impl Zone {
 
     /// The wildcard that covers a name that does not exist: that right below its closest encloser, the
     /// nearest name above it that does (RFC 4592 §3.3.1).
-    fn wildcard_for(&self, key: &[u8], apex: &Apex) -> Option<&Node> {
+    pub(crate) fn wildcard_for(&self, key: &[u8], apex: &Apex) -> Option<&Node> {
         let exists = |name: &&[u8]| {
             *name == apex.key.as_slice()
                 || self.nodes.contains_key(*name)
@@ -136,7 +136,7 @@ impl Zone {
 
     /// What a name is to a host that has a record by itself, how many labels below the host it is, and the
     /// gateway's port.
-    fn automatic_at<'a>(&self, key: &'a [u8]) -> Option<(Kind<'a>, usize, u16)> {
+    pub(crate) fn automatic_at<'a>(&self, key: &'a [u8]) -> Option<(Kind<'a>, usize, u16)> {
         automatic::owners(key).find_map(|owner| {
             let sets = self.nodes.get(owner.host)?.rrsets.as_deref()?;
             let port = automatic::port(&owner, key, sets, self.frame.sites.as_ref())?;

@@ -62,12 +62,32 @@ impl Metrics {
         self.0.queries[transport as usize][outcome as usize].inc();
     }
 
+    /// Counts what was counted apart.
+    pub(crate) fn count_all(&self, transport: Transport, tally: &Tally) {
+        for (counter, count) in self.0.queries[transport as usize].iter().zip(tally.0) {
+            if count > 0 {
+                counter.inc_by(count);
+            }
+        }
+    }
+
     pub(crate) fn count_forwarded(&self, outcome: Outcome) {
         self.0.forwarded[outcome as usize].inc();
     }
 
     pub(crate) fn count_dropped(&self, reason: Drop) {
         self.0.dropped[reason as usize].inc();
+    }
+}
+
+/// Outcomes that are counted together, so that what all workers share is touched once for a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Tally([u64; Outcome::ALL.len()]);
+
+impl Tally {
+    /// Counts one reply.
+    pub(crate) fn count(&mut self, outcome: Outcome) {
+        self.0[outcome as usize] += 1;
     }
 }
 

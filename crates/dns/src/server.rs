@@ -3,26 +3,32 @@
 //! **Invariant:** a loop ends only when the process stops. Whatever a client sends, and whatever
 //! the system says about one packet or connection, the next one is read.
 
+mod inbox;
+mod outbox;
+mod path;
 mod tcp;
 mod udp;
+mod workers;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::error::Chain;
-use conduit_core::live;
+use conduit_core::live::{self, Guard};
 use conduit_core::tasks::Tasks;
 use tokio::time::MissedTickBehavior;
 
+use self::workers::Plan;
 use crate::access::Policy;
 use crate::bind::{Bound, Listeners};
 use crate::error::DnsError;
 use crate::forward::{Begun, Waiting};
 use crate::handler::{Asker, Transport, respond};
 use crate::interfaces::{Interfaces, Local};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Tally};
 use crate::reply::{Drop, Encoded, Outcome, Reply};
+use crate::wire::{self, Scene, Written};
 use crate::zone::Zone;
 
 impl Listeners {
@@ -51,14 +57,27 @@ impl Listeners {
         tasks.service("dns-interfaces", async move {
             stop.run_until_cancelled(follow_interfaces(writer)).await;
         });
+        let mut shares: Vec<Vec<(SocketAddr, UdpSocket)>> = Vec::new();
         for Bound { address, udp, tcp } in self.sockets {
             let adopt = |transport| move |source| DnsError::Adopt { address, transport, source };
-            let udp = udp::Server::adopt(udp, responder.clone(), jobs.clone(), leaving.clone())
-                .map_err(adopt(Transport::Udp))?;
             let tcp = tcp::Server::adopt(tcp, responder.clone(), jobs.clone(), leaving.clone())
                 .map_err(adopt(Transport::Tcp))?;
-            tasks.service("dns-udp", udp.run());
             tasks.service("dns-tcp", tcp.run());
+            for (index, socket) in udp.into_iter().enumerate() {
+                // What a former process had more of is served by the last one.
+                let index = index.min(self.workers - 1);
+                shares.resize_with(shares.len().max(index + 1), Vec::new);
+                shares[index].push((address, socket));
+            }
+        }
+        for (index, sockets) in shares.into_iter().enumerate() {
+            let plan = Plan {
+                sockets,
+                responder: responder.clone(),
+                jobs: jobs.clone(),
+                leaving: leaving.clone(),
+            };
+            workers::start(index, plan, tasks)?;
         }
         Ok(())
     }
@@ -74,6 +93,34 @@ struct Responder {
     jobs: Tasks,
 }
 
+/// Every table, read once for what is answered together; for synchronous code only.
+struct Tables {
+    zone: Guard<Arc<Zone>>,
+    policy: Guard<Arc<Policy>>,
+    interfaces: Guard<Arc<Interfaces>>,
+}
+
+impl Tables {
+    fn local(&self, address: IpAddr) -> Local {
+        self.interfaces.local(address)
+    }
+
+    /// Writes the reply into `room`, when the question and the answer have nothing unusual.
+    fn short(&self, request: &[u8], asker: &Asker, room: &mut [u8]) -> Option<Written> {
+        if asker.peer.port() == 0 {
+            return None;
+        }
+        let asks = self.policy.forwarder.is_some();
+        let scene = Scene {
+            zone: &self.zone,
+            local: &asker.local,
+            transport: asker.transport,
+            recursion_available: asks && self.policy.access.allows(asker.peer.ip()),
+        };
+        wire::answer(request, &scene, room)
+    }
+}
+
 /// What a loop does next with one request.
 enum Next {
     Send(Vec<u8>),
@@ -82,17 +129,20 @@ enum Next {
 }
 
 impl Responder {
-    /// Answers one request that arrived at `local`; every table is read once.
-    fn respond(
-        &self,
-        request: &[u8],
-        peer: SocketAddr,
-        local: Local,
-        transport: Transport,
-    ) -> Next {
-        let asker = Asker { peer, local, transport };
-        let policy = self.policy.load();
-        match respond(request, &asker, &self.zone.load(), &policy) {
+    /// What answers depend on, as it is now.
+    fn tables(&self) -> Tables {
+        Tables {
+            zone: self.zone.load(),
+            policy: self.policy.load(),
+            interfaces: self.interfaces.load(),
+        }
+    }
+
+    /// Answers one request.
+    fn respond(&self, request: &[u8], asker: &Asker, tables: &Tables) -> Next {
+        let transport = asker.transport;
+        let policy = &*tables.policy;
+        match respond(request, asker, &tables.zone, policy) {
             Reply::Silence(reason) => {
                 self.metrics.count_dropped(reason);
                 Next::Nothing
@@ -131,8 +181,8 @@ impl Responder {
         self.counted(encoded, transport)
     }
 
-    fn local(&self, address: IpAddr) -> Local {
-        self.interfaces.load().local(address)
+    fn count_all(&self, transport: Transport, tally: &Tally) {
+        self.metrics.count_all(transport, tally);
     }
 
     fn dropped(&self, reason: Drop) {

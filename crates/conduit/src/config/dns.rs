@@ -17,6 +17,8 @@ pub struct Dns {
     pub enabled: bool,
     /// Where, over UDP and TCP.
     pub listen: Vec<DnsListen>,
+    /// Threads that answer over UDP; 0 means one per core, of the first few.
+    pub workers: usize,
     /// What is done about other people's names.
     pub forward: ForwardSettings,
     /// Who may ask for other people's names.

@@ -58,7 +58,7 @@ impl Assets {
             sockets.push((label, socket));
         }
         for (udp, streams) in dns.map(|d| d.duplicates()).transpose()?.unwrap_or_default() {
-            sockets.push((Label::DnsDatagrams, udp));
+            sockets.extend(udp.into_iter().map(|socket| (Label::DnsDatagrams, socket)));
             sockets.push((Label::DnsStreams, streams));
         }
         let (unix, listener) = admin.duplicates()?;

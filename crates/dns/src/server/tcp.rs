@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{Next, Responder};
-use crate::handler::Transport;
+use crate::handler::{Asker, Transport};
 use crate::leaving::Leaving;
 use crate::reply::Drop;
 
@@ -116,8 +116,7 @@ impl Connection {
                 None if leaving.has_begun() => return,
                 None => break,
             }
-            let local = self.responder.local(self.arrived_at);
-            let next = self.responder.respond(&request, self.peer, local, Transport::Tcp);
+            let next = self.answer(&request);
             let reply = match next {
                 Next::Send(reply) => reply,
                 Next::Forward(waiting) => self.responder.forward(waiting, Transport::Tcp).await,
@@ -131,6 +130,13 @@ impl Connection {
             }
         }
         self.responder.dropped(Drop::Abuse);
+    }
+
+    fn answer(&self, request: &[u8]) -> Next {
+        let tables = self.responder.tables();
+        let local = tables.local(self.arrived_at);
+        let asker = Asker { peer: self.peer, local, transport: Transport::Tcp };
+        self.responder.respond(request, &asker, &tables)
     }
 
     /// Reads one request; `false` at the end of the stream or at a length that is out of bounds.

@@ -1,21 +1,24 @@
-//! Datagrams: read in batches, answered one by one through the same socket.
+//! Datagrams: read in batches, answered one by one, sent back in batches through the same socket.
 //!
 //! **Invariant:** a reply leaves from the address at which its request arrived, also on a wildcard
 //! socket. Forwarded questions are answered by jobs, so that they hold up nobody.
 
-use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::tasks::Tasks;
-use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{Next, Responder};
+use super::inbox::Inbox;
+use super::outbox::{Outbox, send_one};
+use super::path::Path;
+use super::{Next, Responder, Tally};
 use crate::forward::Waiting;
-use crate::handler::Transport;
+use crate::handler::{Asker, Transport};
 use crate::leaving::Leaving;
 use crate::reply::Drop;
 
@@ -27,19 +30,10 @@ pub(super) struct Server {
     leaving: Leaving,
 }
 
-/// A socket with what sending and receiving on it needs.
+/// A socket with its address.
 struct Line {
     socket: UdpSocket,
-    state: UdpSocketState,
     address: SocketAddr,
-}
-
-/// One datagram's way back.
-#[derive(Clone, Copy)]
-struct Path {
-    peer: SocketAddr,
-    /// Set on wildcard sockets only; others have one address anyway.
-    source: Option<IpAddr>,
 }
 
 impl Server {
@@ -51,11 +45,7 @@ impl Server {
         leaving: Leaving,
     ) -> io::Result<Self> {
         let socket = UdpSocket::from_std(socket)?;
-        let line = Line {
-            state: UdpSocketState::new((&socket).into())?,
-            address: socket.local_addr()?,
-            socket,
-        };
+        let line = Line { address: socket.local_addr()?, socket };
         Ok(Self { line: Arc::new(line), responder, tasks, leaving })
     }
 
@@ -73,14 +63,15 @@ impl Server {
 
     /// Answers until another process does; what was read is answered here.
     async fn answer_all(&self) {
-        let mut storage = vec![0; BATCH_DATAGRAMS * RECEIVE_BUFFER_BYTES];
-        let mut metas = [RecvMeta::default(); BATCH_DATAGRAMS];
+        let is_wildcard = self.line.address.ip().is_unspecified();
+        let mut inbox = Box::new(Inbox::new(is_wildcard));
+        let mut outbox = Box::new(Outbox::new(is_wildcard));
         let mut left = std::pin::pin!(self.leaving.begun());
         loop {
             let received = tokio::select! {
                 biased;
                 () = &mut left => return,
-                received = self.line.receive(&mut storage, &mut metas) => received,
+                received = self.line.receive(&mut inbox) => received,
             };
             let Ok(count) = received.inspect_err(|error| tracing::debug!(%error, "DNS receive"))
             else {
@@ -89,26 +80,38 @@ impl Server {
                 tokio::time::sleep(RECEIVE_ERROR_PAUSE).await;
                 continue;
             };
-            let buffers = storage.chunks_exact(RECEIVE_BUFFER_BYTES);
-            for (buffer, meta) in buffers.zip(&metas).take(count) {
-                self.answer_buffer(buffer, meta).await;
-            }
+            self.answer_batch(&inbox, count, &mut outbox);
+            self.line.send_all(&mut outbox, &self.responder).await;
         }
     }
 
-    /// Answers what one buffer holds: several datagrams of a peer may have been coalesced.
-    async fn answer_buffer(&self, buffer: &[u8], meta: &RecvMeta) {
-        let filled = buffer.get(..meta.len).unwrap_or(buffer);
-        let path = self.line.path_of(meta);
-        let arrived_at = path.source.unwrap_or_else(|| self.line.address.ip());
-        let local = self.responder.local(arrived_at);
-        for request in filled.chunks(meta.stride.max(1)) {
-            match self.responder.respond(request, path.peer, local, Transport::Udp) {
+    /// Answers what was read, with every table read once.
+    fn answer_batch(&self, inbox: &Inbox, count: usize, outbox: &mut Outbox) {
+        let tables = self.responder.tables();
+        let mut tally = Tally::default();
+        for (request, path) in inbox.iter(count) {
+            let arrived_at = path.source.map_or_else(|| self.line.address.ip(), |s| s.address);
+            let local = tables.local(arrived_at);
+            let asker = Asker { peer: path.peer, local, transport: Transport::Udp };
+            if let Some(written) = tables.short(request, &asker, outbox.room()) {
+                tally.count(written.outcome);
+                outbox.push(written.len, &path);
+                continue;
+            }
+            match self.responder.respond(request, &asker, &tables) {
                 Next::Nothing => {}
-                Next::Send(reply) => self.line.send(&reply, path, &self.responder).await,
+                Next::Send(reply) => match outbox.room().get_mut(..reply.len()) {
+                    Some(room) => {
+                        room.copy_from_slice(&reply);
+                        outbox.push(reply.len(), &path);
+                    }
+                    // Replies over UDP are never longer than the room for one.
+                    None => self.responder.dropped(Drop::Unsent),
+                },
                 Next::Forward(waiting) => self.forward(waiting, path),
             }
         }
+        self.responder.count_all(Transport::Udp, &tally);
     }
 
     fn forward(&self, waiting: Waiting, path: Path) {
@@ -117,53 +120,41 @@ impl Server {
         self.tasks.job("dns-forward", async move {
             let forwarded = responder.forward(waiting, Transport::Udp);
             if let Some(reply) = stop.run_until_cancelled(forwarded).await {
-                line.send(&reply, path, &responder).await;
+                line.send(&reply, &path, &responder).await;
             }
         });
     }
 }
 
 impl Line {
-    async fn receive(&self, storage: &mut [u8], metas: &mut [RecvMeta]) -> io::Result<usize> {
-        let mut buffers = storage.chunks_exact_mut(RECEIVE_BUFFER_BYTES);
-        let mut slices: [IoSliceMut<'_>; BATCH_DATAGRAMS] =
-            std::array::from_fn(|_| IoSliceMut::new(buffers.next().unwrap_or_default()));
-        self.socket
-            .async_io(Interest::READABLE, || {
-                let socket = (&self.socket).into();
-                self.state.recv(socket, &mut slices, metas)
-            })
-            .await
+    async fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
+        let socket = self.socket.as_raw_fd();
+        self.socket.async_io(Interest::READABLE, || inbox.fill(socket)).await
     }
 
-    fn path_of(&self, meta: &RecvMeta) -> Path {
-        let is_wildcard = self.address.ip().is_unspecified();
-        Path { peer: meta.addr, source: meta.dst_ip.filter(|_| is_wildcard) }
+    /// Sends what waits; what cannot be sent is counted and forgotten.
+    async fn send_all(&self, outbox: &mut Outbox, responder: &Responder) {
+        let socket = self.socket.as_raw_fd();
+        while !outbox.is_done() {
+            let sent = self.socket.async_io(Interest::WRITABLE, || outbox.send(socket)).await;
+            if let Err(error) = sent {
+                tracing::debug!(%error, "a DNS reply could not be sent");
+                responder.dropped(Drop::Unsent);
+                outbox.skip();
+            }
+        }
     }
 
-    /// Sends one reply; one that cannot be sent is counted and forgotten.
-    async fn send(&self, reply: &[u8], path: Path, responder: &Responder) {
-        let transmit = Transmit {
-            destination: path.peer,
-            ecn: None,
-            contents: reply,
-            segment_size: None,
-            src_ip: path.source,
-        };
-        let sent = self
-            .socket
-            .async_io(Interest::WRITABLE, || self.state.try_send((&self.socket).into(), &transmit))
-            .await;
-        if let Err(error) = sent {
+    /// The same for one reply that was long in coming.
+    async fn send(&self, reply: &[u8], path: &Path, responder: &Responder) {
+        let socket = self.socket.as_raw_fd();
+        let sent = || send_one(socket, reply, path);
+        if let Err(error) = self.socket.async_io(Interest::WRITABLE, sent).await {
             tracing::debug!(%error, peer = %path.peer, "a DNS reply could not be sent");
             responder.dropped(Drop::Unsent);
         }
     }
 }
 
-/// Datagrams read by one system call.
-const BATCH_DATAGRAMS: usize = quinn_udp::BATCH_SIZE;
-/// The kernel may coalesce datagrams of one peer up to this; most of it is never touched.
-const RECEIVE_BUFFER_BYTES: usize = 64 << 10;
 /// After a failed receive.
 const RECEIVE_ERROR_PAUSE: Duration = Duration::from_millis(10);

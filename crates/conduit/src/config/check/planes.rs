@@ -33,6 +33,9 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dn
     Dns {
         enabled: judge.switch(&given.enabled, true),
         listen,
+        workers: judge.take("dns.workers", &given.workers, 0, |text| {
+            parse::number(text, 0, DNS_WORKERS_MAX).map(|n| n as usize)
+        }),
         forward: forward::forward(judge, given),
         allow: judge.list("dns.allow", &given.allow, private(), NETWORKS_MAX, parse::network),
         ttl: judge.take("dns.ttl", &given.ttl, TTL, |text| {
@@ -173,6 +176,7 @@ const PROBE_PATH: &str = "/health";
 const LISTEN_MAX: usize = 32;
 const NETWORKS_MAX: usize = 256;
 const WORKERS_MAX: u32 = 1_024;
+const DNS_WORKERS_MAX: u32 = 64;
 const TIMES_MAX: u32 = 100;
 /// X.520's upper bound for an organization's name.
 const ORGANIZATION_CHARS_MAX: usize = 64;

@@ -9,6 +9,7 @@ use super::super::value::{Given, GivenList, Sourced, Text};
 pub(crate) struct Dns {
     pub(crate) enabled: Given<bool>,
     pub(crate) listen: GivenList,
+    pub(crate) workers: Given<Text>,
     pub(crate) forwarders: GivenList,
     pub(crate) forward: Given<Vec<Sourced<DnsForward>>>,
     pub(crate) fastest_first: Given<bool>,

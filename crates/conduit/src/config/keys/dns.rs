@@ -7,7 +7,7 @@ use conduit_dns::forward::settings::{CacheSettings, Conditional};
 use toml::Value;
 
 use super::super::Dns;
-use super::{Entry, dynamic, fixed, list, text};
+use super::{Entry, dynamic, fixed, list, number, text};
 
 /// All of them.
 pub(super) fn entries(dns: &Dns) -> Vec<Entry> {
@@ -20,6 +20,7 @@ fn own(dns: &Dns) -> Vec<Entry> {
     vec![
         fixed("dns.enabled", dns.enabled.into()),
         fixed("dns.listen", list(&dns.listen)),
+        fixed("dns.workers", number(dns.workers)),
         dynamic("dns.forwarders", list(&dns.forward.forwarders)),
         dynamic("dns.forward", conditional(&dns.forward.conditional)),
         dynamic("dns.fastest_first", dns.forward.fastest_first.into()),
