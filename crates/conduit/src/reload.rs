@@ -14,6 +14,7 @@ use conduit_core::error::Chain;
 use conduit_core::live;
 use conduit_dns::access::{AccessList, Policy};
 use conduit_dns::forward::Forwarder;
+use conduit_dns::forward::settings::ForwardSettings;
 use conduit_dns::interfaces::Interfaces;
 use conduit_proxy::health::machine::Thresholds;
 use conduit_proxy::health::plan::ProbeSettings;
@@ -61,7 +62,10 @@ fn policy_of(
         true => None,
         false => {
             let interfaces = Interfaces::read().map_err(AppError::Dns)?;
-            let forwarder = Forwarder::new(settings.clone(), listening, &interfaces, before);
+            let own =
+                config.gateway.domains.iter().filter_map(|d| d.as_str().parse().ok()).collect();
+            let settings = ForwardSettings { own, ..settings.clone() };
+            let forwarder = Forwarder::new(settings, listening, &interfaces, before);
             Some(forwarder.map_err(AppError::Dns)?)
         }
     };

@@ -10,6 +10,7 @@
 mod answer;
 mod ask;
 mod cache;
+mod clients;
 mod counts;
 mod exchange;
 mod flight;
@@ -37,6 +38,7 @@ use tokio::time::Instant;
 use self::answer::{Answer, Ttl};
 use self::ask::Manner;
 use self::cache::{Cache, Found};
+use self::clients::Clients;
 use self::counts::Counts;
 use self::flight::{Flights, Joined, Ticket};
 pub(crate) use self::job::{Flight, Waiting};
@@ -64,6 +66,7 @@ struct Inner {
     cache: Cache,
     flights: Flights,
     waiters: Arc<Semaphore>,
+    clients: Clients,
     counts: Arc<Counts>,
 }
 
@@ -123,6 +126,7 @@ impl Forwarder {
             settings,
             flights: Flights::default(),
             waiters: Arc::new(Semaphore::new(WAITING_MAX)),
+            clients: Clients::default(),
             counts: before.map(|before| Arc::clone(&before.0.counts)).unwrap_or_default(),
         })))
     }
@@ -179,7 +183,9 @@ impl Forwarder {
             Found::Nothing => None,
         };
         counts.misses.add(1);
-        let Ok(permit) = Arc::clone(&self.0.waiters).try_acquire_owned() else {
+        let permit = Arc::clone(&self.0.waiters).try_acquire_owned().ok();
+        let place = self.0.clients.admit(pending.client);
+        let Some(places) = permit.zip(place) else {
             return Begun::Send(self.too_many(&pending, stale));
         };
         let waiting = |pending, wait, stale| Waiting {
@@ -187,7 +193,7 @@ impl Forwarder {
             pending,
             wait,
             stale,
-            _permit: permit,
+            _places: places,
         };
         match self.0.flights.join(key) {
             Joined::First(ticket, wait) => {
@@ -212,7 +218,7 @@ impl Forwarder {
 }
 
 impl Inner {
-    fn rules(&self, keeps_out: bool) -> Rules {
+    fn rules(&self, keeps_out: bool) -> Rules<'_> {
         let seconds = |d: std::time::Duration| u32::try_from(d.as_secs()).unwrap_or(u32::MAX);
         let cache = &self.settings.cache;
         Rules {
@@ -220,6 +226,7 @@ impl Inner {
             ttl_max: seconds(cache.ttl_max),
             negative_ttl_max: seconds(cache.negative_ttl_max),
             keeps_out,
+            own: &self.settings.own,
         }
     }
 
@@ -236,7 +243,7 @@ impl std::fmt::Debug for Forwarder {
 
 fn here(special: Special, pending: Pending) -> Encoded {
     match (special, pending.question.query_type()) {
-        (Special::Nothing, _) => pending.plain(Outcome::NxDomain),
+        (Special::Nothing, _) => pending.absent(),
         (Special::Loopback, RecordType::A) => {
             pending.records(&RrSet::A(&[Ipv4Addr::LOCALHOST]), LOOPBACK_TTL_S, Vec::new())
         }

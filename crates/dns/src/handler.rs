@@ -56,7 +56,7 @@ pub fn respond(request: &[u8], asker: &Asker, zone: &Zone, policy: &Policy) -> R
     if head.opcode != OPCODE_QUERY {
         return Reply::Send(bare(head.id, head.bits, Outcome::NotImp));
     }
-    let Some(pending) = head.question(request, asker.transport) else {
+    let Some(pending) = head.question(request, asker) else {
         return Reply::Send(bare(head.id, head.bits, Outcome::FormErr));
     };
     match pending {
@@ -75,7 +75,9 @@ fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> 
         return Reply::Send(pending.plain(Outcome::Refused));
     }
     let name = question.name().clone();
-    Reply::Send(match zone.answer(&name, rtype, &asker.local) {
+    let answer = zone.answer(&name, rtype, &asker.local);
+    pending.is_above_ours = matches!(answer, Answer::NotOurs) && zone.is_above(&name);
+    Reply::Send(match answer {
         // What is asked nearly always leads nowhere else.
         Answer::Records(set @ (RrSet::A(_) | RrSet::Aaaa(_))) => {
             pending.records(&set, zone.ttl_s(), Vec::new())
@@ -94,7 +96,7 @@ fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> 
         Answer::NoData(authority) => pending.nothing(Outcome::NoData, &authority),
         Answer::NxDomain(authority) => pending.nothing(Outcome::NxDomain, &authority),
         Answer::NotOurs if !allowed => pending.plain(Outcome::Refused),
-        Answer::NotOurs if policy.forwarder.is_none() => pending.plain(Outcome::NxDomain),
+        Answer::NotOurs if policy.forwarder.is_none() => pending.absent(),
         // Who does not want us to ask others only wants to know what we know: nothing.
         Answer::NotOurs if !pending.metadata.recursion_desired => pending.plain(Outcome::Refused),
         Answer::NotOurs => return Reply::Forward(pending),
@@ -115,16 +117,16 @@ struct Head {
     bits: u8,
     opcode: u8,
     questions: u16,
+    /// In the other sections together.
+    records: u32,
 }
 
 impl Head {
     fn read(request: &[u8]) -> Result<Self, Drop> {
-        let Some(&[id0, id1, bits, _, qd0, qd1]) = request.first_chunk() else {
+        let Some(head) = request.first_chunk::<HEADER_BYTES>() else {
             return Err(Drop::Short);
         };
-        if request.len() < HEADER_BYTES {
-            return Err(Drop::Short);
-        }
+        let [id0, id1, bits, _, qd0, qd1, counts @ ..] = *head;
         if bits & 0x80 != 0 {
             return Err(Drop::Response);
         }
@@ -133,13 +135,14 @@ impl Head {
             bits,
             opcode: (bits >> 3) & 0x0f,
             questions: u16::from_be_bytes([qd0, qd1]),
+            records: counts.chunks_exact(2).map(|c| u32::from(c[0]) << 8 | u32::from(c[1])).sum(),
         })
     }
 
-    /// Decodes a request that has exactly one question (RFC 9619); the count is checked first,
-    /// since the decoder reserves memory by it.
-    fn question(self, request: &[u8], transport: Transport) -> Option<Asked> {
-        if self.questions != 1 {
+    /// Decodes a request that has exactly one question (RFC 9619); counts and length are checked first,
+    /// since they are what decoding costs.
+    fn question(self, request: &[u8], asker: &Asker) -> Option<Asked> {
+        if self.questions != 1 || self.records > RECORDS_MAX || request.len() > REQUEST_BYTES_MAX {
             return None;
         }
         let message = Message::from_vec(request).ok()?;
@@ -148,7 +151,9 @@ impl Head {
             metadata: Metadata::response_from_request(&message.metadata),
             question: message.queries.first()?.clone(),
             edns: edns.map(|edns| DnssecOk(edns.flags().dnssec_ok)),
-            limit: limit_of(transport, edns.map(|edns| edns.max_payload())),
+            limit: limit_of(asker.transport, edns.map(|edns| edns.max_payload())),
+            client: asker.peer.ip(),
+            is_above_ours: false,
         };
         if edns.is_some_and(|edns| edns.version() != EDNS_VERSION) {
             Some(Asked::BadVersion(pending))
@@ -160,6 +165,10 @@ impl Head {
 
 /// The only opcode we serve.
 const OPCODE_QUERY: u8 = 0;
+/// A question with any sensible options.
+pub(crate) const REQUEST_BYTES_MAX: usize = 4096;
+/// Besides the question: OPT, a signature, and what a client may send along for nothing.
+const RECORDS_MAX: u32 = 16;
 /// The only version of EDNS there is (RFC 6891 §6.1.3).
 const EDNS_VERSION: u8 = 0;
 

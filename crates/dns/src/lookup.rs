@@ -74,7 +74,7 @@ impl Zone {
         }
         let mut exists = is_apex || node.is_some();
         if let Some((kind, above, port)) = self.automatic_at(key) {
-            let host = || name.trim_to(usize::from(name.num_labels()) - above);
+            let host = || name.trim_to(ancestry(key).count() - above);
             let set = match (kind, rtype, &self.frame.sites) {
                 (Kind::Https, RecordType::HTTPS | RecordType::ANY, Some(sites)) => {
                     Some(RrSet::Https(sites.https(host())))
@@ -170,7 +170,7 @@ impl Zone {
         let (Some(start), Some(target)) = (default, target) else {
             return Answer::NotOurs;
         };
-        let owner = name.trim_to(usize::from(name.num_labels()) - below);
+        let owner = name.trim_to(ancestry(key).count() - below);
         if below > 0 {
             return Answer::NxDomain(self.authority(owner, start));
         }
@@ -181,6 +181,16 @@ impl Zone {
                 None => Answer::NoData(self.authority(owner, start)),
             },
         }
+    }
+
+    /// Whether something of ours may be below a name that is not: above a domain, or above addresses.
+    /// Such a name is never said not to exist, since nothing would be below it then (RFC 8020).
+    #[inline(never)]
+    pub(crate) fn is_above(&self, name: &Name) -> bool {
+        let key = AskedKey::of(name);
+        let key = key.as_slice();
+        let is_above = |apex: &Apex| ancestry(apex.key.as_slice()).any(|above| above == key);
+        name.is_root() || self.frame.apexes.iter().any(is_above) || reverse::is_above_addresses(key)
     }
 
     /// The one name of an address: the gateway's, or the first service's that answers directly, or the

@@ -3,6 +3,8 @@
 //! **Invariant:** a reply has the request's id and QR set, is never longer than its transport's
 //! limit, and repeats the question in the case it was asked.
 
+use std::net::IpAddr;
+
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, PTR};
 use hickory_proto::rr::{Name, RData, Record};
@@ -100,6 +102,10 @@ pub struct Pending {
     pub(crate) question: Query,
     pub(crate) edns: Option<DnssecOk>,
     pub(crate) limit: usize,
+    /// Who asked.
+    pub(crate) client: IpAddr,
+    /// Whether the name is above something of ours.
+    pub(crate) is_above_ours: bool,
 }
 
 /// The DO bit, which is copied from the request's OPT record to the reply's (RFC 3225 §3).
@@ -155,6 +161,12 @@ impl Pending {
         let mut message = self.message(outcome);
         message.add_authority(negative(authority));
         self.encode(&mut message, outcome)
+    }
+
+    /// A reply about a name that does not exist as far as we are asked, except above our own.
+    pub(crate) fn absent(self) -> Encoded {
+        let outcome = if self.is_above_ours { Outcome::NoData } else { Outcome::NxDomain };
+        self.plain(outcome)
     }
 
     /// A reply without records.

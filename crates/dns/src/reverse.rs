@@ -49,6 +49,17 @@ fn parse_v6(digits: &[&[u8]]) -> Option<Reversed> {
     Some(Reversed { address: IpAddr::V6(Ipv6Addr::from(bits)), below })
 }
 
+/// Whether a folded key is above the names of addresses: `0.10.in-addr.arpa`, `arpa`.
+pub(crate) fn is_above_addresses(key: &[u8]) -> bool {
+    let labels: Vec<&[u8]> = labels(key).collect();
+    match labels.as_slice() {
+        [b"arpa"] => true,
+        [digits @ .., b"in-addr", b"arpa"] => digits.len() < V4_LABELS,
+        [digits @ .., b"ip6", b"arpa"] => digits.len() < V6_LABELS,
+        _ => false,
+    }
+}
+
 /// One label per octet.
 const V4_LABELS: usize = 4;
 /// One label per four bits.

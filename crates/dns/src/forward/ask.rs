@@ -26,7 +26,7 @@ pub(crate) struct Manner {
 pub(crate) async fn ask(
     route: &Route,
     question: &Question,
-    rules: &Rules,
+    rules: &Rules<'_>,
     manner: Manner,
 ) -> Option<Finding> {
     let deadline = Instant::now() + TOTAL_TIMEOUT;
@@ -54,7 +54,7 @@ pub(crate) async fn ask(
 }
 
 /// Tries servers that were put aside long enough; no client waits for this.
-pub(crate) async fn probe(route: &Route, rules: &Rules, manner: Manner) {
+pub(crate) async fn probe(route: &Route, rules: &Rules<'_>, manner: Manner) {
     for server in &route.servers {
         if server.claim_probe(Instant::now()) {
             let question = Question::harmless();
@@ -67,7 +67,7 @@ pub(crate) async fn probe(route: &Route, rules: &Rules, manner: Manner) {
 async fn ask_one(
     server: &Server,
     question: &Question,
-    rules: &Rules,
+    rules: &Rules<'_>,
     manner: Manner,
     limit: Duration,
 ) -> Result<Finding, Failure> {

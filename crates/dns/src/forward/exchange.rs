@@ -40,7 +40,7 @@ impl From<io::Error> for Failure {
 pub(crate) async fn ask(
     server: &Server,
     question: &Question,
-    rules: &Rules,
+    rules: &Rules<'_>,
     mixed_case: bool,
 ) -> Result<Finding, Failure> {
     let now = Instant::now();

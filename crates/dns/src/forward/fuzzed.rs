@@ -33,6 +33,8 @@ pub(crate) fn answer(data: &[u8]) {
         question: Asked::query(name, rtype),
         edns: Some(DnssecOk(choice & 8 != 0)),
         limit,
+        client: std::net::Ipv4Addr::LOCALHOST.into(),
+        is_above_ours: false,
     };
     let question = Question::of(&pending);
     let query = Query::new(&question, &Chance { id: 0x4711, case: [0; 32] }, true);
@@ -40,7 +42,8 @@ pub(crate) fn answer(data: &[u8]) {
         return;
     }
     let keeps_out = choice & 16 == 0;
-    let rules = Rules { ttl_min: 5, ttl_max: 3600, negative_ttl_max: 60, keeps_out };
+    let own = ["internal".parse().expect("valid")];
+    let rules = Rules { ttl_min: 5, ttl_max: 3600, negative_ttl_max: 60, keeps_out, own: &own };
     let Ok(finding) = sanitise::read(message, &question, &rules) else {
         return;
     };
@@ -56,7 +59,7 @@ pub(crate) fn answer(data: &[u8]) {
 }
 
 /// The reply is to the question, and about its name alone.
-fn check(reply: &Message, pending: &Pending, rules: &Rules) {
+fn check(reply: &Message, pending: &Pending, rules: &Rules<'_>) {
     assert_eq!(reply.metadata.id, 7);
     assert!(matches!(&*reply.queries, [asked] if *asked == pending.question));
     assert!(reply.additionals.is_empty());
@@ -65,6 +68,7 @@ fn check(reply: &Message, pending: &Pending, rules: &Rules) {
         assert!(record.ttl <= 3600, "{record}");
         assert!(!rules.keeps_out || !rebind::leads_inside(&record.data), "{record}");
         let owner = record.name.to_lowercase();
+        assert!(!own(&record.name, rules), "{record} is ours to tell");
         let is_rename = record.record_type() == RecordType::DNAME;
         let is_about = |name: &Name| *name == owner || (is_rename && owner.zone_of(name));
         assert!(about.iter().any(is_about), "{record} is about a stranger");
@@ -77,4 +81,8 @@ fn check(reply: &Message, pending: &Pending, rules: &Rules) {
         let is_soa = record.record_type() == RecordType::SOA;
         assert!(!is_soa || about.iter().any(|name| owner.zone_of(name)), "{record}");
     }
+}
+
+fn own(name: &Name, rules: &Rules<'_>) -> bool {
+    rules.own.iter().any(|domain| domain.covers(crate::key::AskedKey::of(name).as_slice()))
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::answer::{Answer, Ttl};
 use super::ask::{self, TOTAL_TIMEOUT};
+use super::clients::Place;
 use super::flight::{Ticket, Wait};
 use super::question::Question;
 use super::routes::Route;
@@ -59,7 +60,8 @@ pub(crate) struct Waiting {
     pub(super) wait: Wait,
     /// What it gets when nobody answers soon.
     pub(super) stale: Option<Arc<Answer>>,
-    pub(super) _permit: OwnedSemaphorePermit,
+    /// One among all, and one among its client's.
+    pub(super) _places: (OwnedSemaphorePermit, Place),
 }
 
 impl Waiting {

@@ -38,6 +38,7 @@ fn is_inside(address: IpAddr) -> bool {
                 || v6.is_loopback()
                 || v6.is_unique_local()
                 || v6.is_unicast_link_local()
+                || is_site_local(v6)
                 || embedded(v6).is_some_and(is_inside_v4)
         }
     }
@@ -52,16 +53,25 @@ fn is_inside_v4(v4: Ipv4Addr) -> bool {
         || (first == 100 && (64..128).contains(&second))
 }
 
-/// An IPv4 address in its IPv6 notations: mapped, compatible, and through NAT64 (RFC 6052).
+/// Deprecated, and still routed where it was once set up (RFC 3879).
+fn is_site_local(v6: Ipv6Addr) -> bool {
+    v6.segments()[0] & 0xffc0 == 0xfec0
+}
+
+/// An IPv4 address in its IPv6 notations: mapped, compatible, through NAT64 (RFC 6052, RFC 8215) and as a
+/// prefix of 6to4 (RFC 3056).
 fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [s0, s1, s2, s3, s4, s5, high, low] = v6.segments();
-    let is_embedding = matches!(
-        [s0, s1, s2, s3, s4, s5],
-        [0, 0, 0, 0, 0, 0xffff | 0] | [0x64, 0xff9b, 0, 0, 0, 0]
-    );
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = v6.segments();
+    let (high, low) = match [s0, s1, s2, s3, s4, s5] {
+        [0, 0, 0, 0, 0, 0xffff | 0] | [0x64, 0xff9b, 0, 0, 0, 0] | [0x64, 0xff9b, 1, ..] => {
+            (s6, s7)
+        }
+        [0x2002, high, low, ..] => (high, low),
+        _ => return None,
+    };
     let [a, b] = high.to_be_bytes();
     let [c, d] = low.to_be_bytes();
-    is_embedding.then(|| Ipv4Addr::new(a, b, c, d))
+    Some(Ipv4Addr::new(a, b, c, d))
 }
 
 #[cfg(test)]
@@ -86,6 +96,10 @@ mod tests {
             ("::ffff:10.0.0.1", true),
             ("::10.0.0.1", true),
             ("64:ff9b::c0a8:1", true),
+            ("64:ff9b:1::a00:1", true),
+            ("2002:c0a8:1::1", true),
+            ("fec0::1", true),
+            ("2002:808:808::1", false),
             ("8.8.8.8", false),
             ("172.32.0.1", false),
             ("100.128.0.1", false),

@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** what comes out is about the name that was asked: its records, the aliases that
 //! lead to them, and for a negative answer the SOA of a zone above. Everything else a forwarder
-//! says, true or not, is left behind, so that it can poison nothing. Records are bounded in number.
+//! says, true or not, is left behind, so that it can poison nothing, and no name of ours is among it.
+//! Records are bounded in number.
 
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 use super::question::Question;
 use super::rebind;
+use super::suffix::Suffix;
+use crate::key::AskedKey;
 use crate::reply::Outcome;
 
 /// How an answer is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rules {
+pub(crate) struct Rules<'a> {
     /// The shortest and the longest that an answer is kept.
     pub(crate) ttl_min: u32,
     pub(crate) ttl_max: u32,
@@ -23,6 +26,8 @@ pub(crate) struct Rules {
     pub(crate) negative_ttl_max: u32,
     /// Whether addresses of the inside are left out.
     pub(crate) keeps_out: bool,
+    /// Domains of ours: an alias to one of their names leads inside, and is followed no further.
+    pub(crate) own: &'a [Suffix],
 }
 
 /// What is left of an answer.
@@ -50,7 +55,11 @@ pub(crate) enum Unusable {
 }
 
 /// Reads an answer to `question`, which the caller has recognised as one.
-pub(crate) fn read(bytes: &[u8], question: &Question, rules: &Rules) -> Result<Finding, Unusable> {
+pub(crate) fn read(
+    bytes: &[u8],
+    question: &Question,
+    rules: &Rules<'_>,
+) -> Result<Finding, Unusable> {
     let counts = bytes.get(6..12).ok_or(Unusable::Broken)?;
     let count = |at: usize| usize::from(u16::from_be_bytes([counts[at], counts[at + 1]]));
     if count(0) + count(2) + count(4) > RECORDS_MAX {
@@ -65,7 +74,7 @@ pub(crate) fn read(bytes: &[u8], question: &Question, rules: &Rules) -> Result<F
         }
         _ => return Err(Unusable::Declined),
     }
-    let chain = Chain::follow(&message.answers, &asked, question);
+    let chain = Chain::follow(&message.answers, &asked, question, rules.own);
     if chain.is_loop {
         return Err(Unusable::Broken);
     }
@@ -75,11 +84,11 @@ pub(crate) fn read(bytes: &[u8], question: &Question, rules: &Rules) -> Result<F
     negative(&message, chain, asked, question, rules)
 }
 
-fn positive(chain: Chain, asked: Name, rules: &Rules) -> Finding {
+fn positive(chain: Chain, asked: Name, rules: &Rules<'_>) -> Finding {
     let before = chain.records.len();
     let is_kept = |record: &Record| !rules.keeps_out || !rebind::leads_inside(&record.data);
     let answers: Vec<Record> = chain.records.into_iter().filter(is_kept).collect();
-    let kept_out = before - answers.len();
+    let kept_out = before - answers.len() + usize::from(chain.leads_home);
     let is_data = |record: &Record| !is_alias(record) || chain.ends_in_alias;
     let outcome = match kept_out == 0 || answers.iter().any(is_data) {
         true => Outcome::Records,
@@ -106,7 +115,7 @@ fn negative(
     chain: Chain,
     asked: Name,
     question: &Question,
-    rules: &Rules,
+    rules: &Rules<'_>,
 ) -> Result<Finding, Unusable> {
     let is_above = |record: &&Record| record.name.zone_of(&chain.last);
     let authorities = message.authorities.iter().filter(is_in).filter(is_above);
@@ -159,10 +168,12 @@ struct Chain {
     is_loop: bool,
     /// Whether an alias itself was asked for.
     ends_in_alias: bool,
+    /// Whether it leads to a name of ours, where it stops.
+    leads_home: bool,
 }
 
 impl Chain {
-    fn follow(given: &[Record], asked: &Name, question: &Question) -> Self {
+    fn follow(given: &[Record], asked: &Name, question: &Question, own: &[Suffix]) -> Self {
         let rtype = question.rtype();
         let mut chain = Self {
             records: Vec::new(),
@@ -170,6 +181,7 @@ impl Chain {
             found: false,
             is_loop: false,
             ends_in_alias: matches!(rtype, RecordType::CNAME | RecordType::ANY),
+            leads_home: false,
         };
         for _ in 0..ALIASES_MAX {
             let here = |record: &&Record| is_in(record) && record.name == chain.last;
@@ -205,6 +217,11 @@ impl Chain {
             let seen = chain.records.iter().any(|record| record.name == target) || target == *asked;
             chain.records.extend(all);
             chain.last = target;
+            let key = AskedKey::of(&chain.last);
+            if own.iter().any(|domain| domain.covers(key.as_slice())) {
+                (chain.found, chain.ends_in_alias, chain.leads_home) = (true, true, true);
+                return chain;
+            }
             if seen {
                 chain.is_loop = true;
                 return chain;

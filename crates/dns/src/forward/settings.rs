@@ -15,6 +15,8 @@ pub struct ForwardSettings {
     pub forwarders: Vec<SocketAddr>,
     /// Who is asked about certain names.
     pub conditional: Vec<Conditional>,
+    /// Domains of ours, of which nobody else tells.
+    pub own: Vec<Suffix>,
     /// Whether the forwarder that has been fastest is asked first, rather than the first one.
     pub fastest_first: bool,
     /// Whether names are asked in mixed case, as a proof that the answer is to our question.
@@ -74,6 +76,7 @@ impl Default for ForwardSettings {
         Self {
             forwarders: Vec::new(),
             conditional: Vec::new(),
+            own: Vec::new(),
             fastest_first: false,
             mixed_case: true,
             rebind_protection: true,

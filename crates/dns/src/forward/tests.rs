@@ -121,6 +121,22 @@ fn a_reload_keeps_what_it_can() {
 }
 
 #[test]
+fn one_client_does_not_take_the_place_of_all() {
+    let forwarder = Forwarder::new(only("192.0.2.1:53"), &[], &Interfaces::default(), None);
+    let forwarder = forwarder.expect("set up");
+    let ask = |number: usize, client: &str| {
+        let mut pending = asked(&format!("n{number}.example."), "A");
+        pending.client = client.parse().expect("valid");
+        forwarder.begin(pending)
+    };
+    let held: Vec<Begun> = (0..clients::PLACES_MAX).map(|n| ask(n, "10.0.0.9")).collect();
+    assert!(held.iter().all(|begun| matches!(begun, Begun::Ask(..))));
+    let more = ask(9_999, "10.0.0.9");
+    assert!(matches!(more, Begun::Send(encoded) if encoded.outcome == Outcome::Failed));
+    assert!(matches!(ask(9_999, "10.0.0.8"), Begun::Ask(..)), "others still may");
+}
+
+#[test]
 fn special_names_are_answered_at_once() {
     let forwarder = Forwarder::new(only("192.0.2.1:53"), &[], &Interfaces::default(), None);
     let forwarder = forwarder.expect("set up");
@@ -128,7 +144,9 @@ fn special_names_are_answered_at_once() {
         ("localhost.", "A", Outcome::Records, Some("127.0.0.1")),
         ("x.localhost.", "AAAA", Outcome::Records, Some("::1")),
         ("localhost.", "MX", Outcome::NoData, None),
-        ("1.168.192.in-addr.arpa.", "PTR", Outcome::NxDomain, None),
+        ("9.1.168.192.in-addr.arpa.", "PTR", Outcome::NxDomain, None),
+        // Above addresses there may be something.
+        ("1.168.192.in-addr.arpa.", "PTR", Outcome::NoData, None),
         ("abc.onion.", "A", Outcome::NxDomain, None),
         ("use-application-dns.net.", "A", Outcome::NxDomain, None),
     ] {

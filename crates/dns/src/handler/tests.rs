@@ -1,7 +1,10 @@
 //! The handler, given bytes.
 
+mod bounds;
+
 use hickory_proto::op::{Edns, OpCode, Query, ResponseCode};
 use hickory_proto::rr::Name;
+use hickory_proto::rr::rdata::opt::EdnsOption;
 
 use super::*;
 use crate::access::AccessList;

@@ -23,6 +23,7 @@ pub(super) fn forward(judge: &mut Judge, given: &file::Dns) -> ForwardSettings {
             parse::forwarder,
         ),
         conditional: conditional(judge, &given.forward),
+        own: default.own,
         fastest_first: judge.switch(&given.fastest_first, default.fastest_first),
         mixed_case: judge.switch(&given.mixed_case, default.mixed_case),
         rebind_protection: judge.switch(&given.rebind_protection, default.rebind_protection),

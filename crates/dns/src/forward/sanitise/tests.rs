@@ -6,7 +6,8 @@ use hickory_proto::rr::rdata::{A, CNAME, NS, SOA};
 use super::*;
 use crate::forward::tests::question;
 
-const RULES: Rules = Rules { ttl_min: 5, ttl_max: 3600, negative_ttl_max: 60, keeps_out: true };
+const RULES: Rules<'_> =
+    Rules { ttl_min: 5, ttl_max: 3600, negative_ttl_max: 60, keeps_out: true, own: &[] };
 
 fn name(text: &str) -> Name {
     Name::from_ascii(text).expect("valid")
@@ -42,6 +43,24 @@ fn told(answers: &[Record]) -> Vec<String> {
     judged(&reply(ResponseCode::NoError, answers, &[]), "A")
         .map(|f| f.answers.iter().map(|r| format!("{} {} {}", r.name, r.ttl, r.data)).collect())
         .unwrap_or_else(|unusable| vec![format!("{unusable:?}")])
+}
+
+#[test]
+fn an_alias_to_a_name_of_ours_is_followed_no_further() {
+    let own = ["internal".parse().expect("valid")];
+    let answers = [
+        alias("www.example.", "b.example."),
+        alias("b.example.", "web.Internal."),
+        a("web.internal.", 9, [198, 18, 0, 1]),
+    ];
+    for code in [ResponseCode::NoError, ResponseCode::NXDomain] {
+        let bytes = reply(code, &answers, &[]).to_vec().expect("encodes");
+        let rules = Rules { own: &own, ..RULES };
+        let finding = read(&bytes, &question("www.example.", "A"), &rules).expect("usable");
+        let owners: Vec<String> = finding.answers.iter().map(|r| r.name.to_ascii()).collect();
+        assert_eq!(owners, ["www.example.", "b.example."]);
+        assert_eq!((finding.outcome, finding.kept_out), (Outcome::Records, 1));
+    }
 }
 
 #[test]

@@ -258,8 +258,12 @@ async fn a_flood_of_names_fills_nothing_without_end() {
     let mut settings = to(&[&fake]);
     settings.cache.size = 100_000;
     let forwarder = forwarder(settings);
-    let begun: Vec<Begun> =
-        (0..3000).map(|n| forwarder.begin(asked(&format!("n{n}.example."), "A"))).collect();
+    let ask = |n: u16| {
+        let [high, low] = n.to_be_bytes();
+        let client = IpAddr::from([10, 0, high, low]);
+        forwarder.begin(Pending { client, ..asked(&format!("n{n}.example."), "A") })
+    };
+    let begun: Vec<Begun> = (0..3000).map(ask).collect();
     let flights = begun.iter().filter(|b| matches!(b, Begun::Ask(..))).count();
     let refused = begun.iter().filter(|b| matches!(b, Begun::Send(_))).count();
     assert_eq!((flights, refused), (flight::FLIGHTS_MAX, 3000 - flight::FLIGHTS_MAX));
