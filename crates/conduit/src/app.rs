@@ -352,6 +352,7 @@ fn table_settings(config: &Config, proxy: Option<&ProxyListeners>) -> TableSetti
         zone: ZoneSettings {
             domains: config.gateway.domains.clone(),
             addresses: config.gateway.addresses.clone(),
+            views: config.dns.views.clone(),
             proxied: config.proxy.enabled,
             ttl_s: u32::try_from(config.dns.ttl.as_secs()).unwrap_or(u32::MAX),
             https_port: https.first().map(|at| at.port()).filter(|_| config.tls.enabled),

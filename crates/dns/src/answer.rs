@@ -111,10 +111,10 @@ impl Zone {
     ) -> Option<RrSet<'a>> {
         let (v4, v6) = match node.rrsets.as_deref()? {
             RrSets::Direct { v4, v6 } => (&**v4, &**v6),
-            RrSets::Gateway { .. } if self.frame.is_configured() => {
-                (&*self.frame.v4, &*self.frame.v6)
-            }
-            RrSets::Gateway { .. } => (local.v4.as_slice(), local.v6.as_slice()),
+            RrSets::Gateway { .. } => match self.frame.configured(local) {
+                Some(addresses) => (addresses.v4, addresses.v6),
+                None => (local.v4.as_slice(), local.v6.as_slice()),
+            },
         };
         match rtype {
             RecordType::A | RecordType::ANY if !v4.is_empty() => Some(RrSet::A(v4)),

@@ -11,13 +11,12 @@
 //! **Invariant:** there is a record only where the gateway listens. What is between a host and its record
 //! exists.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use hickory_proto::rr::Name;
 use hickory_proto::rr::rdata::svcb::{Alpn, IpHint, SVCB, SvcParamKey, SvcParamValue};
 use hickory_proto::rr::rdata::{A, AAAA, HTTPS, SRV};
 use hickory_proto::serialize::binary::BinEncodable;
 
+use crate::views::Addresses;
 use crate::zone::{RrSets, ZoneSettings};
 
 /// How the gateway serves sites.
@@ -54,10 +53,7 @@ pub(crate) struct Owner<'a> {
 
 impl Sites {
     /// As it is configured; `None` when no site is served with a certificate.
-    pub(crate) fn new(
-        settings: &ZoneSettings,
-        (v4, v6): (&[Ipv4Addr], &[Ipv6Addr]),
-    ) -> Option<Self> {
+    pub(crate) fn new(settings: &ZoneSettings) -> Option<Self> {
         let port = settings.https_port?;
         let protocols: &[&str] =
             if settings.http3_port.is_some() { &["h3", "h2"] } else { &["h2"] };
@@ -66,6 +62,21 @@ impl Sites {
         if port != USUAL_PORT {
             params.push((SvcParamKey::Port, SvcParamValue::Port(port)));
         }
+        let own = (port != USUAL_PORT).then(|| format!("_{port}"));
+        let record = SVCB::new(1, Name::root(), params.clone()).to_bytes().ok()?;
+        let wire = record.get(PRIORITY_AND_ROOT_BYTES..)?.into();
+        Some(Self { port, own, params, wire })
+    }
+
+    /// What stands behind the target in the HTTPS record of any host, without hints.
+    pub(crate) fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+
+    /// The HTTPS record of a host; configured addresses are hints.
+    pub(crate) fn https(&self, host: Name, addresses: Option<Addresses<'_>>) -> HTTPS {
+        let mut params = self.params.clone();
+        let Addresses { v4, v6 } = addresses.unwrap_or(Addresses { v4: &[], v6: &[] });
         if !v4.is_empty() {
             let hint = v4.iter().take(HINTS_MAX).copied().map(A).collect();
             params.push((SvcParamKey::Ipv4Hint, SvcParamValue::Ipv4Hint(IpHint(hint))));
@@ -74,20 +85,7 @@ impl Sites {
             let hint = v6.iter().take(HINTS_MAX).copied().map(AAAA).collect();
             params.push((SvcParamKey::Ipv6Hint, SvcParamValue::Ipv6Hint(IpHint(hint))));
         }
-        let own = (port != USUAL_PORT).then(|| format!("_{port}"));
-        let record = SVCB::new(1, Name::root(), params.clone()).to_bytes().ok()?;
-        let wire = record.get(PRIORITY_AND_ROOT_BYTES..)?.into();
-        Some(Self { port, own, params, wire })
-    }
-
-    /// What stands behind the target in the HTTPS record of any host.
-    pub(crate) fn wire(&self) -> &[u8] {
-        &self.wire
-    }
-
-    /// The HTTPS record of a host.
-    pub(crate) fn https(&self, host: Name) -> HTTPS {
-        HTTPS(SVCB::new(1, host, self.params.clone()))
+        HTTPS(SVCB::new(1, host, params))
     }
 }
 
@@ -160,4 +158,4 @@ const USUAL_PORT: u16 = 443;
 const HTTPS_LABEL: &[u8] = b"_https";
 const TCP_LABEL: &[u8] = b"_tcp";
 /// More addresses are found by asking for them.
-const HINTS_MAX: usize = 8;
+pub(crate) const HINTS_MAX: usize = 8;

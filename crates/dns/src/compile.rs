@@ -20,6 +20,7 @@ use hickory_proto::rr::Name;
 use crate::automatic::Sites;
 use crate::key::{NameKey, ancestry};
 use crate::records::{Records, name_of, name_of_record};
+use crate::views::Views;
 use crate::zone::{
     Apex, Frame, Node, Pointer, Published, RrSets, Source, Start, Zone, ZoneSettings, both,
 };
@@ -216,11 +217,12 @@ impl Frame {
         let apexes = settings.domains.iter().map(Apex::new).collect();
         let addresses = settings.addresses.iter().map(IpAddr::to_canonical);
         let (v4, v6) = split(addresses);
-        let sites = Sites::new(settings, (&v4, &v6));
+        let sites = Sites::new(settings);
         Self {
             apexes,
             v4,
             v6,
+            views: Views::new(&settings.views),
             proxied: settings.proxied,
             ttl_s: settings.ttl_s,
             gateway: Arc::new(RrSets::Gateway { is_https: false, stream: None }),
@@ -263,7 +265,8 @@ impl Apex {
     }
 }
 
-fn split(addresses: impl Iterator<Item = IpAddr>) -> (Box<[Ipv4Addr]>, Box<[Ipv6Addr]>) {
+/// By family, each once.
+pub(crate) fn split(addresses: impl Iterator<Item = IpAddr>) -> (Box<[Ipv4Addr]>, Box<[Ipv6Addr]>) {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for address in addresses.take(ADDRESSES_PER_NAME_MAX) {
         match address {

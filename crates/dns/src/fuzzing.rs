@@ -60,7 +60,7 @@ pub fn dns_handler(data: &[u8]) {
     };
     let policy = Policy { access: AccessList::private(), forwarder: None };
     let reply = respond(request, &asker, sample_zone(), &policy);
-    check_short_way(request, &asker, &reply);
+    check_short_way(request, &asker, sample_zone(), &reply);
     match reply {
         Reply::Silence(_) => {}
         Reply::Send(encoded) => check(request, &encoded, transport),
@@ -73,14 +73,11 @@ pub fn dns_handler(data: &[u8]) {
 
 /// What is answered without a decoder is what the handler answers, name for name; and octet for octet but
 /// for the case of names in an SOA record, which the short way takes from the question.
-pub(crate) fn check_short_way(request: &[u8], asker: &Asker, reply: &Reply) {
+pub(crate) fn check_short_way(request: &[u8], asker: &Asker, zone: &Zone, reply: &Reply) {
     let mut room = [0; ROOM_BYTES];
-    let scene = Scene {
-        zone: sample_zone(),
-        local: &asker.local,
-        transport: asker.transport,
-        recursion_available: false,
-    };
+    let local = zone.facing(asker.peer.ip(), asker.local);
+    let scene =
+        Scene { zone, local: &local, transport: asker.transport, recursion_available: false };
     let Some(written) = wire::answer(request, &scene, &mut room) else {
         return;
     };

@@ -75,7 +75,8 @@ fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> 
         return Reply::Send(pending.plain(Outcome::Refused));
     }
     let name = question.name().clone();
-    let answer = zone.answer(&name, rtype, &asker.local);
+    let local = zone.facing(asker.peer.ip(), asker.local);
+    let answer = zone.answer(&name, rtype, &local);
     pending.is_above_ours = matches!(answer, Answer::NotOurs) && zone.is_above(&name);
     Reply::Send(match answer {
         // What is asked nearly always leads nowhere else.
@@ -83,12 +84,12 @@ fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> 
             pending.records(&set, zone.ttl_s(), Vec::new())
         }
         Answer::Records(set) => {
-            let beside = zone.beside(&set, &asker.local);
+            let beside = zone.beside(&set, &local);
             pending.records(&set, zone.ttl_s(), beside)
         }
         Answer::Aliased(chain) => {
             let beside = match &chain.end {
-                Some(Answer::Records(set)) => zone.beside(set, &asker.local),
+                Some(Answer::Records(set)) => zone.beside(set, &local),
                 _ => Vec::new(),
             };
             pending.aliased(&chain, zone.ttl_s(), beside)

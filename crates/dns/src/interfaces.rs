@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use foldhash::fast::RandomState;
 
 use crate::error::DnsError;
+use crate::views::ViewId;
 
 /// What a name of ours answers with, by family, to a query that arrived at one interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,14 +18,18 @@ pub struct Local {
     pub v4: Option<Ipv4Addr>,
     /// Its IPv6 address.
     pub v6: Option<Ipv6Addr>,
+    /// What stands in their place for the client ([`Zone::facing`](crate::zone::Zone::facing)).
+    pub view: Option<ViewId>,
 }
 
 impl Local {
     /// What is known when only the address is: itself, unless it is link-local or a wildcard.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V4(v4) => Self { v4: Some(v4).filter(|a| !a.is_unspecified()), v6: None },
-            IpAddr::V6(v6) => Self { v4: None, v6: Some(v6).filter(is_answerable) },
+            IpAddr::V4(v4) => {
+                Self { v4: Some(v4).filter(|a| !a.is_unspecified()), ..Self::default() }
+            }
+            IpAddr::V6(v6) => Self { v6: Some(v6).filter(is_answerable), ..Self::default() },
         }
     }
 }

@@ -29,5 +29,6 @@ pub mod records;
 pub mod reply;
 mod reverse;
 mod server;
+pub mod views;
 mod wire;
 pub mod zone;

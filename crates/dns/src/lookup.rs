@@ -77,7 +77,8 @@ impl Zone {
             let host = || name.trim_to(ancestry(key).count() - above);
             let set = match (kind, rtype, &self.frame.sites) {
                 (Kind::Https, RecordType::HTTPS | RecordType::ANY, Some(sites)) => {
-                    Some(RrSet::Https(sites.https(host())))
+                    let hints = self.frame.configured(local);
+                    Some(RrSet::Https(sites.https(host(), hints)))
                 }
                 (Kind::Srv(_), RecordType::SRV | RecordType::ANY, _) => {
                     Some(RrSet::Srv(automatic::srv(port, host())))
@@ -196,15 +197,8 @@ impl Zone {
     /// The one name of an address: the gateway's, or the first service's that answers directly, or the
     /// first record's.
     fn name_at(&self, address: IpAddr, local: &Local) -> Option<&Name> {
-        let frame = &self.frame;
-        let is_gateway = match address {
-            IpAddr::V4(a) if frame.is_configured() => frame.v4.contains(&a),
-            IpAddr::V6(a) if frame.is_configured() => frame.v6.contains(&a),
-            IpAddr::V4(a) => local.v4 == Some(a),
-            IpAddr::V6(a) => local.v6 == Some(a),
-        };
-        if is_gateway {
-            return frame.apexes.first().map(|apex| &apex.start.nameserver);
+        if self.frame.is_gateway(address, local) {
+            return self.frame.apexes.first().map(|apex| &apex.start.nameserver);
         }
         let pointers = self.pointers.get(&address)?;
         pointers.first().map(|pointer| &pointer.target)

@@ -111,9 +111,10 @@ impl Tables {
             return None;
         }
         let asks = self.policy.forwarder.is_some();
+        let local = self.zone.facing(asker.peer.ip(), asker.local);
         let scene = Scene {
             zone: &self.zone,
-            local: &asker.local,
+            local: &local,
             transport: asker.transport,
             recursion_available: asks && self.policy.access.allows(asker.peer.ip()),
         };

@@ -104,7 +104,8 @@ fn given(mut writer: Writer<'_>, set: &RecordSet) -> Option<Written> {
 fn site(mut writer: Writer<'_>, scene: &Scene<'_>, node: &Node) -> Option<Written> {
     let sites = scene.zone.frame.sites.as_ref()?;
     let ttl_s = scene.zone.ttl_s();
-    writer.site(ttl_s, sites.wire())?;
+    let hints = scene.zone.frame.configured(scene.local);
+    writer.site(ttl_s, sites.wire(), hints)?;
     for rtype in [RecordType::A, RecordType::AAAA] {
         if let Some(set) = scene.zone.addresses_at(node, rtype, scene.local) {
             writer.beside(set, ttl_s)?;

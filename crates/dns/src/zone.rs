@@ -14,10 +14,13 @@ use conduit_core::record::fixed::FixedRecords;
 use conduit_core::record::name::RecordName;
 use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
+use ipnet::IpNet;
 
 use crate::automatic::Sites;
+use crate::interfaces::Local;
 use crate::key::{NameKey, ancestry};
 use crate::records::Records;
+use crate::views::{Addresses, View, Views};
 
 /// What a zone is compiled with, apart from the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct ZoneSettings {
     pub domains: Domains,
     /// What names answer with; empty means the address at which the query arrived.
     pub addresses: Vec<IpAddr>,
+    /// What they answer with instead to clients of certain networks.
+    pub views: Vec<View>,
     /// Whether there is a proxy to pass traffic to; without one, every name answers directly.
     pub proxied: bool,
     /// How long a positive answer may be kept, in seconds.
@@ -44,6 +49,7 @@ impl ZoneSettings {
         Self {
             domains,
             addresses: Vec::new(),
+            views: Vec::new(),
             proxied: true,
             ttl_s: POSITIVE_TTL_S,
             https_port: None,
@@ -82,6 +88,25 @@ impl Zone {
     /// How long a positive answer may be kept, in seconds.
     pub fn ttl_s(&self) -> u32 {
         self.frame.ttl_s
+    }
+
+    /// Whether an answer may depend on who asks.
+    pub fn has_views(&self) -> bool {
+        !self.frame.views.is_empty()
+    }
+
+    /// What the gateway's names answer with to this client, who asked at an interface with the addresses
+    /// of `local`.
+    pub fn facing(&self, client: IpAddr, local: Local) -> Local {
+        match self.has_views() {
+            true => Local { view: self.frame.views.of(client), ..local },
+            false => local,
+        }
+    }
+
+    /// Every network with a view, the most specific first, with what its clients get.
+    pub fn views(&self) -> Vec<(IpNet, Vec<IpAddr>)> {
+        self.frame.views.listing().collect()
     }
 
     /// Every name with what it answers, sorted; for people to look at.
@@ -132,6 +157,7 @@ pub(crate) struct Frame {
     pub(crate) apexes: Vec<Apex>,
     pub(crate) v4: Box<[Ipv4Addr]>,
     pub(crate) v6: Box<[Ipv6Addr]>,
+    pub(crate) views: Views,
     pub(crate) proxied: bool,
     pub(crate) ttl_s: u32,
     pub(crate) gateway: Arc<RrSets>,
@@ -148,9 +174,27 @@ impl Frame {
         ancestry(key).find_map(|name| self.apexes.iter().find(|a| a.key.as_slice() == name))
     }
 
-    /// Whether the gateway answers with configured addresses.
-    pub(crate) fn is_configured(&self) -> bool {
-        !(self.v4.is_empty() && self.v6.is_empty())
+    /// What the gateway's names answer with when that is configured, for everybody or for the view.
+    pub(crate) fn configured(&self, local: &Local) -> Option<Addresses<'_>> {
+        if let Some(view) = local.view
+            && let Some(addresses) = self.views.addresses(view)
+        {
+            return Some(addresses);
+        }
+        let is_given = !(self.v4.is_empty() && self.v6.is_empty());
+        is_given.then_some(Addresses { v4: &self.v4, v6: &self.v6 })
+    }
+
+    /// Whether an address is the gateway's, for some client or for the one who asks.
+    pub(crate) fn is_gateway(&self, address: IpAddr, local: &Local) -> bool {
+        let is_given = !(self.v4.is_empty() && self.v6.is_empty());
+        self.views.has(address)
+            || match address {
+                IpAddr::V4(a) if is_given => self.v4.contains(&a),
+                IpAddr::V6(a) if is_given => self.v6.contains(&a),
+                IpAddr::V4(a) => local.v4 == Some(a),
+                IpAddr::V6(a) => local.v6 == Some(a),
+            }
     }
 
     /// The configured addresses of the gateway.

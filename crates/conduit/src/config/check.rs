@@ -18,6 +18,7 @@ mod parse;
 mod planes;
 mod records;
 mod telemetry;
+mod views;
 
 use self::judge::Judge;
 use super::error::Problem;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use conduit_core::record::fixed::FixedRecords;
 use conduit_dns::forward::settings::ForwardSettings;
+use conduit_dns::views::View;
 use ipnet::IpNet;
 
 /// Names.
@@ -27,6 +28,8 @@ pub struct Dns {
     pub ttl: Duration,
     /// Records that are there as long as the file names them.
     pub records: Arc<FixedRecords>,
+    /// What clients of certain networks get for the gateway's address.
+    pub views: Vec<View>,
 }
 
 /// An address to answer DNS on.

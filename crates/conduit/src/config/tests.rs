@@ -206,7 +206,7 @@ fn a_configured_server_becomes_a_node() {
 #[test]
 fn what_is_shown_parses_to_the_same() {
     let config = parsed(
-        "[gateway]\nuser = \"conduit\"\n[dns]\nforward = [{ domains = [\"corp.example\", \"10.0.0.0/8\"], to = [\"10.0.0.53\"] }]\nrebind_allow = [\"plex.direct\"]\ncache = { size = \"1MB\", serve_stale = 0 }\n[monitor]\nunits = [\"a@b.service\"]\nregister_containers = true\nhistory = { fine = \"2h\", size = \"1GB\" }\nrules = [{ name = \"gpu-hot\", threshold = 80, for = \"2m\" }]\nquiet_hours = [{ from = \"22:00\", to = \"07:00\" }]\nchannels = [{ name = \"log\", kind = \"syslog\", url = \"udp://127.0.0.1:514\" }]\nservers = [{ host = \"gpu\", port = 22, key = \"k\", tags = [\"a\"] }, { host = \"fd00::5\", user = \"ops\", jump = \"ops@bastion\" }]\n",
+        "[gateway]\nuser = \"conduit\"\n[dns]\nforward = [{ domains = [\"corp.example\", \"10.0.0.0/8\"], to = [\"10.0.0.53\"] }]\nviews = [{ clients = [\"10.8.0.0/24\"], addresses = [\"10.8.0.1\", \"fd00::1\"] }]\nrebind_allow = [\"plex.direct\"]\ncache = { size = \"1MB\", serve_stale = 0 }\n[monitor]\nunits = [\"a@b.service\"]\nregister_containers = true\nhistory = { fine = \"2h\", size = \"1GB\" }\nrules = [{ name = \"gpu-hot\", threshold = 80, for = \"2m\" }]\nquiet_hours = [{ from = \"22:00\", to = \"07:00\" }]\nchannels = [{ name = \"log\", kind = \"syslog\", url = \"udp://127.0.0.1:514\" }]\nservers = [{ host = \"gpu\", port = 22, key = \"k\", tags = [\"a\"] }, { host = \"fd00::5\", user = \"ops\", jump = \"ops@bastion\" }]\n",
     );
     assert_eq!(parsed(&config.show()), config);
     assert!(config.show().starts_with("[gateway]\nstate_dir = \"/home/ops/.config/qp-conduit\"\ndomains = [\"internal\", \"local\", \"test\"]\n"), "{}", config.show());

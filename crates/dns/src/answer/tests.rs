@@ -13,7 +13,11 @@ use crate::fuzzing::{host, sample_zone, service, version};
 use crate::zone::{Target, ZoneSettings};
 
 fn local() -> Local {
-    Local { v4: Some([10, 0, 0, 1].into()), v6: Some("fd00::1".parse().expect("valid")) }
+    Local {
+        v4: Some([10, 0, 0, 1].into()),
+        v6: Some("fd00::1".parse().expect("valid")),
+        ..Local::default()
+    }
 }
 
 /// An answer in one line: `A 10.0.0.1`, `nodata internal.`, `nxdomain internal.`, `not ours`.

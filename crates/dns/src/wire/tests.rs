@@ -1,15 +1,22 @@
 //! The short way against the handler.
 
+use std::sync::Arc;
+
+use conduit_core::catalog::{Catalog, Change, Generation};
+use conduit_core::domains::Domains;
+use conduit_core::service::DnsMode;
 use hickory_proto::op::{Edns, Message, Query};
 use hickory_proto::rr::{Name, RecordType};
 use proptest::prelude::*;
 
 use super::{Scene, answer};
 use crate::access::Policy;
-use crate::fuzzing::{check_short_way, sample_zone};
+use crate::fuzzing::{check_short_way, host, sample_zone, service, version};
 use crate::handler::{Asker, Transport, respond};
 use crate::interfaces::Local;
 use crate::reply::Outcome;
+use crate::views::View;
+use crate::zone::{Zone, ZoneSettings};
 
 fn request(name: &str, rtype: RecordType, edns: Option<(u16, bool)>) -> Vec<u8> {
     let mut message = Message::query();
@@ -26,21 +33,22 @@ fn request(name: &str, rtype: RecordType, edns: Option<(u16, bool)>) -> Vec<u8> 
 }
 
 fn asker() -> Asker {
-    let local = Local { v4: Some([10, 0, 0, 1].into()), v6: None };
+    let local = Local { v4: Some([10, 0, 0, 1].into()), v6: None, view: None };
     Asker { peer: ([10, 0, 0, 9], 4000).into(), local, transport: Transport::Udp }
 }
 
 /// What is said without a decoder, and that the handler says the same.
 fn short(request: &[u8]) -> Option<Outcome> {
+    short_in(sample_zone(), request)
+}
+
+fn short_in(zone: &Zone, request: &[u8]) -> Option<Outcome> {
     let asker = asker();
-    let reply = respond(request, &asker, sample_zone(), &Policy::default());
-    check_short_way(request, &asker, &reply);
-    let scene = Scene {
-        zone: sample_zone(),
-        local: &asker.local,
-        transport: asker.transport,
-        recursion_available: false,
-    };
+    let reply = respond(request, &asker, zone, &Policy::default());
+    check_short_way(request, &asker, zone, &reply);
+    let local = zone.facing(asker.peer.ip(), asker.local);
+    let scene =
+        Scene { zone, local: &local, transport: asker.transport, recursion_available: false };
     answer(request, &scene, &mut [0; 1232]).map(|written| written.outcome)
 }
 
@@ -123,6 +131,32 @@ fn what_is_unusual_takes_the_long_way() {
         plain[..12].to_vec(),
     ] {
         assert_eq!(short(&other), None, "{other:?}");
+    }
+}
+
+#[test]
+fn hints_are_the_addresses_that_the_client_gets() {
+    let many = (1..=9).map(|n| [10, 0, 0, n].into());
+    let inside = View {
+        clients: vec!["10.0.0.0/8".parse().expect("a network")],
+        addresses: many.chain(["fd00::1".parse().expect("an address")]).collect(),
+    };
+    for (addresses, views) in
+        [(vec![[192, 0, 2, 1].into()], vec![]), (vec![[192, 0, 2, 1].into()], vec![inside])]
+    {
+        let settings = ZoneSettings {
+            addresses,
+            views,
+            https_port: Some(443),
+            ..ZoneSettings::new(Domains::new(vec![host("internal")]).expect("one"))
+        };
+        let web = service("web", &["web.internal"], &["10.0.1.50:80"], DnsMode::Gateway);
+        let catalog = Catalog::default().with(Generation(7), vec![Change::Put(Arc::new(web))]);
+        let zone = Zone::compile(&catalog, version(7), &settings);
+        for rtype in [RecordType::HTTPS, RecordType::A, RecordType::AAAA] {
+            let request = request("web.internal.", rtype, Some((1232, false)));
+            assert!(short_in(&zone, &request).is_some(), "{rtype}");
+        }
     }
 }
 

@@ -3,12 +3,16 @@
 //! **Invariant:** nothing is written beyond the limit of the question or the room: what does not fit gives
 //! `None`, and the reply is made elsewhere.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use hickory_proto::rr::{Name, RecordType};
 
 use super::Written;
 use super::question::{DNSSEC_OK, Question};
 use crate::answer::{NEGATIVE_TTL_S, RrSet};
+use crate::automatic::HINTS_MAX;
 use crate::reply::{HEADER_BYTES, Outcome, UDP_REPLY_BYTES_MAX};
+use crate::views::Addresses as Hints;
 use crate::zone::Start;
 
 /// The reply so far.
@@ -92,10 +96,15 @@ impl<'a> Writer<'a> {
     }
 
     /// The HTTPS record of the name that was asked for; `params` are behind its target, which is not
-    /// compressed (RFC 9460 §2.2).
-    pub(super) fn site(&mut self, ttl_s: u32, params: &[u8]) -> Option<()> {
-        let length = u16::try_from(2 + self.name_bytes + params.len()).ok()?;
-        self.head(RecordType::HTTPS, ttl_s, length)?;
+    /// compressed (RFC 9460 §2.2), and hints behind those.
+    pub(super) fn site(
+        &mut self,
+        ttl_s: u32,
+        params: &[u8],
+        hints: Option<Hints<'_>>,
+    ) -> Option<()> {
+        self.head(RecordType::HTTPS, ttl_s, 0)?;
+        let begin = self.at;
         self.put(&SERVICE_MODE)?;
         let to = self.at.checked_add(self.name_bytes)?;
         if to > self.room.len() {
@@ -104,8 +113,27 @@ impl<'a> Writer<'a> {
         self.room.copy_within(HEADER_BYTES..HEADER_BYTES + self.name_bytes, self.at);
         self.at = to;
         self.put(params)?;
+        if let Some(Hints { v4, v6 }) = hints {
+            self.hint(IPV4_HINT, v4.iter().map(Ipv4Addr::octets))?;
+            self.hint(IPV6_HINT, v6.iter().map(Ipv6Addr::octets))?;
+        }
+        let length = u16::try_from(self.at - begin).ok()?;
+        self.room.get_mut(begin - 2..begin)?.copy_from_slice(&length.to_be_bytes());
         self.answers = self.answers.checked_add(1)?;
         Some(())
+    }
+
+    fn hint<const N: usize>(
+        &mut self,
+        key: u8,
+        addresses: impl ExactSizeIterator<Item = [u8; N]>,
+    ) -> Option<()> {
+        let count = addresses.len().min(HINTS_MAX);
+        if count == 0 {
+            return Some(());
+        }
+        self.put(&[0, key, 0, u8::try_from(count * N).ok()?])?;
+        addresses.take(count).try_for_each(|address| self.put(&address))
     }
 
     /// The SOA record of the domain whose name stands at `at`; the label before it stands at `before`.
@@ -219,6 +247,9 @@ const RECURSION_AVAILABLE: u8 = 0x80;
 const CHECKING_DISABLED: u8 = 0x10;
 const CLASS_IN: [u8; 2] = [0, 1];
 const OPT: u8 = 41;
+/// The keys of hints (RFC 9460 §14.3.2).
+const IPV4_HINT: u8 = 4;
+const IPV6_HINT: u8 = 6;
 /// The two bits that mark a pointer.
 const POINTER: u16 = 0xc000;
 /// A pointer to the name of the question.

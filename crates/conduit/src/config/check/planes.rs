@@ -12,7 +12,7 @@ use super::super::file;
 use super::super::value::{Given, GivenList, Text};
 use super::super::{Dns, DnsListen, Health, Proxy, Tls, Upstreams};
 use super::judge::Judge;
-use super::{forward, limits, parse, records};
+use super::{forward, limits, parse, records, views};
 
 pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dns {
     let mut listen = judge.list(
@@ -42,6 +42,7 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dn
             whole_seconds(parse::duration(text, Duration::ZERO, DAY)?)
         }),
         records: records::records(judge, &given.records, domains),
+        views: views::views(judge, &given.views),
     }
 }
 

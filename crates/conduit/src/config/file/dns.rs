@@ -21,6 +21,7 @@ pub(crate) struct Dns {
     pub(crate) allow: GivenList,
     pub(crate) ttl: Given<Text>,
     pub(crate) records: Given<Vec<Sourced<DnsRecord>>>,
+    pub(crate) views: Given<Vec<Sourced<DnsView>>>,
     /// Not a key of the file: a port that replaces the one in each address of `listen`.
     #[serde(skip)]
     pub(crate) port: Given<Text>,
@@ -55,4 +56,12 @@ pub(crate) struct DnsRecord {
     pub(crate) data: Sourced<Text>,
     #[serde(default)]
     pub(crate) ttl: Given<Text>,
+}
+
+/// The gateway's addresses for some clients, as a table of `dns.views`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DnsView {
+    pub(crate) clients: Vec<Sourced<Text>>,
+    pub(crate) addresses: Vec<Sourced<Text>>,
 }

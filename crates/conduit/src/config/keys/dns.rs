@@ -4,6 +4,7 @@ use conduit_core::duration::print;
 use conduit_core::policy::Size;
 use conduit_core::record::Record;
 use conduit_dns::forward::settings::{CacheSettings, Conditional};
+use conduit_dns::views::View;
 use toml::Value;
 
 use super::super::Dns;
@@ -31,6 +32,7 @@ fn own(dns: &Dns) -> Vec<Entry> {
         dynamic("dns.allow", list(&dns.allow)),
         fixed("dns.ttl", text(print(dns.ttl))),
         fixed("dns.records", Value::Array(dns.records.iter().map(record).collect())),
+        fixed("dns.views", Value::Array(dns.views.iter().map(view).collect())),
     ]
 }
 
@@ -63,5 +65,12 @@ fn record(record: &Record) -> Value {
     if let Some(ttl) = record.ttl {
         table.insert("ttl".into(), text(ttl));
     }
+    Value::Table(table)
+}
+
+fn view(view: &View) -> Value {
+    let mut table = toml::Table::new();
+    table.insert("clients".into(), list(&view.clients));
+    table.insert("addresses".into(), list(&view.addresses));
     Value::Table(table)
 }

@@ -25,6 +25,23 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[[dns.forward]]\ndomains = [\"corp.internal\"]\nto = [\"10.0.0.1\"]\n",
         "conduit.toml:2:12: dns.forward: corp.internal is under the internal domain internal",
     ),
+    (
+        "[[dns.views]]\nclients = [\"10.8.0.7/24\"]\naddresses = [\"fe80::1\"]\n",
+        "conduit.toml:3:14: dns.views: fe80::1 is link-local",
+    ),
+    (
+        "dns.views = [{ clients = [\"10.8.0.7/24\"], addresses = [\"10.8.0.1\"] },\n\
+         { clients = [\"10.8.0.0/24\"], addresses = [\"10.8.0.2\"] }]\n",
+        "conduit.toml:2:14: dns.views: 10.8.0.0/24 is named twice",
+    ),
+    (
+        "[[dns.views]]\nclients = [\"10.8.0.0/24\"]\naddresses = []\n",
+        "conduit.toml:1:1: dns.views: addresses names 0; give 1 to 16",
+    ),
+    (
+        "[[dns.views]]\nclients = [\"vpn\"]\naddresses = [\"10.8.0.1\"]\n",
+        "conduit.toml:2:12: dns.views: \"vpn\" is not a network",
+    ),
     ("[dns]\nrebind_allow = [\"a b\"]\n", "dns.rebind_allow: \"a b\" is neither a domain"),
     (
         "[dns.cache]\nmin_ttl = \"10m\"\nmax_ttl = \"5m\"\n",
