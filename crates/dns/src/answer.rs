@@ -55,13 +55,13 @@ pub enum RrSet<'a> {
     /// IPv6 addresses.
     Aaaa(&'a [Ipv6Addr]),
     /// What operators gave.
-    Given(&'a RecordSet),
+    Given(RecordSet<'a>),
     /// The start of a zone.
     Soa(Authority<'a>),
     /// The zone's name server, which is us.
     Ns(&'a Name),
     /// The name at an address.
-    Ptr(&'a Name),
+    Ptr(Name),
     /// How the gateway serves a site.
     Https(HTTPS),
     /// The gateway's port of a service.

@@ -15,15 +15,13 @@ use conduit_core::record::name::RecordName;
 use conduit_core::record::{Record, RecordChange};
 use conduit_core::service::{DnsMode, Protocol, Service, TlsMode};
 use conduit_core::shared_map::SharedMap;
-use hickory_proto::rr::Name;
 
 use crate::automatic::Sites;
 use crate::key::{NameKey, ancestry};
-use crate::records::{Records, name_of, name_of_record};
+use crate::pointers::{Pointers, Source};
+use crate::records::{Records, name_of};
 use crate::views::Views;
-use crate::zone::{
-    Apex, Frame, Node, Pointer, Published, RrSets, Source, Start, Zone, ZoneSettings, both,
-};
+use crate::zone::{Apex, Frame, Node, Published, RrSets, Start, Zone, ZoneSettings, both};
 
 impl Zone {
     /// Compiles the zone of a catalog, in which the built-in service is one of the services.
@@ -31,7 +29,7 @@ impl Zone {
         let mut zone = Self {
             version,
             frame: Arc::new(Frame::new(settings)),
-            nodes: SharedMap::with_capacity(catalog.len()),
+            nodes: SharedMap::with_capacity(catalog.len() + catalog.record_count()),
             published: SharedMap::with_capacity(catalog.len()),
             pointers: SharedMap::default(),
         };
@@ -49,7 +47,7 @@ impl Zone {
         }
         for name in frame.fixed.names() {
             if catalog.records_at(name.as_str()).is_empty() {
-                zone.put_records(name, &[]);
+                zone.put_records(name, &Arc::from([]));
             }
         }
         zone
@@ -95,9 +93,9 @@ impl Zone {
             self.node(&key).rrsets = Some(Arc::clone(&rrsets));
             hosts.push((host.clone(), key));
         }
-        if let Some((host, _)) = hosts.first() {
+        if !hosts.is_empty() {
             for address in addresses_of(&rrsets) {
-                self.point(address, &Source::Service(service.name.clone()), &name_of(host));
+                self.point(address, &Source::Service(service.name.clone()));
             }
         }
         let published = Published { hosts, rrsets };
@@ -122,12 +120,11 @@ impl Zone {
     }
 
     /// Gives a name these records and those of the configuration, and no others.
-    fn put_records(&mut self, name: &RecordName, given: &[Record]) {
+    fn put_records(&mut self, name: &RecordName, given: &Arc<[Record]>) {
         let frame = Arc::clone(&self.frame);
         let key = NameKey::of_record(name);
         let is_ours = frame.apex_of(key.as_slice()).is_some() || name.reversed().is_some();
-        let all = frame.fixed.at(name.as_str()).iter().chain(given);
-        let next = Records::of(all, frame.ttl_s).filter(|_| is_ours).map(Arc::new);
+        let next = Records::of(frame.fixed.at(name.as_str()), given).filter(|_| is_ours);
         let before = self.nodes.get(key.as_slice()).and_then(|node| node.records.clone());
         let source = Source::Record(name.clone());
         // Nobody is at a wildcard, so no address leads back to it.
@@ -137,7 +134,7 @@ impl Zone {
             self.unpoint(address, &source);
         }
         for address in next.iter().flat_map(|records| records.addresses()).filter(|_| is_somebody) {
-            self.point(address, &source, &name_of_record(name));
+            self.point(address, &source);
         }
         let step = isize::from(next.is_some()) - isize::from(before.is_some());
         if next.is_some() {
@@ -189,26 +186,21 @@ impl Zone {
         }
     }
 
-    fn point(&mut self, address: IpAddr, source: &Source, target: &Name) {
-        let mut pointers = self.pointers_at(address);
-        let at = pointers.partition_point(|p| p.source < *source);
-        let pointer = Pointer { source: source.clone(), target: target.clone() };
-        pointers.insert(at, pointer);
-        self.pointers.insert(address, pointers.into());
+    fn point(&mut self, address: IpAddr, source: &Source) {
+        let next = Pointers::with(self.pointers.get(&address), source.clone());
+        self.pointers.insert(address, next);
     }
 
     fn unpoint(&mut self, address: IpAddr, source: &Source) {
-        let mut pointers = self.pointers_at(address);
-        pointers.retain(|p| p.source != *source);
-        if pointers.is_empty() {
-            self.pointers.remove(&address);
-        } else {
-            self.pointers.insert(address, pointers.into());
+        match self.pointers.get(&address).map(|pointers| pointers.without(source)) {
+            Some(Some(rest)) => {
+                self.pointers.insert(address, rest);
+            }
+            Some(None) => {
+                self.pointers.remove(&address);
+            }
+            None => {}
         }
-    }
-
-    fn pointers_at(&self, address: IpAddr) -> Vec<Pointer> {
-        self.pointers.get(&address).map(|p| p.to_vec()).unwrap_or_default()
     }
 }
 

@@ -25,6 +25,7 @@ pub mod leaving;
 pub mod listen;
 mod lookup;
 pub mod metrics;
+mod pointers;
 pub mod records;
 pub mod reply;
 mod reverse;

@@ -12,13 +12,15 @@ use crate::answer::{Alias, Answer, Chain, RrSet};
 use crate::automatic::{self, Kind};
 use crate::interfaces::Local;
 use crate::key::{AskedKey, ancestry};
+use crate::pointers::Source;
+use crate::records::{name_of, name_of_record};
 use crate::reply::records_of;
 use crate::reverse::{self, Reversed};
 use crate::zone::{Apex, Node, Zone};
 
 /// What one name has, before any alias is followed.
 enum Found<'a> {
-    Alias(&'a Name, u32),
+    Alias(Name, u32),
     Answer(Answer<'a>),
 }
 
@@ -41,15 +43,15 @@ impl Zone {
                 Found::Answer(answer) => break Some(answer),
                 Found::Alias(target, ttl_s) => (target, ttl_s),
             };
-            let leads_back = *target == owner || aliases.iter().any(|alias| alias.owner == *target);
+            let leads_back = target == owner || aliases.iter().any(|alias| alias.owner == target);
             aliases.push(Alias { owner, target: target.clone(), ttl_s });
             if leads_back || aliases.len() == ALIASES_MAX {
                 break None;
             }
-            owner = target.clone();
-            let key = AskedKey::of(target);
+            let key = AskedKey::of(&target);
             let node = self.nodes.get(key.as_slice());
-            found = self.find(target, (&key, node), rtype, local);
+            found = self.find(&target, (&key, node), rtype, local);
+            owner = target;
         };
         Answer::Aliased(Box::new(Chain { aliases, end }))
     }
@@ -108,18 +110,19 @@ impl Zone {
         if let Some(set) = self.addresses_at(node, rtype, local) {
             return Some(Found::Answer(Answer::Records(set)));
         }
-        let records = node.records.as_deref()?;
+        let records = node.records.as_ref()?;
+        let ttl_s = self.frame.ttl_s;
         let is_host = node.rrsets.is_some();
         let set = match rtype {
             RecordType::A | RecordType::AAAA | RecordType::CNAME if is_host => None,
             // One set is enough (RFC 8482 §4.1).
-            RecordType::ANY => records.any(!is_host),
-            _ => records.get(rtype),
+            RecordType::ANY => records.any(!is_host, ttl_s),
+            _ => records.get(rtype, ttl_s),
         };
         if let Some(set) = set {
             return Some(Found::Answer(Answer::Records(RrSet::Given(set))));
         }
-        let alias = records.alias().filter(|_| !is_host && rtype != RecordType::CNAME);
+        let alias = records.alias(ttl_s).filter(|_| !is_host && rtype != RecordType::CNAME);
         alias.map(|(target, ttl_s)| Found::Alias(target, ttl_s))
     }
 
@@ -162,7 +165,8 @@ impl Zone {
             0 => node,
             _ => above.and_then(|above| self.nodes.get(above)),
         };
-        let given = given.and_then(|node| node.records.as_deref()?.get(RecordType::PTR));
+        let given =
+            given.and_then(|node| node.records.as_ref()?.get(RecordType::PTR, self.frame.ttl_s));
         let target = match given {
             Some(set) => Some(RrSet::Given(set)),
             None => self.name_at(address, local).map(RrSet::Ptr),
@@ -196,23 +200,28 @@ impl Zone {
 
     /// The one name of an address: the gateway's, or the first service's that answers directly, or the
     /// first record's.
-    fn name_at(&self, address: IpAddr, local: &Local) -> Option<&Name> {
+    fn name_at(&self, address: IpAddr, local: &Local) -> Option<Name> {
         if self.frame.is_gateway(address, local) {
-            return self.frame.apexes.first().map(|apex| &apex.start.nameserver);
+            return self.frame.apexes.first().map(|apex| apex.start.nameserver.clone());
         }
-        let pointers = self.pointers.get(&address)?;
-        pointers.first().map(|pointer| &pointer.target)
+        match self.pointers.get(&address)?.first()? {
+            Source::Service(service) => {
+                let (host, _) = self.published.get(service)?.hosts.first()?;
+                Some(name_of(host))
+            }
+            Source::Record(name) => Some(name_of_record(name)),
+        }
     }
 
     /// The addresses of the names that a set leads to, as far as they are ours; they save the client
     /// a question.
     #[inline(never)]
     pub(crate) fn beside(&self, set: &RrSet<'_>, local: &Local) -> Vec<Record> {
-        let mut targets: Vec<&Name> = match set {
+        let mut targets: Vec<Name> = match set {
             RrSet::Given(set) => set.targets().filter(|name| !name.is_root()).collect(),
-            RrSet::Ns(name) => vec![name],
-            RrSet::Https(data) => vec![&data.0.target_name],
-            RrSet::Srv(data) => vec![&data.target],
+            RrSet::Ns(name) => vec![(*name).clone()],
+            RrSet::Https(data) => vec![data.0.target_name.clone()],
+            RrSet::Srv(data) => vec![data.target.clone()],
             RrSet::A(_) | RrSet::Aaaa(_) | RrSet::Ptr(_) | RrSet::Soa(_) => return Vec::new(),
         };
         targets.sort_unstable();
@@ -220,8 +229,8 @@ impl Zone {
         let mut records = Vec::new();
         for target in targets.into_iter().take(TARGETS_MAX) {
             for rtype in [RecordType::A, RecordType::AAAA] {
-                if let Answer::Records(set) = self.answer(target, rtype, local) {
-                    records.extend(records_of(target, &set, self.frame.ttl_s));
+                if let Answer::Records(set) = self.answer(&target, rtype, local) {
+                    records.extend(records_of(&target, &set, self.frame.ttl_s));
                 }
             }
         }

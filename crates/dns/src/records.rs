@@ -1,102 +1,129 @@
 //! Records of operators, as messages have them.
 //!
-//! Made when the zone is compiled, so that a query only copies.
+//! The catalog's own are shared, since there may be a million of them; addresses are copied from there, and
+//! the rest is put into a message's form when it is asked for.
 //!
 //! **Invariant:** total: every record that exists has its form here. The records of a set have one TTL,
 //! the lowest (RFC 2181 §5.2), and an alias is the only set of its name.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use conduit_core::name::Host;
-use conduit_core::record::Record;
 use conduit_core::record::data::{Caa, RecordData};
 use conduit_core::record::kind::RecordType as Kind;
 use conduit_core::record::name::RecordName;
 use conduit_core::record::svcb::{Param, Svcb};
+use conduit_core::record::{Record, RecordTtl};
 use hickory_proto::rr::rdata::svcb::{Alpn, IpHint, Mandatory, SVCB, SvcParamKey, SvcParamValue};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, HTTPS, MX, NULL, PTR, SRV, TXT};
 use hickory_proto::rr::{Name, RData, RecordType};
 
-/// What operators gave one name.
-#[derive(Debug)]
-pub(crate) struct Records {
-    sets: Box<[RecordSet]>,
-}
+/// What operators gave one name; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Records(Arc<[Record]>);
 
 /// The records of one type.
-#[derive(Debug)]
-pub struct RecordSet {
-    pub(crate) rtype: RecordType,
-    pub(crate) ttl_s: u32,
-    pub(crate) data: Box<[RData]>,
+#[derive(Debug, Clone, Copy)]
+pub struct RecordSet<'a> {
+    kind: Kind,
+    ttl_s: u32,
+    /// Those of other types, too.
+    all: &'a [Record],
 }
 
 impl Records {
-    /// The sets of the records of one name; `None` when it has none. Of an alias and something else, what
-    /// comes first stays: that happens only when the configuration was changed behind the registry.
-    pub(crate) fn of<'a>(
-        records: impl Iterator<Item = &'a Record>,
-        ttl_default_s: u32,
-    ) -> Option<Self> {
+    /// The records of one name, those of the configuration first; `None` when it has none. Of an alias and
+    /// something else, what comes first stays: that happens only when the configuration was changed behind the
+    /// registry.
+    pub(crate) fn of(fixed: &[Record], given: &Arc<[Record]>) -> Option<Self> {
         let mut kept: Vec<&Record> = Vec::new();
-        for record in records {
+        for record in fixed.iter().chain(given.iter()) {
             if !kept.iter().any(|other| other.is_same(record) || other.excludes(record)) {
                 kept.push(record);
             }
         }
-        let mut kinds: Vec<Kind> = kept.iter().map(|record| record.data.kind()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        let set = |kind: Kind| {
-            let of_kind = kept.iter().filter(|record| record.data.kind() == kind);
-            let ttls = of_kind.clone().map(|r| r.ttl.map_or(ttl_default_s, |ttl| ttl.seconds()));
-            RecordSet {
-                rtype: rtype(kind),
-                ttl_s: ttls.min().unwrap_or(ttl_default_s),
-                data: of_kind.map(|record| rdata(&record.data)).collect(),
-            }
-        };
-        (!kept.is_empty()).then(|| Self { sets: kinds.into_iter().map(set).collect() })
+        let is_as_given = fixed.is_empty() && kept.len() == given.len();
+        match kept.is_empty() {
+            true => None,
+            false if is_as_given => Some(Self(Arc::clone(given))),
+            false => Some(Self(kept.into_iter().cloned().collect())),
+        }
     }
 
-    /// The set of a type.
-    pub(crate) fn get(&self, rtype: RecordType) -> Option<&RecordSet> {
-        self.sets.iter().find(|set| set.rtype == rtype)
+    /// The set of a type; records without a TTL of their own have the default.
+    pub(crate) fn get(&self, rtype: RecordType, ttl_default_s: u32) -> Option<RecordSet<'_>> {
+        let kind = kind_of(rtype)?;
+        let ttls = self.0.iter().filter(|record| record.data.kind() == kind);
+        let ttl_s = ttls.map(|r| r.ttl.map_or(ttl_default_s, RecordTtl::seconds)).min()?;
+        Some(RecordSet { kind, ttl_s, all: &self.0 })
+    }
+
+    /// The types that there are, in their order.
+    pub(crate) fn types(&self) -> impl Iterator<Item = RecordType> {
+        let has = |kind: &Kind| self.0.iter().any(|record| record.data.kind() == *kind);
+        Kind::ALL.into_iter().filter(has).map(rtype)
     }
 
     /// The first set that is not of addresses, else the first.
-    pub(crate) fn any(&self, with_addresses: bool) -> Option<&RecordSet> {
-        let is_address = |set: &RecordSet| matches!(set.rtype, RecordType::A | RecordType::AAAA);
-        self.sets.iter().find(|set| with_addresses || !is_address(set))
+    pub(crate) fn any(&self, with_addresses: bool, ttl_default_s: u32) -> Option<RecordSet<'_>> {
+        let is_address = |kind: RecordType| matches!(kind, RecordType::A | RecordType::AAAA);
+        let first = self.types().find(|kind| with_addresses || !is_address(*kind))?;
+        self.get(first, ttl_default_s)
     }
 
     /// What the name is an alias of, and for how long that may be kept.
-    pub(crate) fn alias(&self) -> Option<(&Name, u32)> {
-        let set = self.get(RecordType::CNAME)?;
-        match set.data.first() {
-            Some(RData::CNAME(target)) => Some((&target.0, set.ttl_s)),
+    pub(crate) fn alias(&self, ttl_default_s: u32) -> Option<(Name, u32)> {
+        let set = self.get(RecordType::CNAME, ttl_default_s)?;
+        match set.data().next() {
+            Some(RData::CNAME(target)) => Some((target.0, set.ttl_s)),
             _ => None,
         }
     }
 
+    /// Whether the name is an alias.
+    pub(crate) fn is_alias(&self) -> bool {
+        self.0.iter().any(|record| record.data.kind() == Kind::Cname)
+    }
+
     /// The addresses.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        let data = self.sets.iter().flat_map(|set| &set.data);
-        data.filter_map(|data| match data {
-            RData::A(address) => Some(IpAddr::V4(address.0)),
-            RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+        self.0.iter().filter_map(|record| match &record.data {
+            RecordData::A(address) => Some(IpAddr::V4(*address)),
+            RecordData::Aaaa(address) => Some(IpAddr::V6(*address)),
             _ => None,
         })
     }
 }
 
-impl RecordSet {
+impl<'a> RecordSet<'a> {
+    /// The type.
+    pub(crate) fn rtype(&self) -> RecordType {
+        rtype(self.kind)
+    }
+
+    /// How long clients may keep the set, in seconds.
+    pub(crate) fn ttl_s(&self) -> u32 {
+        self.ttl_s
+    }
+
+    /// As operators gave it.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &'a RecordData> {
+        let kind = self.kind;
+        self.all.iter().map(|record| &record.data).filter(move |data| data.kind() == kind)
+    }
+
+    /// As messages have it.
+    pub(crate) fn data(&self) -> impl Iterator<Item = RData> {
+        self.given().map(rdata)
+    }
+
     /// The names that its records lead to, for which addresses may come along.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = &Name> {
-        self.data.iter().filter_map(|data| match data {
-            RData::MX(mx) => Some(&mx.exchange),
-            RData::SRV(srv) => Some(&srv.target),
-            RData::SVCB(svcb) | RData::HTTPS(HTTPS(svcb)) => Some(&svcb.target_name),
+    pub(crate) fn targets(&self) -> impl Iterator<Item = Name> {
+        self.given().filter_map(|data| match data {
+            RecordData::Mx { exchange, .. } => Some(target(exchange)),
+            RecordData::Srv { target: to, .. } => Some(target(to)),
+            RecordData::Svcb(svcb) | RecordData::Https(svcb) => Some(target(&svcb.target)),
             _ => None,
         })
     }
@@ -135,6 +162,10 @@ fn rtype(kind: Kind) -> RecordType {
         Kind::Svcb => RecordType::SVCB,
         Kind::Txt => RecordType::TXT,
     }
+}
+
+fn kind_of(asked: RecordType) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| rtype(*kind) == asked)
 }
 
 fn rdata(data: &RecordData) -> RData {
@@ -227,12 +258,11 @@ mod tests {
             (Kind::Txt, "\"\" \"a\\255\\000b\""),
         ] {
             let given = record(kind, text);
-            let records = Records::of([&given].into_iter(), 30).expect("one");
-            let set = records.get(rtype(kind)).expect("there");
+            let records = Records::of(&[], &vec![given.clone()].into()).expect("one");
+            let set = records.get(rtype(kind), 30).expect("there");
             let mut message = Message::query();
             let owner = name_of_record(&given.name);
-            let sent =
-                set.data.iter().map(|d| Sent::from_rdata(owner.clone(), set.ttl_s, d.clone()));
+            let sent = set.data().map(|d| Sent::from_rdata(owner.clone(), set.ttl_s(), d));
             message.add_answers(sent);
             let bytes = message.to_vec().expect("encodes");
             let read = Message::from_vec(&bytes).expect("decodes");
@@ -255,14 +285,18 @@ mod tests {
     #[test]
     fn a_set_has_the_lowest_ttl_and_an_alias_stands_alone() {
         let mut short = record(Kind::A, "10.0.0.8");
-        short.ttl = conduit_core::record::RecordTtl::from_seconds(5).ok();
-        let all = [record(Kind::A, "10.0.0.7"), short, record(Kind::Cname, "y.internal")];
-        let records = Records::of(all.iter(), 30).expect("some");
-        let set = records.get(RecordType::A).expect("there");
-        assert_eq!((set.ttl_s, set.data.len()), (5, 2));
-        assert!(records.alias().is_none() && records.addresses().count() == 2);
-        let records = Records::of(all.iter().rev(), 30).expect("some");
-        assert!(records.alias().is_some() && records.addresses().count() == 0);
-        assert!(Records::of([].into_iter(), 30).is_none());
+        short.ttl = RecordTtl::from_seconds(5).ok();
+        let mut all = vec![record(Kind::A, "10.0.0.7"), short, record(Kind::Cname, "y.internal")];
+        let records = Records::of(&[], &all.clone().into()).expect("some");
+        let set = records.get(RecordType::A, 30).expect("there");
+        assert_eq!((set.ttl_s(), set.data().count()), (5, 2));
+        assert!(!records.is_alias() && records.addresses().count() == 2);
+        all.reverse();
+        let records = Records::of(&[], &all.clone().into()).expect("some");
+        assert!(records.alias(30).is_some() && records.addresses().count() == 0);
+        assert!(Records::of(&[], &Arc::from([])).is_none());
+        let alone: Arc<[Record]> = vec![all.remove(0)].into();
+        let records = Records::of(&[], &alone).expect("some");
+        assert!(Arc::ptr_eq(&records.0, &alone), "shared with the catalog");
     }
 }

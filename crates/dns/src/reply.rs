@@ -263,14 +263,14 @@ pub(crate) fn records_of(owner: &Name, set: &RrSet<'_>, ttl_s: u32) -> Vec<Recor
         RrSet::A(all) => all.iter().map(|a| record(RData::A(A(*a)))).collect(),
         RrSet::Aaaa(all) => all.iter().map(|a| record(RData::AAAA(AAAA(*a)))).collect(),
         RrSet::Given(set) => {
-            let record = |data: &RData| Record::from_rdata(owner.clone(), set.ttl_s, data.clone());
-            set.data.iter().map(record).collect()
+            let record = |data| Record::from_rdata(owner.clone(), set.ttl_s(), data);
+            set.data().map(record).collect()
         }
         RrSet::Soa(authority) => vec![record(RData::SOA(authority.soa()))],
         RrSet::Ns(name) => vec![record(RData::NS(NS((*name).clone())))],
         RrSet::Https(data) => vec![record(RData::HTTPS(data.clone()))],
         RrSet::Srv(data) => vec![record(RData::SRV(data.clone()))],
-        RrSet::Ptr(name) => vec![record(RData::PTR(PTR((*name).clone())))],
+        RrSet::Ptr(name) => vec![record(RData::PTR(PTR(name.clone())))],
     }
 }
 

@@ -10,7 +10,8 @@
 mod question;
 mod writer;
 
-use hickory_proto::rr::{RData, RecordType};
+use conduit_core::record::data::RecordData;
+use hickory_proto::rr::RecordType;
 
 use self::question::Question;
 use self::writer::Writer;
@@ -62,12 +63,11 @@ pub(crate) fn answer(request: &[u8], scene: &Scene<'_>, room: &mut [u8]) -> Opti
     // At the host of a service, addresses and aliases that operators gave are passed over.
     let is_address = matches!(question.rtype, RecordType::A | RecordType::AAAA);
     let is_host = node.is_some_and(|node| node.rrsets.is_some());
-    let records =
-        node.and_then(|node| node.records.as_deref()).filter(|_| !(is_host && is_address));
+    let records = node.and_then(|node| node.records.as_ref()).filter(|_| !(is_host && is_address));
     if let Some(records) = records {
-        match records.get(question.rtype) {
+        match records.get(question.rtype, zone.ttl_s()) {
             Some(set) if is_address => return given(writer, set),
-            None if is_host || records.alias().is_none() => {}
+            None if is_host || !records.is_alias() => {}
             Some(_) | None => return None,
         }
     }
@@ -89,11 +89,12 @@ pub(crate) fn answer(request: &[u8], scene: &Scene<'_>, room: &mut [u8]) -> Opti
 }
 
 /// Addresses that operators gave.
-fn given(mut writer: Writer<'_>, set: &RecordSet) -> Option<Written> {
-    for data in &set.data {
+fn given(mut writer: Writer<'_>, set: RecordSet<'_>) -> Option<Written> {
+    let (rtype, ttl_s) = (set.rtype(), set.ttl_s());
+    for data in set.given() {
         match data {
-            RData::A(address) => writer.answer(set.rtype, set.ttl_s, &address.octets())?,
-            RData::AAAA(address) => writer.answer(set.rtype, set.ttl_s, &address.octets())?,
+            RecordData::A(address) => writer.answer(rtype, ttl_s, &address.octets())?,
+            RecordData::Aaaa(address) => writer.answer(rtype, ttl_s, &address.octets())?,
             _ => return None,
         }
     }

@@ -11,7 +11,6 @@ use conduit_core::catalog::Version;
 use conduit_core::domains::Domains;
 use conduit_core::name::{Host, ServiceName};
 use conduit_core::record::fixed::FixedRecords;
-use conduit_core::record::name::RecordName;
 use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
 use ipnet::IpNet;
@@ -19,6 +18,7 @@ use ipnet::IpNet;
 use crate::automatic::Sites;
 use crate::interfaces::Local;
 use crate::key::{NameKey, ancestry};
+use crate::pointers::Pointers;
 use crate::records::Records;
 use crate::views::{Addresses, View, Views};
 
@@ -66,7 +66,7 @@ pub struct Zone {
     pub(crate) frame: Arc<Frame>,
     pub(crate) nodes: SharedMap<NameKey, Node>,
     pub(crate) published: SharedMap<ServiceName, Arc<Published>>,
-    pub(crate) pointers: SharedMap<IpAddr, Arc<[Pointer]>>,
+    pub(crate) pointers: SharedMap<IpAddr, Pointers>,
 }
 
 impl Zone {
@@ -225,7 +225,7 @@ pub(crate) struct Node {
     /// The addresses of its service, if it is a host of one.
     pub(crate) rrsets: Option<Arc<RrSets>>,
     /// What operators gave it. Where both are, addresses and aliases here are passed over.
-    pub(crate) records: Option<Arc<Records>>,
+    pub(crate) records: Option<Records>,
     /// How many times there is something at a name below it; it exists then, even with nothing of its
     /// own.
     pub(crate) below: usize,
@@ -250,22 +250,6 @@ pub(crate) enum RrSets {
 pub(crate) struct Published {
     pub(crate) hosts: Vec<(Host, NameKey)>,
     pub(crate) rrsets: Arc<RrSets>,
-}
-
-/// One name at an address, for the way back from address to name.
-#[derive(Debug, Clone)]
-pub(crate) struct Pointer {
-    pub(crate) source: Source,
-    pub(crate) target: Name,
-}
-
-/// Whose name is at an address; services come first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Source {
-    /// A service that is answered directly.
-    Service(ServiceName),
-    /// An address record.
-    Record(RecordName),
 }
 
 /// Addresses of both families, IPv4 first.

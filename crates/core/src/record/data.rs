@@ -10,7 +10,7 @@ use super::name::RecordName;
 use super::svcb::Svcb;
 use super::text::{Word, quoted, words};
 
-/// The data of one record.
+/// The data of one record. There may be a million of them, so what is large and rare is on the heap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RecordData {
     /// An IPv4 address.
@@ -18,11 +18,11 @@ pub enum RecordData {
     /// An IPv6 address.
     Aaaa(Ipv6Addr),
     /// Who may issue certificates.
-    Caa(Caa),
+    Caa(Box<Caa>),
     /// What it is an alias of.
     Cname(RecordName),
     /// How to reach a site over HTTPS.
-    Https(Svcb),
+    Https(Box<Svcb>),
     /// Where mail goes.
     Mx {
         /// The lowest is tried first.
@@ -44,9 +44,9 @@ pub enum RecordData {
         target: Option<RecordName>,
     },
     /// How to reach any service.
-    Svcb(Svcb),
+    Svcb(Box<Svcb>),
     /// Texts of at most 255 octets each; at least one.
-    Txt(Vec<Box<[u8]>>),
+    Txt(Box<[Box<[u8]>]>),
 }
 
 /// Who may issue certificates (RFC 8659).
@@ -148,10 +148,12 @@ fn parse(kind: RecordType, words: &[Word]) -> Result<RecordData, Reason> {
     Ok(match (kind, words) {
         (RecordType::A, [address]) => RecordData::A(address_in(address)?),
         (RecordType::Aaaa, [address]) => RecordData::Aaaa(address_in(address)?),
-        (RecordType::Caa, [flags, tag, value]) => RecordData::Caa(caa(flags, tag, value)?),
+        (RecordType::Caa, [flags, tag, value]) => {
+            RecordData::Caa(Box::new(caa(flags, tag, value)?))
+        }
         (RecordType::Cname, [target]) => RecordData::Cname(target_in(target)?),
         (RecordType::Https, [priority, target, params @ ..]) => {
-            RecordData::Https(Svcb::parse(priority, target, params)?)
+            RecordData::Https(Box::new(Svcb::parse(priority, target, params)?))
         }
         (RecordType::Mx, [preference, exchange]) => {
             RecordData::Mx { preference: number(preference)?, exchange: target_or_root(exchange)? }
@@ -164,7 +166,7 @@ fn parse(kind: RecordType, words: &[Word]) -> Result<RecordData, Reason> {
             target: target_or_root(target)?,
         },
         (RecordType::Svcb, [priority, target, params @ ..]) => {
-            RecordData::Svcb(Svcb::parse(priority, target, params)?)
+            RecordData::Svcb(Box::new(Svcb::parse(priority, target, params)?))
         }
         (RecordType::Txt, [_, ..]) => RecordData::Txt(texts(words)?),
         _ => return Err(Reason::Shape),
@@ -211,7 +213,7 @@ fn caa(flags: &Word, tag: &Word, value: &Word) -> Result<Caa, Reason> {
     Ok(Caa { is_critical: flags == CRITICAL, tag, value: value.bytes.clone().into() })
 }
 
-fn texts(words: &[Word]) -> Result<Vec<Box<[u8]>>, Reason> {
+fn texts(words: &[Word]) -> Result<Box<[Box<[u8]>]>, Reason> {
     if words.iter().any(|word| word.bytes.len() > TEXT_BYTES_MAX) {
         return Err(Reason::Text(
             "one text has more than 255 octets; give it in parts, each in quotes",
