@@ -320,8 +320,9 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rust-embed", &["conduit-admin"]),
     ("rusqlite", &["conduit-audit", "conduit-registry", "conduit-monitor"]),
     ("russh", &["conduit-monitor"]),
-    ("rustls", &["conduit-tls", "conduit-proxy", "conduit-monitor", "conduit"]),
-    ("tokio-rustls", &["conduit-proxy", "conduit-monitor", "conduit"]),
+    // conduit-dns: DNS over TLS, in both directions; whose certificates is the composition's affair.
+    ("rustls", &["conduit-tls", "conduit-proxy", "conduit-monitor", "conduit-dns", "conduit"]),
+    ("tokio-rustls", &["conduit-proxy", "conduit-monitor", "conduit-dns", "conduit"]),
     ("tracing-subscriber", &["conduit"]),
 ];
 

@@ -17,6 +17,8 @@ mod tcp;
 mod grpc;
 // Other people's names.
 mod forwarding;
+// Names over TLS and over HTTPS.
+mod encrypted;
 // Health: ejection, readmission, neighbours, retries.
 mod health;
 // Upstreams by hand: drained, ejected, admitted.

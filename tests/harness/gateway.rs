@@ -19,6 +19,7 @@ pub struct Gateway {
     pub https: SocketAddr,
     pub http: SocketAddr,
     pub dns: SocketAddr,
+    pub dns_tls: SocketAddr,
     pub admin: SocketAddr,
     pub bundle: String,
     pub state: PathBuf,
@@ -57,6 +58,7 @@ impl Gateway {
             https: first(&addresses.https),
             http: first(&addresses.http),
             dns: first(&addresses.dns),
+            dns_tls: first(&addresses.dns_tls),
             admin: addresses.admin.unwrap_or(unused),
             bundle: std::fs::read_to_string(state.join("tls/ca.crt")).unwrap_or_default(),
             api: conduit_api::client::Client::unix(&addresses.socket),
@@ -186,6 +188,7 @@ STATE
 drain = "5s"
 [dns]
 listen = ["127.0.0.1:0"]
+tls_listen = ["127.0.0.1:0"]
 [proxy]
 https_listen = ["127.0.0.1:0"]
 http_listen = ["127.0.0.1:0"]

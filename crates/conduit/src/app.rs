@@ -80,6 +80,8 @@ pub struct Bound {
 pub struct Addresses {
     /// DNS, over UDP and TCP.
     pub dns: Vec<SocketAddr>,
+    /// The same over TLS.
+    pub dns_tls: Vec<SocketAddr>,
     /// Addresses that `auto` found and somebody else has for DNS.
     pub dns_taken: Vec<(SocketAddr, Transport)>,
     /// The proxy with TLS.
@@ -106,6 +108,7 @@ impl Addresses {
         };
         Self {
             dns: dns.as_ref().map(DnsListeners::addresses).unwrap_or_default(),
+            dns_tls: dns.as_ref().map(DnsListeners::encrypted_addresses).unwrap_or_default(),
             dns_taken: dns
                 .iter()
                 .flat_map(DnsListeners::skipped)
@@ -124,10 +127,11 @@ impl Addresses {
     /// The ports of all of them, each with the key it is configured by.
     fn ports(&self) -> Vec<(u16, &'static str)> {
         let dns = self.dns.iter().map(|address| (address.port(), "dns.listen"));
+        let dns_tls = self.dns_tls.iter().map(|address| (address.port(), "dns.tls_listen"));
         let https = self.https.iter().map(|address| (address.port(), "proxy.https_listen"));
         let http = self.http.iter().map(|address| (address.port(), "proxy.http_listen"));
         let admin = self.admin.iter().map(|address| (address.port(), "admin.listen"));
-        dns.chain(https).chain(http).chain(admin).collect()
+        dns.chain(dns_tls).chain(https).chain(http).chain(admin).collect()
     }
 }
 

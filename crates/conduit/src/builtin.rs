@@ -1,5 +1,5 @@
-//! The service that Conduit itself is: `conduit.<domain>` leads to the admin listener, and
-//! `http://trust.<domain>/ca.crt` to the trust bundle.
+//! The service that Conduit itself is: `conduit.<domain>` leads to the admin listener,
+//! `http://trust.<domain>/ca.crt` to the trust bundle, and `https://dns.<domain>/dns-query` to DNS.
 //!
 //! It is no row of the registry: it comes and goes with the process, and nobody can register or
 //! deregister it.
@@ -18,7 +18,7 @@ use conduit_core::upstream::UpstreamAddr;
 /// The built-in service for an admin listener.
 pub(crate) fn service(domains: &Domains, admin: SocketAddr, now: Timestamp) -> Arc<Service> {
     let name = ServiceName::conduit();
-    let labels = [name.as_str(), TRUST];
+    let labels = [name.as_str(), TRUST, DNS];
     let hosts = labels.iter().flat_map(|label| {
         domains.iter().filter_map(move |domain| Host::parse(&format!("{label}.{domain}")).ok())
     });
@@ -41,3 +41,5 @@ pub(crate) fn service(domains: &Domains, admin: SocketAddr, now: Timestamp) -> A
 
 /// The label under which clients fetch the trust bundle.
 const TRUST: &str = "trust";
+/// The label under which DNS is asked over TLS and over HTTPS.
+pub(crate) const DNS: &str = "dns";

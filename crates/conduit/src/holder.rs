@@ -24,7 +24,9 @@ impl Holder {
     pub(crate) fn find(address: SocketAddr, transport: Transport) -> Option<Self> {
         let tables = match transport {
             Transport::Udp => ["/proc/net/udp", "/proc/net/udp6"],
-            Transport::Tcp => ["/proc/net/tcp", "/proc/net/tcp6"],
+            Transport::Tcp | Transport::Tls | Transport::Https => {
+                ["/proc/net/tcp", "/proc/net/tcp6"]
+            }
         };
         let inodes: Vec<u64> = tables
             .iter()
@@ -59,7 +61,7 @@ fn inodes_at(table: &str, address: SocketAddr, transport: Transport) -> Vec<u64>
             && (local.ip() == address.ip()
                 || local.ip().is_unspecified()
                 || address.ip().is_unspecified());
-        if !overlaps || (transport == Transport::Tcp && state != TCP_LISTEN) {
+        if !overlaps || (transport != Transport::Udp && state != TCP_LISTEN) {
             return None;
         }
         fields.get(INODE_FIELD)?.parse().ok()

@@ -30,6 +30,7 @@ mod builtin;
 mod control;
 mod decisions;
 mod doctor;
+mod encrypted_dns;
 mod fetch;
 mod holder;
 mod leaves;

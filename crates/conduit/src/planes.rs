@@ -20,6 +20,7 @@ use conduit_proxy::connect::Connector;
 use conduit_proxy::limits::Limits;
 use conduit_proxy::listener::Listeners as ProxyListeners;
 use conduit_proxy::metrics::ProxyMetrics;
+use conduit_proxy::own::OwnHost;
 use conduit_proxy::sni::SniResolver;
 use conduit_proxy::table::RouteTable;
 use conduit_proxy::tcp::TcpPorts;
@@ -32,6 +33,7 @@ use crate::access_log::recent::Recent;
 use crate::access_log::{self, Writer};
 use crate::app::Addresses;
 use crate::config::Config;
+use crate::encrypted_dns::{self, DnsHost};
 use crate::error::AppError;
 use crate::memory;
 use crate::metrics::Metrics;
@@ -85,7 +87,15 @@ impl Planes {
     ) -> Result<Self, AppError> {
         let (dns_tasks, proxy_tasks) = (tasks.child(), tasks.child());
         let dns_leaving = dns.as_ref().map(DnsListeners::leaving);
+        let own = served.own_host(dns.as_ref());
         let dns = dns.map(|listeners| {
+            let listeners = match served.authority {
+                Some(_) => {
+                    let tls = encrypted_dns::server_config(served.routes);
+                    listeners.with_tls(tls.map_err(AppError::Tls)?)
+                }
+                None => listeners,
+            };
             let (zone, policy, counts) =
                 (served.zone.clone(), served.policy.clone(), metrics.dns(served.policy));
             thread("dns", &dns_tasks, move |tasks: &Tasks| {
@@ -110,7 +120,7 @@ impl Planes {
         let proxy = proxy.map(|listeners| {
             let log = access_log::destination(log, access_log.as_ref());
             let tracer = exporter.as_ref().map(|exporter| exporter.tracer().clone());
-            let settings = served.proxy_settings(log, tracer)?;
+            let settings = served.proxy_settings(log, tracer, own)?;
             metrics.proxy(served.traffic, served.routes);
             Proxy::start(listeners, settings, served.routes, served.traffic, &proxy_tasks)
                 .map_err(AppError::Proxy)
@@ -219,10 +229,17 @@ impl Served<'_> {
         Exporter::start(&self.config.telemetry, bundle, tasks)
     }
 
+    /// The host of ours that is answered here: names, when they are answered at all.
+    fn own_host(&self, dns: Option<&DnsListeners>) -> Option<Arc<dyn OwnHost>> {
+        let https = dns.filter(|_| self.authority.is_some()).map(DnsListeners::https)?;
+        Some(Arc::new(DnsHost(https)))
+    }
+
     fn proxy_settings(
         &self,
         access_log: AccessLog,
         tracer: Option<Tracer>,
+        own: Option<Arc<dyn OwnHost>>,
     ) -> Result<ProxySettings, AppError> {
         let resolver = || Arc::new(SniResolver::new(self.routes.clone()));
         let server = |_| conduit_tls::config::server_config(resolver()).map_err(AppError::Tls);
@@ -230,6 +247,7 @@ impl Served<'_> {
             tls: self.authority.map(server).transpose()?.map(Arc::new),
             https_port: self.addresses.https.first().map_or(HTTPS_PORT, SocketAddr::port),
             trust_bundle: self.authority.map(|a| a.bundle_pem().to_owned().into()),
+            own,
             trusted_proxies: self.config.proxy.trusted_proxies.clone(),
             connector: self.connector.clone(),
             limits: self.limits(),

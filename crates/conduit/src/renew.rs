@@ -74,7 +74,9 @@ fn due(routes: &RouteTable, now: Timestamp) -> Vec<ServiceName> {
         let leaves = routes.route(name).and_then(|route| route.leaves.as_ref());
         leaves.is_some_and(|leaves| leaves.renew_at() <= now)
     };
-    routes.pools().map(|pool| pool.service()).filter(is_due).cloned().collect()
+    let own = routes.own_leaves().filter(|leaves| leaves.renew_at() <= now);
+    let own = own.map(|_| ServiceName::conduit());
+    routes.pools().map(|pool| pool.service()).filter(is_due).cloned().chain(own).collect()
 }
 
 /// How often the leaves are looked at.

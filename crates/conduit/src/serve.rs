@@ -82,7 +82,9 @@ fn serve(bound: Bound, reloader: Reloader, handover: Handover) -> Result<(), App
         let addresses = bound.addresses().clone();
         let draining = orders.drain.clone();
         let takes_over = bound.predecessor.is_some();
-        let running = bound.run(orders, Some(reloader), move || announce(&addresses, takes_over));
+        let announce = move || announce(&addresses, takes_over);
+        // Large, and polled from the heap.
+        let running = Box::pin(bound.run(orders, Some(reloader), announce));
         let running = async {
             running.await?;
             if !handover.is_over() || Handover::is_followed() {
@@ -114,6 +116,7 @@ fn serve(bound: Bound, reloader: Reloader, handover: Handover) -> Result<(), App
 fn announce(addresses: &Addresses, takes_over: bool) {
     tracing::info!(
         dns = listed(&addresses.dns),
+        dns_tls = listed(&addresses.dns_tls),
         https = listed(&addresses.https),
         http3 = listed(&addresses.http3),
         http = listed(&addresses.http),

@@ -48,7 +48,10 @@ impl Sockets {
         });
         let dns = config.dns.enabled.then(|| {
             let addresses: Vec<ListenAddr> = config.dns.listen.iter().map(listen_addr).collect();
-            DnsListeners::bind_or_inherit(&addresses, dns_workers(config), inherited)
+            let encrypted = if config.tls.enabled { &*config.dns.tls_listen } else { &[] };
+            let encrypted: Vec<ListenAddr> = encrypted.iter().map(listen_addr).collect();
+            DnsListeners::bind_or_inherit(&addresses, dns_workers(config), inherited)?
+                .with_encrypted(&encrypted, inherited)
         });
         let admin = AdminSettings {
             socket: None,
@@ -76,6 +79,7 @@ fn of_proxy(error: ProxyError) -> AppError {
 
 fn of_dns(error: DnsError) -> AppError {
     match error.taken() {
+        Some((address, Transport::Tls)) => taken(address, Transport::Tls, "[dns] tls_listen"),
         Some((address, transport)) => taken(address, transport, "[dns] listen"),
         None => AppError::Dns(error),
     }

@@ -15,6 +15,8 @@ pub enum Purpose {
     Admin,
     /// Names.
     Dns,
+    /// Names, with TLS.
+    DnsTls,
     /// The proxy, in the clear.
     Http,
     /// The proxy, with TLS.

@@ -46,6 +46,11 @@ impl ServiceName {
         Self(RESERVED[0].into())
     }
 
+    /// Whether this is it.
+    pub fn is_conduit(&self) -> bool {
+        *self.0 == *RESERVED[0]
+    }
+
     /// Whether a label directly under a domain is kept for built-in routes.
     pub fn is_reserved_label(label: &str) -> bool {
         RESERVED.contains(&label)

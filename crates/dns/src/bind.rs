@@ -3,9 +3,12 @@
 //! **Invariant:** each address has both transports at the same port. Sockets are plain ones of the
 //! standard library, non-blocking, until a running loop adopts them.
 
+mod encrypted;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use conduit_core::error::Chain;
 use conduit_core::inherited::{Inherited, Purpose};
@@ -14,6 +17,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::error::DnsError;
 use crate::handler::Transport;
+use crate::https::Https;
 use crate::interfaces::Interfaces;
 use crate::leaving::Leaving;
 use crate::listen::ListenAddr;
@@ -24,6 +28,10 @@ pub struct Listeners {
     pub(crate) sockets: Vec<Bound>,
     /// How many threads read datagrams; one at least.
     pub(crate) workers: usize,
+    /// Those for clients that speak TLS.
+    pub(crate) encrypted: Vec<(SocketAddr, TcpListener)>,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) https: Https,
     pub(crate) leaving: Leaving,
     skipped: Vec<DnsError>,
 }
@@ -63,6 +71,9 @@ impl Listeners {
         let mut listeners = Self {
             sockets: Vec::new(),
             workers: workers.max(1),
+            encrypted: Vec::new(),
+            tls: None,
+            https: Https::default(),
             leaving: Leaving::default(),
             skipped: Vec::new(),
         };
@@ -88,6 +99,11 @@ impl Listeners {
     /// What was left out, and why.
     pub fn skipped(&self) -> &[DnsError] {
         &self.skipped
+    }
+
+    /// What answers DNS over HTTPS once these are served.
+    pub fn https(&self) -> Https {
+        self.https.clone()
     }
 
     /// Second handles of all sockets, for another process: datagrams, then streams.
@@ -329,7 +345,7 @@ mod tests {
             let tcp = TcpListener::bind("127.0.0.1:0").expect("binds");
             let taken = match transport {
                 Transport::Udp => udp.local_addr().expect("bound"),
-                Transport::Tcp => tcp.local_addr().expect("bound"),
+                _ => tcp.local_addr().expect("bound"),
             };
             let error = Listeners::bind(&[ListenAddr::At(taken)]).expect_err("taken");
             let text = error.to_string();

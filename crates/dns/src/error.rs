@@ -22,7 +22,7 @@ pub enum DnsError {
         source: io::Error,
     },
     /// An address could not be listened on.
-    #[error("cannot listen for DNS on {address} ({transport}): {}", Mend(source))]
+    #[error("cannot listen for DNS on {address} ({transport}): {}", Mend(*transport, source))]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -92,21 +92,29 @@ impl DnsError {
 }
 
 /// Says what to do about a socket that could not be bound.
-struct Mend<'a>(&'a io::Error);
+struct Mend<'a>(Transport, &'a io::Error);
 
 impl fmt::Display for Mend<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.kind() {
-            io::ErrorKind::AddrInUse => f.write_str(
-                "the port is taken; stop who has it, or change [dns] listen (CONDUIT_DNS_PORT)",
+        let key = match self.0 {
+            Transport::Tls => "[dns] tls_listen",
+            Transport::Udp | Transport::Tcp | Transport::Https => "[dns] listen",
+        };
+        match self.1.kind() {
+            io::ErrorKind::AddrInUse if self.0 == Transport::Tls => {
+                write!(f, "the port is taken; stop who has it, or change {key}")
+            }
+            io::ErrorKind::AddrInUse => write!(
+                f,
+                "the port is taken; stop who has it, or change {key} (CONDUIT_DNS_PORT)",
             ),
             io::ErrorKind::PermissionDenied => f.write_str(
                 "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE; or use a port such as 1053",
             ),
             io::ErrorKind::AddrNotAvailable => {
-                f.write_str("no interface of this machine has that address; change [dns] listen")
+                write!(f, "no interface of this machine has that address; change {key}")
             }
-            _ => f.write_str("the system refused; change [dns] listen"),
+            _ => write!(f, "the system refused; change {key}"),
         }
     }
 }

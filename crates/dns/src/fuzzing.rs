@@ -21,7 +21,7 @@ use crate::access::{AccessList, Policy};
 use crate::handler::{Asker, Transport, respond};
 use crate::interfaces::Local;
 use crate::reply::{Encoded, Outcome, Reply};
-use crate::wire::{self, Scene};
+use crate::short::{self, Scene};
 use crate::zone::{Zone, ZoneSettings};
 
 /// What decodes also encodes, and then decodes to the same questions.
@@ -78,7 +78,7 @@ pub(crate) fn check_short_way(request: &[u8], asker: &Asker, zone: &Zone, reply:
     let local = zone.facing(asker.peer.ip(), asker.local);
     let scene =
         Scene { zone, local: &local, transport: asker.transport, recursion_available: false };
-    let Some(written) = wire::answer(request, &scene, &mut room) else {
+    let Some(written) = short::answer(request, &scene, &mut room) else {
         return;
     };
     let Reply::Send(encoded) = reply else {
@@ -97,7 +97,7 @@ pub(crate) fn check_short_way(request: &[u8], asker: &Asker, zone: &Zone, reply:
 fn check(request: &[u8], reply: &Encoded, transport: Transport) {
     let limit = match transport {
         Transport::Udp => 1232,
-        Transport::Tcp => 65_535,
+        Transport::Tcp | Transport::Tls | Transport::Https => 65_535,
     };
     assert!(reply.bytes.len() <= limit, "too long");
     assert_eq!(reply.bytes[..2], request[..2], "the request's id");

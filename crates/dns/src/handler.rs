@@ -21,15 +21,29 @@ pub enum Transport {
     Udp,
     /// A stream of messages.
     Tcp,
+    /// The same with TLS (RFC 7858).
+    Tls,
+    /// In requests of HTTP (RFC 8484).
+    Https,
 }
 
 impl Transport {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https];
+
     /// The word for it in metrics and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Https => "https",
         }
+    }
+
+    /// Whether nobody between can read it, so that its length is all there is to see.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Authoritative answers for our names, over UDP and TCP, and nobody else's names unless told.
+//! Authoritative answers for our names, over UDP, TCP, TLS and HTTPS, and nobody else's names unless told.
 //!
 //! A [`zone::Zone`] is compiled from the catalog and published through a live reader; a query is
 //! one load, one lookup and one encoding ([`handler::respond`], which both transports share and
@@ -15,21 +15,26 @@ pub mod bind;
 pub mod client;
 mod compile;
 pub mod error;
+#[cfg(test)]
+mod fixture;
 pub mod forward;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod handler;
+pub mod https;
 pub mod interfaces;
 mod key;
 pub mod leaving;
 pub mod listen;
 mod lookup;
 pub mod metrics;
+mod padding;
 mod pointers;
 pub mod records;
 pub mod reply;
 mod reverse;
 mod server;
+mod short;
 pub mod views;
 mod wire;
 pub mod zone;

@@ -100,7 +100,7 @@ impl Default for Metrics {
 
 #[derive(Debug)]
 struct Counters {
-    queries: [[Counter; Outcome::ALL.len()]; 2],
+    queries: [[Counter; Outcome::ALL.len()]; Transport::ALL.len()],
     forwarded: [Counter; Outcome::ALL.len()],
     dropped: [Counter; Drop::ALL.len()],
     queries_family: Family<QueryLabels, Counter>,
@@ -113,7 +113,7 @@ impl Default for Counters {
         let queries_family = Family::<QueryLabels, Counter>::default();
         let forwarded_family = Family::<OutcomeLabels, Counter>::default();
         let dropped_family = Family::<DropLabels, Counter>::default();
-        let queries = [Transport::Udp, Transport::Tcp].map(|transport| {
+        let queries = Transport::ALL.map(|transport| {
             Outcome::ALL.map(|outcome| {
                 let labels =
                     QueryLabels { transport: transport.as_str(), outcome: outcome.as_str() };

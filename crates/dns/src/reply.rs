@@ -86,10 +86,12 @@ counted! {
         Source = "source",
         /// It could not be sent.
         Unsent = "unsent",
-        /// There were too many TCP connections.
+        /// There were too many TCP or TLS connections.
         Connections = "connections",
-        /// A TCP client sent too much or too slowly.
+        /// A TCP or TLS client sent too much or too slowly.
         Abuse = "abuse",
+        /// A TLS handshake failed.
+        Handshake = "handshake",
         /// Reading from the socket failed.
         Receive = "receive",
     }
@@ -243,7 +245,7 @@ pub(crate) fn bare(id: u16, bits: u8, outcome: Outcome) -> Encoded {
 /// The longest reply to a request that allows `payload` octets (`None` without EDNS).
 pub(crate) fn limit_of(transport: Transport, payload: Option<u16>) -> usize {
     match (transport, payload) {
-        (Transport::Tcp, _) => usize::from(u16::MAX),
+        (Transport::Tcp | Transport::Tls | Transport::Https, _) => usize::from(u16::MAX),
         (Transport::Udp, None) => PLAIN_REPLY_BYTES_MAX,
         (Transport::Udp, Some(payload)) => {
             usize::from(payload.min(UDP_REPLY_BYTES_MAX)).max(PLAIN_REPLY_BYTES_MAX)

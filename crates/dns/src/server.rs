@@ -6,6 +6,7 @@
 mod inbox;
 mod outbox;
 mod path;
+mod stream;
 mod tcp;
 mod udp;
 mod workers;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use conduit_core::error::Chain;
 use conduit_core::live::{self, Guard};
 use conduit_core::tasks::Tasks;
+use tokio::runtime::Handle;
 use tokio::time::MissedTickBehavior;
 
 use self::workers::Plan;
@@ -28,8 +30,10 @@ use crate::handler::{Asker, Transport, respond};
 use crate::interfaces::{Interfaces, Local};
 use crate::metrics::{Metrics, Tally};
 use crate::reply::{Drop, Encoded, Outcome, Reply};
-use crate::wire::{self, Scene, Written};
+use crate::short::{self, Scene, Written};
 use crate::zone::Zone;
+
+pub(crate) use self::stream::REQUEST_BYTES_MAX;
 
 impl Listeners {
     /// Starts answering on every socket; call it on the runtime that is to do the work.
@@ -47,7 +51,10 @@ impl Listeners {
         let leaving = self.leaving;
         // Jobs of their own, so that their end can be waited for while the loops stand still.
         let jobs = leaving.jobs(tasks);
-        let responder = Responder { zone, policy, interfaces, metrics, jobs: jobs.clone() };
+        let runtime = Handle::current();
+        let responder =
+            Responder { zone, policy, interfaces, metrics, jobs: jobs.clone(), runtime };
+        self.https.begin(responder.clone());
         let (stop, ended) = (tasks.stop().clone(), jobs.clone());
         tasks.service("dns-jobs", async move {
             stop.cancelled().await;
@@ -79,18 +86,27 @@ impl Listeners {
             };
             workers::start(index, plan, tasks)?;
         }
+        for (address, listener) in self.encrypted {
+            let Some(config) = self.tls.clone() else { break };
+            let failed = |source| DnsError::Adopt { address, transport: Transport::Tls, source };
+            let tls =
+                tcp::Server::adopt(listener, responder.clone(), jobs.clone(), leaving.clone());
+            tasks.service("dns-tls", tls.map_err(failed)?.with_tls(config).run());
+        }
         Ok(())
     }
 }
 
 /// Everything that answering needs; shared by all loops.
 #[derive(Debug, Clone)]
-struct Responder {
+pub(crate) struct Responder {
     zone: live::Reader<Zone>,
     policy: live::Reader<Policy>,
     interfaces: live::Reader<Interfaces>,
     metrics: Metrics,
     jobs: Tasks,
+    /// Where forwarders are asked, also for who answers on another thread.
+    runtime: Handle,
 }
 
 /// Every table, read once for what is answered together; for synchronous code only.
@@ -118,12 +134,12 @@ impl Tables {
             transport: asker.transport,
             recursion_available: asks && self.policy.access.allows(asker.peer.ip()),
         };
-        wire::answer(request, &scene, room)
+        short::answer(request, &scene, room)
     }
 }
 
 /// What a loop does next with one request.
-enum Next {
+pub(crate) enum Next {
     Send(Vec<u8>),
     Forward(Waiting),
     Nothing,
@@ -137,6 +153,19 @@ impl Responder {
             policy: self.policy.load(),
             interfaces: self.interfaces.load(),
         }
+    }
+
+    /// Answers one request that came alone, to one of our addresses.
+    pub(crate) fn answer(
+        &self,
+        request: &[u8],
+        peer: SocketAddr,
+        arrived_at: IpAddr,
+        transport: Transport,
+    ) -> Next {
+        let tables = self.tables();
+        let asker = Asker { peer, local: tables.local(arrived_at), transport };
+        self.respond(request, &asker, &tables)
     }
 
     /// Answers one request.
@@ -168,6 +197,7 @@ impl Responder {
         };
         if let Some(flight) = flight {
             let stop = self.jobs.stop().clone();
+            let _entered = self.runtime.enter();
             self.jobs.job("dns-flight", async move {
                 stop.run_until_cancelled(flight.run()).await;
             });
@@ -176,10 +206,14 @@ impl Responder {
     }
 
     /// Waits for an answer.
-    async fn forward(&self, waiting: Waiting, transport: Transport) -> Vec<u8> {
+    pub(crate) async fn forward(&self, waiting: Waiting, transport: Transport) -> Vec<u8> {
         let encoded = waiting.reply().await;
         self.metrics.count_forwarded(encoded.outcome);
         self.counted(encoded, transport)
+    }
+
+    fn count_one(&self, transport: Transport, outcome: Outcome) {
+        self.metrics.count(transport, outcome);
     }
 
     fn count_all(&self, transport: Transport, tally: &Tally) {

@@ -1,141 +1,189 @@
-//! The short way: the questions that nearly everybody asks, answered from bytes into bytes.
+//! Messages in bytes, looked at without decoding them.
 //!
-//! Addresses of our names, that there is no address of the other family, the HTTPS records of hosts, and names
-//! that do not exist: no allocation, no decoder, no encoder. Whatever is unusual in a question or in its answer takes the
-//! way of [`handler`](crate::handler).
-//!
-//! **Invariant:** what is answered here is what the handler would have answered; a fuzz target holds
-//! the two against each other.
+//! **Invariant:** nothing outside the message is read, and a look at it costs at most one step for
+//! each of its bytes; what is not well formed ends the look.
 
-mod question;
-mod writer;
+use std::ops::Range;
 
-use conduit_core::record::data::RecordData;
-use hickory_proto::rr::RecordType;
+use crate::reply::HEADER_BYTES;
 
-use self::question::Question;
-use self::writer::Writer;
-use crate::automatic::Kind;
-use crate::handler::Transport;
-use crate::interfaces::Local;
-use crate::key::ancestry;
-use crate::records::RecordSet;
-use crate::reply::Outcome;
-use crate::zone::{Apex, Node, Zone};
-
-/// What every answer depends on beside the question.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scene<'a> {
-    pub(crate) zone: &'a Zone,
-    pub(crate) local: &'a Local,
-    pub(crate) transport: Transport,
-    /// Whether the client may ask for names that are not ours, and there is somebody to ask.
-    pub(crate) recursion_available: bool,
+/// The records of a message, in order.
+#[derive(Debug)]
+pub(crate) struct Records<'a> {
+    wire: &'a [u8],
+    at: usize,
+    left: [u16; 3],
 }
 
-/// A reply that stands in the given room.
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) section: Section,
+    pub(crate) rtype: u16,
+    /// Where its TTL stands.
+    pub(crate) ttl: Range<usize>,
+    pub(crate) data: Range<usize>,
+}
+
+/// A part of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Written {
-    pub(crate) len: usize,
-    pub(crate) outcome: Outcome,
+pub(crate) enum Section {
+    Answer,
+    Authority,
+    Additional,
 }
 
-/// Writes the reply to a request into `room`; `None` when it has to go the long way.
-pub(crate) fn answer(request: &[u8], scene: &Scene<'_>, room: &mut [u8]) -> Option<Written> {
-    let question = Question::read(request, scene.transport)?;
-    let zone = scene.zone;
-    let key = question.key();
-    let node = zone.nodes.get(key);
-    // ANY, transfers and their kin (RFC 6895 §3.1).
-    if META_TYPES.contains(&question.rtype.into()) {
-        return None;
-    }
-    let mut writer = Writer::new(room, &question, scene.recursion_available);
-    if let Some(set) = node.and_then(|node| zone.addresses_at(node, question.rtype, scene.local)) {
-        writer.addresses(set, zone.ttl_s())?;
-        return writer.finish(Outcome::Records);
-    }
-    let apex = zone.frame.apex_of(key)?;
-    let is_apex = apex.key.as_slice() == key;
-    if is_apex && matches!(question.rtype, RecordType::SOA | RecordType::NS) {
-        return None;
-    }
-    // At the host of a service, addresses and aliases that operators gave are passed over.
-    let is_address = matches!(question.rtype, RecordType::A | RecordType::AAAA);
-    let is_host = node.is_some_and(|node| node.rrsets.is_some());
-    let records = node.and_then(|node| node.records.as_ref()).filter(|_| !(is_host && is_address));
-    if let Some(records) = records {
-        match records.get(question.rtype, zone.ttl_s()) {
-            Some(set) if is_address => return given(writer, set),
-            None if is_host || !records.is_alias() => {}
-            Some(_) | None => return None,
-        }
-    }
-    let automatic = zone.automatic_at(key);
-    match (automatic, question.rtype) {
-        (Some((Kind::Https, 0, _)), RecordType::HTTPS) => {
-            return site(writer, scene, node?);
-        }
-        (Some((Kind::Https, ..)), RecordType::HTTPS) => return None,
-        (Some((Kind::Srv(_), ..)), RecordType::SRV) => return None,
-        _ => {}
-    }
-    let outcome = match is_apex || node.is_some() || automatic.is_some() {
-        true => Outcome::NoData,
-        false if zone.wildcard_for(key, apex).is_some() => return None,
-        false => Outcome::NxDomain,
-    };
-    nothing(writer, zone, apex, &question)?.finish(outcome)
-}
-
-/// Addresses that operators gave.
-fn given(mut writer: Writer<'_>, set: RecordSet<'_>) -> Option<Written> {
-    let (rtype, ttl_s) = (set.rtype(), set.ttl_s());
-    for data in set.given() {
-        match data {
-            RecordData::A(address) => writer.answer(rtype, ttl_s, &address.octets())?,
-            RecordData::Aaaa(address) => writer.answer(rtype, ttl_s, &address.octets())?,
+impl<'a> Records<'a> {
+    /// Those of a message with one question or none; `None` when it has more, or is too short.
+    pub(crate) fn of(wire: &'a [u8]) -> Option<Self> {
+        let counts = [number(wire, 6)?, number(wire, 8)?, number(wire, 10)?];
+        let at = match number(wire, 4)? {
+            0 => HEADER_BYTES,
+            1 => name_end(wire, HEADER_BYTES)? + TYPE_AND_CLASS_BYTES,
             _ => return None,
+        };
+        Some(Self { wire, at, left: counts })
+    }
+
+    /// Whether all of them were read, and nothing follows.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.left == [0; 3] && self.at == self.wire.len()
+    }
+
+    fn read(&self, section: Section) -> Option<Found> {
+        let head = name_end(self.wire, self.at)?;
+        let rtype = number(self.wire, head)?;
+        let ttl = head + TYPE_AND_CLASS_BYTES;
+        let data = ttl + TTL_BYTES + LENGTH_BYTES;
+        let length = usize::from(number(self.wire, ttl + TTL_BYTES)?);
+        self.wire.get(data..data + length)?;
+        Some(Found { section, rtype, ttl: ttl..ttl + TTL_BYTES, data: data..data + length })
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        let index = self.left.iter().position(|left| *left > 0)?;
+        let section = [Section::Answer, Section::Authority, Section::Additional][index];
+        let found = self.read(section)?;
+        self.left[index] -= 1;
+        self.at = found.data.end;
+        Some(found)
+    }
+}
+
+/// The OPT record of a message that is well formed.
+pub(crate) fn opt_of(wire: &[u8]) -> Option<Found> {
+    let is_opt = |found: &Found| found.section == Section::Additional && found.rtype == OPT;
+    Records::of(wire)?.find(is_opt)
+}
+
+/// For how many seconds an answer may be kept: its smallest TTL, and without records what the SOA
+/// says (RFC 8484 §5.1). Zero when nothing says so.
+pub(crate) fn lifetime_s(wire: &[u8]) -> u32 {
+    let Some(records) = Records::of(wire) else {
+        return 0;
+    };
+    let seconds = |at: Range<usize>| {
+        let bytes = wire.get(at).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u32::from_be_bytes)
+    };
+    let (mut positive, mut negative) = (None::<u32>, 0);
+    for found in records {
+        let ttl = seconds(found.ttl.clone());
+        match found.section {
+            Section::Answer => positive = Some(positive.map_or(ttl, |before| before.min(ttl))),
+            Section::Authority if found.rtype == SOA => {
+                let minimum = found.data.end.saturating_sub(TTL_BYTES)..found.data.end;
+                negative = ttl.min(seconds(minimum));
+            }
+            Section::Authority | Section::Additional => {}
         }
     }
-    writer.finish(Outcome::Records)
+    positive.unwrap_or(negative)
 }
 
-/// A host's HTTPS record, with its addresses beside it.
-fn site(mut writer: Writer<'_>, scene: &Scene<'_>, node: &Node) -> Option<Written> {
-    let sites = scene.zone.frame.sites.as_ref()?;
-    let ttl_s = scene.zone.ttl_s();
-    let hints = scene.zone.frame.configured(scene.local);
-    writer.site(ttl_s, sites.wire(), hints)?;
-    for rtype in [RecordType::A, RecordType::AAAA] {
-        if let Some(set) = scene.zone.addresses_at(node, rtype, scene.local) {
-            writer.beside(set, ttl_s)?;
+/// Where a name that begins at `start` ends.
+pub(crate) fn name_end(wire: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        match *wire.get(at)? {
+            0 => return Some(at + 1),
+            pointer if pointer >= POINTER => return Some(at + 2),
+            length => at += 1 + usize::from(length),
         }
     }
-    writer.finish(Outcome::Records)
 }
 
-/// The SOA record of a negative answer.
-fn nothing<'a>(
-    mut writer: Writer<'a>,
-    zone: &Zone,
-    apex: &Apex,
-    question: &Question<'_>,
-) -> Option<Writer<'a>> {
-    let at = question.end_of_name().checked_sub(apex.key.as_slice().len())?;
-    // The label before the domain, when there is one: it may be the first of a name in the record.
-    let above = ancestry(question.key()).find_map(|name| {
-        let (length, _) = name.split_first()?;
-        let is_it = name.len() == apex.key.as_slice().len() + usize::from(*length) + 1;
-        is_it.then_some(usize::from(*length) + 1)
-    });
-    let before = above.and_then(|above| at.checked_sub(above));
-    writer.start(zone.authority_numbers(), &apex.start, at, before)?;
-    Some(writer)
+fn number(wire: &[u8], at: usize) -> Option<u16> {
+    let bytes = wire.get(at..at + 2)?.try_into().ok()?;
+    Some(u16::from_be_bytes(bytes))
 }
 
-/// Types that are no types of records.
-const META_TYPES: std::ops::RangeInclusive<u16> = 249..=255;
+const TYPE_AND_CLASS_BYTES: usize = 4;
+pub(crate) const TTL_BYTES: usize = 4;
+pub(crate) const LENGTH_BYTES: usize = 2;
+const POINTER: u8 = 0xc0;
+const OPT: u16 = 41;
+const SOA: u16 = 6;
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use hickory_proto::op::{Edns, Message, Query};
+    use hickory_proto::rr::rdata::{A, SOA};
+    use hickory_proto::rr::{Name, RData, Record, RecordType};
+
+    use super::*;
+
+    fn message() -> Message {
+        let name = Name::from_ascii("www.example.com.").expect("valid");
+        let mut message = Message::query();
+        message.add_query(Query::query(name, RecordType::A));
+        message
+    }
+
+    fn record(owner: &str, ttl: u32, data: RData) -> Record {
+        Record::from_rdata(Name::from_ascii(owner).expect("valid"), ttl, data)
+    }
+
+    #[test]
+    fn the_lifetime_is_the_shortest_of_what_counts() {
+        let soa = |minimum| {
+            let name = || Name::from_ascii("ns.example.com.").expect("valid");
+            RData::SOA(SOA::new(name(), name(), 1, 2, 3, 4, minimum))
+        };
+        let lifetime = |message: &Message| lifetime_s(&message.to_vec().expect("encodes"));
+        let mut answer = message();
+        assert_eq!(lifetime(&answer), 0);
+        answer.add_authority(record("example.com.", 300, soa(20)));
+        answer.set_edns(Edns::new());
+        assert_eq!(lifetime(&answer), 20);
+        answer.authorities[0].ttl = 7;
+        assert_eq!(lifetime(&answer), 7);
+        answer.add_answer(record("www.example.com.", 90, RData::A(A::new(1, 2, 3, 4))));
+        answer.add_answer(record("www.example.com.", 60, RData::A(A::new(1, 2, 3, 5))));
+        assert_eq!(lifetime(&answer), 60);
+    }
+
+    #[test]
+    fn every_record_is_found_and_a_cut_message_ends_the_look() {
+        let mut answer = message();
+        answer.add_answer(record("www.example.com.", 60, RData::A(A::new(1, 2, 3, 5))));
+        answer.set_edns(Edns::new());
+        let wire = answer.to_vec().expect("encodes");
+        let mut records = Records::of(&wire).expect("well formed");
+        assert_eq!(records.by_ref().count(), 2);
+        assert!(records.is_at_end());
+        assert!(opt_of(&wire).is_some_and(|opt| opt.data.end == wire.len()));
+        for length in 0..wire.len() {
+            assert_eq!(opt_of(&wire[..length]), None, "{length}");
+            let ended = Records::of(&wire[..length]).is_none_or(|mut all| {
+                all.by_ref().for_each(drop);
+                !all.is_at_end()
+            });
+            assert!(ended, "{length}");
+        }
+    }
+}

@@ -84,6 +84,7 @@ impl Compiler {
             version,
             routes: SharedMap::with_capacity(catalog.len()),
             watched: SharedMap::with_capacity(catalog.len()),
+            own_leaves: self.own_leaves(leaves),
             ..RouteTable::default()
         };
         for service in catalog.iter() {
@@ -121,6 +122,9 @@ impl Compiler {
                 next.put(self.watch(service, leaves, before)?, &service.name);
             }
         }
+        if reissued.iter().any(ServiceName::is_conduit) {
+            next.own_leaves = self.own_leaves(leaves);
+        }
         for name in reissued {
             if let Some(route) = next.route(name).filter(|route| route.leaves.is_some()) {
                 let renewed = Route {
@@ -137,6 +141,10 @@ impl Compiler {
             }
         }
         Ok(next)
+    }
+
+    fn own_leaves(&self, leaves: &dyn LeafSource) -> Option<Arc<RouteLeaves>> {
+        self.settings.tls.then(|| leaves.leaves(&ServiceName::conduit())).flatten()
     }
 
     fn watch(

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use conduit_core::name::ServiceName;
 use conduit_core::tasks::Tasks;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -85,7 +86,11 @@ pub(crate) async fn serve_https(
         return;
     };
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let entrance = Entrance::Https { server_name };
+    let arrived_at = is_own(&server_name)
+        .then(|| stream.get_ref().0.get_ref().get_ref().local_addr().ok())
+        .flatten()
+        .map(|local| local.ip().to_canonical());
+    let entrance = Entrance::Https { server_name, arrived_at };
     let service = Service::new(Rc::clone(&worker), Rc::clone(&connection), entrance, peer.ip());
     if is_http2 {
         let (frames, hits) = (&worker.settings().limits.h2.frames, worker.metrics().hits());
@@ -94,6 +99,11 @@ pub(crate) async fn serve_https(
     } else {
         Box::pin(http1::speak(&worker, &connection, stream, &Rc::new(service))).await;
     }
+}
+
+/// Whether a name may be one of the gateway's own hosts, so that it matters where a client came in.
+pub(crate) fn is_own(server_name: &str) -> bool {
+    server_name.split('.').next().is_some_and(ServiceName::is_reserved_label)
 }
 
 fn server_name(stream: &TlsStream<ReadAhead<Metered<TcpStream>>>) -> Option<Arc<str>> {

@@ -44,6 +44,7 @@ pub mod limits;
 pub mod listener;
 mod metered;
 pub mod metrics;
+pub mod own;
 mod page;
 mod read_ahead;
 mod redirect;

@@ -30,6 +30,11 @@ pub(crate) struct Metered<S> {
 }
 
 impl<S> Metered<S> {
+    /// What is under it.
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// Counts what is written to `stream` into `written`.
     pub(crate) fn new(stream: S, written: Written) -> Self {
         Self { stream, written }

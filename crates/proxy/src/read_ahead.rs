@@ -32,6 +32,11 @@ struct Ahead {
 }
 
 impl<S> ReadAhead<S> {
+    /// What is under it.
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// Reads from `stream`, one call for one read at first.
     pub(crate) fn new(stream: S) -> Self {
         Self { stream, ahead: None }

@@ -25,6 +25,7 @@ use crate::forward::{self, Answer};
 use crate::framing::{self, OtherCoding};
 use crate::gate::Pass;
 use crate::headers::{self, told};
+use crate::own::Visitor;
 use crate::pool::Wish;
 use crate::respond::Asker;
 use crate::streams::{self, Flow};
@@ -32,7 +33,7 @@ use crate::table::Route;
 use crate::tries::Tries;
 use crate::upstream::Upstream;
 use crate::worker::Worker;
-use crate::{cookie, respond};
+use crate::{cookie, own, respond};
 
 mod decide;
 mod outgoing;
@@ -63,6 +64,8 @@ pub(crate) enum Entrance {
     Https {
         /// As the client sent it, in lower case.
         server_name: Arc<str>,
+        /// The address of ours that it came to; looked up for hosts of our own only.
+        arrived_at: Option<IpAddr>,
     },
 }
 
@@ -71,6 +74,13 @@ impl Entrance {
         match self {
             Self::Http => "http",
             Self::Https { .. } => "https",
+        }
+    }
+
+    fn arrived_at(&self) -> Option<IpAddr> {
+        match self {
+            Self::Http => None,
+            Self::Https { arrived_at, .. } => *arrived_at,
         }
     }
 }
@@ -230,6 +240,17 @@ impl Service {
                             Box::pin(self.through(gate, passage, request, asker, exchange)).await
                         }
                     }
+                }
+                Ok(Decision::Answer { own, route }) => {
+                    exchange.routed(self.worker.metrics().service(&route.service));
+                    exchange.clock().limit(&route.policy.timeouts);
+                    exchange.set_route(&route, request.headers());
+                    let visitor = Visitor {
+                        client: client.address(),
+                        arrived_at: self.entrance.arrived_at(),
+                    };
+                    // On the heap, so that requests for others' hosts carry nothing of it.
+                    Box::pin(own::answer(&*own, request, visitor)).await
                 }
                 Ok(Decision::Own(response)) => {
                     self.worker.metrics().request_refused();

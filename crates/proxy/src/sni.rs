@@ -46,6 +46,28 @@ impl ResolvesServerCert for SniResolver {
     }
 }
 
+/// Serves the gateway's own leaf to whoever comes, whatever name it asks for: for services that
+/// clients know by address as well.
+#[derive(Debug)]
+pub struct OwnResolver {
+    table: live::Reader<RouteTable>,
+    ready: Ready,
+}
+
+impl OwnResolver {
+    /// Resolves from what `table` holds at each handshake.
+    pub fn new(table: live::Reader<RouteTable>) -> Self {
+        Self { table, ready: Ready::default() }
+    }
+}
+
+impl ResolvesServerCert for OwnResolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let table = self.table.load();
+        table.own_leaves()?.choose(hello.signature_schemes(), &self.ready)
+    }
+}
+
 /// The leaves of the route that a handshake asks for.
 pub(crate) fn leaves_for<'table>(
     table: &'table RouteTable,

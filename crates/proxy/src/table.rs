@@ -28,6 +28,8 @@ pub struct RouteTable {
     pub(crate) streams: SharedMap<Host, Arc<Route>>,
     /// The same, by the port of the gateway.
     pub(crate) ports: SharedMap<u16, Arc<Port>>,
+    /// The leaves of the gateway itself, which others than the proxy serve as well.
+    pub(crate) own_leaves: Option<Arc<RouteLeaves>>,
 }
 
 impl RouteTable {
@@ -59,6 +61,11 @@ impl RouteTable {
     /// The route of a service, when it has one.
     pub fn route(&self, service: &ServiceName) -> Option<&Arc<Route>> {
         self.watched.get(service).and_then(Watched::route)
+    }
+
+    /// The leaves of the gateway's own hosts, also while it proxies nothing.
+    pub fn own_leaves(&self) -> Option<&Arc<RouteLeaves>> {
+        self.own_leaves.as_ref()
     }
 
     /// The service of byte streams that has a host, given in lower case.

@@ -20,6 +20,7 @@ mod limits_h2;
 mod limits_upstream;
 mod logging;
 mod multiplexing;
+mod own;
 mod refusals;
 mod resting;
 pub(crate) mod speaker;

@@ -43,6 +43,7 @@ use crate::limits::{
 };
 use crate::listener::{Listeners, Listening};
 use crate::metrics::{ProxyMetrics, WorkerMetrics};
+use crate::own::OwnHost;
 use crate::table::RouteTable;
 use crate::tcp::TcpPorts;
 use crate::tcp::doors::Doors;
@@ -58,6 +59,8 @@ pub struct ProxySettings {
     /// The public trust bundle in PEM, offered over plain HTTP under `/ca.crt` on hosts that are no
     /// service's.
     pub trust_bundle: Option<Bytes>,
+    /// What answers the requests for a host of ours in this process.
+    pub own: Option<Arc<dyn OwnHost>>,
     /// Proxies in front of us whose claims about clients are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Opens connections to upstreams.

@@ -20,6 +20,8 @@ pub struct Dns {
     pub listen: Vec<DnsListen>,
     /// Threads that answer over UDP; 0 means one per core, of the first few.
     pub workers: usize,
+    /// Where over TLS, when there are certificates.
+    pub tls_listen: Vec<DnsListen>,
     /// What is done about other people's names.
     pub forward: ForwardSettings,
     /// Who may ask for other people's names.

@@ -18,6 +18,13 @@ pub(crate) async fn of_gateway(
     let mut findings = vec![
         bound("dns.listen", config.dns.enabled, config.dns.listen.len(), &addresses.dns),
         bound(
+            "dns.tls_listen",
+            config.dns.enabled && config.tls.enabled,
+            // `auto` may have found nothing, and that is no matter.
+            config.dns.tls_listen.len().min(addresses.dns_tls.len()),
+            &addresses.dns_tls,
+        ),
+        bound(
             "proxy.https_listen",
             config.proxy.enabled && config.tls.enabled,
             config.proxy.https_listen.len(),
@@ -45,7 +52,7 @@ pub(crate) async fn of_gateway(
         let message = format!("left out ({transport}): {holder} has it");
         Finding::warn(CHECK, message).about(address.to_string()).hint(
             "clients that ask there do not reach us: stop that and restart the gateway, or name \
-             the addresses in dns.listen",
+             the addresses in dns.listen and dns.tls_listen",
         )
     }));
     findings

@@ -46,7 +46,9 @@ impl Tried {
     fn of(wanted: Wanted) -> Self {
         let bound = match wanted.transport {
             Transport::Udp => UdpSocket::bind(wanted.address).map(drop),
-            Transport::Tcp => TcpListener::bind(wanted.address).map(drop),
+            Transport::Tcp | Transport::Tls | Transport::Https => {
+                TcpListener::bind(wanted.address).map(drop)
+            }
         };
         let failure = bound.err().map(|error| error.kind());
         let holder = match failure {
@@ -65,13 +67,16 @@ fn wanted(config: &Config) -> Vec<Wanted> {
     };
     if config.dns.enabled {
         let both = [Transport::Udp, Transport::Tcp];
-        for listen in &config.dns.listen {
+        let tls = if config.tls.enabled { &*config.dns.tls_listen } else { &[] };
+        let plain = config.dns.listen.iter().map(|listen| ("dns.listen", &both[..], listen));
+        let tls = tls.iter().map(|listen| ("dns.tls_listen", &[Transport::Tls][..], listen));
+        for (key, transports, listen) in plain.chain(tls) {
             match *listen {
-                DnsListen::At(address) => add("dns.listen", address, &both, true),
+                DnsListen::At(address) => add(key, address, transports, true),
                 DnsListen::Auto(port) => {
                     let here = Interfaces::read().map(|all| all.automatic()).unwrap_or_default();
                     for ip in here {
-                        add("dns.listen", SocketAddr::new(ip, port), &both, false);
+                        add(key, SocketAddr::new(ip, port), transports, false);
                     }
                 }
             }
@@ -108,12 +113,12 @@ fn of_tried(tried: &Tried, dns_left: bool) -> Option<Finding> {
         io::ErrorKind::AddrInUse => {
             let holder = named(tried.holder.as_ref());
             let message = format!("{transport}: taken by {holder}");
-            match is_named || !dns_left {
+            match is_named || (key == "dns.listen" && !dns_left) {
                 true => Finding::fail(CHECK, message)
                     .hint(format!("stop that, or change {key} in the configuration")),
                 false => Finding::warn(CHECK, message).hint(
                     "clients that ask there will not reach us: stop that, or name the addresses \
-                     in dns.listen",
+                     in dns.listen and dns.tls_listen",
                 ),
             }
         }

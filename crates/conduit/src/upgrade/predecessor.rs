@@ -124,6 +124,7 @@ impl Predecessor {
                 return self.inherited.add_udp(Purpose::Dns, UdpSocket::from(socket));
             }
             Label::DnsStreams => Purpose::Dns,
+            Label::DnsTls => Purpose::DnsTls,
             Label::Http => Purpose::Http,
             Label::Http3 => {
                 return self.inherited.add_udp(Purpose::Http3, UdpSocket::from(socket));

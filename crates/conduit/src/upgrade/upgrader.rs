@@ -61,6 +61,8 @@ impl Assets {
             sockets.extend(udp.into_iter().map(|socket| (Label::DnsDatagrams, socket)));
             sockets.push((Label::DnsStreams, streams));
         }
+        let encrypted = dns.map(|d| d.encrypted_duplicates()).transpose()?.unwrap_or_default();
+        sockets.extend(encrypted.into_iter().map(|socket| (Label::DnsTls, socket)));
         let (unix, listener) = admin.duplicates()?;
         if let (Some(socket), Some(path)) = (unix, admin.addresses().socket) {
             sockets.push((Label::AdminSocket { path }, socket));

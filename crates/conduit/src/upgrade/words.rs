@@ -57,6 +57,8 @@ pub(super) enum Label {
     DnsDatagrams,
     /// DNS over TCP.
     DnsStreams,
+    /// DNS over TLS.
+    DnsTls,
     /// The proxy in the clear.
     Http,
     /// The proxy with TLS.

@@ -11,6 +11,7 @@ use hickory_proto::rr::Name;
 use super::query::{OPT_BYTES, opt};
 use super::sanitise::Finding;
 use crate::reply::{Encoded, HEADER_BYTES, Outcome, Pending};
+use crate::wire::{Records, TTL_BYTES};
 
 /// What a forwarder found out.
 #[derive(Debug)]
@@ -143,41 +144,19 @@ impl Answer {
 
 /// Where the TTLs of a message stand; `None` when it is not well formed.
 fn ttl_places(wire: &[u8]) -> Option<Vec<u16>> {
-    let count = |at: usize| {
-        let [high, low] = wire.get(at..at + 2)?.try_into().ok()?;
-        Some(usize::from(u16::from_be_bytes([high, low])))
-    };
-    let records = count(6)? + count(8)? + count(10)?;
-    let mut at = name_end(wire, HEADER_BYTES)? + TYPE_AND_CLASS_BYTES;
-    let mut places = Vec::with_capacity(records);
-    for _ in 0..records {
-        let ttl = name_end(wire, at)? + TYPE_AND_CLASS_BYTES;
-        places.push(u16::try_from(ttl).ok()?);
-        at = ttl + TTL_BYTES + 2 + count(ttl + TTL_BYTES)?;
-    }
-    (at == wire.len()).then_some(places)
-}
-
-fn name_end(wire: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
-    loop {
-        match *wire.get(at)? {
-            0 => return Some(at + 1),
-            pointer if pointer >= POINTER => return Some(at + 2),
-            length => at += 1 + usize::from(length),
-        }
-    }
+    let mut records = Records::of(wire)?;
+    let places: Option<Vec<u16>> =
+        records.by_ref().map(|found| u16::try_from(found.ttl.start).ok()).collect();
+    places.filter(|_| records.is_at_end())
 }
 
 /// TCP's length is 16 bits wide, and an OPT record is added.
 const WIRE_BYTES_MAX: usize = u16::MAX as usize - OPT_BYTES;
-const TTL_BYTES: usize = 4;
 const TYPE_AND_CLASS_BYTES: usize = 4;
 /// The low octet of the count of additional records.
 const ADDITIONALS_LOW: usize = 11;
 /// Their counts in the header.
 const ANSWERS_AND_AUTHORITIES: std::ops::Range<usize> = 6..10;
-const POINTER: u8 = 0xc0;
 const RESPONSE: u8 = 0x80;
 const TRUNCATED: u8 = 0x02;
 const RECURSION_AVAILABLE: u8 = 0x80;

@@ -1,27 +1,29 @@
-//! Streams of messages, each with its length in front (RFC 7766).
+//! Accepting streams, in the clear (RFC 7766) and with TLS (RFC 7858).
 //!
-//! **Invariant:** connections are bounded in number, and each step of one (a whole request, a
-//! whole reply) in size and in time.
+//! **Invariant:** connections are bounded in number for each listener, and a handshake in time.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::tasks::Tasks;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
-use super::{Next, Responder};
-use crate::handler::{Asker, Transport};
+use super::Responder;
+use super::stream::{Connection, Origin};
+use crate::handler::Transport;
 use crate::leaving::Leaving;
 use crate::reply::Drop;
 
 /// One listener's loop.
 pub(super) struct Server {
     listener: TcpListener,
+    /// For a listener whose clients speak TLS.
+    acceptor: Option<TlsAcceptor>,
     responder: Responder,
     permits: Arc<Semaphore>,
     tasks: Tasks,
@@ -38,11 +40,17 @@ impl Server {
     ) -> io::Result<Self> {
         Ok(Self {
             listener: TcpListener::from_std(listener)?,
+            acceptor: None,
             responder,
             permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             tasks,
             leaving,
         })
+    }
+
+    /// The same for clients that speak TLS.
+    pub(super) fn with_tls(self, config: Arc<rustls::ServerConfig>) -> Self {
+        Self { acceptor: Some(TlsAcceptor::from(config)), ..self }
     }
 
     /// Accepts until the process stops.
@@ -81,97 +89,58 @@ impl Server {
         let Ok(local) = stream.local_addr() else {
             return;
         };
-        let connection = Connection {
-            stream,
-            peer,
-            arrived_at: local.ip(),
-            responder: self.responder.clone(),
-            leaving: self.leaving.clone(),
+        // Replies are written whole, so there is nothing to wait for.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a DNS connection delays small segments");
+        }
+        let transport = if self.acceptor.is_some() { Transport::Tls } else { Transport::Tcp };
+        let origin = Origin { peer, arrived_at: local.ip(), transport };
+        let (responder, leaving) = (self.responder.clone(), self.leaving.clone());
+        let acceptor = self.acceptor.clone();
+        let serve = async move {
+            match acceptor {
+                None => Connection::new(stream, origin, responder, leaving).run().await,
+                Some(acceptor) => {
+                    if let Some(stream) = shaken(&acceptor, stream, &responder, &leaving).await {
+                        Connection::new(stream, origin, responder, leaving).run().await;
+                    }
+                }
+            }
         };
         let stop = self.tasks.stop().clone();
         self.tasks.job("dns-connection", async move {
-            stop.run_until_cancelled(connection.run()).await;
+            stop.run_until_cancelled(serve).await;
             drop(permit);
         });
     }
 }
 
-struct Connection {
+/// Does the handshake; `None` when it fails or takes too long.
+async fn shaken(
+    acceptor: &TlsAcceptor,
     stream: TcpStream,
-    peer: SocketAddr,
-    arrived_at: IpAddr,
-    responder: Responder,
-    leaving: Leaving,
-}
-
-impl Connection {
-    /// Answers one request after the other until the client is done, or does wrong.
-    async fn run(mut self) {
-        let mut request = Vec::new();
-        loop {
-            let leaving = self.leaving.clone();
-            match leaving.at_most(IDLE_TIMEOUT, self.read(&mut request)).await {
-                Some(Ok(true)) => {}
-                Some(Ok(false) | Err(_)) => return,
-                None if leaving.has_begun() => return,
-                None => break,
-            }
-            let next = self.answer(&request);
-            let reply = match next {
-                Next::Send(reply) => reply,
-                Next::Forward(waiting) => self.responder.forward(waiting, Transport::Tcp).await,
-                // Whoever sends such things on a stream will not become sensible.
-                Next::Nothing => return,
-            };
-            match timeout(IDLE_TIMEOUT, self.write(&reply)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return,
-                Err(_elapsed) => break,
-            }
+    responder: &Responder,
+    leaving: &Leaving,
+) -> Option<Box<tokio_rustls::server::TlsStream<TcpStream>>> {
+    // On the heap: a handshake's state is large, and gone once it is over.
+    let handshake = Box::pin(timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)));
+    match leaving.at_most(HANDSHAKE_TIMEOUT, handshake).await {
+        Some(Ok(Ok(stream))) => Some(Box::new(stream)),
+        Some(Ok(Err(error))) => {
+            tracing::debug!(%error, "a TLS handshake for DNS failed");
+            responder.dropped(Drop::Handshake);
+            None
         }
-        self.responder.dropped(Drop::Abuse);
-    }
-
-    fn answer(&self, request: &[u8]) -> Next {
-        let tables = self.responder.tables();
-        let local = tables.local(self.arrived_at);
-        let asker = Asker { peer: self.peer, local, transport: Transport::Tcp };
-        self.responder.respond(request, &asker, &tables)
-    }
-
-    /// Reads one request; `false` at the end of the stream or at a length that is out of bounds.
-    async fn read(&mut self, request: &mut Vec<u8>) -> io::Result<bool> {
-        let length = match self.stream.read_u16().await {
-            Ok(length) => usize::from(length),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        if length > REQUEST_BYTES_MAX {
-            self.responder.dropped(Drop::Abuse);
-            return Ok(false);
+        Some(Err(_)) | None => {
+            responder.dropped(Drop::Handshake);
+            None
         }
-        request.resize(length, 0);
-        self.stream.read_exact(request).await?;
-        Ok(true)
-    }
-
-    /// Writes length and reply at once: two segments would cost some clients a round trip.
-    async fn write(&mut self, reply: &[u8]) -> io::Result<()> {
-        let Ok(length) = u16::try_from(reply.len()) else {
-            return Err(io::ErrorKind::InvalidData.into());
-        };
-        let mut framed = Vec::with_capacity(reply.len() + 2);
-        framed.extend_from_slice(&length.to_be_bytes());
-        framed.extend_from_slice(reply);
-        self.stream.write_all(&framed).await
     }
 }
 
-/// Connections per listener; DNS over TCP is the exception.
+/// Connections per listener; DNS over streams is the exception.
 pub(super) const CONNECTIONS_MAX: usize = 256;
-/// For a whole request to arrive, and for a reply to be taken.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A question with any sensible options; TCP itself would allow 65,535.
-const REQUEST_BYTES_MAX: usize = 4096;
+/// From the connection to the end of the handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a failed accept.
 const ACCEPT_ERROR_PAUSE: Duration = Duration::from_millis(100);

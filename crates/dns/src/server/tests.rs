@@ -1,9 +1,13 @@
 //! The loops, over real sockets on loopback.
 
+mod encrypted;
+mod pipelining;
+
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::process::Command;
 
+use conduit_core::inherited::Inherited;
 use conduit_core::live::Writer;
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
@@ -11,14 +15,19 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::fixture::Identity;
 use crate::forward::Forwarder;
 use crate::forward::settings::{Conditional, ForwardSettings};
 use crate::fuzzing::{sample_zone, service, version};
+use crate::https::Https;
 use crate::listen::ListenAddr;
 
 /// A running server; the client side is plain blocking sockets.
 struct Running {
     address: SocketAddr,
+    encrypted: SocketAddr,
+    identity: Identity,
+    https: Https,
     metrics: Metrics,
     tasks: Tasks,
     zone: Writer<Zone>,
@@ -33,13 +42,18 @@ impl Running {
         let listen: ListenAddr = listen.parse().expect("valid");
         let listeners = Listeners::bind(&[listen]).expect("binds");
         let address = listeners.addresses()[0];
+        let identity = Identity::new(&["dns.internal"]);
+        let anywhere = ["127.0.0.1:0".parse().expect("valid")];
+        let listeners = listeners.with_encrypted(&anywhere, &mut Inherited::default());
+        let listeners = listeners.expect("binds").with_tls(identity.server(b"dot"));
+        let (encrypted, https) = (listeners.encrypted_addresses()[0], listeners.https());
         let (zone, zone_reader) = live::channel(Arc::new(sample_zone().clone()));
         let (policy, policy_reader) = live::channel(Arc::new(policy));
         let metrics = Metrics::default();
         let tasks = Tasks::new(CancellationToken::new());
         let _entered = runtime.enter();
         listeners.serve(zone_reader, policy_reader, metrics.clone(), &tasks).expect("serves");
-        Self { address, metrics, tasks, zone, _policy: policy, runtime }
+        Self { address, encrypted, identity, https, metrics, tasks, zone, _policy: policy, runtime }
     }
 
     fn udp(&self, request: &[u8]) -> Vec<u8> {
@@ -84,7 +98,7 @@ fn framed(request: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes(), request].concat()
 }
 
-fn read_framed(stream: &mut TcpStream) -> Message {
+fn read_framed(stream: &mut impl Read) -> Message {
     let mut length = [0; 2];
     stream.read_exact(&mut length).expect("a length");
     let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];

@@ -70,6 +70,7 @@ impl Gateway {
             tls: None,
             https_port: 443,
             trust_bundle: None,
+            own: None,
             trusted_proxies: Vec::new(),
             connector: Connector::default(),
             limits: Limits::default(),

@@ -19,6 +19,7 @@ use quinn::crypto::rustls::HandshakeData;
 
 use super::stream::{self, Accepted};
 use super::transport::{Both, Transport, number};
+use crate::conn::is_own;
 use crate::connections::{Connection, Driven, Graceful};
 use crate::limits::H3_LEFT_MAX;
 use crate::limits::hits::Limit;
@@ -132,7 +133,9 @@ pub(super) async fn serve(
     };
     worker.metrics().http3().connection();
     let connection = Rc::new(connection);
-    let entrance = Entrance::Https { server_name };
+    let arrived_at = is_own(&server_name).then(|| quic.local_ip()).flatten();
+    let arrived_at = arrived_at.map(|local| local.to_canonical());
+    let entrance = Entrance::Https { server_name, arrived_at };
     let service = Service::new(Rc::clone(&worker), Rc::clone(&connection), entrance, peer.ip());
     let talk = Rc::new(Talk {
         worker,

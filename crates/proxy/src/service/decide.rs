@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use conduit_core::name::ServiceName;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
 
@@ -10,11 +9,17 @@ use super::{Entrance, Service};
 use crate::body::{ClientBody, ResponseBody};
 use crate::exchange::Exchange;
 use crate::failure::FailureKind;
+use crate::own::OwnHost;
 use crate::table::{Route, RouteTable};
 use crate::{authority, redirect, websocket};
 
 /// What becomes of a request.
 pub(super) enum Decision {
+    /// A host of ours, which is answered here.
+    Answer {
+        own: Arc<dyn OwnHost>,
+        route: Arc<Route>,
+    },
     Forward(Arc<Route>),
     Own(Box<Response<ResponseBody>>),
 }
@@ -48,10 +53,21 @@ impl Service {
         let table = self.worker.table().load();
         match &self.entrance {
             Entrance::Http => self.decide_clear(&table, &host, request),
-            Entrance::Https { server_name } => {
-                decide_encrypted(&table, &host, server_name).map(Decision::Forward)
+            Entrance::Https { server_name, .. } => {
+                let route = decide_encrypted(&table, &host, server_name)?;
+                Ok(match self.own(&route, &host) {
+                    Some(own) => Decision::Answer { own: Arc::clone(own), route },
+                    None => Decision::Forward(route),
+                })
             }
         }
+    }
+
+    /// What answers for this host in this process, if it is one of ours.
+    fn own(&self, route: &Route, host: &str) -> Option<&Arc<dyn OwnHost>> {
+        let own = self.worker.settings().own.as_ref()?;
+        let is_label = host.strip_prefix(own.label()).is_some_and(|rest| rest.starts_with('.'));
+        (is_label && route.service.is_conduit()).then_some(own)
     }
 
     fn decide_clear(
@@ -64,7 +80,7 @@ impl Service {
         let (method, target) = (request.method(), request.uri());
         let route = table.get(host);
         // A service's own /ca.crt is its own affair.
-        let ours = route.is_none_or(|route| route.service == ServiceName::conduit());
+        let ours = route.is_none_or(|route| route.service.is_conduit());
         match (route, &settings.trust_bundle) {
             (_, Some(pem)) if ours && redirect::asks_for_bundle(method, target) => {
                 Ok(Decision::Own(Box::new(redirect::bundle(pem))))

@@ -163,6 +163,8 @@ impl Gateway {
             tls,
             https_port: 8443,
             trust_bundle: Some(Bytes::from_static(b"PEM")),
+            // For the hosts of a service that no test has unless it is about this.
+            own: Some(Arc::new(super::own::Echo)),
             trusted_proxies: special.trusted_proxies,
             connector: special.connector,
             limits,

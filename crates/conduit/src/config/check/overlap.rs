@@ -87,10 +87,10 @@ fn claims(file: &File, config: &Config) -> Vec<Claim> {
             claim("proxy.http_listen", &file.proxy.http_listen, index, *address);
         }
     }
-    if config.dns.enabled {
-        for (index, listen) in config.dns.listen.iter().enumerate() {
+    for (key, given, listening) in names(file, config) {
+        for (index, listen) in listening.iter().enumerate() {
             if let DnsListen::At(address) = listen {
-                claim("dns.listen", &file.dns.listen, index, *address);
+                claim(key, given, index, *address);
             }
         }
     }
@@ -102,12 +102,12 @@ fn claims(file: &File, config: &Config) -> Vec<Claim> {
         ip: Some(admin.ip()),
         port: admin.port(),
     });
-    if config.dns.enabled {
-        for (index, listen) in config.dns.listen.iter().enumerate() {
+    for (key, given, listening) in names(file, config) {
+        for (index, listen) in listening.iter().enumerate() {
             if let DnsListen::Auto(port) = listen {
                 claims.push(Claim {
-                    key: "dns.listen",
-                    origin: element_origin(&file.dns.listen, index),
+                    key,
+                    origin: element_origin(given, index),
                     shown: listen.to_string(),
                     ip: None,
                     port: *port,
@@ -116,6 +116,19 @@ fn claims(file: &File, config: &Config) -> Vec<Claim> {
         }
     }
     claims
+}
+
+/// Where names are answered, by key.
+fn names<'a>(
+    file: &'a File,
+    config: &'a Config,
+) -> impl Iterator<Item = (&'static str, &'a GivenList, &'a [DnsListen])> {
+    let dns = &config.dns;
+    let plain = ("dns.listen", &file.dns.listen, &*dns.listen, dns.enabled);
+    let is_encrypted = dns.enabled && config.tls.enabled;
+    let tls = ("dns.tls_listen", &file.dns.tls_listen, &*dns.tls_listen, is_encrypted);
+    let all = [plain, tls].into_iter().filter(|(.., is_on)| *is_on);
+    all.map(|(key, given, listening, _)| (key, given, listening))
 }
 
 /// An address of ours is never a forwarder: every unknown name would go round in a circle.

@@ -77,13 +77,13 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// An address to answer DNS on, or `auto:PORT`.
-pub(super) fn dns_listen(text: &str) -> Result<DnsListen, String> {
+/// An address to answer DNS on, or `auto:PORT`; `usual` is the port of `auto` alone.
+pub(super) fn dns_listen(text: &str, usual: u16) -> Result<DnsListen, String> {
     match text.trim().strip_prefix("auto") {
-        Some("") => Ok(DnsListen::Auto(DNS_PORT)),
+        Some("") => Ok(DnsListen::Auto(usual)),
         Some(rest) => match rest.strip_prefix(':').map(port) {
             Some(Ok(port)) => Ok(DnsListen::Auto(port)),
-            _ => Err(format!("{:?} is not auto:PORT, as in auto:53", short(text))),
+            _ => Err(format!("{:?} is not auto:PORT, as in auto:{usual}", short(text))),
         },
         None => listen(text).map(DnsListen::At),
     }
@@ -203,9 +203,9 @@ mod tests {
         ] {
             assert_eq!(listen(text).is_ok(), expected, "{text}");
         }
-        assert_eq!(dns_listen("auto:1053"), Ok(DnsListen::Auto(1053)));
-        assert_eq!(dns_listen("auto"), Ok(DnsListen::Auto(53)));
-        assert!(dns_listen("auto:x").is_err() && dns_listen("automatic").is_err());
+        assert_eq!(dns_listen("auto:1053", 53), Ok(DnsListen::Auto(1053)));
+        assert_eq!(dns_listen("auto", 53), Ok(DnsListen::Auto(53)));
+        assert!(dns_listen("auto:x", 53).is_err() && dns_listen("automatic", 53).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::super::file;
 use super::super::value::{Given, GivenList, Text};
 use super::super::{Dns, DnsListen, Health, Proxy, Tls, Upstreams};
 use super::judge::Judge;
-use super::{forward, limits, parse, records, views};
+use super::{encrypted, forward, limits, parse, records, views};
 
 pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dns {
     let mut listen = judge.list(
@@ -20,7 +20,7 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dn
         &given.listen,
         vec![DnsListen::Auto(DNS_PORT)],
         LISTEN_MAX,
-        parse::dns_listen,
+        |text| parse::dns_listen(text, DNS_PORT),
     );
     if let Some(port) = judge.take("dns.listen", &given.port, None, |t| parse::port(t).map(Some)) {
         for address in &mut listen {
@@ -32,6 +32,7 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dn
     }
     Dns {
         enabled: judge.switch(&given.enabled, true),
+        tls_listen: encrypted::listen(judge, given, &listen),
         listen,
         workers: judge.take("dns.workers", &given.workers, 0, |text| {
             parse::number(text, 0, DNS_WORKERS_MAX).map(|n| n as usize)
@@ -174,7 +175,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 const PROBE_PATH: &str = "/health";
-const LISTEN_MAX: usize = 32;
+pub(super) const LISTEN_MAX: usize = 32;
 const NETWORKS_MAX: usize = 256;
 const WORKERS_MAX: u32 = 1_024;
 const DNS_WORKERS_MAX: u32 = 64;

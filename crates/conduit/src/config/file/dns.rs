@@ -10,6 +10,7 @@ pub(crate) struct Dns {
     pub(crate) enabled: Given<bool>,
     pub(crate) listen: GivenList,
     pub(crate) workers: Given<Text>,
+    pub(crate) tls_listen: GivenList,
     pub(crate) forwarders: GivenList,
     pub(crate) forward: Given<Vec<Sourced<DnsForward>>>,
     pub(crate) fastest_first: Given<bool>,

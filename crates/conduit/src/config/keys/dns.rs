@@ -22,6 +22,7 @@ fn own(dns: &Dns) -> Vec<Entry> {
         fixed("dns.enabled", dns.enabled.into()),
         fixed("dns.listen", list(&dns.listen)),
         fixed("dns.workers", number(dns.workers)),
+        fixed("dns.tls_listen", list(&dns.tls_listen)),
         dynamic("dns.forwarders", list(&dns.forward.forwarders)),
         dynamic("dns.forward", conditional(&dns.forward.conditional)),
         dynamic("dns.fastest_first", dns.forward.fastest_first.into()),
