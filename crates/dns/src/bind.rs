@@ -21,6 +21,7 @@ use crate::https::Https;
 use crate::interfaces::Interfaces;
 use crate::leaving::Leaving;
 use crate::listen::ListenAddr;
+use crate::query_log::QueryLog;
 
 /// Every socket DNS is served on.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub struct Listeners {
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) https: Https,
     pub(crate) leaving: Leaving,
+    pub(crate) log: QueryLog,
     skipped: Vec<DnsError>,
 }
 
@@ -75,6 +77,7 @@ impl Listeners {
             tls: None,
             https: Https::default(),
             leaving: Leaving::default(),
+            log: QueryLog::default(),
             skipped: Vec::new(),
         };
         for address in addresses {
@@ -89,6 +92,12 @@ impl Listeners {
             return Err(first.unwrap_or(DnsError::NothingToListenOn));
         }
         Ok(listeners)
+    }
+
+    /// The same, telling this log of queries.
+    #[must_use]
+    pub fn with_query_log(self, log: QueryLog) -> Self {
+        Self { log, ..self }
     }
 
     /// The addresses that are listened on.

@@ -17,6 +17,7 @@ mod flight;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzed;
 mod job;
+mod known;
 mod query;
 mod question;
 mod rebind;
@@ -27,6 +28,7 @@ pub mod settings;
 mod special;
 pub mod status;
 mod suffix;
+mod why;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -42,6 +44,7 @@ use self::clients::Clients;
 use self::counts::Counts;
 use self::flight::{Flights, Joined, Ticket};
 pub(crate) use self::job::{Flight, Waiting};
+pub(crate) use self::known::Known;
 use self::question::Question;
 use self::routes::{Routes, Way};
 use self::sanitise::Rules;
@@ -74,9 +77,9 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) enum Begun {
     /// The reply is known.
-    Send(Encoded),
+    Send(Encoded, Known),
     /// It is, and soon has to be asked for again.
-    Refresh(Encoded, Flight),
+    Refresh(Encoded, Known, Flight),
     /// Somebody else asks already.
     Wait(Waiting),
     /// It has to be asked.
@@ -152,7 +155,7 @@ impl Forwarder {
     pub(crate) fn begin(&self, pending: Pending) -> Begun {
         let question = Question::of(&pending);
         let (route, keeps_out) = match self.0.routes.way(question.name()) {
-            Way::Here(special) => return Begun::Send(here(special, pending)),
+            Way::Here(special) => return Begun::Send(here(special, pending), Known::Special),
             Way::Ask { route, keeps_out } => (route, keeps_out),
         };
         let key = question.key();
@@ -169,15 +172,17 @@ impl Forwarder {
             Found::Fresh { answer, age_s, is_due } => {
                 counts.hits.add(1);
                 let reply = answer.reply(&pending, Ttl::Aged(age_s));
+                let known = Known::Cache(answer.from());
                 if is_due && let Joined::First(ticket, _) = self.0.flights.join(key) {
                     counts.prefetches.add(1);
-                    return Begun::Refresh(reply, flight(ticket, &pending));
+                    return Begun::Refresh(reply, known, flight(ticket, &pending));
                 }
-                return Begun::Send(reply);
+                return Begun::Send(reply, known);
             }
             Found::Stale { answer, may_ask: false } => {
                 counts.stale.add(1);
-                return Begun::Send(answer.reply(&pending, Ttl::Stale(STALE_TTL_S)));
+                let reply = answer.reply(&pending, Ttl::Stale(STALE_TTL_S));
+                return Begun::Send(reply, Known::Stale(answer.from()));
             }
             Found::Stale { answer, may_ask: true } => Some(answer),
             Found::Nothing => None,
@@ -186,13 +191,14 @@ impl Forwarder {
         let permit = Arc::clone(&self.0.waiters).try_acquire_owned().ok();
         let place = self.0.clients.admit(pending.client);
         let Some(places) = permit.zip(place) else {
-            return Begun::Send(self.too_many(&pending, stale));
+            return self.too_many(&pending, stale);
         };
         let waiting = |pending, wait, stale| Waiting {
             forwarder: self.clone(),
             pending,
             wait,
             stale,
+            noted: None,
             _places: places,
         };
         match self.0.flights.join(key) {
@@ -204,15 +210,18 @@ impl Forwarder {
                 counts.joined.add(1);
                 Begun::Wait(waiting(pending, wait, stale))
             }
-            Joined::Full => Begun::Send(self.too_many(&pending, stale)),
+            Joined::Full => self.too_many(&pending, stale),
         }
     }
 
-    fn too_many(&self, pending: &Pending, stale: Option<Arc<Answer>>) -> Encoded {
+    fn too_many(&self, pending: &Pending, stale: Option<Arc<Answer>>) -> Begun {
         self.0.counts.overflows.add(1);
         match stale {
-            Some(stale) => stale.reply(pending, Ttl::Stale(STALE_TTL_S)),
-            None => pending.clone().plain(Outcome::Failed),
+            Some(stale) => {
+                let reply = stale.reply(pending, Ttl::Stale(STALE_TTL_S));
+                Begun::Send(reply, Known::Stale(stale.from()))
+            }
+            None => Begun::Send(pending.clone().plain(Outcome::Failed), Known::Nobody),
         }
     }
 }

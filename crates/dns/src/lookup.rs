@@ -200,7 +200,7 @@ impl Zone {
 
     /// The one name of an address: the gateway's, or the first service's that answers directly, or the
     /// first record's.
-    fn name_at(&self, address: IpAddr, local: &Local) -> Option<Name> {
+    pub(crate) fn name_at(&self, address: IpAddr, local: &Local) -> Option<Name> {
         if self.frame.is_gateway(address, local) {
             return self.frame.apexes.first().map(|apex| apex.start.nameserver.clone());
         }
@@ -244,4 +244,4 @@ const ALIASES_MAX: usize = 8;
 const TARGETS_MAX: usize = 16;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -216,6 +216,19 @@ impl Pending {
 }
 
 impl Outcome {
+    /// The response code by its name in RFC 1035 and its kin.
+    pub fn rcode(self) -> &'static str {
+        match self {
+            Self::Records | Self::NoData | Self::Truncated => "NOERROR",
+            Self::NxDomain => "NXDOMAIN",
+            Self::Refused => "REFUSED",
+            Self::FormErr => "FORMERR",
+            Self::NotImp => "NOTIMP",
+            Self::BadVersion => "BADVERS",
+            Self::Failed => "SERVFAIL",
+        }
+    }
+
     pub(crate) fn code(self) -> ResponseCode {
         match self {
             Self::Records | Self::NoData | Self::Truncated => ResponseCode::NoError,

@@ -29,6 +29,7 @@ use crate::forward::{Begun, Waiting};
 use crate::handler::{Asker, Transport, respond};
 use crate::interfaces::{Interfaces, Local};
 use crate::metrics::{Metrics, Tally};
+use crate::query_log::{Noted, QueryLog};
 use crate::reply::{Drop, Encoded, Outcome, Reply};
 use crate::short::{self, Scene, Written};
 use crate::zone::Zone;
@@ -48,12 +49,12 @@ impl Listeners {
         tasks: &Tasks,
     ) -> Result<(), DnsError> {
         let (writer, interfaces) = live::channel(Arc::new(Interfaces::read()?));
-        let leaving = self.leaving;
+        let (leaving, log) = (self.leaving, self.log);
         // Jobs of their own, so that their end can be waited for while the loops stand still.
         let jobs = leaving.jobs(tasks);
         let runtime = Handle::current();
         let responder =
-            Responder { zone, policy, interfaces, metrics, jobs: jobs.clone(), runtime };
+            Responder { zone, policy, interfaces, metrics, log, jobs: jobs.clone(), runtime };
         self.https.begin(responder.clone());
         let (stop, ended) = (tasks.stop().clone(), jobs.clone());
         tasks.service("dns-jobs", async move {
@@ -104,6 +105,7 @@ pub(crate) struct Responder {
     policy: live::Reader<Policy>,
     interfaces: live::Reader<Interfaces>,
     metrics: Metrics,
+    log: QueryLog,
     jobs: Tasks,
     /// Where forwarders are asked, also for who answers on another thread.
     runtime: Handle,
@@ -114,6 +116,8 @@ struct Tables {
     zone: Guard<Arc<Zone>>,
     policy: Guard<Arc<Policy>>,
     interfaces: Guard<Arc<Interfaces>>,
+    /// Every query is logged, and told of where it is answered the long way.
+    tells_all: bool,
 }
 
 impl Tables {
@@ -123,7 +127,7 @@ impl Tables {
 
     /// Writes the reply into `room`, when the question and the answer have nothing unusual.
     fn short(&self, request: &[u8], asker: &Asker, room: &mut [u8]) -> Option<Written> {
-        if asker.peer.port() == 0 {
+        if asker.peer.port() == 0 || self.tells_all {
             return None;
         }
         let asks = self.policy.forwarder.is_some();
@@ -152,6 +156,7 @@ impl Responder {
             zone: self.zone.load(),
             policy: self.policy.load(),
             interfaces: self.interfaces.load(),
+            tells_all: self.log.is_all(),
         }
     }
 
@@ -170,30 +175,49 @@ impl Responder {
 
     /// Answers one request.
     fn respond(&self, request: &[u8], asker: &Asker, tables: &Tables) -> Next {
-        let transport = asker.transport;
-        let policy = &*tables.policy;
-        match respond(request, asker, &tables.zone, policy) {
+        let Asker { peer, local, transport } = *asker;
+        let watch = self.log.watch();
+        let noted = watch.map(|watch| Noted { watch, log: &self.log, request, peer, transport });
+        let (policy, zone) = (&*tables.policy, &*tables.zone);
+        let encoded = match respond(request, asker, zone, policy) {
             Reply::Silence(reason) => {
+                if let Some(noted) = &noted {
+                    noted.dropped(reason);
+                }
                 self.metrics.count_dropped(reason);
-                Next::Nothing
+                return Next::Nothing;
             }
-            Reply::Send(encoded) => Next::Send(self.counted(encoded, transport)),
+            Reply::Send(encoded) => encoded,
             Reply::Forward(pending) => match &policy.forwarder {
-                Some(forwarder) => self.begun(forwarder.begin(pending), transport),
-                None => Next::Send(self.counted(pending.plain(Outcome::NxDomain), transport)),
+                Some(forwarder) => return self.begun(forwarder.begin(pending), transport, noted),
+                None => pending.plain(Outcome::NxDomain),
             },
+        };
+        if let Some(noted) = &noted {
+            noted.answered(&encoded, zone, local);
         }
+        Next::Send(self.counted(encoded, transport))
     }
 
     /// Sends what is known; what has to be asked is asked beside the loop, for all who wait.
-    fn begun(&self, begun: Begun, transport: Transport) -> Next {
+    fn begun(&self, begun: Begun, transport: Transport, noted: Option<Noted<'_>>) -> Next {
+        let held = || noted.as_ref().map(Noted::held);
+        let tell = |encoded: &Encoded, known| {
+            if let Some(noted) = &noted {
+                noted.known(encoded, known);
+            }
+        };
         let (next, flight) = match begun {
-            Begun::Send(encoded) => (Next::Send(self.counted(encoded, transport)), None),
-            Begun::Refresh(encoded, flight) => {
+            Begun::Send(encoded, known) => {
+                tell(&encoded, known);
+                (Next::Send(self.counted(encoded, transport)), None)
+            }
+            Begun::Refresh(encoded, known, flight) => {
+                tell(&encoded, known);
                 (Next::Send(self.counted(encoded, transport)), Some(flight))
             }
-            Begun::Wait(waiting) => (Next::Forward(waiting), None),
-            Begun::Ask(waiting, flight) => (Next::Forward(waiting), Some(flight)),
+            Begun::Wait(waiting) => (Next::Forward(waiting.noted(held())), None),
+            Begun::Ask(waiting, flight) => (Next::Forward(waiting.noted(held())), Some(flight)),
         };
         if let Some(flight) = flight {
             let stop = self.jobs.stop().clone();
@@ -205,7 +229,7 @@ impl Responder {
         next
     }
 
-    /// Waits for an answer.
+    /// Waits for an answer; the query log is told by what is waited for.
     pub(crate) async fn forward(&self, waiting: Waiting, transport: Transport) -> Vec<u8> {
         let encoded = waiting.reply().await;
         self.metrics.count_forwarded(encoded.outcome);

@@ -3,6 +3,7 @@
 //! **Invariant:** the bytes are a header, the folded question and records of ours to tell, without
 //! an OPT record; every TTL's place is known. A reply costs one allocation and no decoding.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
@@ -20,6 +21,7 @@ pub(crate) struct Answer {
     ttls: Box<[u16]>,
     outcome: Outcome,
     lifetime: Duration,
+    from: Option<SocketAddr>,
 }
 
 /// What the TTLs of a reply say.
@@ -44,7 +46,12 @@ impl Answer {
         message.authorities = authorities;
         let wire = message.to_vec().ok().filter(|wire| wire.len() <= WIRE_BYTES_MAX)?;
         let ttls = ttl_places(&wire)?;
-        Some(Self { wire: wire.into(), ttls: ttls.into(), outcome, lifetime })
+        Some(Self { wire: wire.into(), ttls: ttls.into(), outcome, lifetime, from: None })
+    }
+
+    /// The same, with who said it.
+    pub(crate) fn said_by(self, server: SocketAddr) -> Self {
+        Self { from: Some(server), ..self }
     }
 
     /// That nobody answered.
@@ -59,6 +66,11 @@ impl Answer {
             kept_out: 0,
         };
         Self::new(finding, question.clone())
+    }
+
+    /// Who said it; nobody when it is that nobody answered.
+    pub(crate) fn from(&self) -> Option<SocketAddr> {
+        self.from
     }
 
     /// What it says.

@@ -22,13 +22,13 @@ pub(crate) struct Manner {
     pub(crate) mixed_case: bool,
 }
 
-/// Asks until somebody answers; `None` when nobody did.
+/// Asks until somebody answers, and says who did; `None` when nobody did.
 pub(crate) async fn ask(
     route: &Route,
     question: &Question,
     rules: &Rules<'_>,
     manner: Manner,
-) -> Option<Finding> {
+) -> Option<(Finding, Arc<Server>)> {
     let deadline = Instant::now() + TOTAL_TIMEOUT;
     let mut servers = in_order(&route.servers, manner);
     for limit in ROUNDS {
@@ -42,7 +42,7 @@ pub(crate) async fn ask(
                 Ok(finding) => {
                     let others = route.servers.iter().filter(|other| !Arc::ptr_eq(other, &server));
                     others.for_each(|other| other.passed_over());
-                    return Some(finding);
+                    return Some((finding, server));
                 }
                 Err(Failure::Declined) => {}
                 Err(Failure::Broken | Failure::Io(_)) => silent.push(server),

@@ -48,6 +48,17 @@ pub(crate) enum Found {
     Nothing,
 }
 
+/// What a look at an answer finds.
+#[derive(Debug)]
+pub(crate) struct Peeked {
+    pub(crate) answer: Arc<Answer>,
+    pub(crate) age: Duration,
+    pub(crate) left: Duration,
+    pub(crate) is_fresh: bool,
+    /// Whether forwarders may be asked for a newer one, when it is not fresh.
+    pub(crate) may_ask: bool,
+}
+
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Size {
@@ -109,6 +120,26 @@ impl Cache {
             return Found::Stale { answer, may_ask: now >= entry.ask_again_at };
         }
         Found::Nothing
+    }
+
+    /// What is known about a question, without asking for it: nothing is counted or marked. With an
+    /// answer comes for how much longer it is told, as a good one or not.
+    pub(crate) fn peek(&self, key: &[u8], now: Instant) -> Option<Peeked> {
+        let shard = self.shard(key);
+        let entry = shard.entries.get(key)?;
+        let (answer, lifetime) = (Arc::clone(&entry.answer), entry.answer.lifetime());
+        let age = now.saturating_duration_since(entry.since);
+        let is_fresh = age < lifetime;
+        let end = if is_fresh { lifetime } else { lifetime + self.stale };
+        let left = end.checked_sub(age).filter(|left| !left.is_zero())?;
+        let is_told = is_fresh || answer.outcome() != Outcome::Failed;
+        is_told.then_some(Peeked {
+            answer,
+            age,
+            left,
+            is_fresh,
+            may_ask: now >= entry.ask_again_at,
+        })
     }
 
     /// Keeps an answer; says how many others had to go.

@@ -15,7 +15,8 @@ use super::clients::Place;
 use super::flight::{Ticket, Wait};
 use super::question::Question;
 use super::routes::Route;
-use super::{Forwarder, STALE_TTL_S};
+use super::{Forwarder, Known, STALE_TTL_S};
+use crate::query_log::Held;
 use crate::reply::{Encoded, Outcome, Pending};
 
 /// A question that is to be asked; run it beside whatever waits for it.
@@ -36,9 +37,9 @@ impl Flight {
         let inner = &forwarder.0;
         let rules = inner.rules(keeps_out);
         let found = ask::ask(&route, &question, &rules, inner.manner()).await;
-        let answer = found.and_then(|finding| {
+        let answer = found.and_then(|(finding, server)| {
             inner.counts.kept_out.add(finding.kept_out);
-            Answer::new(finding, query.clone())
+            Some(Answer::new(finding, query.clone())?.said_by(server.address()))
         });
         let answer = answer.or_else(|| Answer::failed(&query, FAILURE_KEPT));
         if let Some(answer) = answer.map(Arc::new) {
@@ -60,28 +61,45 @@ pub(crate) struct Waiting {
     pub(super) wait: Wait,
     /// What it gets when nobody answers soon.
     pub(super) stale: Option<Arc<Answer>>,
+    /// For the query log.
+    pub(super) noted: Option<Held>,
     /// One among all, and one among its client's.
     pub(super) _places: (OwnedSemaphorePermit, Place),
 }
 
 impl Waiting {
+    /// The same, of which the query log is told.
+    pub(crate) fn noted(self, noted: Option<Held>) -> Self {
+        Self { noted, ..self }
+    }
+
     /// The reply, as soon as there is one.
     pub(crate) async fn reply(mut self) -> Encoded {
+        let noted = self.noted.take();
+        let (encoded, known) = self.answered().await;
+        if let Some(noted) = noted {
+            noted.known(&encoded, known);
+        }
+        encoded
+    }
+
+    async fn answered(mut self) -> (Encoded, Known) {
         let patience = if self.stale.is_some() { STALE_PATIENCE } else { PATIENCE };
         let landed = timeout(patience, self.wait.landed()).await.ok().flatten();
         match (landed, self.stale) {
             (Some(answer), _) if answer.outcome() != Outcome::Failed => {
-                answer.reply(&self.pending, Ttl::Aged(0))
+                (answer.reply(&self.pending, Ttl::Aged(0)), Known::Forwarder(answer.from()))
             }
             (_, Some(stale)) => {
                 let inner = &self.forwarder.0;
                 let question = Question::of(&self.pending);
                 inner.cache.hold_off(question.key(), Instant::now());
                 inner.counts.stale.add(1);
-                stale.reply(&self.pending, Ttl::Stale(STALE_TTL_S))
+                let reply = stale.reply(&self.pending, Ttl::Stale(STALE_TTL_S));
+                (reply, Known::Stale(stale.from()))
             }
-            (Some(failed), None) => failed.reply(&self.pending, Ttl::Aged(0)),
-            (None, None) => self.pending.plain(Outcome::Failed),
+            (Some(failed), None) => (failed.reply(&self.pending, Ttl::Aged(0)), Known::Nobody),
+            (None, None) => (self.pending.plain(Outcome::Failed), Known::Nobody),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! **Invariant:** two questions that may have the same answer have the same key: the name is
 //! folded, and the flags are those that change what a forwarder says. The class is always IN.
 
-use hickory_proto::rr::RecordType;
+use hickory_proto::rr::{Name, RecordType};
 
 use crate::key::AskedKey;
 use crate::reply::Pending;
@@ -25,6 +25,11 @@ impl Question {
             (u8::from(dnssec_ok) * DNSSEC_OK) | (u8::from(checking_disabled) * CHECKING_DISABLED);
         let name = AskedKey::of(pending.question.name());
         Self::new(flags, pending.question.query_type(), name.as_slice())
+    }
+
+    /// A question as most clients ask it, without any flags.
+    pub(crate) fn plain(name: &Name, rtype: RecordType) -> Self {
+        Self::new(0, rtype, AskedKey::of(name).as_slice())
     }
 
     /// A question that tells nothing about who asks: the root's name servers.

@@ -93,6 +93,14 @@ impl Routes {
         }
     }
 
+    /// The name in a conditional forward that a folded name falls under, as it was written.
+    pub(crate) fn named(&self, name: &[u8]) -> Option<&Suffix> {
+        let route = ancestry(name).find_map(|ancestor| self.conditional.get(ancestor))?;
+        let covers = |suffix: &&Suffix| suffix.covers(name);
+        // Of two names of one table the inner one says more.
+        route.domains.iter().filter(covers).max_by_key(|suffix| suffix.as_str().len())
+    }
+
     /// Every route, the default first.
     pub(crate) fn all(&self) -> &[Arc<Route>] {
         &self.all

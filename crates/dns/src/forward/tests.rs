@@ -2,6 +2,7 @@
 
 mod fake;
 mod live;
+mod told;
 
 use std::net::SocketAddr;
 
@@ -132,7 +133,7 @@ fn one_client_does_not_take_the_place_of_all() {
     let held: Vec<Begun> = (0..clients::PLACES_MAX).map(|n| ask(n, "10.0.0.9")).collect();
     assert!(held.iter().all(|begun| matches!(begun, Begun::Ask(..))));
     let more = ask(9_999, "10.0.0.9");
-    assert!(matches!(more, Begun::Send(encoded) if encoded.outcome == Outcome::Failed));
+    assert!(matches!(more, Begun::Send(encoded, _) if encoded.outcome == Outcome::Failed));
     assert!(matches!(ask(9_999, "10.0.0.8"), Begun::Ask(..)), "others still may");
 }
 
@@ -150,7 +151,7 @@ fn special_names_are_answered_at_once() {
         ("abc.onion.", "A", Outcome::NxDomain, None),
         ("use-application-dns.net.", "A", Outcome::NxDomain, None),
     ] {
-        let Begun::Send(encoded) = forwarder.begin(asked(name, rtype)) else {
+        let Begun::Send(encoded, _) = forwarder.begin(asked(name, rtype)) else {
             panic!("{name} is asked");
         };
         assert_eq!(encoded.outcome, outcome, "{name}");

@@ -38,7 +38,7 @@ fn given(line: &str) -> Given {
 }
 
 /// The records of each name, in the order of the lines.
-fn changes(lines: &[&str]) -> Vec<RecordChange> {
+pub(crate) fn changes(lines: &[&str]) -> Vec<RecordChange> {
     let all: Vec<Given> = lines.iter().map(|line| given(line)).collect();
     let mut names: Vec<RecordName> = all.iter().map(|record| record.name.clone()).collect();
     names.sort();

@@ -22,8 +22,8 @@ fn forwarder(settings: ForwardSettings) -> Forwarder {
 /// Asks as the loops do, and says the answer in words.
 async fn ask_for(forwarder: &Forwarder, name: &str) -> String {
     let encoded = match forwarder.begin(asked(name, "A")) {
-        Begun::Send(encoded) => encoded,
-        Begun::Refresh(encoded, flight) => {
+        Begun::Send(encoded, _) => encoded,
+        Begun::Refresh(encoded, _, flight) => {
             flight.run().await;
             encoded
         }
@@ -265,7 +265,7 @@ async fn a_flood_of_names_fills_nothing_without_end() {
     };
     let begun: Vec<Begun> = (0..3000).map(ask).collect();
     let flights = begun.iter().filter(|b| matches!(b, Begun::Ask(..))).count();
-    let refused = begun.iter().filter(|b| matches!(b, Begun::Send(_))).count();
+    let refused = begun.iter().filter(|b| matches!(b, Begun::Send(..))).count();
     assert_eq!((flights, refused), (flight::FLIGHTS_MAX, 3000 - flight::FLIGHTS_MAX));
     let status = forwarder.status();
     assert_eq!(status.in_flight, flight::FLIGHTS_MAX);
