@@ -50,7 +50,7 @@ impl Gateway {
         let stop = CancellationToken::new();
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let stopping = stop.clone();
-        let running = std::thread::spawn(move || run(config, stopping, sender));
+        let running = Box::pin(std::thread::spawn(move || run(config, stopping, sender)));
         let addresses = receiver.await.expect("the gateway starts");
         let unused = SocketAddr::from(([127, 0, 0, 1], 1));
         let first = |list: &[SocketAddr]| list.first().copied().unwrap_or(unused);
@@ -172,9 +172,9 @@ fn run(
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async move {
         let orders = Orders { drain: stop, ..Orders::default() };
-        let running = bound.run(orders, None, move || {
+        let running = Box::pin(bound.run(orders, None, move || {
             let _gone = ready.send(addresses);
-        });
+        }));
         running.await.is_ok()
     })
 }

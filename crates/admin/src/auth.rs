@@ -161,6 +161,8 @@ impl Caller {
 pub(crate) fn needed_for(method: &Method, path: &str) -> Permission {
     let mut parts = path.split('/').skip(1);
     match (is_read(method), parts.next(), parts.next(), parts.next(), parts.next()) {
+        // Who asks our DNS for what, and what is kept of that, is about people.
+        (true, Some("dns"), Some("queries" | "why"), ..) => Permission::Observe,
         (true, ..) => Permission::Read,
         (false, Some("tls"), ..) => Permission::Certify,
         // A person's own: the handler judges.

@@ -11,11 +11,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use conduit_api::v1::queries::DnsQuery;
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
 use conduit_core::record::Record;
+use conduit_dns::access::Policy;
 use conduit_dns::forward::status::ForwardStatus;
+use conduit_dns::query_log::settings::QueryLogSettings;
 use conduit_proxy::fingerprint::{Asked, Fingerprint};
 use conduit_tls::authority::Authority;
 
@@ -71,6 +74,12 @@ pub trait Control: Send + Sync + 'static {
     /// Drops the answers of others that are cached, or those about one name; says whose they were.
     fn flush_dns(&self, name: Option<&str>) -> Vec<SocketAddr>;
 
+    /// The newest lines of the query log: those behind `after`, or all that are kept; `None` without DNS.
+    fn queries(&self, after: Option<u64>) -> Option<QueryLogView>;
+
+    /// What is done about others' names; `None` without DNS.
+    fn dns_policy(&self) -> Option<Arc<Policy>>;
+
     /// How forwarding others' names does.
     fn forwarding(&self) -> ForwardStatus;
 
@@ -119,6 +128,21 @@ pub struct GatewayInfo {
     pub http3: Vec<SocketAddr>,
     /// Where the proxy listens in the clear.
     pub http: Vec<SocketAddr>,
+}
+
+/// The query log: how it is set, and what it told last.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueryLogView {
+    /// What is told.
+    pub settings: QueryLogSettings,
+    /// Where lines go beside memory.
+    pub output: String,
+    /// Lines that are nowhere.
+    pub lost: u64,
+    /// The number of the newest line.
+    pub last: u64,
+    /// The newest first.
+    pub queries: Vec<DnsQuery>,
 }
 
 /// What was tried through our own listeners; `None` is not tried, or does not apply.

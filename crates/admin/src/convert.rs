@@ -13,3 +13,4 @@ pub(crate) mod register;
 pub(crate) mod role;
 pub(crate) mod service;
 pub(crate) mod traffic;
+pub(crate) mod why;

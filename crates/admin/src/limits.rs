@@ -50,6 +50,12 @@ pub const ANSWERS_MAX: usize = 1_000;
 pub const ANSWERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Elements of a list in one answer, when a limit is given.
 pub const PAGE_MAX: u32 = 1_000;
+/// Lines of the query log in one answer: all that are kept.
+pub const QUERIES_MAX: u32 = 1_000;
+/// The same when no number is given.
+pub const QUERIES_DEFAULT: u32 = 100;
+/// Entries of the record that are looked through for who added something.
+pub(crate) const ADDED_ENTRIES_MAX: u32 = 500;
 /// Entries of the record in one answer.
 pub const AUDIT_LIMIT_MAX: u32 = conduit_api::v1::audit::PAGE_MAX;
 /// Entries of the record in an answer when no number is given, as in the original.

@@ -20,12 +20,14 @@ use crate::v1::error::ErrorBody;
 mod access;
 mod exchange;
 mod lines;
+mod names;
 mod nodes;
 mod requests;
 mod target;
 
 use exchange::{Answer, Failure, Outgoing};
 pub use lines::Lines;
+pub use names::QueryFilter;
 pub use nodes::{ContainerLogQuery, HistoryQuery};
 
 /// A handle to one gateway; cheap to clone, holds no connection.

@@ -12,6 +12,7 @@ pub mod error;
 pub mod health;
 pub mod nodes;
 pub mod passkeys;
+pub mod queries;
 pub mod routes;
 pub mod services;
 pub mod sessions;
@@ -22,6 +23,7 @@ pub mod traffic;
 pub mod upgrade;
 pub mod upstreams;
 pub mod users;
+pub mod why;
 
 /// Where version 1 is served.
 pub const ROOT: &str = "/api/v1";

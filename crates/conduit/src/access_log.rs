@@ -4,12 +4,11 @@
 //! while; a disk that is full or a log server that is gone stops neither it nor anybody else.
 
 pub(crate) mod file;
-mod format;
+pub(crate) mod format;
+pub(crate) mod output;
 pub(crate) mod recent;
 mod syslog;
 
-use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
@@ -19,9 +18,9 @@ use std::time::Duration;
 use conduit_proxy::access_log::{AccessLog, Entry, Lines, Sink, queue};
 use tokio::time::Instant;
 
-use self::file::{LogFile, Rotation};
+use self::file::Rotation;
+use self::output::{FileOrders, Output};
 use self::recent::Recent;
-use self::syslog::Syslog;
 use crate::config::{self, AccessFormat, AccessOutput};
 use crate::error::AppError;
 
@@ -36,38 +35,32 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts it when the configuration asks for one; `reopen` asks it to open its file again.
+    /// Starts it when the configuration asks for one; `reopen` counts how often it is asked to open its
+    /// file again.
     ///
     /// # Errors
     /// When the file cannot be opened or the thread not be started.
     pub(crate) fn start(
         log: &config::AccessLog,
-        reopen: Arc<AtomicBool>,
+        reopen: Arc<AtomicU64>,
     ) -> Result<Option<Self>, AppError> {
-        let output = match &log.output {
-            AccessOutput::Off | AccessOutput::Daemon => return Ok(None),
-            AccessOutput::Stdout => Output::Stdout,
-            AccessOutput::Syslog => Output::Syslog(Syslog::at(Path::new(SYSLOG_SOCKET))),
-            AccessOutput::File(path) => {
-                let rotation =
-                    Rotation { size: log.rotate_size, keep: log.keep, compress: log.compress };
-                let file = LogFile::open(path, rotation);
-                Output::File(
-                    file.map_err(|source| AppError::AccessLog { path: path.clone(), source })?,
-                )
-            }
+        let rotation = Rotation { size: log.rotate_size, keep: log.keep, compress: log.compress };
+        let guest = Arc::<AtomicBool>::default();
+        let orders = FileOrders { reopen, guest: Arc::clone(&guest) };
+        let output = Output::open(&log.output, rotation, orders);
+        let output = output.map_err(|(path, source)| AppError::AccessLog { path, source })?;
+        let Some(output) = output else {
+            return Ok(None);
         };
         let (sink, lines) = queue();
-        let (stop, guest) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicBool>::default());
+        let stop = Arc::<AtomicBool>::default();
         let recent = Recent::default();
         let work = Work {
             recent: recent.clone(),
             output,
             format: log.format,
             lines,
-            reopen,
             stop: Arc::clone(&stop),
-            guest: Arc::clone(&guest),
             lost: Arc::clone(sink.lost()),
             told: (0, None),
         };
@@ -109,21 +102,12 @@ pub(crate) fn destination(log: &config::AccessLog, writer: Option<&Writer>) -> A
     }
 }
 
-enum Output {
-    Stdout,
-    File(LogFile),
-    Syslog(Syslog),
-}
-
 struct Work {
     recent: Recent,
     output: Output,
     format: AccessFormat,
     lines: Lines,
-    reopen: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
-    /// Whether another process writes to the same file, and moves it aside.
-    guest: Arc<AtomicBool>,
     lost: Arc<AtomicU64>,
     /// How many were lost when it was told last, and when.
     told: (u64, Option<Instant>),
@@ -136,9 +120,7 @@ impl Work {
             let stopping = self.stop.load(Ordering::Acquire);
             let patience = if stopping { Duration::ZERO } else { TICK };
             let first = self.lines.next(patience);
-            if self.reopen.swap(false, Ordering::AcqRel) {
-                self.reopen();
-            }
+            self.output.attend();
             match first {
                 Ok(line) => {
                     let mut count = 1;
@@ -161,9 +143,7 @@ impl Work {
             }
             self.tell();
         }
-        if let Output::File(file) = &mut self.output {
-            file.close();
-        }
+        self.output.close();
     }
 
     fn take(&self, line: &Entry, text: &mut Vec<u8>) {
@@ -178,28 +158,9 @@ impl Work {
     }
 
     fn write(&mut self, text: &[u8], count: u64) {
-        let written = match &mut self.output {
-            Output::Stdout => io::stdout().lock().write_all(text).map_err(|error| (error, count)),
-            Output::File(file) => {
-                let written = match self.guest.load(Ordering::Acquire) {
-                    true => file.write_as_guest(text),
-                    false => file.write(text),
-                };
-                written.map_err(|error| (error, count))
-            }
-            Output::Syslog(syslog) => syslog.write(text),
-        };
-        if let Err((error, lost)) = written {
+        if let Err((error, lost)) = self.output.write(text, count) {
             self.lost.fetch_add(lost, Ordering::Relaxed);
             tracing::debug!(%error, "access lines were not written");
-        }
-    }
-
-    fn reopen(&mut self) {
-        if let Output::File(file) = &mut self.output
-            && let Err(error) = file.reopen()
-        {
-            tracing::error!(%error, "the access log's file cannot be opened again");
         }
     }
 
@@ -217,8 +178,6 @@ impl Work {
     }
 }
 
-/// Where the system's log listens.
-const SYSLOG_SOCKET: &str = "/dev/log";
 /// How soon the writer notices that it is to stop, or to open its file again.
 const TICK: Duration = Duration::from_millis(250);
 /// What is written at once.

@@ -15,6 +15,7 @@ mod file;
 mod keys;
 mod lookup;
 mod oidc;
+mod query_log;
 mod value;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use self::error::ConfigError;
 pub use self::keys::Changes;
 pub use self::lookup::{Loaded, Source, Surroundings};
 pub use self::oidc::Oidc;
+pub use self::query_log::{QueryFormat, QueryLog};
 pub(crate) use conduit_core::duration::parse as parse_duration;
 
 /// Everything that can be configured.
@@ -63,6 +65,8 @@ pub struct Config {
     pub log: Log,
     /// One line for each request.
     pub access_log: AccessLog,
+    /// Where the lines of queries go.
+    pub query_log: QueryLog,
     /// What is told to OpenTelemetry.
     pub telemetry: Telemetry,
 }
@@ -80,6 +84,7 @@ impl Config {
     pub fn adopt_dynamic(&mut self, next: &Self) {
         self.dns.forward.clone_from(&next.dns.forward);
         self.dns.allow.clone_from(&next.dns.allow);
+        self.dns.query_log = next.dns.query_log;
         self.health.clone_from(&next.health);
         self.log.level.clone_from(&next.log.level);
         self.monitor.rules.clone_from(&next.monitor.rules);

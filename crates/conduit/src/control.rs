@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use conduit_admin::control::{
-    AccessLine, BoxFuture, Checks, Control, ControlError, EffectiveConfig, GatewayInfo, Reloaded,
-    Resolution, ResolvedRecord, Upgraded,
+    AccessLine, BoxFuture, Checks, Control, ControlError, EffectiveConfig, GatewayInfo,
+    QueryLogView, Reloaded, Resolution, ResolvedRecord, Upgraded,
 };
 use conduit_admin::finding::Diagnosis;
 use conduit_core::clock::Timestamp;
@@ -29,12 +29,12 @@ use conduit_registry::Registry;
 use conduit_tls::authority::Authority;
 use tokio::time::Instant;
 
-use crate::access_log::recent::Recent;
 use crate::app::{Addresses, domain_texts, registry_settings};
 use crate::config::Config;
 use crate::doctor::{Doctor, Given};
 use crate::metrics::Metrics;
 use crate::monitor::SiteMonitor;
+use crate::planes::Lines;
 use crate::readiness::Readiness;
 use crate::reload::Attached;
 use crate::selfcheck::SelfCheck;
@@ -55,7 +55,7 @@ pub(crate) struct ControlParts {
     pub(crate) reloader: Option<Arc<Attached>>,
     pub(crate) monitor: Option<Arc<SiteMonitor>>,
     pub(crate) metrics: Metrics,
-    pub(crate) recent: Option<Recent>,
+    pub(crate) lines: Lines,
     pub(crate) registry: Registry,
     pub(crate) upgrader: Arc<Upgrader>,
     pub(crate) tasks: Tasks,
@@ -159,7 +159,7 @@ impl Control for GatewayControl {
     }
 
     fn recent(&self, name: &ServiceName) -> Option<Vec<AccessLine>> {
-        self.parts.recent.as_ref().map(|recent| recent.of(name))
+        self.parts.lines.recent.as_ref().map(|recent| recent.of(name))
     }
 
     fn authority(&self) -> Option<Arc<Authority>> {
@@ -191,6 +191,14 @@ impl Control for GatewayControl {
         };
         forwarder.flush(name);
         forwarder.addresses()
+    }
+
+    fn queries(&self, after: Option<u64>) -> Option<QueryLogView> {
+        self.parts.lines.told.as_ref().map(|told| told.view(after))
+    }
+
+    fn dns_policy(&self) -> Option<Arc<Policy>> {
+        self.parts.config.dns.enabled.then(|| self.parts.policy.load_full())
     }
 
     fn forwarding(&self) -> ForwardStatus {

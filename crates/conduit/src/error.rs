@@ -28,6 +28,15 @@ pub enum AppError {
         #[source]
         source: std::io::Error,
     },
+    /// The query log's file.
+    #[error("cannot open the query log {}; make its directory, or change query_log.output", path.display())]
+    QueryLog {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The control plane cannot listen.
     #[error("the admin API cannot start")]
     Admin(#[source] AdminError),

@@ -14,6 +14,7 @@ pub mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod privilege;
+mod query_log;
 pub mod readiness;
 pub mod reload;
 pub mod run;

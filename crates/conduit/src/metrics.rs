@@ -8,6 +8,7 @@ use conduit_core::catalog::Catalog;
 use conduit_core::live;
 use conduit_dns::access::Policy;
 use conduit_dns::metrics::Metrics as DnsMetrics;
+use conduit_dns::query_log::QueryLog;
 use conduit_proxy::access_log::Sink;
 use conduit_proxy::metrics::ProxyMetrics;
 use conduit_proxy::table::RouteTable;
@@ -24,6 +25,7 @@ pub(crate) struct Metrics {
     families: Families,
     registry: Registry,
     access_lines_lost: Option<Arc<AtomicU64>>,
+    query_log: Option<QueryLog>,
     traces: Option<Counts>,
 }
 
@@ -31,12 +33,17 @@ impl Metrics {
     /// No plane yet.
     pub(crate) fn new(registry: Registry) -> Self {
         let families = Families::with_prefix("conduit");
-        Self { families, registry, access_lines_lost: None, traces: None }
+        Self { families, registry, access_lines_lost: None, query_log: None, traces: None }
     }
 
     /// The services that are registered.
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
         self.registry.catalog().load_full()
+    }
+
+    /// The same, as they are at each look.
+    pub(crate) fn catalogs(&self) -> live::Reader<Catalog> {
+        self.registry.catalog()
     }
 
     /// Makes room for what DNS counts.
@@ -54,6 +61,11 @@ impl Metrics {
     /// Adds how many access lines were lost.
     pub(crate) fn access_log(&mut self, sink: &Sink) {
         self.access_lines_lost = Some(Arc::clone(sink.lost()));
+    }
+
+    /// Adds how many lines of queries were lost.
+    pub(crate) fn query_log(&mut self, log: &QueryLog) {
+        self.query_log = Some(log.clone());
     }
 
     /// Adds what became of traces.
@@ -79,6 +91,13 @@ impl Metrics {
                 "access_lines_lost",
                 "Access lines that are in no log",
                 ConstCounter::new(lost.load(Ordering::Relaxed)),
+            );
+        }
+        if let Some(log) = &self.query_log {
+            now.register(
+                "dns_query_lines_lost",
+                "Lines of the query log that found no room or could not be written",
+                ConstCounter::new(log.lost()),
             );
         }
         if let Some(counts) = &self.traces {

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -37,6 +37,7 @@ use crate::encrypted_dns::{self, DnsHost};
 use crate::error::AppError;
 use crate::memory;
 use crate::metrics::Metrics;
+use crate::query_log::{self, Told};
 use crate::traces::Exporter;
 
 /// The running planes; `None` for one that is off.
@@ -48,7 +49,17 @@ pub(crate) struct Planes {
     dns_tasks: Tasks,
     dns_leaving: Option<Leaving>,
     access_log: Option<Writer>,
+    query_log: Option<query_log::Writer>,
     exporter: Option<Exporter>,
+}
+
+/// The newest lines of the logs.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    /// Of each service's requests; `None` when they are not written here.
+    pub(crate) recent: Option<Recent>,
+    /// Of queries; `None` without DNS.
+    pub(crate) told: Option<Told>,
 }
 
 /// What the planes serve from.
@@ -61,16 +72,19 @@ pub(crate) struct Served<'a> {
     pub(crate) routes: &'a live::Reader<RouteTable>,
     pub(crate) zone: &'a live::Reader<Zone>,
     pub(crate) policy: &'a live::Reader<Policy>,
-    pub(crate) reopen: &'a Arc<AtomicBool>,
+    pub(crate) reopen: &'a Arc<AtomicU64>,
     pub(crate) tcp: Option<&'a TcpPorts>,
     /// Where the proxy counts.
     pub(crate) traffic: &'a ProxyMetrics,
 }
 
 impl Planes {
-    /// The newest access lines of each service; `None` when they are not written here.
-    pub(crate) fn recent(&self) -> Option<Recent> {
-        self.access_log.as_ref().map(Writer::recent)
+    /// The newest lines of the logs.
+    pub(crate) fn lines(&self) -> Lines {
+        Lines {
+            recent: self.access_log.as_ref().map(Writer::recent),
+            told: self.query_log.as_ref().map(query_log::Writer::told),
+        }
     }
 
     /// Starts the planes that have listeners; their tasks belong to `tasks`, and what they count
@@ -88,6 +102,7 @@ impl Planes {
         let (dns_tasks, proxy_tasks) = (tasks.child(), tasks.child());
         let dns_leaving = dns.as_ref().map(DnsListeners::leaving);
         let own = served.own_host(dns.as_ref());
+        let query_log = dns.as_ref().map(|_| served.query_log(metrics)).transpose()?;
         let dns = dns.map(|listeners| {
             let listeners = match served.authority {
                 Some(_) => {
@@ -96,6 +111,8 @@ impl Planes {
                 }
                 None => listeners,
             };
+            let log = query_log.as_ref().map(|writer| writer.told().log().clone());
+            let listeners = listeners.with_query_log(log.unwrap_or_default());
             let (zone, policy, counts) =
                 (served.zone.clone(), served.policy.clone(), metrics.dns(served.policy));
             thread("dns", &dns_tasks, move |tasks: &Tasks| {
@@ -126,7 +143,16 @@ impl Planes {
                 .map_err(AppError::Proxy)
         });
         let (dns, proxy) = (dns.transpose()?, proxy.transpose()?);
-        Ok(Self { dns, dns_tasks, dns_leaving, proxy, proxy_tasks, access_log, exporter })
+        Ok(Self {
+            dns,
+            dns_tasks,
+            dns_leaving,
+            proxy,
+            proxy_tasks,
+            access_log,
+            query_log,
+            exporter,
+        })
     }
 
     /// Hands over the traces that are left.
@@ -136,12 +162,13 @@ impl Planes {
         }
     }
 
-    /// Writes the access lines that are left.
-    pub(crate) async fn finish_access_log(&mut self) {
-        if let Some(writer) = self.access_log.take() {
-            let written = tokio::time::timeout(ACCESS_LOG_GRACE, join(writer.finish())).await;
-            if written.is_err() {
-                tracing::warn!("the access log did not end in time");
+    /// Writes the lines of requests and of queries that are left.
+    pub(crate) async fn finish_logs(&mut self) {
+        let access = self.access_log.take().map(Writer::finish);
+        let queries = self.query_log.take().map(query_log::Writer::finish);
+        for thread in access.into_iter().chain(queries) {
+            if tokio::time::timeout(LOG_GRACE, join(thread)).await.is_err() {
+                tracing::warn!("a log did not end in time");
             }
         }
     }
@@ -177,6 +204,9 @@ impl Planes {
         if let Some(writer) = &self.access_log {
             writer.be_a_guest();
         }
+        if let Some(writer) = &self.query_log {
+            writer.be_a_guest();
+        }
         // At once: two that read the same sockets are one too many.
         self.proxy_tasks.stop().cancel();
         let dns = self.dns_leaving.take();
@@ -210,6 +240,14 @@ impl Planes {
 }
 
 impl Served<'_> {
+    fn query_log(&self, metrics: &mut Metrics) -> Result<query_log::Writer, AppError> {
+        let (settings, to) = (&self.config.dns.query_log, &self.config.query_log);
+        let reopen = Arc::clone(self.reopen);
+        let writer = query_log::Writer::start(settings, to, reopen, metrics.catalogs())?;
+        metrics.query_log(writer.told().log());
+        Ok(writer)
+    }
+
     fn limits(&self) -> Limits {
         let given = &self.config.proxy.limits;
         Limits {
@@ -294,7 +332,7 @@ fn thread(
     std::thread::Builder::new().name(name.into()).spawn(body).map_err(failed)
 }
 
-/// How long writing the last access lines may take.
-const ACCESS_LOG_GRACE: Duration = Duration::from_secs(2);
+/// How long writing the last lines of a log may take.
+const LOG_GRACE: Duration = Duration::from_secs(2);
 /// What redirects name when there is no HTTPS listener to name.
 const HTTPS_PORT: u16 = 443;

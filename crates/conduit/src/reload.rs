@@ -25,6 +25,8 @@ use tokio::sync::Notify;
 use crate::config::{Config, Source};
 use crate::error::AppError;
 use crate::monitor::SiteMonitor;
+use crate::planes::Lines;
+use crate::query_log::Told;
 use crate::telemetry::LogHandle;
 
 /// What a reload may change.
@@ -102,11 +104,18 @@ impl Reloader {
     pub(crate) fn attach(
         self,
         tunables: Tunables,
-        registry: Registry,
+        registry: &Registry,
         monitor: Option<Arc<SiteMonitor>>,
+        lines: &Lines,
     ) -> Arc<Attached> {
-        let state = Mutex::new(State { config: self.config, tunables });
-        Arc::new(Attached { source: self.source, log: self.log, registry, monitor, state })
+        Arc::new(Attached {
+            source: self.source,
+            log: self.log,
+            registry: registry.clone(),
+            monitor,
+            told: lines.told.clone(),
+            state: Mutex::new(State { config: self.config, tunables }),
+        })
     }
 }
 
@@ -117,6 +126,8 @@ pub(crate) struct Attached {
     log: Option<LogHandle>,
     registry: Registry,
     monitor: Option<Arc<SiteMonitor>>,
+    /// What is told of queries; `None` without DNS.
+    told: Option<Told>,
     state: Mutex<State>,
 }
 
@@ -212,6 +223,9 @@ impl Attached {
         let changed = |section: &str| next.reloaded.applied.iter().any(|k| k.starts_with(section));
         if changed("dns.") {
             state.tunables.policy.publish(Arc::new(next.policy));
+        }
+        if let Some(told) = &self.told {
+            told.log().set(&next.config.dns.query_log);
         }
         if changed("health.") {
             state.tunables.probes.publish(Arc::new(probes_of(&next.config)));

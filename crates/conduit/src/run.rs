@@ -7,7 +7,7 @@
 mod leave;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -58,8 +58,8 @@ pub struct Orders {
     pub now: CancellationToken,
     /// Asks to read the configuration again.
     pub reload: Arc<Notify>,
-    /// Asks to open the access log's file again.
-    pub reopen: Arc<AtomicBool>,
+    /// Counts how often the logs' files are to be opened again.
+    pub reopen: Arc<AtomicU64>,
     /// How another process may take over, and whether one has.
     pub handover: Handover,
 }
@@ -187,8 +187,8 @@ impl Running {
         let given = Given { served: &served, registry: &registry, board: &board, events: &events };
         let (monitor, history) = monitor::start(&given, &upkeep.0)?;
         let (stopping, policy) = (Arc::default(), tunables.policy_reader.clone());
-        let oidc = oidc::logins(&served)?;
-        let reloader = reloader.map(|r| r.attach(tunables, registry.clone(), monitor.clone()));
+        let (oidc, lines) = (oidc::logins(&served)?, planes.lines());
+        let reloader = reloader.map(|r| r.attach(tunables, &registry, monitor.clone(), &lines));
         upkeep.reload(reloader.as_ref(), &orders.reload);
         let upgrader = Upgrader::new((&registry, history), orders.handover.clone(), bound.assets);
         upkeep.views(&config, &registry, &board, upgrader.elsewhere());
@@ -205,7 +205,7 @@ impl Running {
             reloader,
             monitor: monitor.clone(),
             metrics,
-            recent: planes.recent(),
+            lines,
             registry: registry.clone(),
             config: config.clone(),
             upgrader: Arc::clone(&upgrader),
@@ -234,7 +234,7 @@ impl Running {
         self.planes.drain_proxy(now).await;
         finish("admin", &self.api.tasks, ADMIN_GRACE).await;
         self.planes.stop_dns().await;
-        self.planes.finish_access_log().await;
+        self.planes.finish_logs().await;
         self.planes.finish_traces().await;
         finish("recorder", &self.recorder, RECORDER_GRACE).await;
         if let Err(error) = record_stop(&self.registry).await {

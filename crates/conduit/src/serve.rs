@@ -71,7 +71,7 @@ fn serve(bound: Bound, reloader: Reloader, handover: Handover) -> Result<(), App
         let reopen = Arc::clone(&orders.reopen);
         let listening = signals.serve(orders.drain.clone(), orders.now.clone(), move |signal| {
             if signal == Signal::HUP {
-                reopen.store(true, Ordering::Release);
+                reopen.fetch_add(1, Ordering::AcqRel);
                 reload.notify_one();
             }
             // A terminal interrupts every process of it; other signals reach this one alone.

@@ -89,6 +89,8 @@ pub enum Permission {
     Read,
     /// Reads who gets in: tokens and users, without their secrets.
     Review,
+    /// Reads what people on the network do: the query log.
+    Observe,
     /// Changes what is served and watched.
     Change,
     /// Changes certificates.
@@ -102,7 +104,7 @@ impl Permission {
     pub fn least(self) -> Role {
         match self {
             Self::Read => Role::Viewer,
-            Self::Review => Role::Auditor,
+            Self::Review | Self::Observe => Role::Auditor,
             Self::Change => Role::Operator,
             Self::Certify => Role::CaOfficer,
             Self::Administer => Role::Admin,
@@ -116,6 +118,7 @@ impl Role {
         match permission {
             Permission::Read => true,
             Permission::Review => matches!(self, Self::Admin | Self::Auditor),
+            Permission::Observe => matches!(self, Self::Admin | Self::Auditor | Self::Operator),
             Permission::Change => matches!(self, Self::Admin | Self::Operator),
             Permission::Certify => matches!(self, Self::Admin | Self::CaOfficer | Self::Operator),
             Permission::Administer => self == Self::Admin,
@@ -129,15 +132,15 @@ mod tests {
 
     #[test]
     fn each_role_may_what_it_is_for() {
-        use Permission::{Administer, Certify, Change, Read, Review};
+        use Permission::{Administer, Certify, Change, Observe, Read, Review};
         for (role, may) in [
             (Role::Viewer, &[Read][..]),
-            (Role::Operator, &[Read, Change, Certify]),
+            (Role::Operator, &[Read, Observe, Change, Certify]),
             (Role::CaOfficer, &[Read, Certify]),
-            (Role::Auditor, &[Read, Review]),
-            (Role::Admin, &[Read, Review, Change, Certify, Administer]),
+            (Role::Auditor, &[Read, Review, Observe]),
+            (Role::Admin, &[Read, Review, Observe, Change, Certify, Administer]),
         ] {
-            for permission in [Read, Review, Change, Certify, Administer] {
+            for permission in [Read, Review, Observe, Change, Certify, Administer] {
                 assert_eq!(
                     role.may(permission),
                     may.contains(&permission),

@@ -51,13 +51,7 @@ pub async fn ask(
     record_type: &str,
     patience: Duration,
 ) -> Result<Reply, AskError> {
-    let kind: RecordType = record_type
-        .to_ascii_uppercase()
-        .parse()
-        .map_err(|_| AskError::RecordType(record_type.chars().take(40).collect()))?;
-    let fully_qualified = format!("{}.", name.trim_end_matches('.'));
-    let owner = Name::from_ascii(&fully_qualified)
-        .map_err(|_| AskError::Name(name.chars().take(80).collect()))?;
+    let (owner, kind) = question(name, record_type)?;
     let mut query = Message::query();
     query.metadata.message_type = MessageType::Query;
     query.metadata.op_code = OpCode::Query;
@@ -75,6 +69,18 @@ pub async fn ask(
         .map_err(|_| AskError::NoAnswer { server, patience })?
         .map_err(|source| AskError::Exchange { server, source })?;
     Ok(describe(&reply, started.elapsed()))
+}
+
+/// Reads what is to be asked for.
+pub(crate) fn question(name: &str, record_type: &str) -> Result<(Name, RecordType), AskError> {
+    let kind: RecordType = record_type
+        .to_ascii_uppercase()
+        .parse()
+        .map_err(|_| AskError::RecordType(record_type.chars().take(40).collect()))?;
+    let fully_qualified = format!("{}.", name.trim_end_matches('.'));
+    let owner = Name::from_ascii(&fully_qualified)
+        .map_err(|_| AskError::Name(name.chars().take(80).collect()))?;
+    Ok((owner, kind))
 }
 
 /// Why there is no answer.

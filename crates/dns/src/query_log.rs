@@ -106,6 +106,11 @@ impl QueryLog {
         self.0.lost.load(Ordering::Relaxed)
     }
 
+    /// Counts lines that could not be written.
+    pub fn lose(&self, lines: u64) {
+        self.0.lost.fetch_add(lines, Ordering::Relaxed);
+    }
+
     /// Ends the writer once it has written what is there; waits for room in the queue.
     pub fn stop(&self) {
         // A writer that is gone needs no order.

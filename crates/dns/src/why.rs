@@ -10,14 +10,15 @@ mod last;
 mod step;
 pub(crate) mod zone;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hickory_proto::rr::{Name, RecordType};
 
 pub use self::last::Verdict;
-pub use self::step::{Cached, Owner, RouteServer, Step};
+pub use self::step::{Cached, HostTarget, Owner, RouteServer, Step};
 use crate::access::Policy;
 use crate::answer::Answer;
+use crate::client::{self, AskError};
 use crate::interfaces::Local;
 use crate::query_log::line::told;
 use crate::zone::Zone;
@@ -35,11 +36,29 @@ pub struct Asking {
     pub local: Local,
 }
 
+impl Asking {
+    /// Reads a question as people write it.
+    ///
+    /// # Errors
+    /// Says what is no name or no type.
+    pub fn parse(
+        name: &str,
+        record_type: &str,
+        client: IpAddr,
+        local: Local,
+    ) -> Result<Self, AskError> {
+        let (name, rtype) = client::question(name, record_type)?;
+        Ok(Self { name, rtype, client, local })
+    }
+}
+
 /// How an answer comes about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explained {
     /// The name as it is looked up.
     pub name: String,
+    /// The type, such as `A`.
+    pub rtype: String,
     /// What is looked at, in order.
     pub steps: Vec<Step>,
     /// What is answered.
@@ -100,13 +119,13 @@ pub fn why(asking: &Asking, zone: &Zone, policy: &Policy) -> Explained {
         }
     }
     let verdict = last::verdict(asking, zone, policy);
-    Explained { name: told(name), steps, verdict }
+    Explained { name: told(name), rtype: rtype.to_string(), steps, verdict }
 }
 
 /// The address that a client asks at when it is known where we listen: the first.
 pub fn asked_at(listening: &[SocketAddr]) -> IpAddr {
     let first = listening.iter().map(SocketAddr::ip).find(|ip| !ip.is_unspecified());
-    first.unwrap_or(IpAddr::from([127, 0, 0, 1]))
+    first.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 #[cfg(test)]

@@ -11,9 +11,11 @@ use conduit_dns::forward::status::ForwarderStatus;
 use serde::Deserialize;
 
 use super::{Admin, Answer, By, dns_records};
+use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::params::Options;
 use crate::record::decision;
+use crate::state::AdminState;
 
 /// The options of [`resolve`].
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -91,6 +93,15 @@ pub(crate) async fn resolve(
     Options(question): Options<Question>,
 ) -> Answer<wire::ResolveReply> {
     let Question { name, record_type } = question;
+    resolved(&state, name, record_type).await.map(Json)
+}
+
+/// Asks our own server.
+pub(super) async fn resolved(
+    state: &AdminState,
+    name: String,
+    record_type: String,
+) -> Result<wire::ResolveReply, ApiError> {
     let found = state.control.resolve(&name, &record_type).await?;
     let answers = found.answers.into_iter().map(|record| wire::ResolvedRecord {
         name: record.name,
@@ -98,7 +109,7 @@ pub(crate) async fn resolve(
         ttl: record.ttl,
         value: record.value,
     });
-    Ok(Json(wire::ResolveReply {
+    Ok(wire::ResolveReply {
         answers: answers.collect(),
         name,
         record_type,
@@ -106,7 +117,7 @@ pub(crate) async fn resolve(
         authoritative: found.authoritative,
         server: found.server.to_string(),
         elapsed_ms: found.elapsed.as_secs_f64() * 1_000.0,
-    }))
+    })
 }
 
 /// The options of [`flush`].

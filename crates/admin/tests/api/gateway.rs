@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use conduit_admin::control::{
     AccessLine, BoxFuture, CheckOutcome, Checks, Control, ControlError, EffectiveConfig,
-    GatewayInfo, Reloaded, Resolution, Upgraded,
+    GatewayInfo, QueryLogView, Reloaded, Resolution, Upgraded,
 };
 use conduit_admin::finding::{Check, Diagnosis, Finding};
 use conduit_admin::monitor::Monitor;
@@ -18,6 +18,7 @@ use conduit_admin::server::{Addresses, Admin};
 use conduit_admin::settings::{AdminSettings, SOCKET_MODE_PRIVATE};
 use conduit_admin::state::{AdminState, Parts};
 use conduit_api::client::Client;
+use conduit_api::v1::queries::DnsQuery;
 use conduit_api::v1::tokens::{CreateToken, NewToken, Role};
 use conduit_audit::seal::SealKey;
 use conduit_core::catalog::{Catalog, Change, Version};
@@ -30,7 +31,9 @@ use conduit_core::name::{Host, ServiceName};
 use conduit_core::record::Record;
 use conduit_core::service::{ProbePath, TlsMode};
 use conduit_core::tasks::Tasks;
+use conduit_dns::access::Policy;
 use conduit_dns::forward::status::ForwardStatus;
+use conduit_dns::query_log::settings::{Logged, QueryLogSettings};
 use conduit_dns::zone::{Zone, ZoneSettings};
 use conduit_proxy::compile::{Compiler, CompilerSettings, LeafSource};
 use conduit_proxy::fingerprint::{Asked, Fingerprint};
@@ -291,6 +294,42 @@ impl Control for Whole {
     ) -> BoxFuture<'a, Result<Resolution, ControlError>> {
         let text = format!("{name:?} cannot be asked for");
         Box::pin(async move { Err(ControlError::Invalid(text)) })
+    }
+
+    fn queries(&self, after: Option<u64>) -> Option<QueryLogView> {
+        let told = [
+            ("web.internal", "10.0.1.7", "records", "NOERROR", "service"),
+            ("web.internal", "10.0.2.9", "records", "NOERROR", "service"),
+            ("nope.internal", "10.0.1.7", "nxdomain", "NXDOMAIN", "zone"),
+            ("www.example", "10.0.1.7", "servfail", "SERVFAIL", "nobody"),
+        ];
+        let lines =
+            (1..).zip(told).map(|(sequence, (name, client, outcome, rcode, source))| DnsQuery {
+                sequence: Some(sequence),
+                time: "2026-11-23T20:00:00.000000Z".into(),
+                client: Some(client.into()),
+                transport: "udp".into(),
+                name: Some(name.into()),
+                record_type: Some("A".into()),
+                outcome: outcome.into(),
+                rcode: Some(rcode.into()),
+                source: source.into(),
+                service: None,
+                forwarder: None,
+                answers: Vec::new(),
+                more: 0,
+                duration_ms: 0.1,
+                dnssec_ok: false,
+                checking_disabled: false,
+            });
+        let mut queries: Vec<DnsQuery> = lines.filter(|q| q.sequence > after).collect();
+        queries.reverse();
+        let settings = QueryLogSettings { logged: Logged::All, ..QueryLogSettings::default() };
+        Some(QueryLogView { settings, output: "memory".into(), lost: 3, last: 4, queries })
+    }
+
+    fn dns_policy(&self) -> Option<Arc<Policy>> {
+        Some(Arc::default())
     }
 
     fn forwarding(&self) -> ForwardStatus {

@@ -4,6 +4,7 @@
 mod again;
 mod auth;
 mod dns;
+mod dns_told;
 mod doctor;
 mod document;
 mod events;

@@ -18,13 +18,13 @@ use flate2::write::GzEncoder;
 
 /// When files are moved aside, and what becomes of them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rotation {
+pub(crate) struct Rotation {
     /// In bytes.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// How many old ones stay.
-    pub(super) keep: u32,
+    pub(crate) keep: u32,
     /// Whether old ones are compressed.
-    pub(super) compress: bool,
+    pub(crate) compress: bool,
 }
 
 /// The file that is written to.

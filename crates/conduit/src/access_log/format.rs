@@ -133,7 +133,7 @@ fn append(fields: &impl Serialize, out: &mut Vec<u8>) {
 }
 
 /// To the microsecond.
-fn millis(took: Duration) -> f64 {
+pub(crate) fn millis(took: Duration) -> f64 {
     (took.as_secs_f64() * 1e6).round() / 1e3
 }
 
@@ -200,7 +200,7 @@ fn protocol(version: http::Version) -> &'static str {
 }
 
 /// RFC 3339 with microseconds, in UTC.
-pub(super) fn instant(time: OffsetDateTime) -> String {
+pub(crate) fn instant(time: OffsetDateTime) -> String {
     let format =
         format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
     time.format(format).unwrap_or_default()

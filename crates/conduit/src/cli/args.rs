@@ -245,7 +245,9 @@ pub(crate) struct StatusArgs {
 #[command(after_help = "Reads the access log's files (access_log.output is a path and \
     access_log.format is json), on the gateway's machine; it need not run. Lines of the daemon are \
     in the system's journal, and shown with --daemon. A container's lines come from the running gateway; \
-    --container alone shows them alone, with --service the service's requests beside them.")]
+    --container alone shows them alone, with --service the service's requests beside them. Queries of \
+    DNS are read from their files as well (query_log.output is a path and query_log.format is json), and \
+    else from the memory of the running gateway.")]
 pub(crate) struct LogsArgs {
     /// Go on with new lines as they come, across rotation
     #[arg(short = 'f', long)]
@@ -259,6 +261,9 @@ pub(crate) struct LogsArgs {
     /// Lines of the daemon too, from the system's journal
     #[arg(long)]
     pub(crate) daemon: bool,
+    /// What DNS was asked, instead of requests (dns.query_log)
+    #[arg(long, conflicts_with_all = ["container", "daemon"])]
+    pub(crate) dns: bool,
     /// Only requests since then: 10m, 2h, or a time such as 2026-04-04T12:00:00Z
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,

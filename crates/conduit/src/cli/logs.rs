@@ -4,6 +4,7 @@
 mod follow;
 mod line;
 mod merged;
+mod queries;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -28,7 +29,15 @@ pub(crate) fn run(session: &Session, args: &LogsArgs) -> Result<(), Failure> {
         return merged::run(session, args);
     }
     let config = session.load()?.config;
+    if args.dns {
+        return queries::run(session, args, &config.query_log);
+    }
     let path = path_of(&config.access_log)?;
+    from_files(session, args, path, config.access_log.keep)
+}
+
+/// Lines of a file and of those that were moved aside from it.
+fn from_files(session: &Session, args: &LogsArgs, path: &Path, kept: u32) -> Result<(), Failure> {
     let since = args.since.as_deref().map(|text| moment(text, Timestamp::now())).transpose()?;
     let wanted = Wanted { service: args.service.clone(), since };
     let show = Show { printer: session.printer, as_it_is: args.json };
@@ -39,7 +48,7 @@ pub(crate) fn run(session: &Session, args: &LogsArgs) -> Result<(), Failure> {
     // Opened first: what is written from now on is read from the same file, moved aside or not.
     let mut follower = Follower::open(path).map_err(failed)?;
     let keep = if since.is_some() { usize::MAX } else { args.lines as usize };
-    let old = old_files(path, config.access_log.keep);
+    let old = old_files(path, kept);
     if since.is_some() {
         for file in &old {
             show.each(read(file).map_err(failed)?, &wanted)?;

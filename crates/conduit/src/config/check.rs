@@ -17,6 +17,7 @@ mod oidc;
 mod overlap;
 mod parse;
 mod planes;
+mod query_log;
 mod records;
 mod telemetry;
 mod views;
@@ -41,6 +42,7 @@ pub(crate) fn resolve(file: &File, surroundings: &Surroundings) -> Result<Config
         monitor: monitor::monitor(&mut judge, &file.monitor, surroundings),
         log: gateway::log(&mut judge, &file.log),
         access_log: access_log::access_log(&mut judge, file, surroundings),
+        query_log: query_log::output(&mut judge, file, surroundings),
         telemetry: telemetry::telemetry(&mut judge, file),
         gateway,
         admin,

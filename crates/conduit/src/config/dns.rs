@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use conduit_core::record::fixed::FixedRecords;
 use conduit_dns::forward::settings::ForwardSettings;
+use conduit_dns::query_log::settings::QueryLogSettings;
 use conduit_dns::views::View;
 use ipnet::IpNet;
 
@@ -32,6 +33,8 @@ pub struct Dns {
     pub records: Arc<FixedRecords>,
     /// What clients of certain networks get for the gateway's address.
     pub views: Vec<View>,
+    /// Which queries are told.
+    pub query_log: QueryLogSettings,
 }
 
 /// An address to answer DNS on.

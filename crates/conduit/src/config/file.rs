@@ -26,6 +26,8 @@ pub(crate) struct File {
     pub(crate) admin: Admin,
     pub(crate) log: Log,
     pub(crate) access_log: AccessLog,
+    /// The same keys, of other lines.
+    pub(crate) query_log: AccessLog,
     pub(crate) telemetry: Telemetry,
     /// Not a key of the file: the directory under `~/.config`, from `CONDUIT_APP_NAME`.
     #[serde(skip)]

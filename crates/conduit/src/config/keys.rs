@@ -210,6 +210,11 @@ impl Config {
             fixed("access_log.rotate_size", text(Size(self.access_log.rotate_size))),
             fixed("access_log.keep", i64::from(self.access_log.keep).into()),
             fixed("access_log.compress", self.access_log.compress.into()),
+            fixed("query_log.output", text(self.query_log.shown_output())),
+            fixed("query_log.format", text(self.query_log.format.as_str())),
+            fixed("query_log.rotate_size", text(Size(self.query_log.rotate_size))),
+            fixed("query_log.keep", i64::from(self.query_log.keep).into()),
+            fixed("query_log.compress", self.query_log.compress.into()),
             fixed(
                 "telemetry.otlp",
                 text(telemetry.otlp.as_ref().map_or_else(String::new, ToString::to_string)),

@@ -39,7 +39,7 @@ impl Running {
             lost = successor_lost(&orders.handover) => lost,
         };
         planes.stop_dns().await;
-        planes.finish_access_log().await;
+        planes.finish_logs().await;
         join(writer).await;
         lost.map_or(Ok(()), |status| Err(AppError::Successor(status)))
     }

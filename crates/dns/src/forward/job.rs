@@ -62,7 +62,7 @@ pub(crate) struct Waiting {
     /// What it gets when nobody answers soon.
     pub(super) stale: Option<Arc<Answer>>,
     /// For the query log.
-    pub(super) noted: Option<Held>,
+    pub(super) noted: Option<Box<Held>>,
     /// One among all, and one among its client's.
     pub(super) _places: (OwnedSemaphorePermit, Place),
 }
@@ -70,7 +70,7 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// The same, of which the query log is told.
     pub(crate) fn noted(self, noted: Option<Held>) -> Self {
-        Self { noted, ..self }
+        Self { noted: noted.map(Box::new), ..self }
     }
 
     /// The reply, as soon as there is one.

@@ -31,7 +31,7 @@ impl Forwarder {
             Way::Here(_) => return vec![Step::Route { matched, servers: Vec::new() }],
             Way::Ask { route, keeps_out } => (route, keeps_out),
         };
-        let servers = route.servers.iter().map(|server| shown(server)).collect();
+        let servers = route.servers.iter().map(shown).collect();
         let cached = self.0.cache.peek(question.key(), Instant::now());
         vec![
             Step::Route { matched, servers },

@@ -30,8 +30,8 @@ pub enum Step {
     Host {
         /// The name.
         host: String,
-        /// Whether it answers with its own address, past the gateway.
-        is_direct: bool,
+        /// Whose addresses it answers with.
+        target: HostTarget,
         /// What it answers with.
         addresses: Vec<IpAddr>,
     },
@@ -127,6 +127,17 @@ pub enum Step {
     Cache(Cached),
 }
 
+/// Whose addresses a host answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostTarget {
+    /// The service's own, past the gateway.
+    Direct,
+    /// The gateway's, as configured.
+    Gateway,
+    /// The address of ours at which the question arrives.
+    Asked,
+}
+
 /// Whose name is at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
@@ -211,7 +222,7 @@ impl fmt::Display for Step {
             }
             Self::NotOurs => f.write_str("it is under no domain of ours"),
             Self::Start { rtype } => write!(f, "the domain itself has {rtype}"),
-            Self::Host { host, is_direct, addresses } => host_words(f, host, *is_direct, addresses),
+            Self::Host { host, target, addresses } => host_words(f, host, *target, addresses),
             Self::PassedOver { name, types } => write!(
                 f,
                 "the records {} of {name} are passed over, since it is a host of a service",
@@ -277,13 +288,17 @@ impl fmt::Display for Step {
 fn host_words(
     f: &mut fmt::Formatter<'_>,
     host: &str,
-    is_direct: bool,
+    target: HostTarget,
     addresses: &[IpAddr],
 ) -> fmt::Result {
-    let whose = if is_direct { "its own address" } else { "the gateway's address" };
+    let whose = match target {
+        HostTarget::Direct => "its own address",
+        HostTarget::Gateway => "the gateway's address",
+        HostTarget::Asked => "the address that it is asked at, here",
+    };
     write!(f, "{host} is a host of a service, and answers with {whose}")?;
     for (index, address) in addresses.iter().enumerate() {
-        write!(f, "{} {address}", if index == 0 { ":" } else { "," })?;
+        write!(f, "{} {address}", if index == 0 { "" } else { "," })?;
     }
     Ok(())
 }

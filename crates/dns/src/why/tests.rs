@@ -104,7 +104,7 @@ fn own_names_are_told_step_by_step() {
             RecordType::A,
             &[
                 OURS,
-                "web.internal is a host of a service, and answers with the gateway's address: 10.0.0.1",
+                "web.internal is a host of a service, and answers with the address that it is asked at, here 10.0.0.1",
                 "NOERROR ours | WEB.internal. 30 IN A 10.0.0.1",
             ][..],
         ),
@@ -113,7 +113,7 @@ fn own_names_are_told_step_by_step() {
             RecordType::TXT,
             &[
                 OURS,
-                "web.internal is a host of a service, and answers with the gateway's address: 10.0.0.1",
+                "web.internal is a host of a service, and answers with the address that it is asked at, here 10.0.0.1",
                 "web.internal has TXT w for 30 s",
                 "NOERROR ours | web.internal. 30 IN TXT w",
             ],
@@ -123,7 +123,7 @@ fn own_names_are_told_step_by_step() {
             RecordType::AAAA,
             &[
                 OURS,
-                "db.internal is a host of a service, and answers with its own address: 10.0.1.52",
+                "db.internal is a host of a service, and answers with its own address 10.0.1.52",
                 "the records A of db.internal are passed over, since it is a host of a service",
                 "db.internal exists, and has only A",
                 "NOERROR ours",
@@ -134,7 +134,7 @@ fn own_names_are_told_step_by_step() {
             RecordType::HTTPS,
             &[
                 OURS,
-                "web.internal is a host of a service, and answers with the gateway's address: 10.0.0.1",
+                "web.internal is a host of a service, and answers with the address that it is asked at, here 10.0.0.1",
                 "it has HTTPS by itself, since the gateway serves web.internal",
                 "NOERROR ours | web.internal. 30 IN HTTPS 1 web.internal. alpn=h2,",
             ],
@@ -168,7 +168,7 @@ fn own_names_are_told_step_by_step() {
                 "there is no such name, and the wildcard *.apps.internal covers it",
                 "*.apps.internal is an alias of web.internal for 30 s, which is looked up next",
                 OURS,
-                "web.internal is a host of a service, and answers with the gateway's address: 10.0.0.1",
+                "web.internal is a host of a service, and answers with the address that it is asked at, here 10.0.0.1",
                 "NOERROR ours | x.y.apps.internal. 30 IN CNAME web.internal. | web.internal. 30 IN A 10.0.0.1",
             ],
         ),

@@ -6,7 +6,7 @@
 use hickory_proto::op::Query;
 use hickory_proto::rr::{Name, RecordType};
 
-use super::{Origin, Owner, Step};
+use super::{HostTarget, Origin, Owner, Step};
 use crate::automatic::Kind;
 use crate::interfaces::Local;
 use crate::key::{AskedKey, ancestry};
@@ -102,14 +102,15 @@ impl Walk<'_> {
             }
             exists = true;
         }
-        if !exists && let Some(pattern) = zone.wildcard_key(key, apex) {
-            if let Some(covering) = zone.nodes.get(pattern.as_slice()) {
-                let name = text_of(pattern.as_slice());
-                self.steps.push(Step::Wildcard { name: name.clone() });
-                match self.at(covering, &name, &mut types) {
-                    End::Nothing => exists = true,
-                    found => return found,
-                }
+        if !exists
+            && let Some(pattern) = zone.wildcard_key(key, apex)
+            && let Some(covering) = zone.nodes.get(pattern.as_slice())
+        {
+            let name = text_of(pattern.as_slice());
+            self.steps.push(Step::Wildcard { name: name.clone() });
+            match self.at(covering, &name, &mut types) {
+                End::Nothing => exists = true,
+                found => return found,
             }
         }
         self.steps.push(match exists {
@@ -142,14 +143,17 @@ impl Walk<'_> {
     }
 
     fn host(&self, rrsets: &RrSets, name: &str) -> Step {
-        let (is_direct, addresses) = match rrsets {
-            RrSets::Direct { v4, v6 } => (true, both(v4, v6)),
+        let (target, addresses) = match rrsets {
+            RrSets::Direct { v4, v6 } => (HostTarget::Direct, both(v4, v6)),
             RrSets::Gateway { .. } => match self.zone.frame.configured(self.local) {
-                Some(addresses) => (false, both(addresses.v4, addresses.v6)),
-                None => (false, both(self.local.v4.as_slice(), self.local.v6.as_slice())),
+                Some(addresses) => (HostTarget::Gateway, both(addresses.v4, addresses.v6)),
+                None => {
+                    let local = both(self.local.v4.as_slice(), self.local.v6.as_slice());
+                    (HostTarget::Asked, local)
+                }
             },
         };
-        Step::Host { host: name.to_owned(), is_direct, addresses }
+        Step::Host { host: name.to_owned(), target, addresses }
     }
 
     fn records(

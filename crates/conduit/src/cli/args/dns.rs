@@ -1,5 +1,7 @@
 //! What can be typed behind `conduit dns`.
 
+use std::net::IpAddr;
+
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
 
@@ -29,6 +31,8 @@ pub(crate) enum DnsAction {
     List(Json),
     /// Ask the running gateway's own listener
     Resolve(ResolveArgs),
+    /// Tell step by step why a name is answered as it is
+    Why(WhyArgs),
     /// Drop cached answers of forwarders
     Flush(FlushArgs),
     /// Show the cache of forwarders' answers, and how the forwarders do
@@ -55,6 +59,26 @@ pub(crate) struct ResolveArgs {
     /// The type of record
     #[arg(long = "type", value_name = "TYPE", default_value = "A")]
     pub(crate) record_type: String,
+    /// Output
+    #[command(flatten)]
+    pub(crate) output: Json,
+}
+
+/// `conduit dns why`.
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// The name to explain
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The type of record
+    #[arg(value_name = "TYPE", default_value = "A")]
+    pub(crate) record_type: String,
+    /// For a client with this address; this machine without it
+    #[arg(long, value_name = "IP")]
+    pub(crate) client: Option<IpAddr>,
+    /// Also ask the running gateway's own listener, which may ask a forwarder
+    #[arg(long)]
+    pub(crate) ask: bool,
     /// Output
     #[command(flatten)]
     pub(crate) output: Json,

@@ -1,5 +1,6 @@
 //! One line of the access log, as it is read again.
 
+use conduit_api::v1::queries::DnsQuery;
 use conduit_core::clock::Timestamp;
 use serde::Deserialize;
 
@@ -73,6 +74,8 @@ pub(super) fn readable(line: &str) -> String {
         request(fields)
     } else if let Ok(fields) = serde_json::from_str::<StreamFields>(line) {
         stream(fields)
+    } else if let Ok(query) = serde_json::from_str::<DnsQuery>(line) {
+        format!("{} {}", query.time, crate::query_log::format::text(&query))
     } else {
         line.to_owned()
     };

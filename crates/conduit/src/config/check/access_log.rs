@@ -1,6 +1,6 @@
 //! One line for each request.
 
-use super::super::file::File;
+use super::super::file::{self, File};
 use super::super::{AccessFormat, AccessLog, AccessOutput, Surroundings};
 use super::judge::Judge;
 use super::{gateway, parse};
@@ -13,22 +13,33 @@ pub(super) fn access_log(judge: &mut Judge, file: &File, surroundings: &Surround
         false => AccessOutput::Off,
     };
     let asked = given.output.clone().filter(|output| !output.value.0.is_empty());
+    let keys = ["access_log.rotate_size", "access_log.keep"];
+    let (rotate_size, keep, compress) = rotation(judge, keys, given);
     AccessLog {
         output: judge.take("access_log.output", &asked, usual, |text| output(text, surroundings)),
         format: judge.take("access_log.format", &given.format, AccessFormat::Json, format),
-        rotate_size: judge.take(
-            "access_log.rotate_size",
-            &given.rotate_size,
-            ROTATE_SIZE,
-            |text| parse::size(text, ROTATE_SIZE_MIN, ROTATE_SIZE_MAX),
-        ),
-        keep: judge
-            .take("access_log.keep", &given.keep, KEEP, |text| parse::number(text, 1, KEEP_MAX)),
-        compress: judge.switch(&given.compress, false),
+        rotate_size,
+        keep,
+        compress,
     }
 }
 
-fn output(text: &str, surroundings: &Surroundings) -> Result<AccessOutput, String> {
+/// From which size on a file is moved aside, how many old ones stay, and whether they are compressed;
+/// the keys are those of the first two.
+pub(super) fn rotation(
+    judge: &mut Judge,
+    [size_key, keep_key]: [&'static str; 2],
+    given: &file::AccessLog,
+) -> (u64, u32, bool) {
+    let size = judge.take(size_key, &given.rotate_size, ROTATE_SIZE, |text| {
+        parse::size(text, ROTATE_SIZE_MIN, ROTATE_SIZE_MAX)
+    });
+    let keep = judge.take(keep_key, &given.keep, KEEP, |text| parse::number(text, 1, KEEP_MAX));
+    (size, keep, judge.switch(&given.compress, false))
+}
+
+/// Where lines go that go somewhere.
+pub(super) fn output(text: &str, surroundings: &Surroundings) -> Result<AccessOutput, String> {
     match text {
         "off" => Ok(AccessOutput::Off),
         "log" => Ok(AccessOutput::Daemon),

@@ -23,6 +23,9 @@ pub(crate) struct Dns {
     pub(crate) ttl: Given<Text>,
     pub(crate) records: Given<Vec<Sourced<DnsRecord>>>,
     pub(crate) views: Given<Vec<Sourced<DnsView>>>,
+    pub(crate) query_log: Given<Text>,
+    pub(crate) query_log_sample: Given<f64>,
+    pub(crate) query_log_clients: Given<Text>,
     /// Not a key of the file: a port that replaces the one in each address of `listen`.
     #[serde(skip)]
     pub(crate) port: Given<Text>,

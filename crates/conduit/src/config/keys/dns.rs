@@ -34,6 +34,9 @@ fn own(dns: &Dns) -> Vec<Entry> {
         fixed("dns.ttl", text(print(dns.ttl))),
         fixed("dns.records", Value::Array(dns.records.iter().map(record).collect())),
         fixed("dns.views", Value::Array(dns.views.iter().map(view).collect())),
+        dynamic("dns.query_log", text(dns.query_log.logged.as_str())),
+        dynamic("dns.query_log_sample", dns.query_log.share.value().into()),
+        dynamic("dns.query_log_clients", text(dns.query_log.clients.as_str())),
     ]
 }
 
