@@ -50,7 +50,7 @@ impl Gateway {
         let stop = CancellationToken::new();
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let stopping = stop.clone();
-        let running = Box::pin(std::thread::spawn(move || run(config, stopping, sender)));
+        let running = std::thread::spawn(move || run(config, stopping, sender));
         let addresses = receiver.await.expect("the gateway starts");
         let unused = SocketAddr::from(([127, 0, 0, 1], 1));
         let first = |list: &[SocketAddr]| list.first().copied().unwrap_or(unused);
