@@ -11,12 +11,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 fn query(name: &str) -> Vec<u8> {
     let mut message = Message::query();
     message.metadata.recursion_desired = true;
-    message.add_query(Query::query(Name::from_ascii(format!("{name}.")).unwrap(), RecordType::A));
-    message.to_vec().unwrap()
+    message.add_query(Query::query(
+        Name::from_ascii(format!("{name}.")).expect("valid"),
+        RecordType::A,
+    ));
+    message.to_vec().expect("valid")
 }
 
 fn addresses(reply: &[u8]) -> Vec<String> {
-    let message = Message::from_vec(reply).unwrap();
+    let message = Message::from_vec(reply).expect("valid");
     message.answers.iter().map(|record| record.data.to_string()).collect()
 }
 
@@ -25,7 +28,7 @@ async fn over_tls(gateway: &Gateway, host: &str, name: &str) -> std::io::Result<
     let client = Client::new(gateway.dns_tls, &gateway.bundle);
     let mut stream = client.connect(host, &["dot"]).await?;
     let query = query(name);
-    stream.write_u16(u16::try_from(query.len()).unwrap()).await?;
+    stream.write_u16(u16::try_from(query.len()).expect("valid")).await?;
     stream.write_all(&query).await?;
     let mut reply = vec![0; usize::from(stream.read_u16().await?)];
     stream.read_exact(&mut reply).await?;
@@ -37,7 +40,7 @@ fn post(query: Vec<u8>) -> Request<Full<Bytes>> {
         .header("host", "dns.internal")
         .header(header::CONTENT_TYPE, "application/dns-message")
         .body(Full::from(query))
-        .unwrap()
+        .expect("valid")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,24 +49,25 @@ async fn a_name_is_there_over_tls_and_https_when_it_is_registered() {
     let gateway = Gateway::start().await;
     gateway.register("web", &[&upstream.host()]).await.expect("registered");
     for host in ["dns.internal", "conduit.internal", "dns.local"] {
-        assert_eq!(over_tls(&gateway, host, "web.internal").await.unwrap(), ["127.0.0.1"]);
+        assert_eq!(over_tls(&gateway, host, "web.internal").await.expect("valid"), ["127.0.0.1"]);
     }
     assert!(over_tls(&gateway, "web.internal", "web.internal").await.is_err(), "another's name");
     let response = gateway.client().send("dns.internal", post(query("web.internal"))).await;
-    let response = response.unwrap();
+    let response = response.expect("valid");
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()[header::CACHE_CONTROL], "max-age=30");
-    let reply = response.into_body().collect().await.unwrap().to_bytes();
+    let reply = response.into_body().collect().await.expect("valid").to_bytes();
     assert_eq!(addresses(&reply), ["127.0.0.1"]);
     let path = "/dns-query?dns=AAABAAABAAAAAAAAA3dlYghpbnRlcm5hbAAAAQAB";
-    let (status, _) = gateway.client().get_h2("dns.internal", path).await.unwrap();
+    let (status, _) = gateway.client().get_h2("dns.internal", path).await.expect("valid");
     assert_eq!(status, StatusCode::OK);
     // Only there: the other hosts of the gateway lead to its dashboard.
-    let (status, _) = gateway.client().get_text("dns.internal", "/").await.unwrap();
+    let (status, _) = gateway.client().get_text("dns.internal", "/").await.expect("valid");
     assert_eq!(status, StatusCode::NOT_FOUND);
-    let (status, _) = gateway.client().get_text("conduit.internal", "/health").await.unwrap();
+    let (status, _) =
+        gateway.client().get_text("conduit.internal", "/health").await.expect("valid");
     assert_eq!(status, StatusCode::OK);
-    let (status, _) = gateway.client().get_text("conduit.internal", path).await.unwrap();
+    let (status, _) = gateway.client().get_text("conduit.internal", path).await.expect("valid");
     assert_ne!(status, StatusCode::OK);
 }
 
@@ -71,7 +75,8 @@ async fn a_name_is_there_over_tls_and_https_when_it_is_registered() {
 async fn a_body_that_is_too_large_is_not_read() {
     let gateway = Gateway::start().await;
     for size in [4097, 100_000] {
-        let response = gateway.client().send("dns.internal", post(vec![0; size])).await.unwrap();
+        let response =
+            gateway.client().send("dns.internal", post(vec![0; size])).await.expect("valid");
         assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE, "{size}");
     }
 }
@@ -79,7 +84,10 @@ async fn a_body_that_is_too_large_is_not_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_there_without_the_proxy_and_gone_without_certificates() {
     let gateway = Gateway::start_with("[proxy]\nenabled = false").await;
-    assert_eq!(over_tls(&gateway, "dns.internal", "dns.internal").await.unwrap(), ["127.0.0.1"]);
+    assert_eq!(
+        over_tls(&gateway, "dns.internal", "dns.internal").await.expect("valid"),
+        ["127.0.0.1"]
+    );
     let gateway = Gateway::start_with("[tls]\nenabled = false").await;
     assert_eq!(gateway.dns_tls.port(), 1, "nowhere");
 }

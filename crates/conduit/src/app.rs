@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use conduit_admin::server::{Admin, Bound as AdminBound};
 use conduit_admin::settings::{AdminSettings, SOCKET_MODE_GROUP, SOCKET_MODE_PRIVATE};
-use conduit_core::catalog::{Catalog, Change};
+use conduit_core::catalog::{Catalog, Change, Generation};
 use conduit_core::clock::Timestamp;
 use conduit_core::domains::Domains;
 use conduit_core::event::{EventSink, EventStream};
@@ -41,6 +41,7 @@ use crate::privilege;
 use crate::publish::{FirstTables, Publisher, TableSettings};
 use crate::records;
 use crate::reload::Tunables;
+use crate::serial;
 use crate::sockets::{Sockets, tcp_ports};
 use crate::state::State;
 use crate::upgrade::{Assets, Predecessor};
@@ -173,7 +174,7 @@ impl App {
         let catalog = with_builtin(state.store.catalog(), ours.as_ref());
         let (renewing, authority) = state.authority.map(live::channel).unzip();
         let first = Publisher::start(
-            table_settings(&config, sockets.proxy.as_ref()),
+            table_settings(&config, sockets.proxy.as_ref(), catalog.generation(), now),
             authority.clone(),
             compiler,
             ours.clone(),
@@ -349,22 +350,27 @@ fn with_builtin(
     }
 }
 
-fn table_settings(config: &Config, proxy: Option<&ProxyListeners>) -> TableSettings {
+fn table_settings(
+    config: &Config,
+    proxy: Option<&ProxyListeners>,
+    generation: Generation,
+    now: Timestamp,
+) -> TableSettings {
     let https = proxy.map(ProxyListeners::https_addresses).unwrap_or_default();
     let http3 = proxy.map(ProxyListeners::http3_addresses).unwrap_or_default();
-    TableSettings {
-        zone: ZoneSettings {
-            domains: config.gateway.domains.clone(),
-            addresses: config.gateway.addresses.clone(),
-            views: config.dns.views.clone(),
-            proxied: config.proxy.enabled,
-            ttl_s: u32::try_from(config.dns.ttl.as_secs()).unwrap_or(u32::MAX),
-            https_port: https.first().map(|at| at.port()).filter(|_| config.tls.enabled),
-            http3_port: http3.first().map(SocketAddr::port),
-            records: Arc::clone(&config.dns.records),
-        },
-        leaf_validity: config.tls.leaf_validity,
-    }
+    let mut zone = ZoneSettings {
+        domains: config.gateway.domains.clone(),
+        addresses: config.gateway.addresses.clone(),
+        views: config.dns.views.clone(),
+        proxied: config.proxy.enabled,
+        ttl_s: u32::try_from(config.dns.ttl.as_secs()).unwrap_or(u32::MAX),
+        https_port: https.first().map(|at| at.port()).filter(|_| config.tls.enabled),
+        http3_port: http3.first().map(SocketAddr::port),
+        records: Arc::clone(&config.dns.records),
+        serial_offset: 0,
+    };
+    zone.serial_offset = serial::offset(&config.gateway.state_dir, &zone, generation, now);
+    TableSettings { zone, leaf_validity: config.tls.leaf_validity }
 }
 
 pub(crate) fn registry_settings(config: &Config) -> Settings {

@@ -58,6 +58,14 @@ pub enum AppError {
     /// DNS cannot start.
     #[error("DNS cannot start")]
     Dns(#[source] DnsError),
+    /// A key of DNS cannot be used.
+    #[error("the key {name} of dns.keys cannot be used: {reason}")]
+    DnsKey {
+        /// Which key.
+        name: String,
+        /// What is wrong with its secret, and the mend.
+        reason: String,
+    },
     /// The log cannot be started.
     #[error("the log cannot start")]
     Log(#[source] TelemetryError),

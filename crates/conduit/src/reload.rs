@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use crate::config::{Config, Source};
 use crate::error::AppError;
 use crate::monitor::SiteMonitor;
+use crate::peers;
 use crate::planes::Lines;
 use crate::query_log::Told;
 use crate::telemetry::LogHandle;
@@ -71,7 +72,8 @@ fn policy_of(
             Some(forwarder.map_err(AppError::Dns)?)
         }
     };
-    Ok(Policy { access: AccessList::new(config.dns.allow.clone()), forwarder })
+    let peers = Arc::new(peers::peers(&config.dns.peers)?);
+    Ok(Policy { access: AccessList::new(config.dns.allow.clone()), forwarder, peers })
 }
 
 /// How upstreams are probed, as configured.
@@ -221,7 +223,8 @@ impl Attached {
     fn apply(&self, next: Next) -> Reloaded {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = |section: &str| next.reloaded.applied.iter().any(|k| k.starts_with(section));
-        if changed("dns.") {
+        // The secret of a key may be another one, in the same place.
+        if changed("dns.") || !next.policy.peers.keys.is_empty() {
             state.tunables.policy.publish(Arc::new(next.policy));
         }
         if let Some(told) = &self.told {

@@ -242,7 +242,14 @@ fn contents(error: AppError) -> RestoreError {
 const STATE: &[&str] =
     &["conduit.db-wal", "conduit.db-shm", archive::DATABASE, SEAL_DIR, AUTHORITY_DIR];
 /// What shows it, and is made again.
-const VIEWS: &[&str] =
-    &["services.json", "audit.log", "audit.log.1", "audit.log.2", "audit.log.3", "audit.log.4"];
+const VIEWS: &[&str] = &[
+    crate::serial::FILE,
+    "services.json",
+    "audit.log",
+    "audit.log.1",
+    "audit.log.2",
+    "audit.log.3",
+    "audit.log.4",
+];
 /// The configuration of then; nothing reads it.
 const RESTORED_CONFIG: &str = "conduit.toml.restored";

@@ -3,10 +3,12 @@
 //! **Invariant:** names of ours are answered to everybody; this list is about all others.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::forward::Forwarder;
+use crate::peers::Peers;
 
 /// How names that are not ours are treated.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +17,8 @@ pub struct Policy {
     pub access: AccessList,
     /// Who is asked on their behalf; without one, such names do not exist.
     pub forwarder: Option<Forwarder>,
+    /// Who copies and changes our zones.
+    pub peers: Arc<Peers>,
 }
 
 /// The networks whose clients may ask about any name.

@@ -82,7 +82,7 @@ impl Authority<'_> {
         &self.owner
     }
 
-    /// The record's data; its serial is the catalog's generation.
+    /// The record's data; its serial moves with every change.
     pub fn soa(&self) -> SOA {
         let Start { nameserver, contact } = self.start;
         let (refresh, retry, expire) = (SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S);
@@ -145,21 +145,16 @@ impl Zone {
     }
 
     pub(crate) fn authority<'a>(&self, owner: Name, start: &'a Start) -> Authority<'a> {
-        Authority { owner, start, serial: serial(self.version.generation.0) }
+        Authority { owner, start, serial: self.serial() }
     }
 
     /// The numbers at the end of an SOA record.
     pub(crate) fn authority_numbers(&self) -> [u32; 5] {
-        let serial = serial(self.version.generation.0);
+        let serial = self.serial();
         let [refresh, retry, expire] =
             [SOA_REFRESH_S, SOA_RETRY_S, SOA_EXPIRE_S].map(i32::cast_unsigned);
         [serial, refresh, retry, expire, NEGATIVE_TTL_S]
     }
-}
-
-/// Serials are 32 bits wide and wrap (RFC 1982).
-fn serial(generation: u64) -> u32 {
-    u32::try_from(generation & u64::from(u32::MAX)).unwrap_or(0)
 }
 
 /// How long a negative answer may be kept: not at all, so that a fresh registration is seen.

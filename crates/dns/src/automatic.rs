@@ -16,6 +16,7 @@ use hickory_proto::rr::rdata::svcb::{Alpn, IpHint, SVCB, SvcParamKey, SvcParamVa
 use hickory_proto::rr::rdata::{A, AAAA, HTTPS, SRV};
 use hickory_proto::serialize::binary::BinEncodable;
 
+use crate::key::NameKey;
 use crate::views::Addresses;
 use crate::zone::{RrSets, ZoneSettings};
 
@@ -138,6 +139,29 @@ pub(crate) fn port(
             stream.filter(|(name, _)| name.as_bytes() == service).map(|(_, port)| *port)
         }
     }
+}
+
+/// The names below a host with these sets that have a record.
+pub(crate) fn names_below(key: &[u8], sets: &RrSets, sites: Option<&Sites>) -> Vec<NameKey> {
+    let RrSets::Gateway { is_https, stream } = sets else {
+        return Vec::new();
+    };
+    let sites = sites.filter(|_| *is_https);
+    let below = |labels: [&[u8]; 2]| {
+        let mut name = Vec::with_capacity(key.len() + labels[0].len() + labels[1].len() + 2);
+        for label in labels {
+            // Invariant: labels are at most 63 octets.
+            name.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+            name.extend_from_slice(label);
+        }
+        name.extend_from_slice(key);
+        NameKey::from(name.as_slice())
+    };
+    let site = sites.map(|_| below([HTTPS_LABEL, TCP_LABEL]));
+    let own = sites.and_then(|sites| sites.own.as_deref());
+    let own = own.map(|label| below([label.as_bytes(), HTTPS_LABEL]));
+    let stream = stream.as_ref().map(|(name, _)| below([format!("_{name}").as_bytes(), TCP_LABEL]));
+    site.into_iter().chain(own).chain(stream).collect()
 }
 
 /// The SRV record of a host.

@@ -221,6 +221,7 @@ impl Frame {
             gateway_https: Arc::new(RrSets::Gateway { is_https: true, stream: None }),
             sites,
             fixed: Arc::clone(&settings.records),
+            serial_offset: settings.serial_offset,
         }
     }
 

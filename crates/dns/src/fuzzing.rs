@@ -17,11 +17,14 @@ use conduit_core::service::{
 use conduit_core::upstream::UpstreamAddr;
 use hickory_proto::op::{Message, MessageType};
 
-use crate::access::{AccessList, Policy};
+use crate::access::Policy;
 use crate::handler::{Asker, Transport, respond};
 use crate::interfaces::Local;
+use crate::peers::{Keyholder, Peers};
 use crate::reply::{Encoded, Outcome, Reply};
 use crate::short::{self, Scene};
+use crate::transfer::journal::Journal;
+use crate::tsig::{Algorithm, Key};
 use crate::zone::{Zone, ZoneSettings};
 
 /// What decodes also encodes, and then decodes to the same questions.
@@ -58,7 +61,7 @@ pub fn dns_handler(data: &[u8]) {
         local: Local::of([10, 0, 0, 1].into()),
         transport,
     };
-    let policy = Policy { access: AccessList::private(), forwarder: None };
+    let policy = policy_of(*choice);
     let reply = respond(request, &asker, sample_zone(), &policy);
     check_short_way(request, &asker, sample_zone(), &reply);
     match reply {
@@ -67,6 +70,12 @@ pub fn dns_handler(data: &[u8]) {
         Reply::Forward(pending) => {
             let encoded = pending.plain(Outcome::Failed);
             check(request, &encoded, transport);
+        }
+        Reply::Transfer(mut transfer) => {
+            assert_eq!(transport, Transport::Tcp, "a zone in a datagram");
+            for bytes in transfer.messages(&Journal::default()) {
+                check(request, &Encoded { bytes, outcome: Outcome::Transfer }, transport);
+            }
         }
     }
 }
@@ -92,6 +101,21 @@ pub(crate) fn check_short_way(request: &[u8], asker: &Asker, zone: &Zone, reply:
         assert_eq!(decoded(short), decoded(long), "{request:?}");
         assert!(request.iter().any(u8::is_ascii_uppercase), "{request:?}: {short:?} {long:?}");
     }
+}
+
+/// With secondaries and a key that is known, or without.
+fn policy_of(choice: u8) -> Policy {
+    if choice & 4 == 0 {
+        return Policy::default();
+    }
+    let name = RecordName::parse("fuzz").expect("valid");
+    let holder = Keyholder {
+        key: Arc::new(Key::new(name, Algorithm::HmacSha256, b"0123456789abcdef")),
+        transfer: true,
+    };
+    let transfer_to = vec!["10.0.0.0/8".parse().expect("valid")];
+    let peers = Peers { transfer_to, keys: vec![holder], ..Peers::default() };
+    Policy { peers: Arc::new(peers), ..Policy::default() }
 }
 
 fn check(request: &[u8], reply: &Encoded, transport: Transport) {

@@ -11,7 +11,11 @@ use hickory_proto::rr::{DNSClass, RecordType};
 use crate::access::Policy;
 use crate::answer::{Answer, RrSet};
 use crate::interfaces::Local;
-use crate::reply::{DnssecOk, Drop, HEADER_BYTES, Outcome, Pending, Reply, bare, limit_of};
+use crate::reply::{
+    DnssecOk, Drop, Encoded, HEADER_BYTES, Outcome, Pending, Reply, bare, limit_of,
+};
+use crate::transfer::{Transfer, now_s};
+use crate::tsig::{self, Checked, Exchange};
 use crate::zone::Zone;
 
 /// How a request came.
@@ -67,15 +71,91 @@ pub fn respond(request: &[u8], asker: &Asker, zone: &Zone, policy: &Policy) -> R
     if asker.peer.port() == 0 {
         return Reply::Silence(Drop::Source);
     }
+    let keys = policy.peers.keys.iter().map(|holder| &holder.key);
+    match tsig::check(request, keys, now_s) {
+        Checked::Unsigned => serve(head, request, None, asker, zone, policy),
+        Checked::Malformed => Reply::Send(bare(head.id, head.bits, Outcome::FormErr)),
+        Checked::Refused(encoded) => Reply::Send(encoded),
+        Checked::Signed(exchange) => {
+            let reply = serve(head, request, Some(&exchange), asker, zone, policy);
+            signed(reply, exchange)
+        }
+    }
+}
+
+/// Answers a request of which the signature is right, if it has one.
+fn serve(
+    head: Head,
+    request: &[u8],
+    signed: Option<&Exchange>,
+    asker: &Asker,
+    zone: &Zone,
+    policy: &Policy,
+) -> Reply {
     if head.opcode != OPCODE_QUERY {
         return Reply::Send(bare(head.id, head.bits, Outcome::NotImp));
     }
-    let Some(pending) = head.question(request, asker) else {
+    let Some(mut asked) = head.question(request, asker) else {
         return Reply::Send(bare(head.id, head.bits, Outcome::FormErr));
     };
-    match pending {
+    let (Asked::Plain(pending) | Asked::BadVersion(pending)) = &mut asked;
+    pending.limit -= signed.map_or(0, Exchange::bytes);
+    match asked {
+        Asked::Plain(pending) if is_transfer(&pending) => {
+            transfer(request, pending, signed, asker, zone, policy)
+        }
         Asked::Plain(pending) => answer(pending, asker, zone, policy),
         Asked::BadVersion(pending) => Reply::Send(pending.plain(Outcome::BadVersion)),
+    }
+}
+
+/// Has a reply signed, now or when it is made.
+fn signed(reply: Reply, mut exchange: Exchange) -> Reply {
+    match reply {
+        Reply::Silence(reason) => Reply::Silence(reason),
+        Reply::Send(mut encoded) => {
+            exchange.sign(&mut encoded.bytes, now_s());
+            Reply::Send(encoded)
+        }
+        Reply::Forward(mut pending) => {
+            pending.signed = Some(Box::new(exchange));
+            Reply::Forward(pending)
+        }
+        Reply::Transfer(mut transfer) => {
+            transfer.sign_with(exchange);
+            Reply::Transfer(transfer)
+        }
+    }
+}
+
+fn is_transfer(pending: &Pending) -> bool {
+    matches!(pending.question.query_type(), RecordType::AXFR | RecordType::IXFR)
+}
+
+/// Whole zones are for who is listed.
+fn transfer(
+    request: &[u8],
+    pending: Pending,
+    signed: Option<&Exchange>,
+    asker: &Asker,
+    zone: &Zone,
+    policy: &Policy,
+) -> Reply {
+    let key = signed.map(|exchange| &**exchange.key());
+    let is_allowed = policy.peers.may_transfer(asker.peer.ip(), key);
+    let is_axfr = pending.question.query_type() == RecordType::AXFR;
+    // A whole zone has no place in a datagram (RFC 5936 §4.2).
+    let is_stream = matches!(asker.transport, Transport::Tcp | Transport::Tls);
+    let is_possible = is_stream || !is_axfr;
+    if !is_allowed || !is_possible || pending.question.query_class() != DNSClass::IN {
+        return Reply::Send(pending.plain(Outcome::Refused));
+    }
+    match Transfer::new(request, &pending, zone, asker.local) {
+        Err(outcome) => Reply::Send(pending.plain(outcome)),
+        Ok(transfer) if !is_stream => {
+            Reply::Send(Encoded { bytes: transfer.start(), outcome: Outcome::Transfer })
+        }
+        Ok(transfer) => Reply::Transfer(Box::new(transfer)),
     }
 }
 
@@ -84,8 +164,7 @@ fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> 
     pending.metadata.recursion_available = allowed && policy.forwarder.is_some();
     let question = &pending.question;
     let rtype = question.query_type();
-    let is_transfer = matches!(rtype, RecordType::AXFR | RecordType::IXFR);
-    if question.query_class() != DNSClass::IN || is_transfer {
+    if question.query_class() != DNSClass::IN {
         return Reply::Send(pending.plain(Outcome::Refused));
     }
     let name = question.name().clone();
@@ -169,6 +248,7 @@ impl Head {
             limit: limit_of(asker.transport, edns.map(|edns| edns.max_payload())),
             client: asker.peer.ip(),
             is_above_ours: false,
+            signed: None,
         };
         if edns.is_some_and(|edns| edns.version() != EDNS_VERSION) {
             Some(Asked::BadVersion(pending))

@@ -47,7 +47,7 @@ impl Https {
         let mut reply = match next {
             Next::Send(reply) => reply,
             Next::Forward(waiting) => responder.forward(waiting, Transport::Https).await,
-            Next::Nothing => return Refusal::NoQuestion.response(),
+            Next::Nothing | Next::Transfer(_) => return Refusal::NoQuestion.response(),
         };
         if padding::is_asked_for(&query) {
             padding::pad(&mut reply, padding::REPLY_STEP_BYTES);
@@ -162,7 +162,7 @@ fn response(reply: Vec<u8>) -> Response<Bytes> {
 /// The path of the template that clients are given.
 pub const PATH: &str = "/dns-query";
 /// The longest query; longer bodies need not be read.
-pub const REQUEST_BYTES_MAX: usize = crate::server::REQUEST_BYTES_MAX;
+pub const REQUEST_BYTES_MAX: usize = crate::handler::REQUEST_BYTES_MAX;
 /// RFC 8484 §6.
 const MEDIA_TYPE: &str = "application/dns-message";
 const HTTPS_PORT: u16 = 443;

@@ -11,7 +11,7 @@ use conduit_core::record::name::RecordName;
 use hickory_proto::rr::Name;
 
 /// An owned key; cheap to clone, so that a table can be copied for each change.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NameKey(Arc<[u8]>);
 
 impl NameKey {
@@ -25,7 +25,8 @@ impl NameKey {
         Self::of_text(name.as_str())
     }
 
-    fn of_text(text: &str) -> Self {
+    /// The key of a name in text, with legal labels.
+    pub(crate) fn of_text(text: &str) -> Self {
         let mut bytes = Vec::with_capacity(text.len() + 1);
         for label in text.split('.') {
             // Invariant: labels of hosts and of records are at most 63 octets.

@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use crate::access::Policy;
 use crate::forward::status::Scraped;
 use crate::handler::Transport;
-use crate::reply::{Drop, Outcome};
+use crate::reply::{Drop, Outcome, counted};
 
 /// The counters of this crate; cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,6 +39,11 @@ impl Metrics {
             "dns_dropped",
             "Messages and connections that got no reply, by reason",
             counters.dropped_family.clone(),
+        );
+        registry.register(
+            "dns_notifies",
+            "Changes that secondaries were told of, by whether they heard",
+            counters.notices_family.clone(),
         );
         Self(Arc::new(counters))
     }
@@ -75,6 +80,10 @@ impl Metrics {
         self.0.forwarded[outcome as usize].inc();
     }
 
+    pub(crate) fn count_notice(&self, notice: Notice) {
+        self.0.notices[notice as usize].inc();
+    }
+
     pub(crate) fn count_dropped(&self, reason: Drop) {
         self.0.dropped[reason as usize].inc();
     }
@@ -98,14 +107,26 @@ impl Default for Metrics {
     }
 }
 
+counted! {
+    /// What became of telling a secondary of a change.
+    Notice {
+        /// It answered.
+        Heard = "heard",
+        /// It did not, for as long as it was tried.
+        Unheard = "unheard",
+    }
+}
+
 #[derive(Debug)]
 struct Counters {
     queries: [[Counter; Outcome::ALL.len()]; Transport::ALL.len()],
     forwarded: [Counter; Outcome::ALL.len()],
     dropped: [Counter; Drop::ALL.len()],
+    notices: [Counter; Notice::ALL.len()],
     queries_family: Family<QueryLabels, Counter>,
     forwarded_family: Family<OutcomeLabels, Counter>,
     dropped_family: Family<DropLabels, Counter>,
+    notices_family: Family<OutcomeLabels, Counter>,
 }
 
 impl Default for Counters {
@@ -129,7 +150,21 @@ impl Default for Counters {
             let reason = reason.as_str();
             dropped_family.get_or_create(&DropLabels { reason }).clone()
         });
-        Self { queries, forwarded, dropped, queries_family, forwarded_family, dropped_family }
+        let notices_family = Family::<OutcomeLabels, Counter>::default();
+        let notices = Notice::ALL.map(|notice| {
+            let outcome = notice.as_str();
+            notices_family.get_or_create(&OutcomeLabels { outcome }).clone()
+        });
+        Self {
+            queries,
+            forwarded,
+            dropped,
+            notices,
+            queries_family,
+            forwarded_family,
+            dropped_family,
+            notices_family,
+        }
     }
 }
 

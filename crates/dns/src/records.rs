@@ -51,6 +51,11 @@ impl Records {
         }
     }
 
+    /// Every set.
+    pub(crate) fn sets(&self, ttl_default_s: u32) -> impl Iterator<Item = RecordSet<'_>> {
+        self.types().filter_map(move |rtype| self.get(rtype, ttl_default_s))
+    }
+
     /// The set of a type; records without a TTL of their own have the default.
     pub(crate) fn get(&self, rtype: RecordType, ttl_default_s: u32) -> Option<RecordSet<'_>> {
         let kind = kind_of(rtype)?;
@@ -86,6 +91,11 @@ impl Records {
         self.0.iter().any(|record| record.data.kind() == Kind::Cname)
     }
 
+    /// Whether these are the very same.
+    pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The addresses.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.0.iter().filter_map(|record| match &record.data {
@@ -108,13 +118,13 @@ impl<'a> RecordSet<'a> {
     }
 
     /// As operators gave it.
-    pub(crate) fn given(&self) -> impl Iterator<Item = &'a RecordData> {
+    pub(crate) fn given(&self) -> impl Iterator<Item = &'a RecordData> + use<'a> {
         let kind = self.kind;
         self.all.iter().map(|record| &record.data).filter(move |data| data.kind() == kind)
     }
 
     /// As messages have it.
-    pub(crate) fn data(&self) -> impl Iterator<Item = RData> {
+    pub(crate) fn data(&self) -> impl Iterator<Item = RData> + use<'a> {
         self.given().map(rdata)
     }
 

@@ -11,6 +11,8 @@ use hickory_proto::rr::{Name, RData, Record};
 
 use crate::answer::{Answer, Authority, Chain, NEGATIVE_TTL_S, RrSet};
 use crate::handler::Transport;
+use crate::transfer::Transfer;
+use crate::tsig::Exchange;
 
 /// What became of one request.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub enum Reply {
     Send(Encoded),
     /// Somebody else has to be asked first.
     Forward(Pending),
+    /// A zone goes back, in as many messages as it takes.
+    Transfer(Box<Transfer>),
 }
 
 /// A reply in bytes.
@@ -51,6 +55,8 @@ macro_rules! counted {
     };
 }
 
+pub(crate) use counted;
+
 counted! {
     /// What a reply says.
     Outcome {
@@ -72,6 +78,10 @@ counted! {
         Truncated = "truncated",
         /// Nobody could be asked in time.
         Failed = "servfail",
+        /// A whole zone, or what changed in it, went to a secondary.
+        Transfer = "transfer",
+        /// The signature is wrong, or the zone is not ours.
+        NotAuth = "notauth",
     }
 }
 
@@ -108,6 +118,8 @@ pub struct Pending {
     pub(crate) client: IpAddr,
     /// Whether the name is above something of ours.
     pub(crate) is_above_ours: bool,
+    /// What the reply is to be signed with.
+    pub(crate) signed: Option<Box<Exchange>>,
 }
 
 /// The DO bit, which is copied from the request's OPT record to the reply's (RFC 3225 §3).
@@ -219,7 +231,8 @@ impl Outcome {
     /// The response code by its name in RFC 1035 and its kin.
     pub fn rcode(self) -> &'static str {
         match self {
-            Self::Records | Self::NoData | Self::Truncated => "NOERROR",
+            Self::Records | Self::NoData | Self::Truncated | Self::Transfer => "NOERROR",
+            Self::NotAuth => "NOTAUTH",
             Self::NxDomain => "NXDOMAIN",
             Self::Refused => "REFUSED",
             Self::FormErr => "FORMERR",
@@ -231,13 +244,16 @@ impl Outcome {
 
     pub(crate) fn code(self) -> ResponseCode {
         match self {
-            Self::Records | Self::NoData | Self::Truncated => ResponseCode::NoError,
+            Self::Records | Self::NoData | Self::Truncated | Self::Transfer => {
+                ResponseCode::NoError
+            }
             Self::NxDomain => ResponseCode::NXDomain,
             Self::Refused => ResponseCode::Refused,
             Self::FormErr => ResponseCode::FormErr,
             Self::NotImp => ResponseCode::NotImp,
             Self::BadVersion => ResponseCode::BADVERS,
             Self::Failed => ResponseCode::ServFail,
+            Self::NotAuth => ResponseCode::NotAuth,
         }
     }
 }

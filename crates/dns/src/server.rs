@@ -6,35 +6,36 @@
 mod inbox;
 mod outbox;
 mod path;
+mod responder;
 mod stream;
 mod tcp;
 mod udp;
 mod workers;
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::error::Chain;
-use conduit_core::live::{self, Guard};
+use conduit_core::live;
 use conduit_core::tasks::Tasks;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 
+use self::responder::TRANSFERS_MAX;
 use self::workers::Plan;
 use crate::access::Policy;
 use crate::bind::{Bound, Listeners};
 use crate::error::DnsError;
-use crate::forward::{Begun, Waiting};
-use crate::handler::{Asker, Transport, respond};
-use crate::interfaces::{Interfaces, Local};
-use crate::metrics::{Metrics, Tally};
-use crate::query_log::{Noted, QueryLog};
-use crate::reply::{Drop, Encoded, Outcome, Reply};
-use crate::short::{self, Scene, Written};
+use crate::handler::Transport;
+use crate::interfaces::Interfaces;
+use crate::metrics::Metrics;
+use crate::transfer::journal::{self, Journal};
+use crate::transfer::notify;
 use crate::zone::Zone;
 
-pub(crate) use self::stream::REQUEST_BYTES_MAX;
+pub(crate) use self::responder::{Next, Responder};
 
 impl Listeners {
     /// Starts answering on every socket; call it on the runtime that is to do the work.
@@ -52,9 +53,18 @@ impl Listeners {
         let (leaving, log) = (self.leaving, self.log);
         // Jobs of their own, so that their end can be waited for while the loops stand still.
         let jobs = leaving.jobs(tasks);
-        let runtime = Handle::current();
-        let responder =
-            Responder { zone, policy, interfaces, metrics, log, jobs: jobs.clone(), runtime };
+        let journal = secondaries(&zone, &policy, &metrics, tasks);
+        let responder = Responder {
+            zone,
+            policy,
+            interfaces,
+            metrics,
+            log,
+            jobs: jobs.clone(),
+            runtime: Handle::current(),
+            journal,
+            transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
+        };
         self.https.begin(responder.clone());
         let (stop, ended) = (tasks.stop().clone(), jobs.clone());
         tasks.service("dns-jobs", async move {
@@ -98,160 +108,25 @@ impl Listeners {
     }
 }
 
-/// Everything that answering needs; shared by all loops.
-#[derive(Debug, Clone)]
-pub(crate) struct Responder {
-    zone: live::Reader<Zone>,
-    policy: live::Reader<Policy>,
-    interfaces: live::Reader<Interfaces>,
-    metrics: Metrics,
-    log: QueryLog,
-    jobs: Tasks,
-    /// Where forwarders are asked, also for who answers on another thread.
-    runtime: Handle,
-}
-
-/// Every table, read once for what is answered together; for synchronous code only.
-struct Tables {
-    zone: Guard<Arc<Zone>>,
-    policy: Guard<Arc<Policy>>,
-    interfaces: Guard<Arc<Interfaces>>,
-    /// Every query is logged, and told of where it is answered the long way.
-    tells_all: bool,
-}
-
-impl Tables {
-    fn local(&self, address: IpAddr) -> Local {
-        self.interfaces.local(address)
-    }
-
-    /// Writes the reply into `room`, when the question and the answer have nothing unusual.
-    fn short(&self, request: &[u8], asker: &Asker, room: &mut [u8]) -> Option<Written> {
-        if asker.peer.port() == 0 || self.tells_all {
-            return None;
-        }
-        let asks = self.policy.forwarder.is_some();
-        let local = self.zone.facing(asker.peer.ip(), asker.local);
-        let scene = Scene {
-            zone: &self.zone,
-            local: &local,
-            transport: asker.transport,
-            recursion_available: asks && self.policy.access.allows(asker.peer.ip()),
-        };
-        short::answer(request, &scene, room)
-    }
-}
-
-/// What a loop does next with one request.
-pub(crate) enum Next {
-    Send(Vec<u8>),
-    Forward(Waiting),
-    Nothing,
-}
-
-impl Responder {
-    /// What answers depend on, as it is now.
-    fn tables(&self) -> Tables {
-        Tables {
-            zone: self.zone.load(),
-            policy: self.policy.load(),
-            interfaces: self.interfaces.load(),
-            tells_all: self.log.is_all(),
-        }
-    }
-
-    /// Answers one request that came alone, to one of our addresses.
-    pub(crate) fn answer(
-        &self,
-        request: &[u8],
-        peer: SocketAddr,
-        arrived_at: IpAddr,
-        transport: Transport,
-    ) -> Next {
-        let tables = self.tables();
-        let asker = Asker { peer, local: tables.local(arrived_at), transport };
-        self.respond(request, &asker, &tables)
-    }
-
-    /// Answers one request.
-    fn respond(&self, request: &[u8], asker: &Asker, tables: &Tables) -> Next {
-        let Asker { peer, local, transport } = *asker;
-        let watch = self.log.watch();
-        let noted = watch.map(|watch| Noted { watch, log: &self.log, request, peer, transport });
-        let (policy, zone) = (&*tables.policy, &*tables.zone);
-        let encoded = match respond(request, asker, zone, policy) {
-            Reply::Silence(reason) => {
-                if let Some(noted) = &noted {
-                    noted.dropped(reason);
-                }
-                self.metrics.count_dropped(reason);
-                return Next::Nothing;
-            }
-            Reply::Send(encoded) => encoded,
-            Reply::Forward(pending) => match &policy.forwarder {
-                Some(forwarder) => return self.begun(forwarder.begin(pending), transport, noted),
-                None => pending.plain(Outcome::NxDomain),
-            },
-        };
-        if let Some(noted) = &noted {
-            noted.answered(&encoded, zone, local);
-        }
-        Next::Send(self.counted(encoded, transport))
-    }
-
-    /// Sends what is known; what has to be asked is asked beside the loop, for all who wait.
-    fn begun(&self, begun: Begun, transport: Transport, noted: Option<Noted<'_>>) -> Next {
-        let held = || noted.as_ref().map(Noted::held);
-        let tell = |encoded: &Encoded, known| {
-            if let Some(noted) = &noted {
-                noted.known(encoded, known);
-            }
-        };
-        let (next, flight) = match begun {
-            Begun::Send(encoded, known) => {
-                tell(&encoded, known);
-                (Next::Send(self.counted(encoded, transport)), None)
-            }
-            Begun::Refresh(encoded, known, flight) => {
-                tell(&encoded, known);
-                (Next::Send(self.counted(encoded, transport)), Some(flight))
-            }
-            Begun::Wait(waiting) => (Next::Forward(waiting.noted(held())), None),
-            Begun::Ask(waiting, flight) => (Next::Forward(waiting.noted(held())), Some(flight)),
-        };
-        if let Some(flight) = flight {
-            let stop = self.jobs.stop().clone();
-            let _entered = self.runtime.enter();
-            self.jobs.job("dns-flight", async move {
-                stop.run_until_cancelled(flight.run()).await;
-            });
-        }
-        next
-    }
-
-    /// Waits for an answer; the query log is told by what is waited for.
-    pub(crate) async fn forward(&self, waiting: Waiting, transport: Transport) -> Vec<u8> {
-        let encoded = waiting.reply().await;
-        self.metrics.count_forwarded(encoded.outcome);
-        self.counted(encoded, transport)
-    }
-
-    fn count_one(&self, transport: Transport, outcome: Outcome) {
-        self.metrics.count(transport, outcome);
-    }
-
-    fn count_all(&self, transport: Transport, tally: &Tally) {
-        self.metrics.count_all(transport, tally);
-    }
-
-    fn dropped(&self, reason: Drop) {
-        self.metrics.count_dropped(reason);
-    }
-
-    fn counted(&self, encoded: Encoded, transport: Transport) -> Vec<u8> {
-        self.metrics.count(transport, encoded.outcome);
-        encoded.bytes
-    }
+/// Starts what secondaries need: a journal of changes, and somebody who tells of them.
+fn secondaries(
+    zone: &live::Reader<Zone>,
+    policy: &live::Reader<Policy>,
+    metrics: &Metrics,
+    tasks: &Tasks,
+) -> live::Reader<Journal> {
+    let (writer, journal) = live::channel(Arc::default());
+    let stop = tasks.stop().clone();
+    let keep = journal::keep(zone.clone(), writer);
+    tasks.service("dns-journal", async move {
+        stop.run_until_cancelled(keep).await;
+    });
+    let stop = tasks.stop().clone();
+    let tell = notify::tell(zone.clone(), policy.clone(), metrics.clone(), tasks.clone());
+    tasks.service("dns-notify", async move {
+        stop.run_until_cancelled(tell).await;
+    });
+    journal
 }
 
 /// Addresses come and go (DHCP, tunnels); answers follow.

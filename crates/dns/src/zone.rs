@@ -41,6 +41,8 @@ pub struct ZoneSettings {
     pub http3_port: Option<u16>,
     /// Records that are there whatever the catalog holds.
     pub records: Arc<FixedRecords>,
+    /// What the serial is ahead of the catalog's generation.
+    pub serial_offset: u64,
 }
 
 impl ZoneSettings {
@@ -55,6 +57,7 @@ impl ZoneSettings {
             https_port: None,
             http3_port: None,
             records: Arc::default(),
+            serial_offset: 0,
         }
     }
 }
@@ -83,6 +86,12 @@ impl Zone {
     /// Whether no name has an address.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Of every domain's SOA: it moves with every change, and is 32 bits wide (RFC 1982).
+    pub fn serial(&self) -> u32 {
+        let wide = self.version.generation.0.wrapping_add(self.frame.serial_offset);
+        u32::try_from(wide & u64::from(u32::MAX)).unwrap_or(0)
     }
 
     /// How long a positive answer may be kept, in seconds.
@@ -166,6 +175,7 @@ pub(crate) struct Frame {
     pub(crate) sites: Option<Sites>,
     /// What the configuration gives.
     pub(crate) fixed: Arc<FixedRecords>,
+    pub(crate) serial_offset: u64,
 }
 
 impl Frame {

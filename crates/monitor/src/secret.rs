@@ -4,6 +4,7 @@
 //! each time it is needed, so that one that was replaced is used at once.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use tokio::io::AsyncReadExt;
@@ -26,27 +27,60 @@ impl SecretFrom {
     /// # Errors
     /// When it is not there, or is not one line of at most [`SECRET_BYTES_MAX`] bytes.
     pub async fn read(&self) -> Result<Secret, SecretError> {
-        let wrong = |problem: String| SecretError(format!("{self} {problem}"));
         let text = match self {
-            Self::Variable(name) => {
-                std::env::var(name).map_err(|_| wrong("is not set, or is no text".into()))?
-            }
+            Self::Variable(name) => self.variable(name)?,
             Self::File(path) => {
-                let file = tokio::fs::File::open(path).await;
-                let mut text = String::new();
-                let mut file = file.map_err(|error| wrong(format!("cannot be read: {error}")))?;
-                let limit = u64::try_from(SECRET_BYTES_MAX + 1).unwrap_or(u64::MAX);
-                let read = (&mut file).take(limit).read_to_string(&mut text).await;
-                read.map_err(|error| wrong(format!("cannot be read: {error}")))?;
-                text
+                let read = async {
+                    let mut text = String::new();
+                    let file = tokio::fs::File::open(path).await?;
+                    file.take(READ_BYTES_MAX).read_to_string(&mut text).await?;
+                    Ok(text)
+                };
+                read.await.map_err(|error: io::Error| self.unread(&error))?
             }
         };
+        self.judge(&text)
+    }
+
+    /// The same where nothing else waits meanwhile: at start, and when the configuration is read.
+    ///
+    /// # Errors
+    /// As [`SecretFrom::read`].
+    pub fn read_now(&self) -> Result<Secret, SecretError> {
+        let text = match self {
+            Self::Variable(name) => self.variable(name)?,
+            Self::File(path) => {
+                let read = || {
+                    let mut text = String::new();
+                    std::fs::File::open(path)?.take(READ_BYTES_MAX).read_to_string(&mut text)?;
+                    Ok(text)
+                };
+                read().map_err(|error: io::Error| self.unread(&error))?
+            }
+        };
+        self.judge(&text)
+    }
+
+    fn variable(&self, name: &str) -> Result<String, SecretError> {
+        std::env::var(name).map_err(|_| self.wrong("is not set, or is no text"))
+    }
+
+    fn unread(&self, error: &io::Error) -> SecretError {
+        self.wrong(&format!("cannot be read: {error}"))
+    }
+
+    fn wrong(&self, problem: &str) -> SecretError {
+        SecretError(format!("{self} {problem}"))
+    }
+
+    fn judge(&self, text: &str) -> Result<Secret, SecretError> {
         let text = text.trim();
         if text.is_empty() {
-            return Err(wrong("is empty".into()));
+            return Err(self.wrong("is empty"));
         }
         if text.len() > SECRET_BYTES_MAX || text.chars().any(char::is_control) {
-            return Err(wrong(format!("is not one line of at most {SECRET_BYTES_MAX} bytes")));
+            let problem = format!("is not one line of at most {SECRET_BYTES_MAX} bytes");
+            return Err(self.wrong(&problem));
         }
         Ok(Secret(text.to_owned()))
     }
@@ -81,3 +115,5 @@ pub struct SecretError(String);
 
 /// The longest secret, in bytes.
 pub const SECRET_BYTES_MAX: usize = 4_096;
+/// One byte more shows that a file is too long.
+const READ_BYTES_MAX: u64 = 4_097;

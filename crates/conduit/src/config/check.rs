@@ -16,6 +16,7 @@ mod monitor;
 mod oidc;
 mod overlap;
 mod parse;
+mod peers;
 mod planes;
 mod query_log;
 mod records;

@@ -7,9 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::record::fixed::FixedRecords;
+use conduit_core::record::name::RecordName;
 use conduit_dns::forward::settings::ForwardSettings;
+use conduit_dns::peers::Notified;
 use conduit_dns::query_log::settings::QueryLogSettings;
+use conduit_dns::tsig::Algorithm;
 use conduit_dns::views::View;
+use conduit_monitor::secret::SecretFrom;
 use ipnet::IpNet;
 
 /// Names.
@@ -35,6 +39,32 @@ pub struct Dns {
     pub views: Vec<View>,
     /// Which queries are told.
     pub query_log: QueryLogSettings,
+    /// Who copies and changes our zones.
+    pub peers: DnsPeers,
+}
+
+/// Secondaries, and programs that change records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DnsPeers {
+    /// The networks of secondaries, which need no key.
+    pub transfer_to: Vec<IpNet>,
+    /// Who is told of changes.
+    pub notify: Vec<Notified>,
+    /// Shared keys.
+    pub keys: Vec<DnsKey>,
+}
+
+/// A shared key; its secret is elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsKey {
+    /// What both sides call it.
+    pub name: RecordName,
+    /// What its code is made with.
+    pub algorithm: Algorithm,
+    /// Where the secret is.
+    pub secret: SecretFrom,
+    /// Whether its holder may transfer zones.
+    pub transfer: bool,
 }
 
 /// An address to answer DNS on.

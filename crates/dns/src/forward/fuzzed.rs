@@ -35,6 +35,7 @@ pub(crate) fn answer(data: &[u8]) {
         limit,
         client: std::net::Ipv4Addr::LOCALHOST.into(),
         is_above_ours: false,
+        signed: None,
     };
     let question = Question::of(&pending);
     let query = Query::new(&question, &Chance { id: 0x4711, case: [0; 32] }, true);

@@ -7,7 +7,6 @@ use hickory_proto::rr::Name;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 
 use super::*;
-use crate::access::AccessList;
 use crate::forward::Forwarder;
 use crate::forward::settings::ForwardSettings;
 use crate::fuzzing::{dns_handler, dns_message, sample_zone};
@@ -89,8 +88,7 @@ async fn only_others_names_are_forwarded() {
         ..ForwardSettings::default()
     };
     let forwarder = Forwarder::new(settings, &[], &Interfaces::default(), None);
-    let policy =
-        Policy { access: AccessList::private(), forwarder: Some(forwarder.expect("builds")) };
+    let policy = Policy { forwarder: Some(forwarder.expect("builds")), ..Policy::default() };
     let ask = |message: &Message, peer: &str| {
         let request = message.to_vec().expect("encodes");
         respond(&request, &asker(Transport::Udp, peer), sample_zone(), &policy)

@@ -141,8 +141,13 @@ fn other(encoded: &Encoded, known: Known) -> End {
 
 fn is_error(outcome: Outcome) -> bool {
     match outcome {
-        Outcome::Records | Outcome::NoData | Outcome::NxDomain | Outcome::Truncated => false,
+        Outcome::Records
+        | Outcome::NoData
+        | Outcome::NxDomain
+        | Outcome::Truncated
+        | Outcome::Transfer => false,
         Outcome::Refused
+        | Outcome::NotAuth
         | Outcome::FormErr
         | Outcome::NotImp
         | Outcome::BadVersion

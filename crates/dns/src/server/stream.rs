@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
-use super::{Next, Responder};
+use super::responder::{Next, Outgoing, Responder};
 use crate::handler::{Asker, Transport};
 use crate::leaving::Leaving;
 use crate::padding;
@@ -43,6 +43,8 @@ pub(super) struct Connection<S> {
     waiting: FuturesUnordered<Pin<Box<dyn Future<Output = Vec<u8>> + Send>>>,
     /// Replies that are ready, each with its length.
     ready: Vec<u8>,
+    /// A zone that follows them; nothing more is read before it is sent.
+    outgoing: Option<Box<Outgoing>>,
 }
 
 /// What happens next on a connection.
@@ -80,6 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             leaving,
             waiting: FuturesUnordered::new(),
             ready: Vec::new(),
+            outgoing: None,
         }
     }
 
@@ -120,6 +123,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ok(Err(_)) => return Ended::Gone,
                 Err(_elapsed) => return Ended::Abuse,
             }
+            if let Some(outgoing) = self.outgoing.take()
+                && !self.transfer(*outgoing).await
+            {
+                return Ended::Gone;
+            }
             if let Some(ended) = ended {
                 return ended;
             }
@@ -153,6 +161,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if !self.answer(&request) {
                 // Whoever sends such things on a stream will not become sensible.
                 return Some(Ended::Wrong);
+            }
+            if self.outgoing.is_some() {
+                return None;
             }
             let is_full = together >= TOGETHER_MAX || self.ready.len() >= READY_BYTES;
             if is_full || self.waiting.len() >= PIPELINED_MAX {
@@ -188,9 +199,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     padded(responder.forward(waiting, transport).await, pads)
                 }));
             }
+            Next::Transfer(outgoing) => self.outgoing = Some(outgoing),
             Next::Nothing => return false,
         }
         true
+    }
+
+    /// Sends a zone, message by message; whether the client took all of it.
+    async fn transfer(&mut self, mut outgoing: Outgoing) -> bool {
+        let messages = outgoing.transfer.messages(&outgoing.journal);
+        let sending = async {
+            for message in messages {
+                self.add(&message);
+                let written = timeout(WRITE_TIMEOUT, self.write_ready()).await;
+                if !matches!(written, Ok(Ok(()))) {
+                    return false;
+                }
+                tokio::task::yield_now().await;
+            }
+            true
+        };
+        timeout(TRANSFER_TIMEOUT, sending).await.unwrap_or(false)
     }
 
     /// What still waits, once nothing more is read.
@@ -244,8 +273,10 @@ const TLS_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the last words of a connection.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
-/// A question with any sensible options; TCP itself would allow 65,535.
-pub(crate) const REQUEST_BYTES_MAX: usize = 4096;
+/// For a whole zone: a secondary that takes longer begins again.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
+/// An update of about a hundred records; TCP itself would allow 65,535.
+const REQUEST_BYTES_MAX: usize = 16_384;
 /// Questions of one connection that wait for forwarders; no more is read then.
 pub(super) const PIPELINED_MAX: usize = 32;
 /// Requests that are answered before anything is written, and how long their replies may become.

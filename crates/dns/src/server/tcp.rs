@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::Responder;
+use super::responder::Responder;
 use super::stream::{Connection, Origin};
 use crate::handler::Transport;
 use crate::leaving::Leaving;

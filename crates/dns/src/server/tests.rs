@@ -21,6 +21,7 @@ use crate::forward::settings::{Conditional, ForwardSettings};
 use crate::fuzzing::{sample_zone, service, version};
 use crate::https::Https;
 use crate::listen::ListenAddr;
+use crate::reply::{Drop, Outcome};
 
 /// A running server; the client side is plain blocking sockets.
 struct Running {

@@ -16,10 +16,10 @@ use tokio::net::UdpSocket;
 use super::inbox::Inbox;
 use super::outbox::{Outbox, send_one};
 use super::path::Path;
-use super::{Next, Responder, Tally};
-use crate::forward::Waiting;
+use super::responder::{Later, Next, Responder};
 use crate::handler::{Asker, Transport};
 use crate::leaving::Leaving;
+use crate::metrics::Tally;
 use crate::reply::Drop;
 
 /// One socket's loop.
@@ -99,7 +99,8 @@ impl Server {
                 continue;
             }
             match self.responder.respond(request, &asker, &tables) {
-                Next::Nothing => {}
+                // A transfer takes a stream.
+                Next::Nothing | Next::Transfer(_) => {}
                 Next::Send(reply) => match outbox.room().get_mut(..reply.len()) {
                     Some(room) => {
                         room.copy_from_slice(&reply);
@@ -114,7 +115,7 @@ impl Server {
         self.responder.count_all(Transport::Udp, &tally);
     }
 
-    fn forward(&self, waiting: Waiting, path: Path) {
+    fn forward(&self, waiting: Box<Later>, path: Path) {
         let (line, responder) = (Arc::clone(&self.line), self.responder.clone());
         let stop = self.tasks.stop().clone();
         self.tasks.job("dns-forward", async move {

@@ -11,7 +11,7 @@ use conduit_core::tasks::Tasks;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::oneshot;
 
-use super::Responder;
+use super::responder::Responder;
 use super::udp::Server;
 use crate::error::DnsError;
 use crate::handler::Transport;

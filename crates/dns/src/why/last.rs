@@ -49,7 +49,8 @@ pub(super) fn verdict(asking: &Asking, zone: &Zone, policy: &Policy) -> Verdict 
         transport: Transport::Tcp,
     };
     match respond(&request, &asker, zone, policy) {
-        Reply::Silence(_) => Verdict::Nothing,
+        // A transfer says more than can be shown.
+        Reply::Silence(_) | Reply::Transfer(_) => Verdict::Nothing,
         Reply::Send(encoded) => answered(&encoded),
         Reply::Forward(pending) => match &policy.forwarder {
             None => Verdict::Nothing,

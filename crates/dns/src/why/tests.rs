@@ -48,7 +48,7 @@ fn policy(settings: Option<ForwardSettings>) -> Policy {
     let forwarder = settings.map(|settings| {
         Forwarder::new(settings, &[], &Interfaces::default(), None).expect("set up")
     });
-    Policy { access: AccessList::private(), forwarder }
+    Policy { access: AccessList::private(), forwarder, ..Policy::default() }
 }
 
 fn forwarding() -> ForwardSettings {

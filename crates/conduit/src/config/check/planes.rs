@@ -12,7 +12,7 @@ use super::super::file;
 use super::super::value::{Given, GivenList, Text};
 use super::super::{Dns, DnsListen, Health, Proxy, Tls, Upstreams};
 use super::judge::Judge;
-use super::{encrypted, forward, limits, parse, query_log, records, views};
+use super::{encrypted, forward, limits, parse, peers, query_log, records, views};
 
 pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dns {
     let mut listen = judge.list(
@@ -45,6 +45,7 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dn
         records: records::records(judge, &given.records, domains),
         views: views::views(judge, &given.views),
         query_log: query_log::settings(judge, given),
+        peers: peers::peers(judge, given),
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) struct Dns {
     pub(crate) query_log: Given<Text>,
     pub(crate) query_log_sample: Given<f64>,
     pub(crate) query_log_clients: Given<Text>,
+    pub(crate) transfer_to: GivenList,
+    pub(crate) notify: GivenList,
+    pub(crate) keys: Given<Vec<Sourced<DnsKey>>>,
     /// Not a key of the file: a port that replaces the one in each address of `listen`.
     #[serde(skip)]
     pub(crate) port: Given<Text>,
@@ -68,4 +71,18 @@ pub(crate) struct DnsRecord {
 pub(crate) struct DnsView {
     pub(crate) clients: Vec<Sourced<Text>>,
     pub(crate) addresses: Vec<Sourced<Text>>,
+}
+
+/// One shared key, as a table of `dns.keys`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DnsKey {
+    pub(crate) name: Sourced<Text>,
+    pub(crate) algorithm: Sourced<Text>,
+    #[serde(default)]
+    pub(crate) secret_file: Given<Text>,
+    #[serde(default)]
+    pub(crate) secret_env: Given<Text>,
+    #[serde(default)]
+    pub(crate) transfer: bool,
 }

@@ -5,9 +5,10 @@ use conduit_core::policy::Size;
 use conduit_core::record::Record;
 use conduit_dns::forward::settings::{CacheSettings, Conditional};
 use conduit_dns::views::View;
+use conduit_monitor::secret::SecretFrom;
 use toml::Value;
 
-use super::super::Dns;
+use super::super::{Dns, DnsKey};
 use super::{Entry, dynamic, fixed, list, number, text};
 
 /// All of them.
@@ -37,6 +38,9 @@ fn own(dns: &Dns) -> Vec<Entry> {
         dynamic("dns.query_log", text(dns.query_log.logged.as_str())),
         dynamic("dns.query_log_sample", dns.query_log.share.value().into()),
         dynamic("dns.query_log_clients", text(dns.query_log.clients.as_str())),
+        dynamic("dns.transfer_to", list(&dns.peers.transfer_to)),
+        dynamic("dns.notify", list(&dns.peers.notify)),
+        dynamic("dns.keys", Value::Array(dns.peers.keys.iter().map(key).collect())),
     ]
 }
 
@@ -59,6 +63,18 @@ fn conditional(all: &[Conditional]) -> Value {
         Value::Table(table)
     };
     Value::Array(all.iter().map(table).collect())
+}
+
+fn key(key: &DnsKey) -> Value {
+    let mut table = toml::Table::new();
+    table.insert("name".into(), text(&key.name));
+    table.insert("algorithm".into(), text(key.algorithm));
+    match &key.secret {
+        SecretFrom::File(path) => table.insert("secret_file".into(), text(path.display())),
+        SecretFrom::Variable(name) => table.insert("secret_env".into(), text(name)),
+    };
+    table.insert("transfer".into(), key.transfer.into());
+    Value::Table(table)
 }
 
 fn record(record: &Record) -> Value {

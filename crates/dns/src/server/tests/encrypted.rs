@@ -1,5 +1,7 @@
 //! The same over TLS, and over HTTPS.
 
+use std::net::IpAddr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
