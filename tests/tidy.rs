@@ -311,7 +311,18 @@ const WALLS: &[(&str, &[&str])] = &[
     ("ed25519-dalek", &["conduit-audit"]),
     ("hickory-proto", &["conduit-dns"]),
     ("hickory-server", &["conduit-dns"]),
-    ("hyper", &["conduit-proxy", "conduit-monitor", "conduit-admin", "conduit-api", "conduit"]),
+    // conduit-dns: forwarders over HTTPS are asked over HTTP/2.
+    (
+        "hyper",
+        &[
+            "conduit-proxy",
+            "conduit-monitor",
+            "conduit-admin",
+            "conduit-api",
+            "conduit-dns",
+            "conduit",
+        ],
+    ),
     ("lettre", &["conduit-monitor"]),
     ("nvml-wrapper", &["conduit-monitor"]),
     ("opentelemetry-proto", &["conduit"]),

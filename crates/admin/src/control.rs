@@ -72,7 +72,7 @@ pub trait Control: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Resolution, ControlError>>;
 
     /// Drops the answers of others that are cached, or those about one name; says whose they were.
-    fn flush_dns(&self, name: Option<&str>) -> Vec<SocketAddr>;
+    fn flush_dns(&self, name: Option<&str>) -> Vec<String>;
 
     /// The newest lines of the query log: those behind `after`, or all that are kept; `None` without DNS.
     fn queries(&self, after: Option<u64>) -> Option<QueryLogView>;

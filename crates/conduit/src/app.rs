@@ -158,8 +158,7 @@ impl App {
         let now = Timestamp::now();
         let mut inherited = predecessor.as_mut().map(Predecessor::take_sockets).unwrap_or_default();
         let sockets = Sockets::bind(&config, &mut inherited)?;
-        let answering = sockets.dns.as_ref().map(DnsListeners::addresses).unwrap_or_default();
-        let tunables = Tunables::new(&config, answering)?;
+        let tunables = Tunables::new(&config, sockets.answering())?;
         give_up_root(&config)?;
         let (state, unix) = open_state(&config, predecessor.as_ref(), &mut inherited, now)?;
         let admin = sockets.admin.and(unix);

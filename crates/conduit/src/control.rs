@@ -184,13 +184,13 @@ impl Control for GatewayControl {
         })
     }
 
-    fn flush_dns(&self, name: Option<&str>) -> Vec<SocketAddr> {
+    fn flush_dns(&self, name: Option<&str>) -> Vec<String> {
         let policy = self.parts.policy.load_full();
         let Some(forwarder) = &policy.forwarder else {
             return Vec::new();
         };
         forwarder.flush(name);
-        forwarder.addresses()
+        forwarder.addresses().iter().map(ToString::to_string).collect()
     }
 
     fn queries(&self, after: Option<u64>) -> Option<QueryLogView> {

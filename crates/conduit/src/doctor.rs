@@ -90,14 +90,13 @@ impl Given {
     fn looks<'a>(&'a self, aside: &'a Aside, now: Timestamp) -> Vec<Look<'a>> {
         let config = self.reloader.as_ref().map_or_else(|| self.config.clone(), |r| r.config());
         let state_dir = &self.config.gateway.state_dir;
-        let forwarders = config.dns.forward.servers();
         let socket = self.config.monitor.enabled.then_some(&*self.config.monitor.docker_socket);
         vec![
             Look::new(Check::Config, config::of_gateway(self.reloader.as_ref(), aside)),
             Look::new(Check::Ports, ports::of_gateway(&self.config, &self.addresses, aside)),
             Look::new(Check::Dns, answers::dns(&self.config, &self.addresses)),
             Look::new(Check::Https, answers::https(&self.config, &self.check)),
-            Look::new(Check::Forwarders, forwarders::look(forwarders)),
+            Look::new(Check::Forwarders, async move { forwarders::look(&config).await }),
             Look::new(Check::Upstreams, async move {
                 upstreams::judge(&upstreams::read(&self.registry, &self.board, now))
             }),

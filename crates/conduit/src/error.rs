@@ -66,6 +66,19 @@ pub enum AppError {
         /// What is wrong with its secret, and the mend.
         reason: String,
     },
+    /// The roots that certificates of forwarders are judged by.
+    #[error(
+        "cannot read the roots that forwarders are judged by, {}; name a PEM file with certificates \
+         that this user may read in dns.forward_ca, or leave it empty",
+        path.as_ref().map_or_else(|| "those of the system".into(), |path| path.to_string_lossy())
+    )]
+    ForwardCa {
+        /// Which file, when it is not the system's.
+        path: Option<PathBuf>,
+        /// What is wrong.
+        #[source]
+        source: std::io::Error,
+    },
     /// The log cannot be started.
     #[error("the log cannot start")]
     Log(#[source] TelemetryError),

@@ -33,6 +33,7 @@ mod decisions;
 mod doctor;
 mod encrypted_dns;
 mod fetch;
+mod forwarding;
 mod holder;
 mod leaves;
 mod memory;

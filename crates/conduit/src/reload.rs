@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 use crate::config::{Config, Source};
 use crate::error::AppError;
+use crate::forwarding;
 use crate::monitor::SiteMonitor;
 use crate::peers;
 use crate::planes::Lines;
@@ -59,7 +60,7 @@ fn policy_of(
     listening: &[SocketAddr],
     before: Option<&Forwarder>,
 ) -> Result<Policy, AppError> {
-    let settings = &config.dns.forward;
+    let settings = forwarding::settings(config)?;
     let is_nobody = settings.forwarders.is_empty() && settings.conditional.is_empty();
     let forwarder = match is_nobody {
         true => None,
@@ -67,7 +68,7 @@ fn policy_of(
             let interfaces = Interfaces::read().map_err(AppError::Dns)?;
             let own =
                 config.gateway.domains.iter().filter_map(|d| d.as_str().parse().ok()).collect();
-            let settings = ForwardSettings { own, ..settings.clone() };
+            let settings = ForwardSettings { own, ..settings };
             let forwarder = Forwarder::new(settings, listening, &interfaces, before);
             Some(forwarder.map_err(AppError::Dns)?)
         }

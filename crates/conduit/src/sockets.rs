@@ -67,6 +67,16 @@ impl Sockets {
     }
 }
 
+impl Sockets {
+    /// Where names are answered, over whatever: none of these is a forwarder.
+    pub(crate) fn answering(&self) -> Vec<SocketAddr> {
+        let plain = self.dns.iter().flat_map(DnsListeners::addresses);
+        let encrypted = self.dns.iter().flat_map(DnsListeners::encrypted_addresses);
+        let https = self.proxy.iter().flat_map(ProxyListeners::https_addresses).copied();
+        plain.chain(encrypted).chain(https).collect()
+    }
+}
+
 fn of_proxy(error: ProxyError) -> AppError {
     match error {
         ProxyError::PortTaken { address } => taken(address, Transport::Tcp, "[proxy]"),

@@ -164,7 +164,7 @@ fn describe(reply: &Message, elapsed: Duration) -> Reply {
 }
 
 /// The mnemonic of RFC 2929 and `dig`, rather than a sentence.
-fn status_word(reply: &Message) -> String {
+pub(crate) fn status_word(reply: &Message) -> String {
     use hickory_proto::op::ResponseCode;
     match reply.metadata.response_code {
         ResponseCode::NoError => "NOERROR".into(),

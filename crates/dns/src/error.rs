@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::forward::address::ForwarderAddr;
 use crate::handler::Transport;
 
 /// Why DNS cannot be served as configured.
@@ -38,7 +39,7 @@ pub enum DnsError {
     )]
     ForwarderLoop {
         /// The address.
-        forwarder: SocketAddr,
+        forwarder: ForwarderAddr,
     },
     /// Forwarding was asked for without saying to whom, or to too many.
     #[error("between 1 and {most} forwarders can be used, not {given}")]

@@ -7,9 +7,11 @@
 //! **Invariant:** what waits for an answer is bounded in number and in time, and what is kept is
 //! bounded in bytes: a slow forwarder costs its own askers, nobody else.
 
+pub mod address;
 mod answer;
 mod ask;
 mod cache;
+pub mod check;
 mod clients;
 mod counts;
 mod exchange;
@@ -18,6 +20,7 @@ mod flight;
 pub(crate) mod fuzzed;
 mod job;
 mod known;
+mod line;
 mod query;
 mod question;
 mod rebind;
@@ -28,6 +31,7 @@ pub mod settings;
 mod special;
 pub mod status;
 mod suffix;
+pub mod trust;
 mod why;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -37,6 +41,7 @@ use hickory_proto::rr::{Name, RecordType};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use self::address::ForwarderAddr;
 use self::answer::{Answer, Ttl};
 use self::ask::Manner;
 use self::cache::{Cache, Found};
@@ -105,19 +110,25 @@ impl Forwarder {
         if is_nobody || given > FORWARDERS_MAX {
             return Err(DnsError::ForwarderCount { given, most: FORWARDERS_MAX });
         }
-        let is_ours = |f: &&SocketAddr| listening.iter().any(|l| reaches(**f, *l, interfaces));
+        let reaches_us = |at| listening.iter().any(|ours| reaches(at, *ours, interfaces));
+        let is_ours = |f: &&ForwarderAddr| reaches_us(f.socket());
         if let Some(forwarder) = lists().flatten().find(is_ours) {
-            return Err(DnsError::ForwarderLoop { forwarder: *forwarder });
+            return Err(DnsError::ForwarderLoop { forwarder: forwarder.clone() });
         }
         if let Some(before) = before.filter(|before| before.0.settings == settings) {
             return Ok(before.clone());
         }
         let mut servers: Vec<Arc<Server>> = Vec::new();
         let known = before.map(|before| before.0.servers.as_slice()).unwrap_or_default();
+        // What another authority vouched for has to be judged again.
+        let is_same_trust = before.is_some_and(|before| before.0.settings.trust == settings.trust);
         let routes = Routes::new(&settings, |address| {
             let at = |all: &[Arc<Server>]| all.iter().find(|s| s.address() == address).cloned();
             at(&servers).unwrap_or_else(|| {
-                let server = at(known).unwrap_or_else(|| Arc::new(Server::new(address)));
+                let known = at(known).filter(|_| is_same_trust || !address.is_encrypted());
+                let trust = settings.trust.as_ref();
+                let make = || Arc::new(Server::new(address.clone(), trust));
+                let server = known.unwrap_or_else(make);
                 servers.push(Arc::clone(&server));
                 server
             })
@@ -135,8 +146,8 @@ impl Forwarder {
     }
 
     /// The servers that are asked, each once.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.servers.iter().map(|server| server.address()).collect()
+    pub fn addresses(&self) -> Vec<ForwarderAddr> {
+        self.0.servers.iter().map(|server| server.address().clone()).collect()
     }
 
     /// Forgets every answer that was kept, or those about one name.

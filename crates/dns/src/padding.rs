@@ -48,6 +48,8 @@ const PADDING: u16 = 12;
 const OPTION_HEAD_BYTES: usize = 4;
 /// Of replies (RFC 8467 §4.1).
 pub(crate) const REPLY_STEP_BYTES: usize = 468;
+/// Of queries.
+pub(crate) const QUERY_STEP_BYTES: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -154,7 +154,7 @@ pub(crate) async fn flush(
     };
     decision(&state, caller.0.actor, Action::DnsFlush, &message).await?;
     let dropped = state.control.flush_dns(name.as_deref());
-    Ok(Json(wire::FlushReply { forwarders: dropped.iter().map(ToString::to_string).collect() }))
+    Ok(Json(wire::FlushReply { forwarders: dropped }))
 }
 
 /// Tells what is kept of other servers' answers, and how those servers do.

@@ -336,8 +336,8 @@ impl Control for Whole {
         ForwardStatus { hits: 7, ..ForwardStatus::default() }
     }
 
-    fn flush_dns(&self, _name: Option<&str>) -> Vec<SocketAddr> {
-        vec![SocketAddr::from(([192, 0, 2, 1], 53))]
+    fn flush_dns(&self, _name: Option<&str>) -> Vec<String> {
+        vec!["192.0.2.1:53".to_owned()]
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>> {

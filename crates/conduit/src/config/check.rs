@@ -35,7 +35,7 @@ pub(crate) fn resolve(file: &File, surroundings: &Surroundings) -> Result<Config
     let admin =
         gateway::admin(&mut judge, &file.admin, &gateway.state_dir, default_state, surroundings);
     let config = Config {
-        dns: planes::dns(&mut judge, &file.dns, &gateway.domains),
+        dns: planes::dns(&mut judge, &file.dns, &gateway.domains, surroundings),
         tls: planes::tls(&mut judge, &file.tls),
         proxy: planes::proxy(&mut judge, &file.proxy),
         upstreams: planes::upstreams(&mut judge, &file.upstreams),

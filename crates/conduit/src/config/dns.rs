@@ -3,6 +3,7 @@
 //! **Invariant:** values are parsed and within their limits; where they come from is in `check`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Dns {
     pub tls_listen: Vec<DnsListen>,
     /// What is done about other people's names.
     pub forward: ForwardSettings,
+    /// Roots that forwarders' certificates are judged by, beside the system's.
+    pub forward_ca: Option<PathBuf>,
     /// Who may ask for other people's names.
     pub allow: Vec<IpNet>,
     /// How long clients may keep a positive answer.

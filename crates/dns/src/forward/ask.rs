@@ -113,7 +113,10 @@ mod tests {
 
     #[test]
     fn those_that_answer_come_first() {
-        let at = |last: u8| Arc::new(Server::new(([10, 0, 0, last], 53).into()));
+        let at = |last: u8| {
+            let address = format!("10.0.0.{last}").parse().expect("valid");
+            Arc::new(Server::new(address, None))
+        };
         let servers = [at(1), at(2), at(3)];
         let order = |fastest_first| {
             let manner = Manner { fastest_first, mixed_case: true };

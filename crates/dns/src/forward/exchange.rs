@@ -1,6 +1,7 @@
-//! One question to one forwarder, over UDP, and over TCP when that is better.
+//! One question to one forwarder: over UDP, and over TCP when that is better; or over TLS or HTTPS,
+//! and then over nothing else.
 //!
-//! **Invariant:** each query has a socket, a port and an id of its own, and reads a bounded number
+//! **Invariant:** in the clear, each query has a socket, a port and an id of its own, and reads a bounded number
 //! of messages. What could be a guess is not believed: it is asked for again over TCP, where nobody
 //! can answer in the forwarder's place. Deadlines are the caller's.
 
@@ -11,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::Instant;
 
+use super::line::Line;
 use super::query::{Chance, Likeness, Query, is_truncated};
 use super::question::Question;
 use super::sanitise::{self, Finding, Rules, Unusable};
@@ -47,18 +49,13 @@ pub(crate) async fn ask(
     let is_mixed = mixed_case && server.keeps_case(now);
     let mut with_edns = server.knows_edns(now);
     loop {
-        let drawn = Chance::draw()?;
-        let chance = if is_mixed { drawn } else { drawn.in_lower_case() };
-        let query = Query::new(question, &chance, with_edns);
-        let reply = match over_udp(server.address(), &query).await? {
-            Heard::Answer(reply) => reply,
-            Heard::Cut => over_tcp(server.address(), &query).await?.0,
-            Heard::Doubt => {
-                let (reply, likeness) = over_tcp(server.address(), &query).await?;
-                if likeness == Likeness::Folded {
-                    server.folds_case(now);
-                }
-                reply
+        let reply = match server.line() {
+            Some(line) => encrypted(line, question, with_edns).await?,
+            None if server.address().is_encrypted() => return Err(untrusted()),
+            None => {
+                let drawn = Chance::draw()?;
+                let chance = if is_mixed { drawn } else { drawn.in_lower_case() };
+                in_the_clear(server, &Query::new(question, &chance, with_edns), now).await?
             }
         };
         return match sanitise::read(&reply, question, rules) {
@@ -76,6 +73,35 @@ pub(crate) async fn ask(
             Err(Unusable::Broken) => Err(Failure::Broken),
         };
     }
+}
+
+/// Where nobody can guess, there is nothing to be made harder to guess.
+async fn encrypted(line: &Line, question: &Question, with_edns: bool) -> io::Result<Vec<u8>> {
+    let query = Query::new(question, &Chance::default(), with_edns).padded();
+    let reply = line.ask(query.as_slice()).await?;
+    match query.likeness(&reply) {
+        Likeness::Stranger => Err(io::Error::new(io::ErrorKind::InvalidData, NOT_OURS)),
+        Likeness::Exact | Likeness::Folded => Ok(reply),
+    }
+}
+
+fn untrusted() -> Failure {
+    Failure::Io(io::Error::other("nothing is there to judge its certificate with"))
+}
+
+async fn in_the_clear(server: &Server, query: &Query, now: Instant) -> io::Result<Vec<u8>> {
+    let address = server.address().socket();
+    Ok(match over_udp(address, query).await? {
+        Heard::Answer(reply) => reply,
+        Heard::Cut => over_tcp(address, query).await?.0,
+        Heard::Doubt => {
+            let (reply, likeness) = over_tcp(address, query).await?;
+            if likeness == Likeness::Folded {
+                server.folds_case(now);
+            }
+            reply
+        }
+    })
 }
 
 /// What came over UDP.

@@ -39,7 +39,7 @@ impl Flight {
         let found = ask::ask(&route, &question, &rules, inner.manner()).await;
         let answer = found.and_then(|(finding, server)| {
             inner.counts.kept_out.add(finding.kept_out);
-            Some(Answer::new(finding, query.clone())?.said_by(server.address()))
+            Some(Answer::new(finding, query.clone())?.said_by(server.address().socket()))
         });
         let answer = answer.or_else(|| Answer::failed(&query, FAILURE_KEPT));
         if let Some(answer) = answer.map(Arc::new) {

@@ -4,6 +4,7 @@
 //! is the one thing that may differ, and then it is said so, for the caller to be careful.
 
 use super::question::Question;
+use crate::padding;
 use crate::reply::HEADER_BYTES;
 
 /// A query in bytes.
@@ -69,6 +70,12 @@ impl Query {
             bytes.extend_from_slice(&opt(question.dnssec_ok()));
         }
         Self { bytes, question_end }
+    }
+
+    /// The same in a length that many have, for who sees nothing else of it.
+    pub(crate) fn padded(mut self) -> Self {
+        padding::pad(&mut self.bytes, padding::QUERY_STEP_BYTES);
+        self
     }
 
     /// What goes on the wire, without TCP's length.

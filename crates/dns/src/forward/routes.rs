@@ -4,11 +4,11 @@
 //! then the default. A look-up costs one probe for each label.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::address::ForwarderAddr;
 use super::server::Server;
 use super::settings::ForwardSettings;
 use super::special::{self, Special};
@@ -51,10 +51,9 @@ impl Routes {
     /// Routes for these settings; `server` gives the server at an address.
     pub(crate) fn new(
         settings: &ForwardSettings,
-        mut server: impl FnMut(SocketAddr) -> Arc<Server>,
+        mut server: impl FnMut(&ForwarderAddr) -> Arc<Server>,
     ) -> Self {
-        let mut servers =
-            |to: &[SocketAddr]| to.iter().map(|address| server(*address)).collect::<Vec<_>>();
+        let mut servers = |to: &[ForwarderAddr]| to.iter().map(&mut server).collect::<Vec<_>>();
         let default =
             Arc::new(Route { domains: Vec::new(), servers: servers(&settings.forwarders) });
         let mut all = vec![Arc::clone(&default)];
@@ -118,7 +117,7 @@ mod tests {
     use crate::forward::tests::folded;
 
     fn routes() -> Routes {
-        let at = |last: u8| SocketAddr::from(([10, 0, 0, last], 53));
+        let at = |last: u8| format!("10.0.0.{last}").parse().expect("valid");
         let suffixes =
             |all: &[&str]| all.iter().map(|text| text.parse().expect("valid")).collect::<Vec<_>>();
         let settings = ForwardSettings {
@@ -134,7 +133,7 @@ mod tests {
             rebind_allow: suffixes(&["plex.direct"]),
             ..ForwardSettings::default()
         };
-        Routes::new(&settings, |address| Arc::new(Server::new(address)))
+        Routes::new(&settings, |address| Arc::new(Server::new(address.clone(), None)))
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! to a bound, and comes back by answering a question that no client waits for; it is never given
 //! up. Counting takes no lock that is held across a wait.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,10 +11,16 @@ use std::time::Duration;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
+use super::address::ForwarderAddr;
+use super::line::Line;
+use super::trust::Trust;
+
 /// A DNS server that is asked about others' names.
 #[derive(Debug)]
 pub(crate) struct Server {
-    address: SocketAddr,
+    address: ForwarderAddr,
+    /// For one that is asked over TLS or HTTPS.
+    line: Option<Line>,
     health: Mutex<Health>,
     queries: AtomicU64,
     failures: AtomicU64,
@@ -48,8 +53,11 @@ struct Health {
 }
 
 impl Server {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    /// One that nothing is known about; without trust, nobody is asked who has to be trusted.
+    pub(crate) fn new(address: ForwarderAddr, trust: Option<&Trust>) -> Self {
+        let trust = trust.filter(|_| address.is_encrypted());
         Self {
+            line: trust.map(|trust| Line::new(address.clone(), trust.clone())),
             address,
             health: Mutex::default(),
             queries: AtomicU64::new(0),
@@ -59,8 +67,13 @@ impl Server {
     }
 
     /// Where it is.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn address(&self) -> &ForwarderAddr {
+        &self.address
+    }
+
+    /// The way to one that is asked over TLS or HTTPS.
+    pub(crate) fn line(&self) -> Option<&Line> {
+        self.line.as_ref()
     }
 
     /// It is about to be asked.
@@ -200,7 +213,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_fails_is_put_aside_and_comes_back() {
-        let server = Server::new(([10, 0, 0, 1], 53).into());
+        let server = Server::new("10.0.0.1".parse().expect("valid"), None);
         let start = Instant::now();
         server.failed(start);
         server.failed(start);
@@ -229,7 +242,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_learned_is_forgotten_again() {
-        let server = Server::new(([10, 0, 0, 1], 53).into());
+        let server = Server::new("10.0.0.1".parse().expect("valid"), None);
         let now = Instant::now();
         assert!(server.keeps_case(now) && server.knows_edns(now));
         server.folds_case(now);

@@ -3,16 +3,17 @@
 //! **Invariant:** plain values; two that are equal make forwarders that behave the same, so that a
 //! reload which changes nothing here keeps what is cached.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::address::ForwarderAddr;
 use super::suffix::Suffix;
+use super::trust::Trust;
 
 /// Everything that can be chosen about other people's names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardSettings {
     /// Who is asked about names that nothing else is said about; none means they do not exist.
-    pub forwarders: Vec<SocketAddr>,
+    pub forwarders: Vec<ForwarderAddr>,
     /// Who is asked about certain names.
     pub conditional: Vec<Conditional>,
     /// Domains of ours, of which nobody else tells.
@@ -29,6 +30,8 @@ pub struct ForwardSettings {
     pub canary: bool,
     /// What is kept.
     pub cache: CacheSettings,
+    /// What certificates of those are judged with that are asked over TLS or HTTPS.
+    pub trust: Option<Trust>,
 }
 
 /// Names that are asked elsewhere.
@@ -37,7 +40,7 @@ pub struct Conditional {
     /// The names, with everything below them.
     pub domains: Vec<Suffix>,
     /// Who is asked; nobody means that they do not exist.
-    pub to: Vec<SocketAddr>,
+    pub to: Vec<ForwarderAddr>,
 }
 
 /// What is kept of others' answers.
@@ -59,12 +62,12 @@ pub struct CacheSettings {
 
 impl ForwardSettings {
     /// Everybody who is asked about anything, each once.
-    pub fn servers(&self) -> Vec<SocketAddr> {
+    pub fn servers(&self) -> Vec<ForwarderAddr> {
         let conditional = self.conditional.iter().flat_map(|given| &given.to);
-        let mut servers: Vec<SocketAddr> = Vec::new();
+        let mut servers: Vec<ForwarderAddr> = Vec::new();
         for server in self.forwarders.iter().chain(conditional) {
             if !servers.contains(server) {
-                servers.push(*server);
+                servers.push(server.clone());
             }
         }
         servers
@@ -83,6 +86,7 @@ impl Default for ForwardSettings {
             rebind_allow: Vec::new(),
             canary: true,
             cache: CacheSettings::default(),
+            trust: None,
         }
     }
 }

@@ -4,7 +4,6 @@
 //! queries apart.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::Forwarder;
+use super::address::ForwarderAddr;
 use super::server::{Server, Standing};
 use crate::access::Policy;
 
@@ -54,7 +54,7 @@ pub struct ForwardStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwarderStatus {
     /// Where it is.
-    pub address: SocketAddr,
+    pub address: ForwarderAddr,
     /// The names it is asked about; none is all others.
     pub domains: Vec<String>,
     /// Whether it answers, as far as is known.
@@ -73,7 +73,7 @@ impl Forwarder {
         let inner = &self.0;
         let (size, counts) = (inner.cache.size(), &inner.counts);
         let of = |route: &super::routes::Route, server: &Arc<Server>| ForwarderStatus {
-            address: server.address(),
+            address: server.address().clone(),
             domains: route.domains.iter().map(ToString::to_string).collect(),
             is_up: server.standing() == Standing::Good,
             queries: server.queries(),

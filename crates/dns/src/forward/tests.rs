@@ -1,7 +1,9 @@
 //! What tests of forwarding share, and the forwarder as a whole without a network.
 
+mod encrypted;
 mod fake;
 mod live;
+mod secure;
 mod told;
 
 use std::net::SocketAddr;
@@ -65,7 +67,7 @@ fn at(text: &str) -> SocketAddr {
 }
 
 fn only(forwarder: &str) -> ForwardSettings {
-    ForwardSettings { forwarders: vec![at(forwarder)], ..ForwardSettings::default() }
+    ForwardSettings { forwarders: vec![at(forwarder).into()], ..ForwardSettings::default() }
 }
 
 #[test]
@@ -85,7 +87,7 @@ fn a_forwarder_is_never_this_gateway() {
         let conditional = ForwardSettings {
             conditional: vec![Conditional {
                 domains: vec!["corp.example".parse().expect("valid")],
-                to: vec![at(forwarder)],
+                to: vec![at(forwarder).into()],
             }],
             ..ForwardSettings::default()
         };
@@ -97,7 +99,7 @@ fn a_forwarder_is_never_this_gateway() {
     }
     let nobody = Forwarder::new(ForwardSettings::default(), &[], &interfaces, None);
     assert!(matches!(nobody, Err(DnsError::ForwarderCount { .. })));
-    let many = vec![at("10.0.1.2:53"); FORWARDERS_MAX + 1];
+    let many = vec![at("10.0.1.2:53").into(); FORWARDERS_MAX + 1];
     let many = ForwardSettings { forwarders: many, ..ForwardSettings::default() };
     assert!(Forwarder::new(many, &[], &interfaces, None).is_err());
 }
@@ -114,11 +116,11 @@ fn a_reload_keeps_what_it_can() {
     first.0.servers[0].asked();
     first.0.counts.hits.add(3);
     let mut both = only("192.0.2.1:53");
-    both.forwarders.push(at("192.0.2.2:53"));
+    both.forwarders.push(at("192.0.2.2:53").into());
     let next = make(both, Some(&first));
     let status = next.status();
     assert_eq!((status.hits, status.forwarders[0].queries), (3, 1));
-    assert_eq!(next.addresses(), [at("192.0.2.1:53"), at("192.0.2.2:53")]);
+    assert_eq!(next.addresses(), [at("192.0.2.1:53").into(), at("192.0.2.2:53").into()]);
 }
 
 #[test]

@@ -61,7 +61,9 @@ impl Forwarder {
     pub(crate) fn servers_for(&self, pending: &Pending) -> Vec<SocketAddr> {
         match self.0.routes.way(Question::of(pending).name()) {
             Way::Here(_) => Vec::new(),
-            Way::Ask { route, .. } => route.servers.iter().map(|server| server.address()).collect(),
+            Way::Ask { route, .. } => {
+                route.servers.iter().map(|server| server.address().socket()).collect()
+            }
         }
     }
 
@@ -82,7 +84,7 @@ fn kept(peeked: &Peeked) -> Cached {
 
 fn shown(server: &Arc<Server>) -> RouteServer {
     RouteServer {
-        address: server.address(),
+        address: server.address().socket(),
         is_up: server.standing() == Standing::Good,
         latency: server.latency(),
     }

@@ -264,7 +264,7 @@ fn others_names_are_asked_elsewhere() {
         forwarders: Vec::new(),
         conditional: vec![Conditional {
             domains: vec!["internal".parse().expect("valid")],
-            to: vec![other.address],
+            to: vec![other.address.into()],
         }],
         ..ForwardSettings::default()
     };

@@ -1,6 +1,9 @@
-//! Where DNS is answered over TLS.
+//! DNS over TLS and HTTPS: where it is answered, and what others are judged by.
 
-use super::super::{DnsListen, file};
+use std::path::PathBuf;
+
+use super::super::{DnsListen, Surroundings, file};
+use super::gateway::path;
 use super::judge::Judge;
 use super::parse;
 use super::planes::LISTEN_MAX;
@@ -12,6 +15,18 @@ pub(super) fn listen(judge: &mut Judge, given: &file::Dns, plain: &[DnsListen]) 
     let default = if is_usual { vec![DnsListen::Auto(DNS_TLS_PORT)] } else { Vec::new() };
     judge.list("dns.tls_listen", &given.tls_listen, default, LISTEN_MAX, |text| {
         parse::dns_listen(text, DNS_TLS_PORT)
+    })
+}
+
+/// A file with roots, or none.
+pub(super) fn forward_ca(
+    judge: &mut Judge,
+    given: &file::Dns,
+    surroundings: &Surroundings,
+) -> Option<PathBuf> {
+    judge.take("dns.forward_ca", &given.forward_ca, None, |text| match text {
+        "" => Ok(None),
+        named => path(named, surroundings).map(Some),
     })
 }
 

@@ -1,9 +1,9 @@
 //! Other people's names: who is asked about which, what is believed, and what is kept.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use conduit_dns::forward::Suffix;
+use conduit_dns::forward::address::ForwarderAddr;
 use conduit_dns::forward::settings::{CacheSettings, Conditional, ForwardSettings};
 
 use super::super::file;
@@ -20,7 +20,7 @@ pub(super) fn forward(judge: &mut Judge, given: &file::Dns) -> ForwardSettings {
             &given.forwarders,
             Vec::new(),
             FORWARDERS_MAX,
-            parse::forwarder,
+            str::parse,
         ),
         conditional: conditional(judge, &given.forward),
         own: default.own,
@@ -36,6 +36,7 @@ pub(super) fn forward(judge: &mut Judge, given: &file::Dns) -> ForwardSettings {
         ),
         canary: judge.switch(&given.doh_canary, default.canary),
         cache: cache(judge, &given.cache),
+        trust: None,
     }
 }
 
@@ -80,10 +81,10 @@ fn conditional(
     all
 }
 
-fn servers(judge: &mut Judge, given: &[Sourced<Text>]) -> Vec<SocketAddr> {
+fn servers(judge: &mut Judge, given: &[Sourced<Text>]) -> Vec<ForwarderAddr> {
     let mut servers = Vec::with_capacity(given.len());
     for element in given {
-        match parse::forwarder(&element.value.0) {
+        match element.value.0.parse() {
             Ok(server) => servers.push(server),
             Err(reason) => judge.refuse("dns.forward", &element.origin, reason),
         }

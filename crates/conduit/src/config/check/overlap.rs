@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use conduit_dns::forward::address::{ForwarderAddr, Over};
+
 use super::super::file::File;
 use super::super::value::{GivenList, Origin};
 use super::super::{Config, DnsListen};
@@ -133,9 +135,11 @@ fn names<'a>(
 
 /// An address of ours is never a forwarder: every unknown name would go round in a circle.
 fn forwarders(judge: &mut Judge, file: &File, config: &Config) {
-    let reason = |forwarder| format!("{forwarder} is this gateway itself; name another DNS server");
+    let reason = |forwarder: &ForwarderAddr| {
+        format!("{forwarder} is this gateway itself; name another DNS server")
+    };
     for (index, forwarder) in config.dns.forward.forwarders.iter().enumerate() {
-        if is_ours(config, *forwarder) {
+        if is_ours(config, forwarder) {
             let origin = element_origin(&file.dns.forwarders, index);
             judge.refuse("dns.forwarders", &origin, reason(forwarder));
         }
@@ -143,7 +147,7 @@ fn forwarders(judge: &mut Judge, file: &File, config: &Config) {
     let written = file.dns.forward.iter().flat_map(|given| &given.value);
     for (given, written) in config.dns.forward.conditional.iter().zip(written) {
         for (forwarder, element) in given.to.iter().zip(&written.value.to) {
-            if is_ours(config, *forwarder) {
+            if is_ours(config, forwarder) {
                 judge.refuse("dns.forward", &element.origin, reason(forwarder));
             }
         }
@@ -159,8 +163,16 @@ fn forwarders(judge: &mut Judge, file: &File, config: &Config) {
     }
 }
 
-fn is_ours(config: &Config, forwarder: SocketAddr) -> bool {
-    let listens = config.dns.listen.iter().any(|listen| match listen {
+fn is_ours(config: &Config, forwarder: &ForwarderAddr) -> bool {
+    let https: Vec<DnsListen> =
+        config.proxy.https_listen.iter().copied().map(DnsListen::At).collect();
+    let listening = match forwarder.over() {
+        Over::Plain => &config.dns.listen,
+        Over::Tls { .. } => &config.dns.tls_listen,
+        Over::Https { .. } => &https,
+    };
+    let forwarder = forwarder.socket();
+    let listens = listening.iter().any(|listen| match listen {
         DnsListen::At(at) => {
             *at == forwarder
                 || (at.port() == forwarder.port()

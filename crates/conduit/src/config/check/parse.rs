@@ -89,26 +89,6 @@ pub(super) fn dns_listen(text: &str, usual: u16) -> Result<DnsListen, String> {
     }
 }
 
-/// A DNS server; the port is 53 unless given.
-pub(super) fn forwarder(text: &str) -> Result<SocketAddr, String> {
-    let text = text.trim();
-    let wrong = || {
-        format!(
-            "{:?} is not a DNS server's address; write 192.168.1.1 or 192.168.1.1:53",
-            short(text)
-        )
-    };
-    let address = match text.parse::<IpAddr>() {
-        Ok(ip) => SocketAddr::new(ip, DNS_PORT),
-        Err(_) => text.parse().map_err(|_| wrong())?,
-    };
-    let ip = address.ip().to_canonical();
-    if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
-        return Err(wrong());
-    }
-    Ok(SocketAddr::new(ip, address.port()))
-}
-
 /// An address names answer with.
 pub(super) fn answer_address(text: &str) -> Result<IpAddr, String> {
     let ip: IpAddr = text
@@ -180,7 +160,6 @@ pub(super) fn short(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
-const DNS_PORT: u16 = 53;
 const LOG_LEVEL_BYTES_MAX: usize = 1024;
 
 #[cfg(test)]
@@ -209,10 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarders_and_networks_take_the_short_form() {
-        assert_eq!(forwarder("10.0.0.1").map(|f| f.to_string()), Ok("10.0.0.1:53".into()));
-        assert_eq!(forwarder("[fd00::1]:5353").map(|f| f.to_string()), Ok("[fd00::1]:5353".into()));
-        assert!(forwarder("0.0.0.0").is_err() && forwarder("dns.example").is_err());
+    fn networks_take_the_short_form() {
         assert_eq!(network("10.1.2.3/8").map(|n| n.to_string()), Ok("10.0.0.0/8".into()));
         assert_eq!(network("10.1.2.3").map(|n| n.to_string()), Ok("10.1.2.3/32".into()));
         assert!(network("10.0.0.0/33").is_err());

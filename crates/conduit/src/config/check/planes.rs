@@ -10,11 +10,16 @@ use ipnet::IpNet;
 
 use super::super::file;
 use super::super::value::{Given, GivenList, Text};
-use super::super::{Dns, DnsListen, Health, Proxy, Tls, Upstreams};
+use super::super::{Dns, DnsListen, Health, Proxy, Surroundings, Tls, Upstreams};
 use super::judge::Judge;
 use super::{encrypted, forward, limits, parse, peers, query_log, records, views};
 
-pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dns {
+pub(super) fn dns(
+    judge: &mut Judge,
+    given: &file::Dns,
+    domains: &Domains,
+    surroundings: &Surroundings,
+) -> Dns {
     let mut listen = judge.list(
         "dns.listen",
         &given.listen,
@@ -38,6 +43,7 @@ pub(super) fn dns(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> Dn
             parse::number(text, 0, DNS_WORKERS_MAX).map(|n| n as usize)
         }),
         forward: forward::forward(judge, given),
+        forward_ca: encrypted::forward_ca(judge, given, surroundings),
         allow: judge.list("dns.allow", &given.allow, private(), NETWORKS_MAX, parse::network),
         ttl: judge.take("dns.ttl", &given.ttl, TTL, |text| {
             whole_seconds(parse::duration(text, Duration::ZERO, DAY)?)

@@ -13,6 +13,7 @@ pub(crate) struct Dns {
     pub(crate) tls_listen: GivenList,
     pub(crate) forwarders: GivenList,
     pub(crate) forward: Given<Vec<Sourced<DnsForward>>>,
+    pub(crate) forward_ca: Given<Text>,
     pub(crate) fastest_first: Given<bool>,
     pub(crate) mixed_case: Given<bool>,
     pub(crate) rebind_protection: Given<bool>,

@@ -1,5 +1,7 @@
 //! The keys of the section `dns`.
 
+use std::path::Path;
+
 use conduit_core::duration::print;
 use conduit_core::policy::Size;
 use conduit_core::record::Record;
@@ -26,6 +28,10 @@ fn own(dns: &Dns) -> Vec<Entry> {
         fixed("dns.tls_listen", list(&dns.tls_listen)),
         dynamic("dns.forwarders", list(&dns.forward.forwarders)),
         dynamic("dns.forward", conditional(&dns.forward.conditional)),
+        dynamic(
+            "dns.forward_ca",
+            text(dns.forward_ca.as_deref().unwrap_or_else(|| Path::new("")).display()),
+        ),
         dynamic("dns.fastest_first", dns.forward.fastest_first.into()),
         dynamic("dns.mixed_case", dns.forward.mixed_case.into()),
         dynamic("dns.rebind_protection", dns.forward.rebind_protection.into()),

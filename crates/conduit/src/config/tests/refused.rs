@@ -171,6 +171,22 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "conduit.toml:2:15: dns.forwarders: 127.0.0.1:53 is this gateway itself",
     ),
     (
+        "[dns]\nforwarders = [\"10.0.0.1\", \"tls://dns.example\"]\n",
+        "conduit.toml:2:27: dns.forwarders: \"dns.example\" is not an address, and a name would have",
+    ),
+    (
+        "[dns]\ntls_listen = [\"127.0.0.1:853\"]\nforwarders = [\"tls://127.0.0.1#a.example\"]\n",
+        "conduit.toml:3:15: dns.forwarders: tls://127.0.0.1:853#a.example is this gateway itself",
+    ),
+    (
+        "[[dns.forward]]\ndomains = [\"a.example\"]\nto = [\"https://127.0.0.1#b.example\"]\n",
+        "dns.forward: https://127.0.0.1:443/dns-query#b.example is this gateway itself",
+    ),
+    (
+        "[dns]\ntls_listen = [\"127.0.0.1:853\"]\n[admin]\nlisten = \"127.0.0.1:853\"\n",
+        "admin.listen: 127.0.0.1:853 is taken by dns.tls_listen",
+    ),
+    (
         "[upstreams]\nallow = [\"10.0.0.0/40\"]\n",
         "upstreams.allow: \"10.0.0.0/40\" is not a network",
     ),

@@ -150,7 +150,7 @@ async fn over_tcp(mut stream: TcpStream, manners: Manners) -> std::io::Result<()
 
 /// What is said to a request, in messages.
 #[expect(clippy::too_many_lines, reason = "one case for each of the manners")]
-fn said(manners: Manners, request: &Message, is_tcp: bool) -> Vec<Vec<u8>> {
+pub(crate) fn said(manners: Manners, request: &Message, is_tcp: bool) -> Vec<Vec<u8>> {
     let mut right =
         Message::new(request.metadata.id, MessageType::Response, request.metadata.op_code);
     right.metadata.recursion_desired = true;

@@ -10,7 +10,7 @@ use super::*;
 
 fn to(forwarders: &[&Fake]) -> ForwardSettings {
     ForwardSettings {
-        forwarders: forwarders.iter().map(|fake| fake.address).collect(),
+        forwarders: forwarders.iter().map(|fake| fake.address.into()).collect(),
         ..ForwardSettings::default()
     }
 }
@@ -20,7 +20,7 @@ fn forwarder(settings: ForwardSettings) -> Forwarder {
 }
 
 /// Asks as the loops do, and says the answer in words.
-async fn ask_for(forwarder: &Forwarder, name: &str) -> String {
+pub(super) async fn ask_for(forwarder: &Forwarder, name: &str) -> String {
     let encoded = match forwarder.begin(asked(name, "A")) {
         Begun::Send(encoded, _) => encoded,
         Begun::Refresh(encoded, _, flight) => {

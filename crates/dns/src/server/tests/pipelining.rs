@@ -14,7 +14,7 @@ impl Held {
     }
 
     fn policy(&self) -> Policy {
-        let forwarders = vec![self.0.local_addr().expect("bound")];
+        let forwarders = vec![self.0.local_addr().expect("bound").into()];
         let settings = ForwardSettings { forwarders, ..ForwardSettings::default() };
         let forwarder = Forwarder::new(settings, &[], &Interfaces::default(), None);
         Policy { forwarder: Some(forwarder.expect("builds")), ..Policy::default() }
