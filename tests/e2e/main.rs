@@ -45,6 +45,8 @@ mod system;
 mod certificates;
 // Saving the whole state, and getting it back.
 mod backup;
+// Who asks our DNS for what, and why it answers so.
+mod queries;
 // Access lines: in a file, across its replacement, and read again.
 mod logs;
 // What is counted: as documented, and as Prometheus reads it.

@@ -8,6 +8,8 @@ import Dashboard from "./views/Dashboard";
 
 export interface ServicesSearch { q?: string; state?: "healthy" | "degraded" | "down" | "unknown"; view?: "table"; sort?: "name" | "time" }
 const TABS = ["alerts", "rules", "silences", "channels"] as const;
+const DNS_TABS = ["queries", "forwarders"] as const;
+export interface DnsSearch { tab?: (typeof DNS_TABS)[number] }
 export interface ServersSearch { tab?: (typeof TABS)[number] }
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
@@ -24,7 +26,11 @@ const services = createRoute({
 });
 const service = createRoute({ getParentRoute: () => root, path: "/services/$name", component: lazyRouteComponent(later(() => import("./views/ServiceDetail"))) });
 const routing = createRoute({ getParentRoute: () => root, path: "/routing", component: lazyRouteComponent(later(() => import("./views/Routing"))) });
-const dns = createRoute({ getParentRoute: () => root, path: "/dns", component: lazyRouteComponent(later(() => import("./views/Dns"))) });
+const dns = createRoute({
+  getParentRoute: () => root, path: "/dns", component: lazyRouteComponent(later(() => import("./views/Dns"))),
+  validateSearch: (search: Record<string, unknown>): DnsSearch =>
+    DNS_TABS.some((tab) => tab === search.tab) ? { tab: search.tab as (typeof DNS_TABS)[number] } : {},
+});
 const tls = createRoute({ getParentRoute: () => root, path: "/tls", component: lazyRouteComponent(later(() => import("./views/Tls"))) });
 const servers = createRoute({
   getParentRoute: () => root, path: "/servers", component: lazyRouteComponent(later(() => import("./views/Servers"))),

@@ -253,9 +253,45 @@ try {
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     await seen("nas.internal A 10.0.0.7 is removed.");
   });
+  await step("the query log tells how to switch it on, and then who asked what", async () => {
+    const config = `${process.env.CONDUIT_CONFIG_DIR}/conduit.toml`;
+    const before = await readFile(config, "utf8");
+    await page.goto(`${url}/dns?tab=queries`);
+    await seen("The query log is off");
+    const line = (await page.getByLabel("In the configuration file", { exact: true }).innerText()).split("\n").at(-1);
+    assert.match(line, /^query_log = "all"/);
+    const without = before.split("\n").filter((text) => !text.startsWith("query_log =")).join("\n");
+    await writeFile(config, /^\[dns\]$/m.test(without) ? without.replace(/^\[dns\]$/m, `[dns]\n${line}`) : `${without}\n[dns]\n${line}\n`);
+    run("conduit", "config", "reload");
+    assert.throws(() => run("getent", "hosts", "walked-past.internal"));
+    await page.getByText("walked-past.internal").first().waitFor({ timeout: 15_000 });
+    await page.getByRole("button", { name: "Absent" }).click();
+    await page.getByRole("button", { name: /^Why walked-past.internal/ }).first().click();
+    await page.getByRole("dialog").getByText("there is no walked-past.internal").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByLabel("Search names and clients").fill("nobody asked this");
+    await seen("No query fits");
+    await writeFile(config, before);
+    run("conduit", "config", "reload");
+    await seen("It is off now");
+    faults.length = 0;
+  });
+  await step("an answer is explained step by step, and without forwarders there is no cache to flush", async () => {
+    await page.goto(`${url}/dns`);
+    await page.locator("#question").fill(`${NAME.toUpperCase()}.internal`);
+    await page.getByRole("button", { name: "Why this answer" }).click();
+    await seen(`${NAME}.internal is a host of a service`);
+    await seen(/; registered \d{4}-/);
+    await page.getByRole("tab", { name: "Forwarders and cache" }).focus();
+    await page.keyboard.press("Enter");
+    await seen("No name leaves this network");
+    assert.match(page.url(), /tab=forwarders$/);
+    await page.keyboard.press("ArrowLeft");
+    await page.getByRole("tab", { name: "Query log", selected: true }).waitFor();
+  });
   await step("on a phone nothing is cut off", async () => {
     await page.setViewportSize({ width: 390, height: 844 });
-    for (const path of ["", "services", `services/${NAME}`, "dns", "tls", "servers", "servers?tab=channels", "routing", "audit", "settings"]) {
+    for (const path of ["", "services", `services/${NAME}`, "dns", "dns?tab=queries", "dns?tab=forwarders", "tls", "servers", "servers?tab=channels", "routing", "audit", "settings"]) {
       await page.goto(`${url}/${path}`);
       await page.getByRole("heading", { level: 1 }).waitFor();
       const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

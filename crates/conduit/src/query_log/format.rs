@@ -20,7 +20,7 @@ pub(super) fn line(query: &Query, catalog: &Catalog) -> DnsQuery {
     let Line { at, took, client, transport, question, outcome, rcode, source, answers, more } =
         query.line();
     let service = service_of(&source, catalog);
-    let is_gateway = service.as_ref() == Some(&ServiceName::conduit());
+    let is_gateway = service.is_none() && is_gateway(&source);
     let word = if is_gateway { Origin::Gateway.as_str() } else { source.as_str() };
     let (name, rtype, dnssec_ok, checking_disabled) = match question {
         Some(q) => (Some(q.name), Some(q.rtype), q.dnssec_ok, q.checking_disabled),
@@ -37,7 +37,7 @@ pub(super) fn line(query: &Query, catalog: &Catalog) -> DnsQuery {
         rcode: rcode.map(str::to_owned),
         forwarder: source.forwarder().map(|address| address.to_string()),
         source: word.to_owned(),
-        service: service.filter(|_| !is_gateway).map(|name| name.to_string()),
+        service: service.map(|name| name.to_string()),
         answers,
         more: u64::try_from(more).unwrap_or(u64::MAX),
         duration_ms: millis(took),
@@ -53,6 +53,15 @@ fn service_of(source: &Source, catalog: &Catalog) -> Option<ServiceName> {
     };
     let host = Host::parse(origin.host()?).ok()?;
     catalog.by_host(&host).map(|service| service.name.clone())
+}
+
+/// Whether it is a host of the gateway itself, which the catalog does not have.
+fn is_gateway(source: &Source) -> bool {
+    let Source::Zone(origin) = source else {
+        return false;
+    };
+    let label = origin.host().and_then(|host| host.split('.').next());
+    label == Some(ServiceName::conduit().as_str())
 }
 
 /// Appends a line with its end.

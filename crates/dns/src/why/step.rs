@@ -326,15 +326,20 @@ impl fmt::Display for Cached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (state, outcome, from, left) = match self {
             Self::Nothing => return f.write_str("nothing is kept of a former answer"),
-            Self::Fresh { outcome, from, left } => ("good", outcome, from, left),
+            Self::Fresh { outcome, from, left } => ("good", *outcome, from, left),
             Self::Stale { outcome, from, left } => {
-                ("past its time, and told when nobody answers,", outcome, from, left)
+                ("past its time but told when nobody answers", *outcome, from, left)
             }
         };
-        write!(f, "the answer {outcome} is kept")?;
+        f.write_str(match outcome {
+            "nodata" => "that there is nothing of this type is kept",
+            "nxdomain" => "that there is no such name is kept",
+            "servfail" => "that nobody answered is kept",
+            _ => "an answer is kept",
+        })?;
         if let Some(from) = from {
             write!(f, " from {from}")?;
         }
-        write!(f, ", {state} for {} s", left.as_secs())
+        write!(f, ", {state} for {} s more", left.as_secs())
     }
 }

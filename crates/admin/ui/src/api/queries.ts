@@ -4,6 +4,7 @@
 // besides, so that a page that has missed one does not stay wrong.
 import { queryOptions, QueryClient } from "@tanstack/react-query";
 import { ApiFailure, get, part } from "./client";
+import { merged, QUERIES_MAX } from "../lib/queries";
 import type * as api from "./types";
 
 /** Between two looks at the latest requests, while they are shown. */
@@ -12,6 +13,8 @@ const REQUESTS_PACE_MS = 5_000;
 const PULSE_MS = 15_000;
 /** The same for the one service that is looked at: how many requests it has under way. */
 const CLOSE_MS = 5_000;
+/** Between two looks at the query log, while it is shown. */
+const LOG_PACE_MS = 2_000;
 /** Figures that change without an event, such as response times. */
 const FIGURES_MS = 15_000;
 /** How often a question is asked again after a failure that may pass. */
@@ -42,6 +45,25 @@ export const checkQuery = (name: string) =>
   queryOptions({ ...read<api.ServiceReply>(["check", name], `/services/${part(name)}?check=true`), staleTime: 60_000 });
 export const routesQuery = read<api.RouteList>(["routing"], "/routing", FIGURES_MS);
 export const dnsQuery = read<api.DnsList>(["dns"], "/dns");
+/** What is kept of others' answers, and how the forwarders do. */
+export const dnsCacheQuery = read<api.DnsCache>(["dns", "cache"], "/dns/cache", CLOSE_MS);
+const QUERY_LOG = ["queries"] as const;
+/** The query log, as long as it is looked at: what is new is asked for, and put on top of what was there. */
+export const queryLogQuery = (isLive: boolean) =>
+  queryOptions({
+    queryKey: QUERY_LOG,
+    queryFn: async ({ signal }) => {
+      const before = queryClient.getQueryData<api.QueryList>(QUERY_LOG);
+      const after = before ? `&after=${before.last}` : "";
+      const fresh = await get<api.QueryList>(`/dns/queries?limit=${QUERIES_MAX}${after}`, signal);
+      // Another gateway's life: all of it is new.
+      const whole = before && fresh.last < before.last ? await get<api.QueryList>(`/dns/queries?limit=${QUERIES_MAX}`, signal) : fresh;
+      return merged(before, whole);
+    },
+    refetchInterval: isLive ? LOG_PACE_MS : false,
+    refetchOnWindowFocus: isLive,
+    staleTime: 0,
+  });
 export const certsQuery = read<api.CertificateList>(["tls"], "/tls");
 export const authorityQuery = queryOptions({ ...read<api.Authority>(["authority"], "/tls/ca"), staleTime: 600_000 });
 export const inspectQuery = (name: string) => read<{ name: string; certs: api.Certificate[] }>(["tls", name], `/tls/${part(name)}/inspect`);

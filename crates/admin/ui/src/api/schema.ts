@@ -246,6 +246,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dns/queries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the newest queries that were told, as `dns.query_log` has it. */
+        get: operations["list_dns_queries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dns/records": {
         parameters: {
             query?: never;
@@ -277,6 +294,23 @@ export interface paths {
         };
         /** Asks our own server a real question. */
         get: operations["resolve_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dns/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Explains step by step how a name is answered; nobody is asked for it, unless `ask` is true. */
+        get: operations["explain_name"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1912,6 +1946,59 @@ export interface components {
             /** @description Of the zone that answers now. */
             version: string;
         };
+        /** @description One query, as a line of the log has it. */
+        DnsQuery: {
+            /** @description The first records of the answer, each its type and data, shortened. */
+            answers?: string[];
+            /** @description Whether the client checks them itself (CD). */
+            checking_disabled?: boolean;
+            /** @description Who asked; absent when that is not told. */
+            client?: string | null;
+            /** @description Whether signatures were wanted (DO). */
+            dnssec_ok?: boolean;
+            /**
+             * Format: double
+             * @description How long the answer took.
+             */
+            duration_ms: number;
+            /** @description The forwarder that said it, now or before. */
+            forwarder?: string | null;
+            /**
+             * Format: u-int64
+             * @description How many more records there are.
+             */
+            more?: number;
+            /** @description The name in lower case, without the last dot; absent when it could not be read. */
+            name?: string | null;
+            /**
+             * @description What was said, such as `records`, `nodata` or `nxdomain`; of one that got no reply the reason, such as
+             *     `short`.
+             */
+            outcome: string;
+            /** @description The response code, such as `NOERROR`; absent for one that got no reply. */
+            rcode?: string | null;
+            /**
+             * Format: u-int64
+             * @description Counts lines since the gateway started; files do not have it.
+             */
+            sequence?: number | null;
+            /** @description The service whose host it is. */
+            service?: string | null;
+            /**
+             * @description Where that comes from: `service`, `record`, `automatic`, `gateway` or `zone` for our own names; `cache`,
+             *     `forwarder`, `stale`, `special` or `nobody` for others'; `policy` or `request` for what was refused.
+             */
+            source: string;
+            /**
+             * Format: date-time
+             * @description When it came.
+             */
+            time: string;
+            /** @description `udp` or `tcp`. */
+            transport: string;
+            /** @description Such as `A`, with the class in front when it is not IN. */
+            type?: string | null;
+        };
         /** @description One record of our zone. */
         DnsRecord: {
             /**
@@ -2971,6 +3058,35 @@ export interface components {
          * @enum {string}
          */
         ProxyHeader: "v1" | "v2";
+        /** @description `GET /api/v1/dns/queries`. */
+        QueryList: {
+            /** @description What is told of clients: `full`, `network` or `hidden` (`dns.query_log_clients`). */
+            clients: string;
+            /**
+             * Format: u-int64
+             * @description What `after` takes to get what comes next.
+             */
+            last: number;
+            /** @description What is told: `off`, `errors` or `all` (`dns.query_log`). */
+            logged: string;
+            /**
+             * Format: u-int64
+             * @description Lines that found no room, or could not be written, since the start.
+             */
+            lost: number;
+            /**
+             * @description Where lines go beside memory: `memory` (nowhere), `log`, `stdout`, `syslog` or a path
+             *     (`query_log.output`).
+             */
+            output: string;
+            /** @description The newest first. */
+            queries: components["schemas"]["DnsQuery"][];
+            /**
+             * Format: double
+             * @description The share of it, from 0 to 1 (`dns.query_log_sample`).
+             */
+            sample: number;
+        };
         /**
          * @description What a rate limit counts together.
          * @enum {string}
@@ -3888,6 +4004,80 @@ export interface components {
         Ways: {
             oidc: components["schemas"]["OidcWay"] | null;
         };
+        /** @description What a client that asks now gets. */
+        WhyAnswer: {
+            /** @description Whether it is from our own zone. */
+            authoritative: boolean;
+            /** @description The records, as a zone file has them. */
+            records: string[];
+            /** @description The response code; absent when somebody has to be asked first. */
+            status?: string | null;
+            /** @description In a sentence. */
+            text: string;
+        };
+        /** @description `GET /api/v1/dns/why?name=&type=&client=&ask=`: how an answer comes about. */
+        WhyReply: {
+            /** @description What comes of it. */
+            answer: components["schemas"]["WhyAnswer"];
+            asked?: components["schemas"]["ResolveReply"] | null;
+            /** @description For whom it is explained. */
+            client: string;
+            /** @description The name as it is looked up: in lower case, without the last dot. */
+            name: string;
+            /** @description What is looked at, in order. */
+            steps: components["schemas"]["WhyStep"][];
+            /** @description Of the question, such as `A`. */
+            type: string;
+        };
+        /** @description One server that is asked. */
+        WhyServer: {
+            /** @description Where it is. */
+            address: string;
+            /**
+             * Format: double
+             * @description How long it takes; `null` until it has answered.
+             */
+            latency_ms: number | null;
+            /** @description Whether it answers, as far as is known. */
+            up: boolean;
+        };
+        /** @description One thing that is looked at. */
+        WhyStep: {
+            /**
+             * Format: date-time
+             * @description When it was registered or added.
+             */
+            added_at?: string | null;
+            /** @description Who registered the service or added the record, when that is among the newest entries of the record. */
+            added_by?: string | null;
+            /** @description Whether the client may ask for others' names. */
+            allowed?: boolean | null;
+            /** @description Addresses or data that the name has. */
+            data?: string[];
+            /**
+             * Format: u-int64
+             * @description For how many seconds more that holds; of a record, how long it may be kept.
+             */
+            seconds?: number | null;
+            /** @description The servers that are asked. */
+            servers?: components["schemas"]["WhyServer"][];
+            /** @description The service it is about. */
+            service?: string | null;
+            /** @description Where a record comes from: `record` (added by hand) or `config`. */
+            source?: string | null;
+            /** @description Of the cache: `none`, `fresh`, `negative` (a fresh absence or failure) or `stale`. */
+            state?: string | null;
+            /**
+             * @description What it is: `name`, `domain`, `not_ours`, `zone`, `service`, `passed_over`, `record`, `alias`,
+             *     `alias_ends`, `wildcard`, `automatic`, `reverse`, `no_data`, `missing`, `access`, `no_forwarder`, `special`,
+             *     `route`, `rebind` or `cache`.
+             */
+            step: string;
+            /** @description What an alias leads to. */
+            target?: string | null;
+            /** @description What was found, in a sentence. */
+            text: string;
+        };
     };
     responses: {
         /** @description `invalid_body`: the body is no JSON; `incomplete_body`; `invalid_path` */
@@ -4673,6 +4863,96 @@ export interface operations {
             507: components["responses"]["DiskFull"];
         };
     };
+    list_dns_queries: {
+        parameters: {
+            query?: {
+                /** @description How many lines at most. */
+                limit?: number;
+                /** @description Only lines behind this number, as `last` tells it. */
+                after?: number;
+                /**
+                 * @description Only lines with this in their name.
+                 * @example grafana
+                 */
+                name?: string;
+                /**
+                 * @description Only lines of clients whose address begins with this.
+                 * @example 10.0.1.
+                 */
+                client?: string;
+                /**
+                 * @description Only lines with this outcome (`nxdomain`), response code (`NXDOMAIN`) or source (`cache`).
+                 * @example nxdomain
+                 */
+                outcome?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the newest first, and since the gateway started */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "clients": "full",
+                     *       "last": 7,
+                     *       "logged": "all",
+                     *       "lost": 0,
+                     *       "output": "memory",
+                     *       "queries": [
+                     *         {
+                     *           "answers": [
+                     *             "A 10.0.0.1"
+                     *           ],
+                     *           "client": "10.0.1.7",
+                     *           "duration_ms": 0.041,
+                     *           "name": "grafana.internal",
+                     *           "outcome": "records",
+                     *           "rcode": "NOERROR",
+                     *           "sequence": 7,
+                     *           "service": "grafana",
+                     *           "source": "service",
+                     *           "time": "2026-11-23T16:51:07.214031Z",
+                     *           "transport": "udp",
+                     *           "type": "A"
+                     *         }
+                     *       ],
+                     *       "sample": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["QueryList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `invalid_query`, or `invalid`: the limit is out of bounds */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            /** @description `unavailable`: DNS is off */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     add_dns_record: {
         parameters: {
             query?: never;
@@ -4859,6 +5139,98 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["ResolveReply"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description `invalid_query`, or `invalid`: no such name or type can be asked for */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            /** @description `unavailable`: DNS is off, or it does not answer; `timeout` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    explain_name: {
+        parameters: {
+            query: {
+                /**
+                 * @description The name to explain.
+                 * @example grafana.internal
+                 */
+                name: string;
+                /** @description What of it. */
+                type?: string;
+                /**
+                 * @description For whom; this machine when it is not given.
+                 * @example 10.0.1.7
+                 */
+                client?: string;
+                /** @description Also ask our own server the question, which may ask a forwarder. */
+                ask?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description what is looked at, in order, and what comes of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "answer": {
+                     *         "authoritative": true,
+                     *         "records": [
+                     *           "web.internal. 30 IN A 10.0.0.1"
+                     *         ],
+                     *         "status": "NOERROR",
+                     *         "text": "NOERROR from our own zone: web.internal. 30 IN A 10.0.0.1"
+                     *       },
+                     *       "client": "127.0.0.1",
+                     *       "name": "web.internal",
+                     *       "steps": [
+                     *         {
+                     *           "step": "name",
+                     *           "text": "web.internal is looked up; the case does not matter"
+                     *         },
+                     *         {
+                     *           "step": "domain",
+                     *           "text": "it is under internal, a domain of ours: it is never forwarded"
+                     *         },
+                     *         {
+                     *           "added_at": "2026-11-23T16:51:07Z",
+                     *           "added_by": "user:ada",
+                     *           "data": [
+                     *             "10.0.0.1"
+                     *           ],
+                     *           "service": "web",
+                     *           "step": "service",
+                     *           "text": "web.internal is a host of a service, and answers with the gateway's address 10.0.0.1"
+                     *         }
+                     *       ],
+                     *       "type": "A"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WhyReply"];
                 };
             };
             401: components["responses"]["Unauthorized"];
