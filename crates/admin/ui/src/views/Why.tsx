@@ -25,7 +25,7 @@ export function WhyCard({ name, type, client }: { name: string; type: string; cl
           <li key={index} className="flex items-start gap-2.5">
             <span aria-hidden="true" className="mt-px flex size-5 shrink-0 items-center justify-center rounded-full bg-s3 text-2xs font-medium text-t2">{index + 1}</span>
             <span className="min-w-0 break-words">
-              {step.text}{step.service && <> <Link to="/services/$name" params={{ name: step.service }} className="text-accent hover:underline">{step.service}</Link></>}
+              {step.text}{step.service && <> <Link to="/services/$name" params={{ name: step.service }} className="text-accent underline">{step.service}</Link></>}
               {toneOf(step) && <> <Badge tone={toneOf(step) ?? "none"}>{step.state ?? (step.step === "access" ? "REFUSED" : step.step.replace("_", " "))}</Badge></>}
             </span>
           </li>
