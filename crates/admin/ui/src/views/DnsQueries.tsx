@@ -97,12 +97,13 @@ function HowTo() {
   );
 }
 
+const clock = (query: DnsQuery) => dateTime(query.time).slice(11);
 const took = (ms: number) => (ms < 10 ? `${ms.toFixed(2)} ms` : `${Math.round(ms)} ms`);
 
 const columnsFor = (explain: (query: DnsQuery) => void): Column<DnsQuery>[] => [
-  { key: "time", label: say.time, width: "5.5rem", cell: (query) => <time dateTime={query.time} title={dateTime(query.time)} className="text-t3">{dateTime(query.time).slice(11)}</time> },
+  { key: "time", label: say.time, width: "5.5rem", hide: "sm", cell: (query) => <time dateTime={query.time} title={dateTime(query.time)} className="text-t3">{clock(query)}</time> },
   { key: "client", label: say.client, width: "8.5rem", hide: "sm", cell: (query) => query.client ? <span className="block truncate font-mono text-xs" title={`${query.client} ${query.transport}`}>{query.client}</span> : <span className="text-t3">{say.hidden}</span> },
-  { key: "question", label: say.question, width: 1.6, cell: (query) => query.name ? <span className="flex min-w-0 flex-col sm:flex-row sm:items-baseline sm:gap-1.5"><span className="truncate font-medium" title={query.name}>{query.name}</span><span className="truncate text-xs text-t3 sm:shrink-0">{query.type}<span className="sm:hidden"> {query.client}</span></span></span> : <span className="text-t3">{say.unreadable}</span> },
+  { key: "question", label: say.question, width: 1.6, cell: (query) => query.name ? <span className="flex min-w-0 flex-col sm:flex-row sm:items-baseline sm:gap-1.5"><span className="truncate font-medium" title={query.name}>{query.name}</span><span className="truncate text-xs text-t3 sm:shrink-0">{query.type}<span className="sm:hidden"> {query.client} {clock(query)}</span></span></span> : <span className="text-t3">{say.unreadable}</span> },
   { key: "outcome", label: say.outcome, width: "6.5rem", cell: (query) => <Badge tone={TONES[kindOf(query)]} title={query.rcode ?? undefined}>{query.outcome}</Badge> },
   { key: "source", label: say.source, width: 0.9, hide: "md", cell: (query) => <span className="block truncate text-t2">{query.service ? <Link to="/services/$name" params={{ name: query.service }} className="hover:underline">{query.service}</Link> : <>{say.sources[query.source] ?? query.source}{query.forwarder && <span className="text-xs text-t3"> {query.forwarder}</span>}</>}</span> },
   { key: "answers", label: say.answers, width: 1.3, hide: "lg", cell: (query) => <span className="block truncate font-mono text-xs text-t2" title={(query.answers ?? []).join("\n")}>{(query.answers ?? []).join(", ")}{query.more ? ` ${say.andMore(query.more)}` : ""}</span> },
