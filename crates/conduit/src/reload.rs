@@ -58,7 +58,7 @@ impl Tunables {
 fn policy_of(
     config: &Config,
     listening: &[SocketAddr],
-    before: Option<&Forwarder>,
+    before: Option<&Policy>,
 ) -> Result<Policy, AppError> {
     let settings = forwarding::settings(config)?;
     let is_nobody = settings.forwarders.is_empty() && settings.conditional.is_empty();
@@ -69,12 +69,18 @@ fn policy_of(
             let own =
                 config.gateway.domains.iter().filter_map(|d| d.as_str().parse().ok()).collect();
             let settings = ForwardSettings { own, ..settings };
+            let before = before.and_then(|before| before.forwarder.as_ref());
             let forwarder = Forwarder::new(settings, listening, &interfaces, before);
             Some(forwarder.map_err(AppError::Dns)?)
         }
     };
-    let peers = Arc::new(peers::peers(&config.dns.peers)?);
-    Ok(Policy { access: AccessList::new(config.dns.allow.clone()), forwarder, peers })
+    Ok(Policy {
+        access: AccessList::new(config.dns.allow.clone()),
+        forwarder,
+        peers: Arc::new(peers::peers(&config.dns.peers)?),
+        guard: before.map(|before| before.guard.clone()).unwrap_or_default(),
+        rate_limit: config.dns.rate_limit,
+    })
 }
 
 /// How upstreams are probed, as configured.
@@ -208,7 +214,7 @@ impl Attached {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = state.config.diff(&loaded.config);
         let in_force = state.tunables.policy_reader.load_full();
-        let before = in_force.forwarder.as_ref();
+        let before = Some(&*in_force);
         let policy = policy_of(&loaded.config, &state.tunables.listening, before);
         Ok(Next {
             policy: policy.map_err(|error| invalid(&error))?,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::forward::Forwarder;
+use crate::guard::Guard;
 use crate::peers::Peers;
 
 /// How names that are not ours are treated.
@@ -19,6 +20,10 @@ pub struct Policy {
     pub forwarder: Option<Forwarder>,
     /// Who copies and changes our zones.
     pub peers: Arc<Peers>,
+    /// Who does not use us against others.
+    pub guard: Guard,
+    /// Replies a second over UDP to a network of clients that may not ask; 0 is any number.
+    pub rate_limit: u32,
 }
 
 /// The networks whose clients may ask about any name.

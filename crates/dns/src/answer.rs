@@ -40,7 +40,7 @@ pub struct Chain<'a> {
 }
 
 /// One step of a chain.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Alias {
     pub(crate) owner: Name,
     pub(crate) target: Name,

@@ -18,6 +18,7 @@ mod exchange;
 mod flight;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzed;
+mod jar;
 mod job;
 mod known;
 mod line;
@@ -61,6 +62,7 @@ use crate::answer::RrSet;
 use crate::error::DnsError;
 use crate::interfaces::Interfaces;
 use crate::key::AskedKey;
+use crate::options::Reason;
 use crate::reply::{Encoded, Outcome, Pending};
 
 /// The configured forwarders behind one cache; cheap to clone.
@@ -174,7 +176,7 @@ impl Forwarder {
             forwarder: self.clone(),
             ticket,
             question,
-            query: pending.question.clone(),
+            query: pending.asked().clone(),
             route,
             keeps_out,
         };
@@ -206,7 +208,7 @@ impl Forwarder {
         };
         let waiting = |pending, wait, stale| Waiting {
             forwarder: self.clone(),
-            pending,
+            pending: Box::new(pending),
             wait,
             stale,
             noted: None,
@@ -232,7 +234,10 @@ impl Forwarder {
                 let reply = stale.reply(pending, Ttl::Stale(STALE_TTL_S));
                 Begun::Send(reply, Known::Stale(stale.from()))
             }
-            None => Begun::Send(pending.clone().plain(Outcome::Failed), Known::Nobody),
+            None => {
+                let reply = pending.clone().because(Reason::Unreachable, Outcome::Failed);
+                Begun::Send(reply, Known::Nobody)
+            }
         }
     }
 }
@@ -262,7 +267,7 @@ impl std::fmt::Debug for Forwarder {
 }
 
 fn here(special: Special, pending: Pending) -> Encoded {
-    match (special, pending.question.query_type()) {
+    match (special, pending.asked().query_type()) {
         (Special::Nothing, _) => pending.absent(),
         (Special::Loopback, RecordType::A) => {
             pending.records(&RrSet::A(&[Ipv4Addr::LOCALHOST]), LOOPBACK_TTL_S, Vec::new())

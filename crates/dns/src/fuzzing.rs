@@ -62,7 +62,7 @@ pub fn dns_handler(data: &[u8]) {
         transport,
     };
     let policy = policy_of(*choice);
-    let reply = respond(request, &asker, sample_zone(), &policy);
+    let reply = respond(request, &asker, sample_zone(), policy);
     check_short_way(request, &asker, sample_zone(), &reply);
     match reply {
         Reply::Silence(_) => {}
@@ -103,21 +103,6 @@ pub(crate) fn check_short_way(request: &[u8], asker: &Asker, zone: &Zone, reply:
     }
 }
 
-/// With secondaries and a key that is known, or without.
-fn policy_of(choice: u8) -> Policy {
-    if choice & 4 == 0 {
-        return Policy::default();
-    }
-    let name = RecordName::parse("fuzz").expect("valid");
-    let holder = Keyholder {
-        key: Arc::new(Key::new(name, Algorithm::HmacSha256, b"0123456789abcdef")),
-        transfer: true,
-    };
-    let transfer_to = vec!["10.0.0.0/8".parse().expect("valid")];
-    let peers = Peers { transfer_to, keys: vec![holder], ..Peers::default() };
-    Policy { peers: Arc::new(peers), ..Policy::default() }
-}
-
 fn check(request: &[u8], reply: &Encoded, transport: Transport) {
     let limit = match transport {
         Transport::Udp => 1232,
@@ -128,6 +113,24 @@ fn check(request: &[u8], reply: &Encoded, transport: Transport) {
     assert_eq!(request[2] & 0x80, 0, "a response got a reply");
     let message = Message::from_vec(&reply.bytes).expect("a reply can be parsed");
     assert_eq!(message.metadata.message_type, MessageType::Response);
+}
+
+/// With secondaries and a key that is known, or without; a guard is too large to be made for each run.
+fn policy_of(choice: u8) -> &'static Policy {
+    static POLICIES: OnceLock<[Policy; 2]> = OnceLock::new();
+    let [plain, peers] = POLICIES.get_or_init(|| [Policy::default(), with_peers()]);
+    if choice & 4 == 0 { plain } else { peers }
+}
+
+fn with_peers() -> Policy {
+    let name = RecordName::parse("fuzz").expect("valid");
+    let holder = Keyholder {
+        key: Arc::new(Key::new(name, Algorithm::HmacSha256, b"0123456789abcdef")),
+        transfer: true,
+    };
+    let transfer_to = vec!["10.0.0.0/8".parse().expect("valid")];
+    let peers = Peers { transfer_to, keys: vec![holder], ..Peers::default() };
+    Policy { peers: Arc::new(peers), ..Policy::default() }
 }
 
 /// A zone with something of everything: routed, direct, many addresses, names below names.

@@ -5,14 +5,18 @@
 
 use std::net::SocketAddr;
 
+use conduit_core::clock::Timestamp;
 use hickory_proto::op::{Message, Metadata};
 use hickory_proto::rr::{DNSClass, RecordType};
 
 use crate::access::Policy;
 use crate::answer::{Answer, RrSet};
+use crate::cookie::{BadLength, Shown};
+use crate::guard::Verdict;
 use crate::interfaces::Local;
+use crate::options::{COOKIE, Options, Overrun, Reason, find, opt_of};
 use crate::reply::{
-    DnssecOk, Drop, Encoded, HEADER_BYTES, Outcome, Pending, Reply, bare, limit_of,
+    DnssecOk, Drop, Encoded, HEADER_BYTES, Outcome, Pending, Reply, bare, greeting, limit_of,
 };
 use crate::transfer::{Transfer, now_s};
 use crate::tsig::{self, Checked, Exchange};
@@ -92,20 +96,32 @@ fn serve(
     zone: &Zone,
     policy: &Policy,
 ) -> Reply {
-    if head.opcode != OPCODE_QUERY {
-        return Reply::Send(bare(head.id, head.bits, Outcome::NotImp));
-    }
-    let Some(mut asked) = head.question(request, asker) else {
-        return Reply::Send(bare(head.id, head.bits, Outcome::FormErr));
+    let mut asked = match head.opcode {
+        OPCODE_QUERY => head.question(request, asker, policy).ok_or(Outcome::FormErr),
+        _ => Err(Outcome::NotImp),
     };
-    let (Asked::Plain(pending) | Asked::BadVersion(pending)) = &mut asked;
-    pending.limit -= signed.map_or(0, Exchange::bytes);
-    match asked {
-        Asked::Plain(pending) if is_transfer(&pending) => {
+    if let Ok(Asked::Plain(pending, _) | Asked::BadVersion(pending)) = &mut asked {
+        pending.limit -= signed.map_or(0, Exchange::bytes);
+    }
+    let may_ask = policy.access.allows(asker.peer.ip());
+    // Others over UDP may be somebody else than they pretend to be.
+    let is_known = may_ask || signed.is_some() || asker.transport != Transport::Udp;
+    let verdict = match is_known || asked.as_ref().is_ok_and(Asked::is_proven) {
+        true => Verdict::Pass,
+        false => policy.guard.admit(asker.peer.ip(), policy.rate_limit),
+    };
+    match (verdict, asked) {
+        (Verdict::Pass, Ok(Asked::Plain(pending, _))) if is_transfer(&pending) => {
             transfer(request, pending, signed, asker, zone, policy)
         }
-        Asked::Plain(pending) => answer(pending, asker, zone, policy),
-        Asked::BadVersion(pending) => Reply::Send(pending.plain(Outcome::BadVersion)),
+        (Verdict::Pass, asked) => reply_to(asked, head, asker, zone, policy, may_ask),
+        (Verdict::Truncate, Ok(Asked::Plain(pending, _))) => {
+            Reply::Send(match pending.options.cookie {
+                Some(_) => pending.plain(Outcome::BadCookie),
+                None => pending.limited(),
+            })
+        }
+        (Verdict::Truncate | Verdict::Silence, _) => Reply::Silence(Drop::Limited),
     }
 }
 
@@ -159,8 +175,32 @@ fn transfer(
     }
 }
 
-fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> Reply {
-    let allowed = policy.access.allows(asker.peer.ip());
+fn reply_to(
+    asked: Result<Asked, Outcome>,
+    head: Head,
+    asker: &Asker,
+    zone: &Zone,
+    policy: &Policy,
+    may_ask: bool,
+) -> Reply {
+    match asked {
+        Ok(Asked::Plain(pending, _)) => answer(pending, asker, zone, policy, may_ask),
+        Ok(Asked::BadVersion(pending)) => Reply::Send(pending.plain(Outcome::BadVersion)),
+        Ok(Asked::Cookie(metadata, dnssec_ok, shown)) => {
+            let options = Options { cookie: Some(Box::new(shown.reply)), reason: None };
+            Reply::Send(greeting(metadata, dnssec_ok, &options))
+        }
+        Err(outcome) => Reply::Send(bare(head.id, head.bits, outcome)),
+    }
+}
+
+fn answer(
+    mut pending: Pending,
+    asker: &Asker,
+    zone: &Zone,
+    policy: &Policy,
+    allowed: bool,
+) -> Reply {
     pending.metadata.recursion_available = allowed && policy.forwarder.is_some();
     let question = &pending.question;
     let rtype = question.query_type();
@@ -180,6 +220,11 @@ fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> 
             let beside = zone.beside(&set, &local);
             pending.records(&set, zone.ttl_s(), beside)
         }
+        Answer::Aliased(chain)
+            if matches!(chain.end, Some(Answer::NotOurs)) && pending.may_forward() =>
+        {
+            return Reply::Forward(pending.led_by(*chain));
+        }
         Answer::Aliased(chain) => {
             let beside = match &chain.end {
                 Some(Answer::Records(set)) => zone.beside(set, &local),
@@ -189,18 +234,33 @@ fn answer(mut pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> 
         }
         Answer::NoData(authority) => pending.nothing(Outcome::NoData, &authority),
         Answer::NxDomain(authority) => pending.nothing(Outcome::NxDomain, &authority),
-        Answer::NotOurs if !allowed => pending.plain(Outcome::Refused),
+        Answer::NotOurs if !allowed => pending.because(Reason::Prohibited, Outcome::Refused),
         Answer::NotOurs if policy.forwarder.is_none() => pending.absent(),
         // Who does not want us to ask others only wants to know what we know: nothing.
-        Answer::NotOurs if !pending.metadata.recursion_desired => pending.plain(Outcome::Refused),
+        Answer::NotOurs if !pending.metadata.recursion_desired => {
+            pending.because(Reason::NotAuthoritative, Outcome::Refused)
+        }
         Answer::NotOurs => return Reply::Forward(pending),
     })
 }
 
 /// A question that could be read.
 enum Asked {
-    Plain(Pending),
+    /// With whether the client has proven that it receives at its address.
+    Plain(Pending, bool),
     BadVersion(Pending),
+    /// Nothing but a cookie (RFC 7873 §5.4).
+    Cookie(Metadata, DnssecOk, Shown),
+}
+
+impl Asked {
+    fn is_proven(&self) -> bool {
+        match self {
+            Self::Plain(_, is_proven) => *is_proven,
+            Self::BadVersion(_) => false,
+            Self::Cookie(_, _, shown) => shown.is_proven,
+        }
+    }
 }
 
 /// What is read before anything is decoded.
@@ -235,27 +295,50 @@ impl Head {
 
     /// Decodes a request that has exactly one question (RFC 9619); counts and length are checked first,
     /// since they are what decoding costs.
-    fn question(self, request: &[u8], asker: &Asker) -> Option<Asked> {
-        if self.questions != 1 || self.records > RECORDS_MAX || request.len() > REQUEST_BYTES_MAX {
+    fn question(self, request: &[u8], asker: &Asker, policy: &Policy) -> Option<Asked> {
+        if self.questions > 1 || self.records > RECORDS_MAX || request.len() > REQUEST_BYTES_MAX {
             return None;
         }
         let message = Message::from_vec(request).ok()?;
         let edns = message.edns.as_ref();
+        let shown = match edns {
+            Some(_) => cookie_in(request, asker, policy).ok()?,
+            None => None,
+        };
+        let metadata = Metadata::response_from_request(&message.metadata);
+        let dnssec_ok = edns.map(|edns| DnssecOk(edns.flags().dnssec_ok));
+        if self.questions == 0 {
+            return Some(Asked::Cookie(metadata, dnssec_ok?, shown?));
+        }
         let pending = Pending {
-            metadata: Metadata::response_from_request(&message.metadata),
+            metadata,
             question: message.queries.first()?.clone(),
-            edns: edns.map(|edns| DnssecOk(edns.flags().dnssec_ok)),
+            edns: dnssec_ok,
             limit: limit_of(asker.transport, edns.map(|edns| edns.max_payload())),
             client: asker.peer.ip(),
             is_above_ours: false,
             signed: None,
+            options: Options { cookie: shown.map(|shown| Box::new(shown.reply)), reason: None },
+            tail: None,
         };
         if edns.is_some_and(|edns| edns.version() != EDNS_VERSION) {
             Some(Asked::BadVersion(pending))
         } else {
-            Some(Asked::Plain(pending))
+            Some(Asked::Plain(pending, shown.is_some_and(|shown| shown.is_proven)))
         }
     }
+}
+
+/// The cookie of a request with EDNS; an error when it has a wrong length, or options run over.
+fn cookie_in(request: &[u8], asker: &Asker, policy: &Policy) -> Result<Option<Shown>, BadLength> {
+    let opt = opt_of(request).ok_or(BadLength)?;
+    let cookie = find(opt.data, COOKIE).map_err(|Overrun| BadLength)?;
+    let (Some(cookie), Some(cookies)) = (cookie, policy.guard.cookies()) else {
+        return Ok(None);
+    };
+    // Seconds since 1970, as far as they go into 32 bits (RFC 9018 §4.3).
+    let now_s = (Timestamp::now().seconds() & i64::from(u32::MAX)) as u32;
+    cookies.look(cookie, asker.peer.ip(), now_s).map(Some)
 }
 
 /// The only opcode we serve.

@@ -9,8 +9,10 @@ use hickory_proto::op::{Edns, Message, MessageType, Metadata, Query, ResponseCod
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, PTR};
 use hickory_proto::rr::{Name, RData, Record};
 
-use crate::answer::{Answer, Authority, Chain, NEGATIVE_TTL_S, RrSet};
+use crate::answer::{Alias, Answer, Authority, Chain, NEGATIVE_TTL_S, RrSet};
 use crate::handler::Transport;
+use crate::options::{Options, Reason};
+use crate::tail::Tail;
 use crate::transfer::Transfer;
 use crate::tsig::Exchange;
 
@@ -74,6 +76,10 @@ counted! {
         NotImp = "notimp",
         /// The request spoke an EDNS version we do not know.
         BadVersion = "badvers",
+        /// The client has to come back with the cookie it gets.
+        BadCookie = "badcookie",
+        /// Too much is asked from its network; the client should come back over TCP.
+        Limited = "limited",
         /// It did not fit, and the client should come back over TCP.
         Truncated = "truncated",
         /// Nobody could be asked in time.
@@ -102,6 +108,8 @@ counted! {
         Abuse = "abuse",
         /// A TLS handshake failed.
         Handshake = "handshake",
+        /// Too much was asked from its network.
+        Limited = "limited",
         /// Reading from the socket failed.
         Receive = "receive",
     }
@@ -120,6 +128,10 @@ pub struct Pending {
     pub(crate) is_above_ours: bool,
     /// What the reply is to be signed with.
     pub(crate) signed: Option<Box<Exchange>>,
+    /// What the reply's OPT record carries, when it has one.
+    pub(crate) options: Options,
+    /// How aliases of ours have led to somebody else's name.
+    pub(crate) tail: Option<Box<Tail>>,
 }
 
 /// The DO bit, which is copied from the request's OPT record to the reply's (RFC 3225 §3).
@@ -136,7 +148,7 @@ impl Pending {
     pub(crate) fn records(mut self, set: &RrSet<'_>, ttl_s: u32, beside: Vec<Record>) -> Encoded {
         self.metadata.authoritative = true;
         let mut message = self.message(Outcome::Records);
-        message.answers = records_of(self.question.name(), set, ttl_s);
+        message.add_answers(records_of(self.asked().name(), set, ttl_s));
         message.additionals = beside;
         self.encode(&mut message, Outcome::Records)
     }
@@ -152,10 +164,7 @@ impl Pending {
             }
         };
         let mut message = self.message(outcome);
-        for alias in &chain.aliases {
-            let data = RData::CNAME(CNAME(alias.target.clone()));
-            message.add_answer(Record::from_rdata(alias.owner.clone(), alias.ttl_s, data));
-        }
+        message.add_answers(chain.aliases.iter().map(alias_of));
         match (&chain.end, chain.aliases.last()) {
             (Some(Answer::Records(set)), Some(last)) => {
                 message.add_answers(records_of(&last.target, set, ttl_s));
@@ -189,23 +198,36 @@ impl Pending {
         self.encode(&mut message, outcome)
     }
 
-    fn message(&self, outcome: Outcome) -> Message {
+    /// A reply that says why there is no more.
+    pub(crate) fn because(mut self, reason: Reason, outcome: Outcome) -> Encoded {
+        self.options.reason = Some(reason);
+        self.plain(outcome)
+    }
+
+    /// The question alone, to be asked again over TCP.
+    pub(crate) fn limited(self) -> Encoded {
+        let outcome = Outcome::Limited;
+        let message = self.message(outcome).truncate();
+        self.encode(&mut { message }, outcome)
+    }
+
+    pub(crate) fn message(&self, outcome: Outcome) -> Message {
         let (id, op_code) = (self.metadata.id, self.metadata.op_code);
         let mut message = Message::new(id, MessageType::Response, op_code);
         message.metadata = self.metadata;
         message.metadata.response_code = outcome.code();
         message.add_query(self.question.clone());
-        if let Some(DnssecOk(dnssec_ok)) = self.edns {
-            let mut edns = Edns::new();
-            edns.set_max_payload(UDP_REPLY_BYTES_MAX);
-            edns.set_dnssec_ok(dnssec_ok);
-            edns.set_version(0);
-            message.set_edns(edns);
+        if let Some(tail) = &self.tail {
+            message.metadata.authoritative = true;
+            message.add_answers(tail.aliases.iter().map(alias_of));
+        }
+        if let Some(dnssec_ok) = self.edns {
+            message.set_edns(edns_of(dnssec_ok, &self.options));
         }
         message
     }
 
-    fn encode(&self, message: &mut Message, outcome: Outcome) -> Encoded {
+    pub(crate) fn encode(&self, message: &mut Message, outcome: Outcome) -> Encoded {
         match message.to_vec() {
             Ok(bytes) if bytes.len() <= self.limit => Encoded { bytes, outcome },
             // What nobody asked for goes first, and nothing is missing then (RFC 2181 §9).
@@ -231,20 +253,23 @@ impl Outcome {
     /// The response code by its name in RFC 1035 and its kin.
     pub fn rcode(self) -> &'static str {
         match self {
-            Self::Records | Self::NoData | Self::Truncated | Self::Transfer => "NOERROR",
+            Self::Records | Self::NoData | Self::Truncated | Self::Limited | Self::Transfer => {
+                "NOERROR"
+            }
             Self::NotAuth => "NOTAUTH",
             Self::NxDomain => "NXDOMAIN",
             Self::Refused => "REFUSED",
             Self::FormErr => "FORMERR",
             Self::NotImp => "NOTIMP",
             Self::BadVersion => "BADVERS",
+            Self::BadCookie => "BADCOOKIE",
             Self::Failed => "SERVFAIL",
         }
     }
 
     pub(crate) fn code(self) -> ResponseCode {
         match self {
-            Self::Records | Self::NoData | Self::Truncated | Self::Transfer => {
+            Self::Records | Self::NoData | Self::Truncated | Self::Limited | Self::Transfer => {
                 ResponseCode::NoError
             }
             Self::NxDomain => ResponseCode::NXDomain,
@@ -252,10 +277,40 @@ impl Outcome {
             Self::FormErr => ResponseCode::FormErr,
             Self::NotImp => ResponseCode::NotImp,
             Self::BadVersion => ResponseCode::BADVERS,
+            Self::BadCookie => ResponseCode::BADCOOKIE,
             Self::Failed => ResponseCode::ServFail,
             Self::NotAuth => ResponseCode::NotAuth,
         }
     }
+}
+
+/// A reply to who asks for a cookie and nothing else (RFC 7873 §5.4).
+pub(crate) fn greeting(metadata: Metadata, dnssec_ok: DnssecOk, options: &Options) -> Encoded {
+    let mut message = Message::new(metadata.id, MessageType::Response, metadata.op_code);
+    message.metadata = metadata;
+    message.set_edns(edns_of(dnssec_ok, options));
+    let outcome = Outcome::NoData;
+    let bits = u8::from(metadata.recursion_desired);
+    message.to_vec().map_or_else(
+        |_| bare(metadata.id, bits, Outcome::Failed),
+        |bytes| Encoded { bytes, outcome },
+    )
+}
+
+fn edns_of(DnssecOk(dnssec_ok): DnssecOk, options: &Options) -> Edns {
+    let mut edns = Edns::new();
+    edns.set_max_payload(UDP_REPLY_BYTES_MAX);
+    edns.set_dnssec_ok(dnssec_ok);
+    edns.set_version(0);
+    for option in options.iter() {
+        edns.options_mut().insert(option);
+    }
+    edns
+}
+
+fn alias_of(alias: &Alias) -> Record {
+    let data = RData::CNAME(CNAME(alias.target.clone()));
+    Record::from_rdata(alias.owner.clone(), alias.ttl_s, data)
 }
 
 /// A reply of a header alone, for requests whose question cannot be repeated.

@@ -20,6 +20,7 @@ mod peers;
 mod planes;
 mod query_log;
 mod records;
+mod strangers;
 mod telemetry;
 mod views;
 

@@ -34,6 +34,8 @@ pub struct Dns {
     pub forward_ca: Option<PathBuf>,
     /// Who may ask for other people's names.
     pub allow: Vec<IpNet>,
+    /// Replies a second to a network that may not, over UDP; 0 is any number.
+    pub rate_limit: u32,
     /// How long clients may keep a positive answer.
     pub ttl: Duration,
     /// Records that are there as long as the file names them.

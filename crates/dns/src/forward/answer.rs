@@ -11,6 +11,7 @@ use hickory_proto::rr::Name;
 
 use super::query::{OPT_BYTES, opt};
 use super::sanitise::Finding;
+use crate::options::{Options, Reason};
 use crate::reply::{Encoded, HEADER_BYTES, Outcome, Pending};
 use crate::wire::{Records, TTL_BYTES};
 
@@ -22,6 +23,8 @@ pub(crate) struct Answer {
     outcome: Outcome,
     lifetime: Duration,
     from: Option<SocketAddr>,
+    /// Why there is no more.
+    reason: Option<Reason>,
 }
 
 /// What the TTLs of a reply say.
@@ -36,7 +39,7 @@ pub(crate) enum Ttl {
 impl Answer {
     /// Puts a finding into bytes; `None` when it does not fit a message.
     pub(crate) fn new(finding: Finding, question: Query) -> Option<Self> {
-        let Finding { outcome, answers, authorities, lifetime, name, .. } = finding;
+        let Finding { outcome, answers, authorities, lifetime, name, kept_out } = finding;
         let mut message = Message::new(0, MessageType::Response, OpCode::Query);
         message.metadata.response_code = outcome.code();
         let mut question = question;
@@ -46,7 +49,12 @@ impl Answer {
         message.authorities = authorities;
         let wire = message.to_vec().ok().filter(|wire| wire.len() <= WIRE_BYTES_MAX)?;
         let ttls = ttl_places(&wire)?;
-        Some(Self { wire: wire.into(), ttls: ttls.into(), outcome, lifetime, from: None })
+        let reason = match outcome {
+            Outcome::Failed => Some(Reason::Unreachable),
+            _ => (kept_out > 0).then_some(Reason::Blocked),
+        };
+        let (wire, ttls) = (wire.into(), ttls.into());
+        Some(Self { wire, ttls, outcome, lifetime, from: None, reason })
     }
 
     /// The same, with who said it.
@@ -90,7 +98,12 @@ impl Answer {
 
     /// The reply to a client that asked this.
     pub(crate) fn reply(&self, pending: &Pending, ttl: Ttl) -> Encoded {
-        let room = if pending.edns.is_some() { OPT_BYTES } else { 0 };
+        let options = Options { reason: self.reason(ttl), ..pending.options.clone() };
+        if pending.tail.is_some() {
+            let said = self.reply(&pending.without_aliases(), ttl);
+            return Pending { options, ..pending.clone() }.behind_aliases(&said);
+        }
+        let room = if pending.edns.is_some() { OPT_BYTES + options.len() } else { 0 };
         let fits = self.wire.len() + room <= pending.limit;
         let length = if fits { self.wire.len() } else { self.question_end(pending) };
         let mut bytes = Vec::with_capacity(length + room);
@@ -101,10 +114,19 @@ impl Answer {
         }
         if let Some(edns) = pending.edns {
             bytes[ADDITIONALS_LOW] = 1;
-            bytes.extend_from_slice(&opt(edns.0));
+            bytes.extend_from_slice(&opt(edns.0, options.len()));
+            options.write(&mut bytes);
         }
         let outcome = if fits { self.outcome } else { Outcome::Truncated };
         Encoded { bytes, outcome }
+    }
+
+    fn reason(&self, ttl: Ttl) -> Option<Reason> {
+        match (ttl, self.outcome) {
+            (Ttl::Stale(_), Outcome::NxDomain) => Some(Reason::StaleAbsence),
+            (Ttl::Stale(_), _) => Some(Reason::Stale),
+            (Ttl::Aged(_), _) => self.reason,
+        }
     }
 
     /// Id, flags, and the question in the case it was asked.
@@ -162,8 +184,10 @@ fn ttl_places(wire: &[u8]) -> Option<Vec<u16>> {
     places.filter(|_| records.is_at_end())
 }
 
-/// TCP's length is 16 bits wide, and an OPT record is added.
-const WIRE_BYTES_MAX: usize = u16::MAX as usize - OPT_BYTES;
+/// TCP's length is 16 bits wide, and an OPT record with options is added.
+const WIRE_BYTES_MAX: usize = u16::MAX as usize - OPT_BYTES - OPTIONS_BYTES_MAX;
+/// A cookie and a reason.
+const OPTIONS_BYTES_MAX: usize = 40;
 const TYPE_AND_CLASS_BYTES: usize = 4;
 /// The low octet of the count of additional records.
 const ADDITIONALS_LOW: usize = 11;

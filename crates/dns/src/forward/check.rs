@@ -31,7 +31,7 @@ pub async fn check(
     }
     let trust = trust.ok_or("nothing is there to judge its certificate with")?;
     let line = Line::new(forwarder.clone(), trust.clone());
-    let query = Query::new(&Question::harmless(), &Chance::default(), true).padded();
+    let query = Query::new(&Question::harmless(), &Chance::default(), Some(&[])).padded();
     let reply = timeout(patience, line.ask(query.as_slice())).await;
     let reply = reply.map_err(|_elapsed| format!("it did not answer within {patience:?}"))?;
     let reply = reply.map_err(|error| error.to_string())?;

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::Instant;
 
+use super::jar::Taste;
 use super::line::Line;
 use super::query::{Chance, Likeness, Query, is_truncated};
 use super::question::Question;
@@ -52,11 +53,7 @@ pub(crate) async fn ask(
         let reply = match server.line() {
             Some(line) => encrypted(line, question, with_edns).await?,
             None if server.address().is_encrypted() => return Err(untrusted()),
-            None => {
-                let drawn = Chance::draw()?;
-                let chance = if is_mixed { drawn } else { drawn.in_lower_case() };
-                in_the_clear(server, &Query::new(question, &chance, with_edns), now).await?
-            }
+            None => in_the_clear(server, question, (is_mixed, with_edns), now).await?,
         };
         return match sanitise::read(&reply, question, rules) {
             Ok(finding) => {
@@ -77,7 +74,7 @@ pub(crate) async fn ask(
 
 /// Where nobody can guess, there is nothing to be made harder to guess.
 async fn encrypted(line: &Line, question: &Question, with_edns: bool) -> io::Result<Vec<u8>> {
-    let query = Query::new(question, &Chance::default(), with_edns).padded();
+    let query = Query::new(question, &Chance::default(), with_edns.then_some(&[])).padded();
     let reply = line.ask(query.as_slice()).await?;
     match query.likeness(&reply) {
         Likeness::Stranger => Err(io::Error::new(io::ErrorKind::InvalidData, NOT_OURS)),
@@ -89,19 +86,34 @@ fn untrusted() -> Failure {
     Failure::Io(io::Error::other("nothing is there to judge its certificate with"))
 }
 
-async fn in_the_clear(server: &Server, query: &Query, now: Instant) -> io::Result<Vec<u8>> {
-    let address = server.address().socket();
-    Ok(match over_udp(address, query).await? {
-        Heard::Answer(reply) => reply,
-        Heard::Cut => over_tcp(address, query).await?.0,
-        Heard::Doubt => {
-            let (reply, likeness) = over_tcp(address, query).await?;
-            if likeness == Likeness::Folded {
-                server.folds_case(now);
+async fn in_the_clear(
+    server: &Server,
+    question: &Question,
+    (is_mixed, with_edns): (bool, bool),
+    now: Instant,
+) -> io::Result<Vec<u8>> {
+    let mut renewals = 0;
+    loop {
+        let drawn = Chance::draw()?;
+        let chance = if is_mixed { drawn } else { drawn.in_lower_case() };
+        let cookie = if with_edns { server.jar().cookie() } else { Vec::new() };
+        let query = Query::new(question, &chance, with_edns.then_some(cookie.as_slice()));
+        return Ok(match over_udp(server, &query, &cookie).await? {
+            Heard::Answer(reply) => reply,
+            Heard::Renewed if renewals < RENEWALS_MAX => {
+                renewals += 1;
+                continue;
             }
-            reply
-        }
-    })
+            Heard::Cut | Heard::Renewed => over_tcp(server, &query, &cookie).await?.0,
+            Heard::Doubt => {
+                let (reply, likeness) = over_tcp(server, &query, &cookie).await?;
+                if likeness == Likeness::Folded {
+                    server.folds_case(now);
+                }
+                reply
+            }
+        });
+    }
 }
 
 /// What came over UDP.
@@ -110,36 +122,47 @@ enum Heard {
     Answer(Vec<u8>),
     /// The answer, cut short.
     Cut,
+    /// That the question is to be asked again with a newer cookie.
+    Renewed,
     /// Something that is almost an answer, or too much that is none.
     Doubt,
 }
 
-async fn over_udp(server: SocketAddr, query: &Query) -> io::Result<Heard> {
+async fn over_udp(server: &Server, query: &Query, cookie: &[u8]) -> io::Result<Heard> {
+    let address = server.address().socket();
     // The kernel chooses the port, at random; connected, the socket hears this server alone.
-    let socket = UdpSocket::bind((any(server), 0)).await?;
-    socket.connect(server).await?;
+    let socket = UdpSocket::bind((any(address), 0)).await?;
+    socket.connect(address).await?;
     socket.send(query.as_slice()).await?;
     let mut buffer = vec![0; UDP_REPLY_BYTES_MAX];
     for _ in 0..STRANGERS_MAX {
         let length = socket.recv(&mut buffer).await?;
         let message = &buffer[..length];
         match query.likeness(message) {
-            Likeness::Exact if is_truncated(message) => return Ok(Heard::Cut),
-            Likeness::Exact => {
-                buffer.truncate(length);
-                return Ok(Heard::Answer(buffer));
-            }
+            Likeness::Exact => match server.jar().taste(message, cookie) {
+                Taste::Foreign => {}
+                Taste::Missing => return Ok(Heard::Doubt),
+                Taste::Renewed => return Ok(Heard::Renewed),
+                Taste::Good if is_truncated(message) => return Ok(Heard::Cut),
+                Taste::Good => {
+                    buffer.truncate(length);
+                    return Ok(Heard::Answer(buffer));
+                }
+            },
             Likeness::Folded => return Ok(Heard::Doubt),
-            Likeness::Stranger => {
-                tracing::debug!(forwarder = %server, "a message that answers no question of ours");
-            }
+            Likeness::Stranger => {}
         }
+        tracing::debug!(forwarder = %address, "a message that answers no question of ours");
     }
     Ok(Heard::Doubt)
 }
 
-async fn over_tcp(server: SocketAddr, query: &Query) -> io::Result<(Vec<u8>, Likeness)> {
-    let mut stream = TcpStream::connect(server).await?;
+async fn over_tcp(
+    server: &Server,
+    query: &Query,
+    cookie: &[u8],
+) -> io::Result<(Vec<u8>, Likeness)> {
+    let mut stream = TcpStream::connect(server.address().socket()).await?;
     stream.set_nodelay(true)?;
     let length = u16::try_from(query.as_slice().len()).map_err(io::Error::other)?;
     let framed = [&length.to_be_bytes(), query.as_slice()].concat();
@@ -147,6 +170,9 @@ async fn over_tcp(server: SocketAddr, query: &Query) -> io::Result<(Vec<u8>, Lik
     let length = stream.read_u16().await?;
     let mut reply = vec![0; usize::from(length)];
     stream.read_exact(&mut reply).await?;
+    if server.jar().taste(&reply, cookie) == Taste::Missing {
+        server.jar().forget();
+    }
     match query.likeness(&reply) {
         Likeness::Stranger => Err(io::Error::new(io::ErrorKind::InvalidData, NOT_OURS)),
         likeness => Ok((reply, likeness)),
@@ -164,4 +190,6 @@ fn any(server: SocketAddr) -> IpAddr {
 const UDP_REPLY_BYTES_MAX: usize = 4096;
 /// Messages that do not belong to a query, after which somebody is thought to be guessing.
 const STRANGERS_MAX: usize = 8;
+/// Times that a server may want a newer cookie; then it is asked over TCP, where it needs none.
+const RENEWALS_MAX: usize = 1;
 const NOT_OURS: &str = "the answer is to another question";

@@ -10,6 +10,7 @@ use super::query::{Chance, Likeness, Query};
 use super::question::Question;
 use super::rebind;
 use super::sanitise::{self, Rules};
+use crate::options::Options;
 use crate::reply::{DnssecOk, Pending};
 
 /// One octet (1: AAAA, 2: ANY, 4: over TCP, 8: signatures wanted, 16: of an inside name), then what a
@@ -36,9 +37,11 @@ pub(crate) fn answer(data: &[u8]) {
         client: std::net::Ipv4Addr::LOCALHOST.into(),
         is_above_ours: false,
         signed: None,
+        options: Options::default(),
+        tail: None,
     };
     let question = Question::of(&pending);
-    let query = Query::new(&question, &Chance { id: 0x4711, case: [0; 32] }, true);
+    let query = Query::new(&question, &Chance { id: 0x4711, case: [0; 32] }, Some(&[]));
     if query.likeness(message) == Likeness::Stranger {
         return;
     }

@@ -16,6 +16,7 @@ use super::flight::{Ticket, Wait};
 use super::question::Question;
 use super::routes::Route;
 use super::{Forwarder, Known, STALE_TTL_S};
+use crate::options::Reason;
 use crate::query_log::Held;
 use crate::reply::{Encoded, Outcome, Pending};
 
@@ -57,7 +58,7 @@ impl Flight {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(super) forwarder: Forwarder,
-    pub(super) pending: Pending,
+    pub(super) pending: Box<Pending>,
     pub(super) wait: Wait,
     /// What it gets when nobody answers soon.
     pub(super) stale: Option<Arc<Answer>>,
@@ -99,7 +100,9 @@ impl Waiting {
                 (reply, Known::Stale(stale.from()))
             }
             (Some(failed), None) => (failed.reply(&self.pending, Ttl::Aged(0)), Known::Nobody),
-            (None, None) => (self.pending.plain(Outcome::Failed), Known::Nobody),
+            (None, None) => {
+                (self.pending.because(Reason::Unreachable, Outcome::Failed), Known::Nobody)
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! is the one thing that may differ, and then it is said so, for the caller to be careful.
 
 use super::question::Question;
+use crate::options::COOKIE;
 use crate::padding;
 use crate::reply::HEADER_BYTES;
 
@@ -53,12 +54,13 @@ pub(crate) enum Likeness {
 }
 
 impl Query {
-    /// Puts a question into bytes; with EDNS unless the server does not know it.
-    pub(crate) fn new(question: &Question, chance: &Chance, with_edns: bool) -> Self {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + question.name().len() + 16);
+    /// Puts a question into bytes; with EDNS and a cookie, which may be empty, unless the server does not
+    /// know EDNS.
+    pub(crate) fn new(question: &Question, chance: &Chance, cookie: Option<&[u8]>) -> Self {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + question.name().len() + 72);
         let [high, low] = chance.id.to_be_bytes();
         let checking = if question.checking_disabled() { CHECKING_DISABLED } else { 0 };
-        let additionals = u8::from(with_edns);
+        let additionals = u8::from(cookie.is_some());
         bytes.extend_from_slice(&[high, low, RECURSION_DESIRED, checking]);
         bytes.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, additionals]);
         push_mixed(&mut bytes, question.name(), &chance.case);
@@ -66,8 +68,17 @@ impl Query {
         bytes.extend_from_slice(&u16::from(question.rtype()).to_be_bytes());
         bytes.extend_from_slice(&CLASS_IN);
         let question_end = bytes.len();
-        if with_edns {
-            bytes.extend_from_slice(&opt(question.dnssec_ok()));
+        match cookie {
+            Some([]) => bytes.extend_from_slice(&opt(question.dnssec_ok(), 0)),
+            Some(cookie) => {
+                // Invariant: a cookie has at most 40 octets.
+                let [high, low] = u16::try_from(cookie.len()).unwrap_or(0).to_be_bytes();
+                bytes.extend_from_slice(&opt(question.dnssec_ok(), 4 + cookie.len()));
+                let [code_high, code_low] = COOKIE.to_be_bytes();
+                bytes.extend_from_slice(&[code_high, code_low, high, low]);
+                bytes.extend_from_slice(cookie);
+            }
+            None => {}
         }
         Self { bytes, question_end }
     }
@@ -130,11 +141,13 @@ pub(crate) fn is_truncated(message: &[u8]) -> bool {
     message.get(2).is_some_and(|bits| bits & TRUNCATED != 0)
 }
 
-/// An OPT record: our size, and whether signatures are wanted.
-pub(crate) fn opt(dnssec_ok: bool) -> [u8; OPT_BYTES] {
+/// An OPT record: our size, whether signatures are wanted, and the length of the options behind it.
+pub(crate) fn opt(dnssec_ok: bool, options_len: usize) -> [u8; OPT_BYTES] {
+    // Invariant: options are a cookie and a reason, which are short.
+    let [length_high, length_low] = u16::try_from(options_len).unwrap_or(0).to_be_bytes();
     let [high, low] = crate::reply::UDP_REPLY_BYTES_MAX.to_be_bytes();
     let flags = if dnssec_ok { 0x80 } else { 0 };
-    [0, 0, 41, high, low, 0, 0, flags, 0, 0, 0]
+    [0, 0, 41, high, low, 0, 0, flags, 0, length_high, length_low]
 }
 
 fn push_mixed(bytes: &mut Vec<u8>, name: &[u8], case: &[u8; 32]) {
@@ -170,13 +183,15 @@ mod tests {
     fn a_query_is_what_others_can_read() {
         let chance = Chance { id: 0x4711, case: [0b0101_0101; 32] };
         let asked = question("www.Example.com.", "AAAA");
-        let message = Message::from_vec(Query::new(&asked, &chance, true).as_slice());
+        let message = Message::from_vec(Query::new(&asked, &chance, Some(b"ourcooki")).as_slice());
         let message = message.expect("parses");
         assert_eq!(message.metadata.id, 0x4711);
         assert!(message.metadata.recursion_desired && !message.metadata.checking_disabled);
         assert_eq!(message.queries[0].name().to_ascii(), "WwW.eXaMpLe.CoM.");
         assert_eq!(message.edns.map(|edns| edns.max_payload()), Some(1232));
-        let plain = Query::new(&asked, &chance.in_lower_case(), false);
+        let bytes = Query::new(&asked, &chance, Some(b"ourcooki"));
+        assert!(bytes.as_slice().ends_with(b"\0\x0a\0\x08ourcooki"));
+        let plain = Query::new(&asked, &chance.in_lower_case(), None);
         let message = Message::from_vec(plain.as_slice()).expect("parses");
         assert_eq!(message.queries[0].name().to_ascii(), "www.example.com.");
         assert!(message.edns.is_none());
@@ -185,7 +200,7 @@ mod tests {
     #[test]
     fn only_our_own_question_is_an_answer() {
         let chance = Chance { id: 7, case: [0xff; 32] };
-        let query = Query::new(&question("ab.example.", "A"), &chance, true);
+        let query = Query::new(&question("ab.example.", "A"), &chance, Some(&[]));
         let mut reply = query.as_slice().to_vec();
         reply[2] |= 0x80;
         assert_eq!(query.likeness(&reply), Likeness::Exact);
@@ -203,7 +218,7 @@ mod tests {
         for length in 0..reply.len() - OPT_BYTES {
             assert_eq!(query.likeness(&reply[..length]), Likeness::Stranger, "{length}");
         }
-        let root = Query::new(&Question::harmless(), &chance, false);
+        let root = Query::new(&Question::harmless(), &chance, None);
         let mut reply = root.as_slice().to_vec();
         reply[2] |= 0x80;
         assert_eq!(root.likeness(&reply), Likeness::Exact);

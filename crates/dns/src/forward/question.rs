@@ -23,8 +23,8 @@ impl Question {
         let checking_disabled = pending.metadata.checking_disabled;
         let flags =
             (u8::from(dnssec_ok) * DNSSEC_OK) | (u8::from(checking_disabled) * CHECKING_DISABLED);
-        let name = AskedKey::of(pending.question.name());
-        Self::new(flags, pending.question.query_type(), name.as_slice())
+        let name = AskedKey::of(pending.asked().name());
+        Self::new(flags, pending.asked().query_type(), name.as_slice())
     }
 
     /// A question as most clients ask it, without any flags.

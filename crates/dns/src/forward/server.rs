@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
 use super::address::ForwarderAddr;
+use super::jar::Jar;
 use super::line::Line;
 use super::trust::Trust;
 
@@ -25,6 +26,7 @@ pub(crate) struct Server {
     queries: AtomicU64,
     failures: AtomicU64,
     latency: Histogram,
+    jar: Jar,
 }
 
 /// Whether a server is asked.
@@ -63,6 +65,7 @@ impl Server {
             queries: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             latency: Histogram::new(LATENCY_BUCKETS_S),
+            jar: Jar::default(),
         }
     }
 
@@ -74,6 +77,11 @@ impl Server {
     /// The way to one that is asked over TLS or HTTPS.
     pub(crate) fn line(&self) -> Option<&Line> {
         self.line.as_ref()
+    }
+
+    /// The cookies of both sides.
+    pub(crate) fn jar(&self) -> &Jar {
+        &self.jar
     }
 
     /// It is about to be asked.

@@ -4,6 +4,7 @@ mod encrypted;
 mod fake;
 mod live;
 mod secure;
+mod tails;
 mod told;
 
 use std::net::SocketAddr;

@@ -1,6 +1,7 @@
 //! The handler, given bytes.
 
 mod bounds;
+mod strangers;
 
 use hickory_proto::op::{Edns, OpCode, Query, ResponseCode};
 use hickory_proto::rr::Name;

@@ -145,9 +145,11 @@ fn is_error(outcome: Outcome) -> bool {
         | Outcome::NoData
         | Outcome::NxDomain
         | Outcome::Truncated
+        | Outcome::Limited
         | Outcome::Transfer => false,
         Outcome::Refused
         | Outcome::NotAuth
+        | Outcome::BadCookie
         | Outcome::FormErr
         | Outcome::NotImp
         | Outcome::BadVersion

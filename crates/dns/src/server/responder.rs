@@ -59,13 +59,17 @@ impl Tables {
         if asker.peer.port() == 0 || self.tells_all {
             return None;
         }
-        let asks = self.policy.forwarder.is_some();
+        let may_ask = self.policy.access.allows(asker.peer.ip());
+        // Strangers over UDP are counted.
+        if !may_ask && asker.transport == Transport::Udp && self.policy.rate_limit > 0 {
+            return None;
+        }
         let local = self.zone.facing(asker.peer.ip(), asker.local);
         let scene = Scene {
             zone: &self.zone,
             local: &local,
             transport: asker.transport,
-            recursion_available: asks && self.policy.access.allows(asker.peer.ip()),
+            recursion_available: may_ask && self.policy.forwarder.is_some(),
         };
         short::answer(request, &scene, room)
     }

@@ -21,6 +21,7 @@ pub(crate) struct Dns {
     pub(crate) doh_canary: Given<bool>,
     pub(crate) cache: DnsCache,
     pub(crate) allow: GivenList,
+    pub(crate) rate_limit: Given<Text>,
     pub(crate) ttl: Given<Text>,
     pub(crate) records: Given<Vec<Sourced<DnsRecord>>>,
     pub(crate) views: Given<Vec<Sourced<DnsView>>>,

@@ -38,6 +38,7 @@ fn own(dns: &Dns) -> Vec<Entry> {
         dynamic("dns.rebind_allow", list(&dns.forward.rebind_allow)),
         dynamic("dns.doh_canary", dns.forward.canary.into()),
         dynamic("dns.allow", list(&dns.allow)),
+        dynamic("dns.rate_limit", i64::from(dns.rate_limit).into()),
         fixed("dns.ttl", text(print(dns.ttl))),
         fixed("dns.records", Value::Array(dns.records.iter().map(record).collect())),
         fixed("dns.views", Value::Array(dns.views.iter().map(view).collect())),

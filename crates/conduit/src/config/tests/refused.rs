@@ -90,6 +90,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[health]\ninterval = \"2s\"\ntimeout = \"3s\"\n",
         "conduit.toml:3:11: health.timeout: is longer than health.interval",
     ),
+    ("[dns]\nrate_limit = -1\n", "dns.rate_limit: \"-1\" is not a whole number from 0 to 1000000"),
     (
         "[health]\nunhealthy_after = 0\n",
         "health.unhealthy_after: \"0\" is not a whole number from 1 to 100",

@@ -1,0 +1,158 @@
+//! EDNS options: those of messages that come, and those of replies.
+//!
+//! **Invariant:** reading is total and takes no memory. A reply has the options that its request asked
+//! for, or none.
+
+use hickory_proto::rr::rdata::opt::EdnsOption;
+
+use crate::cookie::Cookie;
+use crate::reply::HEADER_BYTES;
+
+/// What a reply's OPT record carries.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    /// Seldom there, so it takes no room in those that have none.
+    pub(crate) cookie: Option<Box<Cookie>>,
+    pub(crate) reason: Option<Reason>,
+}
+
+/// Why a reply is as it is (RFC 8914).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// An answer that is past its time.
+    Stale = 3,
+    /// Addresses of the inside were left out.
+    Blocked = 15,
+    /// The client may not ask that.
+    Prohibited = 18,
+    /// The absence that it tells of is past its time.
+    StaleAbsence = 19,
+    /// It is no name of ours, and we ask nobody.
+    NotAuthoritative = 20,
+    /// Nobody answered.
+    Unreachable = 22,
+}
+
+impl Options {
+    /// What they take in an OPT record.
+    pub(crate) fn len(&self) -> usize {
+        let cookie = self.cookie.as_ref().map_or(0, |cookie| OPTION_HEAD_BYTES + cookie.len());
+        let reason = self.reason.map_or(0, |_| OPTION_HEAD_BYTES + 2);
+        cookie + reason
+    }
+
+    /// Writes them behind an OPT record's length.
+    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
+        for option in self.iter() {
+            let EdnsOption::Unknown(code, data) = option else { continue };
+            bytes.extend_from_slice(&code.to_be_bytes());
+            // Invariant: at most 24 octets.
+            bytes.extend_from_slice(&u16::try_from(data.len()).unwrap_or(0).to_be_bytes());
+            bytes.extend_from_slice(&data);
+        }
+    }
+
+    /// As the library has them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = EdnsOption> {
+        let cookie =
+            self.cookie.as_ref().map(|cookie| EdnsOption::Unknown(COOKIE, cookie.to_vec()));
+        let reason = self.reason.map(|reason| {
+            EdnsOption::Unknown(EXTENDED_ERROR, (reason as u16).to_be_bytes().to_vec())
+        });
+        cookie.into_iter().chain(reason)
+    }
+}
+
+/// A message's OPT record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opt<'a> {
+    /// The upper bits of the message's code.
+    pub(crate) code_high: u8,
+    /// Its options.
+    pub(crate) data: &'a [u8],
+}
+
+/// The OPT record of a message; `None` without one, or when it cannot be found.
+pub(crate) fn opt_of(message: &[u8]) -> Option<Opt<'_>> {
+    let count = |at: usize| {
+        let pair = message.get(at..at + 2)?;
+        Some(usize::from(pair[0]) << 8 | usize::from(pair[1]))
+    };
+    let mut at = HEADER_BYTES;
+    for _ in 0..count(4)? {
+        at = name_end(message, at)? + 4;
+    }
+    for _ in 0..count(6)? + count(8)? + count(10)? {
+        let head = name_end(message, at)?;
+        let data = head + RECORD_HEAD_BYTES;
+        let end = data + count(head + 8)?;
+        if count(head)? == usize::from(OPT) && message.get(at) == Some(&0) {
+            let code_high = *message.get(head + 4)?;
+            return Some(Opt { code_high, data: message.get(data..end)? });
+        }
+        at = end;
+    }
+    None
+}
+
+/// The first option of this kind in an OPT record's data.
+///
+/// # Errors
+/// When the options do not end where the data does (RFC 6891 §6.1.2).
+pub(crate) fn find(data: &[u8], wanted: u16) -> Result<Option<&[u8]>, Overrun> {
+    let mut found = None;
+    let mut rest = data;
+    while !rest.is_empty() {
+        let ([c0, c1, l0, l1], behind) = rest.split_first_chunk().ok_or(Overrun)?;
+        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+        let (data, behind) = behind.split_at_checked(length).ok_or(Overrun)?;
+        if u16::from_be_bytes([*c0, *c1]) == wanted {
+            found.get_or_insert(data);
+        }
+        rest = behind;
+    }
+    Ok(found)
+}
+
+/// Options that run over their record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overrun;
+
+/// Where a name ends that stands here.
+pub(crate) fn name_end(wire: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        match *wire.get(at)? {
+            0 => return Some(at + 1),
+            pointer if pointer >= POINTER => return Some(at + 2),
+            length => at += 1 + usize::from(length),
+        }
+    }
+}
+
+/// The option of cookies.
+pub(crate) const COOKIE: u16 = 10;
+/// The option of extended errors.
+const EXTENDED_ERROR: u16 = 15;
+const OPT: u16 = 41;
+/// Code and length.
+const OPTION_HEAD_BYTES: usize = 4;
+/// Type, class, TTL and length.
+const RECORD_HEAD_BYTES: usize = 10;
+const POINTER: u8 = 0xc0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_found_or_refused() {
+        let two = b"\0\x03\0\0\0\x0a\0\x02hi\0\x0a\0\x01x";
+        assert_eq!(find(two, COOKIE), Ok(Some(&b"hi"[..])));
+        assert_eq!(find(two, 7), Ok(None));
+        assert_eq!(find(b"", 7), Ok(None));
+        for wrong in [&b"\0"[..], b"\0\x0a\0", b"\0\x0a\0\x03hi", b"\0\x03\0\0\0"] {
+            assert_eq!(find(wrong, COOKIE), Err(Overrun), "{wrong:?}");
+        }
+    }
+}
