@@ -1,5 +1,6 @@
 //! Bodies of the fuzz targets for what outsiders send, and their replay on stable.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use conduit_core::catalog::{Catalog, Change, Generation, Version};
@@ -18,8 +19,10 @@ use conduit_core::upstream::UpstreamAddr;
 use hickory_proto::op::{Message, MessageType};
 
 use crate::access::Policy;
+use crate::forward::Forwarder;
+use crate::forward::settings::ForwardSettings;
 use crate::handler::{Asker, Transport, respond};
-use crate::interfaces::Local;
+use crate::interfaces::{Interfaces, Local};
 use crate::peers::{Keyholder, Peers};
 use crate::reply::{Encoded, Outcome, Reply};
 use crate::short::{self, Scene};
@@ -49,7 +52,8 @@ pub fn dns_answer(data: &[u8]) {
     crate::forward::fuzzed::answer(data);
 }
 
-/// The whole handler: the first octet chooses transport, client and policy, the rest is the request.
+/// The whole handler: the first octet chooses transport (1), client (2), whether strangers are limited (4) and
+/// whether others can be asked (8), the rest is the request.
 pub fn dns_handler(data: &[u8]) {
     let Some((choice, request)) = data.split_first() else {
         return;
@@ -61,13 +65,14 @@ pub fn dns_handler(data: &[u8]) {
         local: Local::of([10, 0, 0, 1].into()),
         transport,
     };
-    let policy = policy_of(*choice);
+    let policy = &sample_policies()[usize::from(choice >> 2 & 3)];
     let reply = respond(request, &asker, sample_zone(), policy);
-    check_short_way(request, &asker, sample_zone(), &reply);
+    check_short_way(request, &asker, (sample_zone(), policy), &reply);
     match reply {
         Reply::Silence(_) => {}
         Reply::Send(encoded) => check(request, &encoded, transport),
         Reply::Forward(pending) => {
+            check(request, &crate::forward::fuzzed::answered(&pending), transport);
             let encoded = pending.plain(Outcome::Failed);
             check(request, &encoded, transport);
         }
@@ -82,11 +87,21 @@ pub fn dns_handler(data: &[u8]) {
 
 /// What is answered without a decoder is what the handler answers, name for name; and octet for octet but
 /// for the case of names in an SOA record, which the short way takes from the question.
-pub(crate) fn check_short_way(request: &[u8], asker: &Asker, zone: &Zone, reply: &Reply) {
+pub(crate) fn check_short_way(
+    request: &[u8],
+    asker: &Asker,
+    (zone, policy): (&Zone, &Policy),
+    reply: &Reply,
+) {
+    let may_ask = policy.access.allows(asker.peer.ip());
+    if !may_ask && policy.rate_limit > 0 {
+        // Strangers do not take it.
+        return;
+    }
+    let recursion_available = may_ask && policy.forwarder.is_some();
     let mut room = [0; ROOM_BYTES];
     let local = zone.facing(asker.peer.ip(), asker.local);
-    let scene =
-        Scene { zone, local: &local, transport: asker.transport, recursion_available: false };
+    let scene = Scene { zone, local: &local, transport: asker.transport, recursion_available };
     let Some(written) = short::answer(request, &scene, &mut room) else {
         return;
     };
@@ -115,22 +130,33 @@ fn check(request: &[u8], reply: &Encoded, transport: Transport) {
     assert_eq!(message.metadata.message_type, MessageType::Response);
 }
 
-/// With secondaries and a key that is known, or without; a guard is too large to be made for each run.
-fn policy_of(choice: u8) -> &'static Policy {
-    static POLICIES: OnceLock<[Policy; 2]> = OnceLock::new();
-    let [plain, peers] = POLICIES.get_or_init(|| [Policy::default(), with_peers()]);
-    if choice & 4 == 0 { plain } else { peers }
+/// Policies by whether strangers are limited and secondaries are known, and then by whether others can be asked; a
+/// guard is too large to be made for each run.
+fn sample_policies() -> &'static [Policy; 4] {
+    static POLICIES: OnceLock<[Policy; 4]> = OnceLock::new();
+    POLICIES.get_or_init(|| {
+        let settings = ForwardSettings {
+            forwarders: vec![SocketAddr::from(([192, 0, 2, 1], 53)).into()],
+            ..ForwardSettings::default()
+        };
+        let forwarder = Forwarder::new(settings, &[], &Interfaces::default(), None).ok();
+        [(0, &None), (1, &None), (0, &forwarder), (1, &forwarder)].map(|(rate_limit, forwarder)| {
+            let peers = if rate_limit == 0 { Peers::default() } else { sample_peers() };
+            let (peers, forwarder) = (Arc::new(peers), forwarder.clone());
+            Policy { rate_limit, forwarder, peers, ..Policy::default() }
+        })
+    })
 }
 
-fn with_peers() -> Policy {
+/// Secondaries and a key that is known.
+fn sample_peers() -> Peers {
     let name = RecordName::parse("fuzz").expect("valid");
     let holder = Keyholder {
         key: Arc::new(Key::new(name, Algorithm::HmacSha256, b"0123456789abcdef")),
         transfer: true,
     };
     let transfer_to = vec!["10.0.0.0/8".parse().expect("valid")];
-    let peers = Peers { transfer_to, keys: vec![holder], ..Peers::default() };
-    Policy { peers: Arc::new(peers), ..Policy::default() }
+    Peers { transfer_to, keys: vec![holder], ..Peers::default() }
 }
 
 /// A zone with something of everything: routed, direct, many addresses, names below names.
@@ -164,6 +190,10 @@ fn sample_records() -> FixedRecords {
         record("grafana.internal", RecordType::Mx, "10 nas.internal"),
         record("alias.internal", RecordType::Cname, "grafana.internal"),
         record("*.apps.internal", RecordType::A, "10.0.0.9"),
+        record("*.wild.internal", RecordType::Txt, "\"wild\""),
+        record("to.internal", RecordType::Cname, "www.example"),
+        record("loop.internal", RecordType::Cname, "loop.internal"),
+        record("mail.internal", RecordType::Mx, "10 grafana.internal"),
     ];
     let mut fixed = FixedRecords::default();
     for record in all {

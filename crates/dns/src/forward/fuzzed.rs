@@ -3,15 +3,16 @@
 //! **Invariant:** the same functions as on a question's way, in the same order.
 
 use hickory_proto::op::{Message, MessageType, Metadata, OpCode, Query as Asked};
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::answer::{Answer, Ttl};
 use super::query::{Chance, Likeness, Query};
 use super::question::Question;
 use super::rebind;
-use super::sanitise::{self, Rules};
+use super::sanitise::{self, Finding, Rules};
 use crate::options::Options;
-use crate::reply::{DnssecOk, Pending};
+use crate::reply::{DnssecOk, Encoded, Outcome, Pending};
 
 /// One octet (1: AAAA, 2: ANY, 4: over TCP, 8: signatures wanted, 16: of an inside name), then what a
 /// forwarder sends when it was asked for `www.example.`, with the id 0x4711.
@@ -62,6 +63,22 @@ pub(crate) fn answer(data: &[u8]) {
     }
 }
 
+/// The reply to a client when a forwarder has found an address.
+pub(crate) fn answered(pending: &Pending) -> Encoded {
+    let name = pending.asked().name().to_lowercase();
+    let address = RData::A(A([198, 18, 0, 1].into()));
+    let finding = Finding {
+        outcome: Outcome::Records,
+        answers: vec![Record::from_rdata(name.clone(), 60, address)],
+        authorities: Vec::new(),
+        lifetime: std::time::Duration::from_secs(60),
+        name,
+        kept_out: 1,
+    };
+    let answer = Answer::new(finding, pending.asked().clone()).expect("fits");
+    answer.reply(pending, Ttl::Aged(3))
+}
+
 /// The reply is to the question, and about its name alone.
 fn check(reply: &Message, pending: &Pending, rules: &Rules<'_>) {
     assert_eq!(reply.metadata.id, 7);
@@ -76,7 +93,7 @@ fn check(reply: &Message, pending: &Pending, rules: &Rules<'_>) {
         let is_rename = record.record_type() == RecordType::DNAME;
         let is_about = |name: &Name| *name == owner || (is_rename && owner.zone_of(name));
         assert!(about.iter().any(is_about), "{record} is about a stranger");
-        if let hickory_proto::rr::RData::CNAME(target) = &record.data {
+        if let RData::CNAME(target) = &record.data {
             about.push(target.0.to_lowercase());
         }
     }

@@ -221,7 +221,7 @@ fn fuzz_bodies_hold_for_broken_queries() {
         seeds.push(message.to_vec().expect("encodes"));
     }
     for seed in seeds {
-        for choice in 0..4 {
+        for choice in [0, 1, 2, 3, 6, 8, 9, 12] {
             for at in 0..=seed.len() {
                 for value in [0, 1, 0x3f, 0x80, 0xc0, 0xff] {
                     let mut data = vec![choice];

@@ -44,8 +44,9 @@ fn short(request: &[u8]) -> Option<Outcome> {
 
 fn short_in(zone: &Zone, request: &[u8]) -> Option<Outcome> {
     let asker = asker();
-    let reply = respond(request, &asker, zone, &Policy::default());
-    check_short_way(request, &asker, zone, &reply);
+    let policy = Policy::default();
+    let reply = respond(request, &asker, zone, &policy);
+    check_short_way(request, &asker, (zone, &policy), &reply);
     let local = zone.facing(asker.peer.ip(), asker.local);
     let scene =
         Scene { zone, local: &local, transport: asker.transport, recursion_available: false };
