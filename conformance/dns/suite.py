@@ -53,7 +53,7 @@ def collected():
     for path in sorted(HERE.glob("rfc*.py")):
         module = importlib.import_module(path.stem)
         for title, body in vars(module).items():
-            if title.startswith("rfc") and callable(body):
+            if title.startswith(("rfc", "product")) and callable(body):
                 cases.append(Case(title, getattr(body, "needs", set()), body))
     return cases
 
