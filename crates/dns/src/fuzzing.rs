@@ -29,6 +29,7 @@ use crate::short::{self, Scene};
 use crate::transfer::journal::Journal;
 use crate::tsig::{Algorithm, Key};
 use crate::zone::{Zone, ZoneSettings};
+use crate::{padding, wire};
 
 /// What decodes also encodes, and then decodes to the same questions.
 pub fn dns_message(data: &[u8]) {
@@ -45,6 +46,29 @@ pub fn dns_message(data: &[u8]) {
     let again = Message::from_vec(&encoded).expect("what we encode decodes");
     assert_eq!(again.queries, message.queries);
     assert_eq!(again.metadata.id, message.metadata.id);
+}
+
+/// A message looked at and padded in bytes: the first octet chooses the step, the rest is the message.
+pub fn dns_padding(data: &[u8]) {
+    let Some((choice, message)) = data.split_first() else {
+        return;
+    };
+    let step = if choice & 1 == 0 { padding::QUERY_STEP_BYTES } else { padding::REPLY_STEP_BYTES };
+    let lifetime = wire::lifetime_s(message);
+    let mut padded = message.to_vec();
+    padding::pad(&mut padded, step);
+    if padded == message {
+        return;
+    }
+    assert_eq!(padded.len() % step, 0, "the length that many have");
+    assert_eq!(wire::lifetime_s(&padded), lifetime, "the records are the same");
+    let opt = wire::opt_of(&padded).expect("it was padded in one");
+    assert_eq!(opt.data.end, padded.len(), "nothing follows it");
+    if let Ok(before) = Message::from_vec(message) {
+        let after = Message::from_vec(&padded).expect("still a message");
+        assert_eq!((before.queries, before.answers), (after.queries, after.answers));
+        assert!(padding::is_asked_for(&padded), "it is seen to be padded");
+    }
 }
 
 /// What a forwarder answers: one octet of choices, then the message.
@@ -271,5 +295,6 @@ mod tests {
         replay("dns_message", dns_message);
         replay("dns_handler", dns_handler);
         replay("dns_answer", dns_answer);
+        replay("dns_padding", dns_padding);
     }
 }

@@ -8,25 +8,31 @@ use crate::wire::{LENGTH_BYTES, opt_of};
 
 /// Whether a request asks for a padded reply, by being padded itself (RFC 7830 §4).
 pub(crate) fn is_asked_for(request: &[u8]) -> bool {
-    let Some(mut options) = opt_of(request).and_then(|opt| request.get(opt.data)) else {
-        return false;
-    };
-    while let [code0, code1, length0, length1, rest @ ..] = options {
-        if u16::from_be_bytes([*code0, *code1]) == PADDING {
-            return true;
-        }
-        let length = usize::from(u16::from_be_bytes([*length0, *length1]));
-        options = rest.get(length..).unwrap_or_default();
-    }
-    false
+    let options = opt_of(request).and_then(|opt| request.get(opt.data));
+    options.and_then(has_padding).unwrap_or_default()
 }
 
-/// Makes a message as long as the next multiple of `step`; one without EDNS stays as it is.
+/// Whether there is padding among options; `None` when they are not well formed.
+fn has_padding(options: &[u8]) -> Option<bool> {
+    let mut options = options;
+    let mut found = false;
+    while let [code0, code1, length0, length1, rest @ ..] = options {
+        found |= u16::from_be_bytes([*code0, *code1]) == PADDING;
+        options = rest.get(usize::from(u16::from_be_bytes([*length0, *length1]))..)?;
+    }
+    options.is_empty().then_some(found)
+}
+
+/// Makes a message as long as the next multiple of `step`; one without EDNS, or padded already, stays
+/// as it is.
 pub(crate) fn pad(message: &mut Vec<u8>, step: usize) {
     // Whatever is written here puts OPT last; a signature would have to follow the padding.
     let Some(opt) = opt_of(message).filter(|opt| opt.data.end == message.len()) else {
         return;
     };
+    if message.get(opt.data.clone()).and_then(has_padding) != Some(false) {
+        return;
+    }
     let bare = message.len() + OPTION_HEAD_BYTES;
     let length = bare.next_multiple_of(step).min(usize::from(u16::MAX));
     let padding = length.checked_sub(bare).and_then(|zeros| u16::try_from(zeros).ok());

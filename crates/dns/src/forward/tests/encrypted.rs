@@ -73,12 +73,16 @@ async fn whoever_cannot_prove_who_it_is_gets_no_question() {
         let said = check(&good, Some(&secure.trust()), Duration::from_secs(20)).await;
         assert_eq!(said.as_deref(), Ok("NOERROR"), "{scheme}");
         assert_eq!((secure.lengths().len(), impostor.lengths().len()), (1, 0), "{scheme}");
+        // Who would hear it if it were asked in the clear; another test may have the port.
+        let plain = UdpSocket::bind(secure.address).await;
         let without = ForwardSettings {
             forwarders: vec![secure.named(scheme, "dns.example")],
             ..ForwardSettings::default()
         };
         let without = Forwarder::new(without, &[], &Interfaces::default(), None).expect("set up");
         assert_eq!(ask_for(&without, "www.example.").await, "servfail", "nothing to judge with");
+        let heard = plain.is_ok_and(|plain| plain.try_recv(&mut [0; 512]).is_ok());
+        assert!(!heard, "{scheme}: a query over UDP");
         assert_eq!(secure.connections(), 1, "the one that was trusted");
     }
 }
