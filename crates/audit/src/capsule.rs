@@ -153,7 +153,8 @@ fn authority(actor: &Actor, user: &str) -> Value {
 fn environment(actor: &Actor) -> Value {
     match actor {
         Actor::Token { id, .. } => json!({ "token_id": id }),
-        Actor::Local { .. }
+        Actor::Key { .. }
+        | Actor::Local { .. }
         | Actor::Login { .. }
         | Actor::Oidc { .. }
         | Actor::System(_)

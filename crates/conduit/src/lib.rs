@@ -53,6 +53,7 @@ mod serial;
 mod sockets;
 mod state;
 mod traces;
+mod updates;
 mod views;
 
 use std::process::ExitCode;

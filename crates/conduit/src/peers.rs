@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use conduit_dns::peers::{Keyholder, Peers};
 use conduit_dns::tsig::Key;
+use conduit_dns::update::Updates;
 
 use crate::config::{DnsKey, DnsPeers};
 use crate::error::AppError;
@@ -14,11 +15,12 @@ use crate::error::AppError;
 ///
 /// # Errors
 /// When a secret cannot be had.
-pub(crate) fn peers(config: &DnsPeers) -> Result<Peers, AppError> {
+pub(crate) fn peers(config: &DnsPeers, updates: Option<Updates>) -> Result<Peers, AppError> {
     Ok(Peers {
         transfer_to: config.transfer_to.clone(),
         notify: config.notify.clone(),
         keys: config.keys.iter().map(keyholder).collect::<Result<_, _>>()?,
+        updates,
     })
 }
 
@@ -37,6 +39,7 @@ fn keyholder(given: &DnsKey) -> Result<Keyholder, AppError> {
     Ok(Keyholder {
         key: Arc::new(Key::new(given.name.clone(), given.algorithm, &secret)),
         transfer: given.transfer,
+        update: given.update.clone(),
     })
 }
 
@@ -59,6 +62,7 @@ mod tests {
             algorithm: Algorithm::HmacSha256,
             secret: SecretFrom::File(path.clone()),
             transfer: true,
+            update: Vec::new(),
         };
         let config = DnsPeers { keys: vec![key], ..DnsPeers::default() };
         for (text, expected) in [
@@ -70,7 +74,7 @@ mod tests {
             if let Some(text) = text {
                 std::fs::write(&path, text).expect("written");
             }
-            let found = peers(&config).err().map(|error| error.to_string());
+            let found = peers(&config, None).err().map(|error| error.to_string());
             match expected {
                 None => assert_eq!(found, None),
                 Some(part) => {

@@ -16,11 +16,12 @@ use conduit_dns::access::{AccessList, Policy};
 use conduit_dns::forward::Forwarder;
 use conduit_dns::forward::settings::ForwardSettings;
 use conduit_dns::interfaces::Interfaces;
+use conduit_dns::update::{Updates, Wish};
 use conduit_proxy::health::machine::Thresholds;
 use conduit_proxy::health::plan::ProbeSettings;
 use conduit_registry::{Mutation, Registry};
 use serde_json::{Map, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::config::{Config, Source};
 use crate::error::AppError;
@@ -40,6 +41,10 @@ pub(crate) struct Tunables {
     pub(crate) probes_reader: live::Reader<ProbeSettings>,
     /// Where DNS listens: never a forwarder.
     pub(crate) listening: Vec<SocketAddr>,
+    /// Where changes of records go that programs ask for.
+    pub(crate) updates: Updates,
+    /// Where they come out; whoever makes them takes it.
+    pub(crate) wishes: Option<mpsc::Receiver<Wish>>,
 }
 
 impl Tunables {
@@ -48,9 +53,19 @@ impl Tunables {
     /// # Errors
     /// When a forwarder is this gateway itself.
     pub(crate) fn new(config: &Config, listening: Vec<SocketAddr>) -> Result<Self, AppError> {
-        let (policy, policy_reader) = live::channel(Arc::new(policy_of(config, &listening, None)?));
+        let (updates, wishes) = Updates::channel();
+        let policy = policy_of(config, &listening, &updates, None)?;
+        let (policy, policy_reader) = live::channel(Arc::new(policy));
         let (probes, probes_reader) = live::channel(Arc::new(probes_of(config)));
-        Ok(Self { policy, policy_reader, probes, probes_reader, listening })
+        Ok(Self {
+            policy,
+            policy_reader,
+            probes,
+            probes_reader,
+            listening,
+            updates,
+            wishes: Some(wishes),
+        })
     }
 }
 
@@ -58,6 +73,7 @@ impl Tunables {
 fn policy_of(
     config: &Config,
     listening: &[SocketAddr],
+    updates: &Updates,
     before: Option<&Policy>,
 ) -> Result<Policy, AppError> {
     let settings = forwarding::settings(config)?;
@@ -77,7 +93,7 @@ fn policy_of(
     Ok(Policy {
         access: AccessList::new(config.dns.allow.clone()),
         forwarder,
-        peers: Arc::new(peers::peers(&config.dns.peers)?),
+        peers: Arc::new(peers::peers(&config.dns.peers, Some(updates.clone()))?),
         guard: before.map(|before| before.guard.clone()).unwrap_or_default(),
         rate_limit: config.dns.rate_limit,
     })
@@ -214,8 +230,8 @@ impl Attached {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = state.config.diff(&loaded.config);
         let in_force = state.tunables.policy_reader.load_full();
-        let before = Some(&*in_force);
-        let policy = policy_of(&loaded.config, &state.tunables.listening, before);
+        let Tunables { listening, updates, .. } = &state.tunables;
+        let policy = policy_of(&loaded.config, listening, updates, Some(&*in_force));
         Ok(Next {
             policy: policy.map_err(|error| invalid(&error))?,
             reloaded: Reloaded {

@@ -43,9 +43,10 @@ use crate::oidc;
 use crate::planes::{Planes, Served, join};
 use crate::readiness::Readiness;
 use crate::record::Recorder;
-use crate::reload::{Attached, Reloader};
+use crate::reload::{Attached, Reloader, Tunables};
 use crate::renew;
 use crate::selfcheck::SelfCheck;
+use crate::updates;
 use crate::upgrade::{Handover, Predecessor, Upgrader};
 use crate::views::Views;
 
@@ -160,10 +161,10 @@ impl Running {
         record_start(&bound).await?;
         let Bound { config, registry, writer, routes, zone, addresses, .. } = bound;
         let authority = bound.authority.as_ref().map(live::Reader::load_full);
-        let ((events, stream), tunables) = (bound.events, bound.tunables);
+        let ((events, stream), mut tunables) = (bound.events, bound.tunables);
         let recorder = recorder(tasks, &registry, stream);
 
-        let upkeep = Upkeep(tasks.child());
+        let upkeep = Upkeep::begin(tasks, &registry, &mut tunables);
         let connector = connector(&config, authority.as_deref());
         let (resolver, probes) = (resolver(&config, &connector), tunables.probes_reader.clone());
         let prober = Prober::new(routes.clone(), probes, resolver, bound.reports, events.clone());
@@ -252,6 +253,21 @@ impl Running {
 struct Upkeep(Tasks);
 
 impl Upkeep {
+    /// Begins with the changes that programs ask for.
+    fn begin(tasks: &Tasks, registry: &Registry, tunables: &mut Tunables) -> Self {
+        let upkeep = tasks.child();
+        if let Some(wishes) = tunables.wishes.take() {
+            let stop = upkeep.stop().clone();
+            let making = updates::make(wishes, registry.clone());
+            upkeep.service("dns-updates", async move {
+                stop.run_until_cancelled(making).await;
+                // All senders may be gone before the end.
+                stop.cancelled().await;
+            });
+        }
+        Self(upkeep)
+    }
+
     fn views(
         &self,
         config: &Config,

@@ -9,6 +9,11 @@ use crate::user::UserName;
 /// Who asked; every entry of the record names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
+    /// The holder of a key of `dns.keys`.
+    Key {
+        /// What the key is called.
+        name: String,
+    },
     /// A process on this machine, known by its peer credentials on the Unix socket.
     Local {
         /// Its user id.
@@ -52,6 +57,7 @@ impl Actor {
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Key { name } => write!(f, "key:{name}"),
             Self::Local { user: Some(user), .. } => f.write_str(user),
             Self::Local { uid, user: None } => write!(f, "uid:{uid}"),
             Self::Login { by } => write!(f, "login:{by}"),

@@ -28,6 +28,7 @@ use crate::reply::{Encoded, Outcome, Reply};
 use crate::short::{self, Scene};
 use crate::transfer::journal::Journal;
 use crate::tsig::{Algorithm, Key};
+use crate::update::Updates;
 use crate::zone::{Zone, ZoneSettings};
 use crate::{padding, wire};
 
@@ -100,6 +101,7 @@ pub fn dns_handler(data: &[u8]) {
             let encoded = pending.plain(Outcome::Failed);
             check(request, &encoded, transport);
         }
+        Reply::Update(update) => check(request, &update.reply(Outcome::Failed), transport),
         Reply::Transfer(mut transfer) => {
             assert_eq!(transport, Transport::Tcp, "a zone in a datagram");
             for bytes in transfer.messages(&Journal::default()) {
@@ -178,9 +180,14 @@ fn sample_peers() -> Peers {
     let holder = Keyholder {
         key: Arc::new(Key::new(name, Algorithm::HmacSha256, b"0123456789abcdef")),
         transfer: true,
+        update: vec!["*.internal".parse().expect("valid")],
     };
-    let transfer_to = vec!["10.0.0.0/8".parse().expect("valid")];
-    Peers { transfer_to, keys: vec![holder], ..Peers::default() }
+    Peers {
+        transfer_to: vec!["10.0.0.0/8".parse().expect("valid")],
+        keys: vec![holder],
+        updates: Some(Updates::channel().0),
+        ..Peers::default()
+    }
 }
 
 /// A zone with something of everything: routed, direct, many addresses, names below names.

@@ -3,12 +3,15 @@
 //! **Invariant:** pure and total: any bytes are accepted, nothing here waits or panics, and both
 //! transports come through [`respond`].
 
+mod keyed;
+
 use std::net::SocketAddr;
 
 use conduit_core::clock::Timestamp;
 use hickory_proto::op::{Message, Metadata};
-use hickory_proto::rr::{DNSClass, RecordType};
+use hickory_proto::rr::DNSClass;
 
+use self::keyed::{is_transfer, signed, transfer, update};
 use crate::access::Policy;
 use crate::answer::{Answer, RrSet};
 use crate::cookie::{BadLength, Shown};
@@ -16,9 +19,9 @@ use crate::guard::Verdict;
 use crate::interfaces::Local;
 use crate::options::{COOKIE, Options, Overrun, Reason, find, opt_of};
 use crate::reply::{
-    DnssecOk, Drop, Encoded, HEADER_BYTES, Outcome, Pending, Reply, bare, greeting, limit_of,
+    DnssecOk, Drop, HEADER_BYTES, Outcome, Pending, Reply, bare, greeting, limit_of,
 };
-use crate::transfer::{Transfer, now_s};
+use crate::transfer::now_s;
 use crate::tsig::{self, Checked, Exchange};
 use crate::zone::Zone;
 
@@ -80,6 +83,9 @@ pub fn respond(request: &[u8], asker: &Asker, zone: &Zone, policy: &Policy) -> R
         Checked::Unsigned => serve(head, request, None, asker, zone, policy),
         Checked::Malformed => Reply::Send(bare(head.id, head.bits, Outcome::FormErr)),
         Checked::Refused(encoded) => Reply::Send(encoded),
+        Checked::Signed(exchange) if head.opcode == OPCODE_UPDATE => {
+            update(head, request, exchange, asker, policy)
+        }
         Checked::Signed(exchange) => {
             let reply = serve(head, request, Some(&exchange), asker, zone, policy);
             signed(reply, exchange)
@@ -96,6 +102,10 @@ fn serve(
     zone: &Zone,
     policy: &Policy,
 ) -> Reply {
+    if head.opcode == OPCODE_UPDATE && policy.peers.take_updates() {
+        // Without a key nobody changes anything.
+        return Reply::Send(bare(head.id, head.bits, Outcome::Refused));
+    }
     let mut asked = match head.opcode {
         OPCODE_QUERY => head.question(request, asker, policy).ok_or(Outcome::FormErr),
         _ => Err(Outcome::NotImp),
@@ -122,56 +132,6 @@ fn serve(
             })
         }
         (Verdict::Truncate | Verdict::Silence, _) => Reply::Silence(Drop::Limited),
-    }
-}
-
-/// Has a reply signed, now or when it is made.
-fn signed(reply: Reply, mut exchange: Exchange) -> Reply {
-    match reply {
-        Reply::Silence(reason) => Reply::Silence(reason),
-        Reply::Send(mut encoded) => {
-            exchange.sign(&mut encoded.bytes, now_s());
-            Reply::Send(encoded)
-        }
-        Reply::Forward(mut pending) => {
-            pending.signed = Some(Box::new(exchange));
-            Reply::Forward(pending)
-        }
-        Reply::Transfer(mut transfer) => {
-            transfer.sign_with(exchange);
-            Reply::Transfer(transfer)
-        }
-    }
-}
-
-fn is_transfer(pending: &Pending) -> bool {
-    matches!(pending.question.query_type(), RecordType::AXFR | RecordType::IXFR)
-}
-
-/// Whole zones are for who is listed.
-fn transfer(
-    request: &[u8],
-    pending: Pending,
-    signed: Option<&Exchange>,
-    asker: &Asker,
-    zone: &Zone,
-    policy: &Policy,
-) -> Reply {
-    let key = signed.map(|exchange| &**exchange.key());
-    let is_allowed = policy.peers.may_transfer(asker.peer.ip(), key);
-    let is_axfr = pending.question.query_type() == RecordType::AXFR;
-    // A whole zone has no place in a datagram (RFC 5936 §4.2).
-    let is_stream = matches!(asker.transport, Transport::Tcp | Transport::Tls);
-    let is_possible = is_stream || !is_axfr;
-    if !is_allowed || !is_possible || pending.question.query_class() != DNSClass::IN {
-        return Reply::Send(pending.plain(Outcome::Refused));
-    }
-    match Transfer::new(request, &pending, zone, asker.local) {
-        Err(outcome) => Reply::Send(pending.plain(outcome)),
-        Ok(transfer) if !is_stream => {
-            Reply::Send(Encoded { bytes: transfer.start(), outcome: Outcome::Transfer })
-        }
-        Ok(transfer) => Reply::Transfer(Box::new(transfer)),
     }
 }
 
@@ -341,8 +301,10 @@ fn cookie_in(request: &[u8], asker: &Asker, policy: &Policy) -> Result<Option<Sh
     cookies.look(cookie, asker.peer.ip(), now_s).map(Some)
 }
 
-/// The only opcode we serve.
+/// What nearly everybody sends.
 const OPCODE_QUERY: u8 = 0;
+/// RFC 2136.
+const OPCODE_UPDATE: u8 = 5;
 /// A question with any sensible options.
 pub(crate) const REQUEST_BYTES_MAX: usize = 4096;
 /// Besides the question: OPT, a signature, and what a client may send along for nothing.

@@ -43,6 +43,7 @@ mod short;
 mod tail;
 pub mod transfer;
 pub mod tsig;
+pub mod update;
 pub mod views;
 pub mod why;
 mod wire;

@@ -15,6 +15,7 @@ use crate::options::{Options, Reason};
 use crate::tail::Tail;
 use crate::transfer::Transfer;
 use crate::tsig::Exchange;
+use crate::update::Update;
 
 /// What became of one request.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub enum Reply {
     Forward(Pending),
     /// A zone goes back, in as many messages as it takes.
     Transfer(Box<Transfer>),
+    /// Records are to be changed first.
+    Update(Box<Update>),
 }
 
 /// A reply in bytes.
@@ -88,6 +91,16 @@ counted! {
         Transfer = "transfer",
         /// The signature is wrong, or the zone is not ours.
         NotAuth = "notauth",
+        /// Records were changed as a program asked.
+        Updated = "updated",
+        /// A name of an update is not in its zone.
+        NotZone = "notzone",
+        /// A name is there that must not be.
+        YxDomain = "yxdomain",
+        /// A set is there that must not be.
+        YxRrSet = "yxrrset",
+        /// A set is not there that must be.
+        NxRrSet = "nxrrset",
     }
 }
 
@@ -112,6 +125,8 @@ counted! {
         Limited = "limited",
         /// Reading from the socket failed.
         Receive = "receive",
+        /// The same update came again while it was being made.
+        Again = "again",
     }
 }
 
@@ -253,10 +268,17 @@ impl Outcome {
     /// The response code by its name in RFC 1035 and its kin.
     pub fn rcode(self) -> &'static str {
         match self {
-            Self::Records | Self::NoData | Self::Truncated | Self::Limited | Self::Transfer => {
-                "NOERROR"
-            }
+            Self::Records
+            | Self::NoData
+            | Self::Truncated
+            | Self::Limited
+            | Self::Transfer
+            | Self::Updated => "NOERROR",
             Self::NotAuth => "NOTAUTH",
+            Self::NotZone => "NOTZONE",
+            Self::YxDomain => "YXDOMAIN",
+            Self::YxRrSet => "YXRRSET",
+            Self::NxRrSet => "NXRRSET",
             Self::NxDomain => "NXDOMAIN",
             Self::Refused => "REFUSED",
             Self::FormErr => "FORMERR",
@@ -269,9 +291,12 @@ impl Outcome {
 
     pub(crate) fn code(self) -> ResponseCode {
         match self {
-            Self::Records | Self::NoData | Self::Truncated | Self::Limited | Self::Transfer => {
-                ResponseCode::NoError
-            }
+            Self::Records
+            | Self::NoData
+            | Self::Truncated
+            | Self::Limited
+            | Self::Transfer
+            | Self::Updated => ResponseCode::NoError,
             Self::NxDomain => ResponseCode::NXDomain,
             Self::Refused => ResponseCode::Refused,
             Self::FormErr => ResponseCode::FormErr,
@@ -280,6 +305,10 @@ impl Outcome {
             Self::BadCookie => ResponseCode::BADCOOKIE,
             Self::Failed => ResponseCode::ServFail,
             Self::NotAuth => ResponseCode::NotAuth,
+            Self::NotZone => ResponseCode::NotZone,
+            Self::YxDomain => ResponseCode::YXDomain,
+            Self::YxRrSet => ResponseCode::YXRRSet,
+            Self::NxRrSet => ResponseCode::NXRRSet,
         }
     }
 }

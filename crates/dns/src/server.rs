@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 
-use self::responder::TRANSFERS_MAX;
+use self::responder::{TRANSFERS_MAX, UPDATES_MAX};
 use self::workers::Plan;
 use crate::access::Policy;
 use crate::bind::{Bound, Listeners};
@@ -33,6 +33,7 @@ use crate::interfaces::Interfaces;
 use crate::metrics::Metrics;
 use crate::transfer::journal::{self, Journal};
 use crate::transfer::notify;
+use crate::update::replay::Seen;
 use crate::zone::Zone;
 
 pub(crate) use self::responder::{Next, Responder};
@@ -64,6 +65,8 @@ impl Listeners {
             runtime: Handle::current(),
             journal,
             transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
+            updates: Arc::new(Semaphore::new(UPDATES_MAX)),
+            seen: Seen::default(),
         };
         self.https.begin(responder.clone());
         let (stop, ended) = (tasks.stop().clone(), jobs.clone());

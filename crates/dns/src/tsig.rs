@@ -1,4 +1,4 @@
-//! Signed messages (TSIG, RFC 8945): who may transfer zones is who holds a key.
+//! Signed messages (TSIG, RFC 8945): who may transfer and update is who holds a key.
 //!
 //! **Invariant:** a request with a signature is either answered with one, made with the same key, or with
 //! an error that says what is wrong with its own. Codes are compared in constant time.
@@ -147,8 +147,13 @@ pub(crate) fn check<'a>(
     if verify_slices_are_equal(expected, &signed.code).is_err() {
         return Checked::Refused(unsigned_error(request, &signed, Error::Signature, now_s));
     }
-    let mut exchange =
-        Exchange { key: Arc::clone(key), previous: signed.code.clone(), is_first: true };
+    let mut exchange = Exchange {
+        key: Arc::clone(key),
+        signed_at_s: signed.time_s,
+        request_code: signed.code.clone(),
+        previous: signed.code.clone(),
+        is_first: true,
+    };
     let error = if now_s.abs_diff(signed.time_s) > u64::from(signed.fudge_s.min(FUDGE_S)) {
         Error::Time
     } else if signed.code.len() < whole {
@@ -170,6 +175,8 @@ pub(crate) fn check<'a>(
 #[derive(Debug, Clone)]
 pub(crate) struct Exchange {
     key: Arc<Key>,
+    signed_at_s: u64,
+    request_code: Vec<u8>,
     /// The code of the request, then that of the message before.
     previous: Vec<u8>,
     is_first: bool,
@@ -179,6 +186,16 @@ impl Exchange {
     /// Whose key it is.
     pub(crate) fn key(&self) -> &Arc<Key> {
         &self.key
+    }
+
+    /// When the client says that it signed.
+    pub(crate) fn signed_at_s(&self) -> u64 {
+        self.signed_at_s
+    }
+
+    /// What no two requests have alike.
+    pub(crate) fn request_code(&self) -> &[u8] {
+        &self.request_code
     }
 
     /// How much longer a signature makes a message.

@@ -39,8 +39,8 @@ pub use error::RegistryError;
 pub use handover::Paused;
 pub use lock::StateLock;
 pub use mutation::{
-    Cause, Committed, Mutation, NewToken, OutcomeKind, RecordsToRemove, RegisterOptions,
-    Registration, ServiceOutcome,
+    Cause, Committed, Mutation, NewToken, OutcomeKind, RecordWish, RecordsToChange,
+    RecordsToRemove, RegisterOptions, Registration, ServiceOutcome,
 };
 pub use nodes::NodeTable;
 pub use policy::UpstreamPolicy;

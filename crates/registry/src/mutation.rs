@@ -47,6 +47,8 @@ pub enum Mutation {
         /// Their password's hash, if they are to have one.
         password: Option<PasswordHash>,
     },
+    /// Change records: all of it, or nothing.
+    ChangeRecords(Box<RecordsToChange>),
     /// Make an API token.
     CreateToken {
         /// What it is called.
@@ -207,6 +209,24 @@ pub struct RecordsToRemove {
     pub kind: Option<RecordType>,
     /// The one with this data; whatever they hold when absent.
     pub data: Option<RecordData>,
+}
+
+/// Records that are to come and go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordsToChange {
+    /// The generation that whoever asks has seen: nothing may have changed since.
+    pub seen: Generation,
+    /// One after the other.
+    pub wishes: Vec<RecordWish>,
+}
+
+/// What is to become of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordWish {
+    /// This one is to be there.
+    Add(Record),
+    /// These are not to be; that they are not is fine.
+    Remove(RecordsToRemove),
 }
 
 /// How a registration treats what is there.

@@ -9,6 +9,7 @@ mod listen;
 mod node;
 mod passkey;
 mod record;
+mod records;
 mod register;
 mod service;
 mod user;
@@ -23,6 +24,7 @@ use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
 use conduit_core::node::Node;
 use conduit_core::passkey::Passkey;
+use conduit_core::record::name::RecordName;
 use conduit_core::record::{Record, RecordChange};
 use conduit_core::scope::Scopes;
 use conduit_core::service::{Service, TlsMode};
@@ -59,6 +61,7 @@ pub fn apply(
         Mutation::AddUser { name, role, password } => {
             user::add(users, name, *role, password.as_ref(), settings, now)
         }
+        Mutation::ChangeRecords(asked) => records::change(catalog, asked, settings, now),
         Mutation::CreateToken { name, role, scopes, expires_at } => {
             tokens.may_create(name, *expires_at, settings.limits.tokens_max, now)?;
             Ok(Plan::of_token(TokenStep::Create {
@@ -122,7 +125,7 @@ pub struct Plan {
     pub node: Option<NodeStep>,
     /// What becomes of a user.
     pub user: Option<UserStep>,
-    /// What becomes of records, all of one name.
+    /// What becomes of records.
     pub records: Vec<RecordStep>,
     /// Records that were asked for and are there.
     pub records_kept: Vec<Record>,
@@ -170,15 +173,18 @@ impl Plan {
 
     /// What every name has whose records change.
     pub fn record_changes(&self, catalog: &Catalog) -> Vec<RecordChange> {
-        let Some(first) = self.records.first() else {
-            return Vec::new();
+        let mut names: Vec<&RecordName> =
+            self.records.iter().map(|step| &step.record().name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let change = |name: &RecordName| {
+            let steps = || self.records.iter().filter(|step| step.record().name == *name);
+            let stays = |record: &&Record| !steps().any(|step| step.record().is_same(record));
+            let staying = catalog.records_at(name.as_str()).iter().filter(stays).cloned();
+            let added = steps().filter_map(RecordStep::added).cloned();
+            RecordChange { name: name.clone(), records: staying.chain(added).collect() }
         };
-        let name = &first.record().name;
-        let stays =
-            |record: &&Record| !self.records.iter().any(|step| step.record().is_same(record));
-        let staying = catalog.records_at(name.as_str()).iter().filter(stays).cloned();
-        let added = self.records.iter().filter_map(RecordStep::added).cloned();
-        vec![RecordChange { name: name.clone(), records: staying.chain(added).collect() }]
+        names.into_iter().map(change).collect()
     }
 
     /// The records that it is about.

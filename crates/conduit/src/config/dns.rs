@@ -10,7 +10,7 @@ use std::time::Duration;
 use conduit_core::record::fixed::FixedRecords;
 use conduit_core::record::name::RecordName;
 use conduit_dns::forward::settings::ForwardSettings;
-use conduit_dns::peers::Notified;
+use conduit_dns::peers::{Notified, Pattern};
 use conduit_dns::query_log::settings::QueryLogSettings;
 use conduit_dns::tsig::Algorithm;
 use conduit_dns::views::View;
@@ -70,6 +70,8 @@ pub struct DnsKey {
     pub secret: SecretFrom,
     /// Whether its holder may transfer zones.
     pub transfer: bool,
+    /// Which records its holder may change.
+    pub update: Vec<Pattern>,
 }
 
 /// An address to answer DNS on.

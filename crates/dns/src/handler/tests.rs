@@ -7,6 +7,8 @@ use hickory_proto::op::{Edns, OpCode, Query, ResponseCode};
 use hickory_proto::rr::Name;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 
+use hickory_proto::rr::RecordType;
+
 use super::*;
 use crate::forward::Forwarder;
 use crate::forward::settings::ForwardSettings;

@@ -146,9 +146,14 @@ fn is_error(outcome: Outcome) -> bool {
         | Outcome::NxDomain
         | Outcome::Truncated
         | Outcome::Limited
+        | Outcome::Updated
         | Outcome::Transfer => false,
         Outcome::Refused
         | Outcome::NotAuth
+        | Outcome::NotZone
+        | Outcome::YxDomain
+        | Outcome::YxRrSet
+        | Outcome::NxRrSet
         | Outcome::BadCookie
         | Outcome::FormErr
         | Outcome::NotImp

@@ -44,7 +44,7 @@ fn answer(log: &QueryLog, request: &[u8], peer: &str) {
         Reply::Forward(pending) => {
             noted.held().known(&pending.plain(crate::reply::Outcome::Failed), Known::Nobody)
         }
-        Reply::Transfer(_) => panic!("nobody is listed"),
+        Reply::Transfer(_) | Reply::Update(_) => panic!("nobody is listed"),
     }
 }
 

@@ -23,6 +23,8 @@ use crate::short::{self, Scene, Written};
 use crate::transfer::journal::Journal;
 use crate::transfer::{Transfer, now_s};
 use crate::tsig::Exchange;
+use crate::update::Update;
+use crate::update::replay::{self, Seen};
 use crate::zone::Zone;
 
 /// Everything that answering needs; shared by all loops.
@@ -38,6 +40,8 @@ pub(crate) struct Responder {
     pub(super) runtime: Handle,
     pub(super) journal: live::Reader<Journal>,
     pub(super) transfers: Arc<Semaphore>,
+    pub(super) updates: Arc<Semaphore>,
+    pub(super) seen: Seen,
 }
 
 /// Every table, read once for what is answered together; for synchronous code only.
@@ -84,9 +88,11 @@ pub(crate) enum Next {
 }
 
 /// A reply that others have to be asked for.
-pub(crate) struct Later {
-    waiting: Waiting,
-    signed: Option<Box<Exchange>>,
+pub(crate) enum Later {
+    /// Forwarders are asked.
+    Forwarded(Waiting, Option<Box<Exchange>>),
+    /// The registry is.
+    Updated(Box<Update>, OwnedSemaphorePermit),
 }
 
 /// A zone that is on its way, as one of at most [`TRANSFERS_MAX`].
@@ -146,6 +152,7 @@ impl Responder {
                 }
             }
             Reply::Transfer(transfer) => return self.transfer(transfer, peer, transport),
+            Reply::Update(update) => return self.update(update, transport),
         };
         if let Some(noted) = &noted {
             noted.answered(&encoded, zone, local);
@@ -185,10 +192,10 @@ impl Responder {
             Begun::Send(encoded, known) => (send(encoded, known), None),
             Begun::Refresh(encoded, known, flight) => (send(encoded, known), Some(flight)),
             Begun::Wait(waiting) => {
-                (Next::Forward(Box::new(Later { waiting: waiting.noted(held()), signed })), None)
+                (Next::Forward(Box::new(Later::Forwarded(waiting.noted(held()), signed))), None)
             }
             Begun::Ask(waiting, flight) => (
-                Next::Forward(Box::new(Later { waiting: waiting.noted(held()), signed })),
+                Next::Forward(Box::new(Later::Forwarded(waiting.noted(held()), signed))),
                 Some(flight),
             ),
         };
@@ -203,10 +210,40 @@ impl Responder {
     }
 
     /// Waits for an answer; the query log is told by what is waited for.
-    pub(crate) async fn forward(&self, mut later: Box<Later>, transport: Transport) -> Vec<u8> {
-        let encoded = later.waiting.reply().await;
-        self.metrics.count_forwarded(encoded.outcome);
-        self.counted(sign(encoded, &mut later.signed), transport)
+    pub(crate) async fn forward(&self, later: Box<Later>, transport: Transport) -> Vec<u8> {
+        match *later {
+            Later::Forwarded(waiting, mut signed) => {
+                let encoded = waiting.reply().await;
+                self.metrics.count_forwarded(encoded.outcome);
+                self.counted(sign(encoded, &mut signed), transport)
+            }
+            Later::Updated(update, permit) => {
+                let outcome = update.make(|| self.zone.load_full()).await;
+                drop(permit);
+                self.seen.end(update.exchange(), outcome);
+                self.counted(update.reply(outcome), transport)
+            }
+        }
+    }
+
+    /// Lets an update be made, unless it was seen before or too many are under way.
+    fn update(&self, update: Box<Update>, transport: Transport) -> Next {
+        let Ok(permit) = Arc::clone(&self.updates).try_acquire_owned() else {
+            return Next::Send(self.counted(update.reply(Outcome::Failed), transport));
+        };
+        match self.seen.begin(update.exchange(), now_s()) {
+            replay::Begun::New => Next::Forward(Box::new(Later::Updated(update, permit))),
+            replay::Begun::Done(outcome) => {
+                Next::Send(self.counted(update.reply(outcome), transport))
+            }
+            replay::Begun::Full => {
+                Next::Send(self.counted(update.reply(Outcome::Failed), transport))
+            }
+            replay::Begun::Running => {
+                self.dropped(Drop::Again);
+                Next::Nothing
+            }
+        }
     }
 
     pub(super) fn count_one(&self, transport: Transport, outcome: Outcome) {
@@ -237,3 +274,5 @@ fn sign(mut encoded: Encoded, signed: &mut Option<Box<Exchange>>) -> Encoded {
 
 /// Zones that are on their way at once.
 pub(super) const TRANSFERS_MAX: usize = 8;
+/// Updates that are made at once; one more is put off.
+pub(super) const UPDATES_MAX: usize = 32;

@@ -103,6 +103,10 @@ fn what_is_no_signature_is_none() {
     let mut unsigned = request[..wire::HEAD_BYTES + 14].to_vec();
     unsigned[11] = 0;
     assert!(matches!(checked(&unsigned, &right(), SIGNED_S), Checked::Unsigned));
+    let mut twice = request.clone();
+    twice.extend_from_slice(&request[wire::HEAD_BYTES + 14..]);
+    twice[11] = 2;
+    assert!(matches!(checked(&twice, &right(), SIGNED_S), Checked::Malformed), "not at the end");
     let mut class = request.clone();
     class[44] = 1;
     assert!(!matches!(checked(&class, &right(), SIGNED_S), Checked::Signed(_)));

@@ -1,7 +1,6 @@
 //! The record TSIG in messages: found at their end, and put there.
 //!
-//! **Invariant:** any bytes are accepted. A record TSIG anywhere but at the end makes a message malformed
-//! where it is decoded.
+//! **Invariant:** any bytes are accepted. A record TSIG anywhere but at the end makes a message malformed.
 
 use aws_lc_rs::hmac::Context;
 use hickory_proto::rr::Name;
@@ -75,10 +74,13 @@ pub(super) fn find(message: &[u8]) -> Found {
     if count(10) == 0 {
         return Found::Nothing;
     }
-    let Some((question, at)) = last_record(message, questions, records) else {
+    let Some(Place { question, at, misplaced }) = last_record(message, questions, records) else {
         // The decoder says what is wrong.
         return Found::Nothing;
     };
+    if misplaced {
+        return Found::Malformed;
+    }
     let Some(fields) = skip_name(message, at) else {
         return Found::Nothing;
     };
@@ -95,20 +97,30 @@ pub(super) fn find(message: &[u8]) -> Found {
     }
 }
 
-/// Where the last of the records begins, and where the first question ends.
-fn last_record(message: &[u8], questions: usize, records: usize) -> Option<(Option<usize>, usize)> {
-    let (mut at, mut first_end) = (HEADER_BYTES, None);
+/// Where the last of the records begins, and where the first question ends; `None` where there is no
+/// such place. A signature before it is told by [`Place::misplaced`].
+fn last_record(message: &[u8], questions: usize, records: usize) -> Option<Place> {
+    let mut place = Place { question: None, at: HEADER_BYTES, misplaced: false };
     for _ in 0..questions {
-        at = skip_name(message, at)? + QUESTION_FIELDS_BYTES;
-        first_end = first_end.or(Some(at));
+        place.at = skip_name(message, place.at)? + QUESTION_FIELDS_BYTES;
+        place.question = place.question.or(Some(place.at));
     }
     for _ in 1..records {
-        let fields = skip_name(message, at)?;
-        let length = message.get(fields + 8..fields + RECORD_FIELDS_BYTES)?;
-        let length = usize::from(u16::from_be_bytes(length.try_into().ok()?));
-        at = fields + RECORD_FIELDS_BYTES + length;
+        let fields = skip_name(message, place.at)?;
+        let head = message.get(fields..fields + RECORD_FIELDS_BYTES)?;
+        place.misplaced |= head.starts_with(RTYPE);
+        let length = head.last_chunk().copied().unwrap_or_default();
+        place.at = fields + RECORD_FIELDS_BYTES + usize::from(u16::from_be_bytes(length));
     }
-    (at < message.len()).then_some((first_end, at))
+    (place.at < message.len()).then_some(place)
+}
+
+/// What walking over a message finds.
+struct Place {
+    question: Option<usize>,
+    at: usize,
+    /// There is a signature that is not at the end (RFC 8945 §5.1).
+    misplaced: bool,
 }
 
 /// Where a name ends.

@@ -50,7 +50,7 @@ pub(super) fn verdict(asking: &Asking, zone: &Zone, policy: &Policy) -> Verdict 
     };
     match respond(&request, &asker, zone, policy) {
         // A transfer says more than can be shown.
-        Reply::Silence(_) | Reply::Transfer(_) => Verdict::Nothing,
+        Reply::Silence(_) | Reply::Transfer(_) | Reply::Update(_) => Verdict::Nothing,
         Reply::Send(encoded) => answered(&encoded),
         Reply::Forward(pending) => match &policy.forwarder {
             None => Verdict::Nothing,

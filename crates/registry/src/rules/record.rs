@@ -152,7 +152,7 @@ fn check_place(catalog: &Catalog, record: &Record, domains: &Domains) -> Result<
     Ok(())
 }
 
-fn service_of<'a>(catalog: &'a Catalog, name: &RecordName) -> Option<&'a ServiceName> {
+pub(super) fn service_of<'a>(catalog: &'a Catalog, name: &RecordName) -> Option<&'a ServiceName> {
     let host = Host::parse(name.as_str()).ok()?;
     catalog.by_host(&host).map(|service| &service.name)
 }
@@ -178,7 +178,7 @@ fn check_room(catalog: &Catalog, record: &Record, settings: &Settings) -> Result
     Ok(())
 }
 
-fn fixed_record(record: &Record) -> Rejection {
+pub(super) fn fixed_record(record: &Record) -> Rejection {
     Rejection::new("record_fixed", format!("{record} comes from the configuration"))
         .hint("change [[dns.records]] there, and restart the gateway")
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use conduit_core::catalog::Generation;
 use conduit_core::clock::Timestamp;
 use conduit_core::record::data::RecordData;
 use conduit_core::record::fixed::FixedRecords;
@@ -10,7 +11,7 @@ use conduit_core::record::name::RecordName;
 use conduit_core::record::{Record, RecordTtl};
 
 use super::fake::{LIMITS, Next, Room, asked, open, publisher, settings, verify};
-use crate::mutation::RecordsToRemove;
+use crate::mutation::{RecordWish, RecordsToChange, RecordsToRemove};
 use crate::writer::start_with;
 use crate::{ApplyError, Committed, Limits, Mutation, Registry, Rejection, Settings};
 
@@ -101,6 +102,70 @@ async fn a_record_stays_until_it_is_removed_and_its_row_for_ever() {
     assert!(error.to_string().contains("never deleted"), "{error}");
     drop(store);
     verify(dir.path());
+}
+
+fn together(seen: u64, wishes: Vec<Mutation>) -> Mutation {
+    let wish = |mutation| match mutation {
+        Mutation::AddRecord(record) => RecordWish::Add(*record),
+        Mutation::RemoveRecords(which) => RecordWish::Remove(*which),
+        other => panic!("{other:?}"),
+    };
+    let wishes = wishes.into_iter().map(wish).collect();
+    Mutation::ChangeRecords(Box::new(RecordsToChange { seen: Generation(seen), wishes }))
+}
+
+#[tokio::test]
+async fn records_change_together_or_not_at_all() {
+    let room = Room::new();
+    room.register(vec![asked("web", "10.0.0.1:80")]).await.expect("granted");
+    let first = together(
+        1,
+        vec![
+            add("a.internal A 10.0.0.1"),
+            add("b.internal CNAME web.internal"),
+            add("gone.internal TXT x"),
+            remove("gone.internal", None, None),
+            remove("never.internal", Some(RecordType::A), None),
+        ],
+    );
+    let changed = room.apply(first).await.expect("granted");
+    assert_eq!((changed.changed, changed.generation.0, changed.records.len()), (true, 2, 2));
+    let there = ["a.internal A 10.0.0.1", "b.internal CNAME web.internal"];
+    assert_eq!(all(&room.registry), there);
+
+    for (seen, wish, code) in [
+        (2, add("a.internal CNAME web.internal"), "record_conflict"),
+        (2, add("web.internal A 10.0.0.9"), "record_conflict"),
+        (2, remove("web.internal", Some(RecordType::A), None), "record_conflict"),
+        (2, remove("web.internal", None, None), "record_conflict"),
+        (1, add("c.internal A 10.0.0.9"), "changed_meanwhile"),
+    ] {
+        let wishes = vec![add("c.internal A 10.0.0.3"), wish];
+        assert_eq!(rejection(room.apply(together(seen, wishes)).await).code, code);
+        assert_eq!(all(&room.registry), there, "nothing of it");
+    }
+
+    let moved = together(
+        2,
+        vec![
+            remove("a.internal", Some(RecordType::A), Some("10.0.0.1")),
+            add("a.internal CNAME web.internal"),
+            add("b.internal CNAME a.internal"),
+            remove("web.internal", Some(RecordType::Txt), None),
+        ],
+    );
+    room.apply(moved).await.expect("granted");
+    let there = ["a.internal CNAME web.internal", "b.internal CNAME a.internal"];
+    assert_eq!(all(&room.registry), there);
+    let same =
+        together(3, vec![remove("a.internal", None, None), add("a.internal CNAME web.internal")]);
+    let same = room.apply(same).await.expect("granted");
+    assert_eq!((same.changed, same.generation.0), (false, 3), "nothing differs in the end");
+    let entries = room.registry.entries_from(0, 99).await.expect("read");
+    let told: Vec<&str> = entries.iter().skip(1).map(|e| e.action.as_str()).collect();
+    let expected = ["dns_add", "dns_add", "dns_remove", "dns_add", "dns_remove", "dns_add"];
+    assert_eq!(told, expected, "what stayed is not told of");
+    verify(room.close().await.path());
 }
 
 #[tokio::test]

@@ -73,11 +73,17 @@ fn key(given: &file::DnsKey, whole: &Origin) -> Result<DnsKey, (Origin, String)>
             return Err((whole.clone(), reason.to_owned()));
         }
     };
+    if given.update.len() > PATTERNS_MAX {
+        let reason = format!("update has {}; at most {PATTERNS_MAX}", given.update.len());
+        return Err((whole.clone(), reason));
+    }
+    let update = given.update.iter().map(|pattern| parsed(pattern, str::parse));
     Ok(DnsKey {
         name: parsed(&given.name, RecordName::parse)?,
         algorithm: parsed(&given.algorithm, str::parse)?,
         secret,
         transfer: given.transfer,
+        update: update.collect::<Result<_, _>>()?,
     })
 }
 
@@ -90,5 +96,7 @@ fn parsed<T, E: ToString>(
 
 const KEY: &str = "dns.keys";
 const KEYS_MAX: usize = 64;
+/// Of one key.
+const PATTERNS_MAX: usize = 64;
 const NETWORKS_MAX: usize = 256;
 const NOTIFIED_MAX: usize = 16;

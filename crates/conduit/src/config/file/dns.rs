@@ -87,4 +87,6 @@ pub(crate) struct DnsKey {
     pub(crate) secret_env: Given<Text>,
     #[serde(default)]
     pub(crate) transfer: bool,
+    #[serde(default)]
+    pub(crate) update: Vec<Sourced<Text>>,
 }

@@ -81,6 +81,7 @@ fn key(key: &DnsKey) -> Value {
         SecretFrom::Variable(name) => table.insert("secret_env".into(), text(name)),
     };
     table.insert("transfer".into(), key.transfer.into());
+    table.insert("update".into(), list(&key.update));
     Value::Table(table)
 }
 

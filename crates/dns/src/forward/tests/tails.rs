@@ -59,7 +59,7 @@ async fn ask(zone: &Zone, policy: &Policy, peer: &str, recursion_desired: bool) 
             Begun::Ask(waiting, flight) => tokio::join!(waiting.reply(), flight.run()).0,
             other => panic!("{other:?}"),
         },
-        other @ (Reply::Silence(_) | Reply::Transfer(_)) => panic!("{other:?}"),
+        other @ (Reply::Silence(_) | Reply::Transfer(_) | Reply::Update(_)) => panic!("{other:?}"),
     };
     let message = Message::from_vec(&encoded.bytes).expect("parses");
     assert_eq!(message.queries[0].name().to_ascii(), "b.Internal.");
