@@ -7,10 +7,13 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::process::Command;
 
+use conduit_core::catalog::Change;
 use conduit_core::inherited::Inherited;
 use conduit_core::live::Writer;
+use conduit_core::service::DnsMode;
 use hickory_proto::op::{Message, Query, ResponseCode};
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::rdata::SOA;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +24,7 @@ use crate::forward::settings::{Conditional, ForwardSettings};
 use crate::fuzzing::{sample_zone, service, version};
 use crate::https::Https;
 use crate::listen::ListenAddr;
+use crate::peers::Peers;
 use crate::reply::{Drop, Outcome};
 
 /// A running server; the client side is plain blocking sockets.
@@ -199,6 +203,44 @@ async fn a_tcp_client_that_waits_too_long_is_closed() {
 }
 
 #[test]
+fn a_listed_secondary_copies_the_zone_and_follows() {
+    let networks = vec!["127.0.0.0/8".parse().expect("valid")];
+    let peers = Peers { transfer_to: networks, ..Peers::default() };
+    let policy = Policy { peers: Arc::new(peers), ..Policy::default() };
+    let mut server = Running::start("127.0.0.1:0", policy);
+    let mut stream = server.tcp();
+    let mut transfer = |rtype: RecordType, has: Option<u32>| {
+        let mut request = Message::query();
+        let zone = Name::from_ascii("internal.").expect("valid");
+        request.add_query(Query::query(zone.clone(), rtype));
+        if let Some(serial) = has {
+            let soa = SOA::new(zone.clone(), zone.clone(), serial, 0, 0, 0, 0);
+            request.add_authority(Record::from_rdata(zone, 0, RData::SOA(soa)));
+        }
+        stream.write_all(&framed(&request.to_vec().expect("encodes"))).expect("writes");
+        read_framed(&mut stream).answers
+    };
+    let serial = |record: &Record| match &record.data {
+        RData::SOA(soa) => soa.serial,
+        other => panic!("{other}"),
+    };
+    let whole = transfer(RecordType::AXFR, None);
+    assert_eq!((serial(&whole[0]), whole.first(), whole.len() > 70), (7, whole.last(), true));
+    assert_eq!(transfer(RecordType::IXFR, Some(7)).len(), 1);
+
+    let moved = service("db", &["db.internal"], &["10.0.1.99:5432"], DnsMode::Direct);
+    let next = server.zone.current().with(&[Change::Put(Arc::new(moved))], version(8));
+    server.zone.publish(Arc::new(next));
+    let changes = transfer(RecordType::IXFR, Some(7));
+    let serials: Vec<u32> =
+        changes.iter().filter(|r| r.record_type() == RecordType::SOA).map(serial).collect();
+    assert_eq!(serials, [8, 7, 8, 8]);
+    assert_eq!(changes.len(), 4 + 3, "two addresses go, one comes");
+    assert_eq!(server.metrics.queries(Transport::Tcp, Outcome::Transfer), 3);
+    assert_eq!(server.stop(), None);
+}
+
+#[test]
 fn there_are_only_so_many_tcp_connections() {
     let server = Running::start("127.0.0.1:0", Policy::default());
     let held: Vec<TcpStream> = (0..tcp::CONNECTIONS_MAX).map(|_| server.tcp()).collect();
@@ -238,11 +280,11 @@ fn a_publication_is_seen_by_the_next_query() {
     for generation in 8..208 {
         let name = format!("n{generation}");
         let host = format!("{name}.internal");
-        let mode = conduit_core::service::DnsMode::Direct;
+        let mode = DnsMode::Direct;
         let fresh = service(&name, &[&host], &["10.9.9.9:80"], mode);
         let before = server.ask(&format!("{host}."), RecordType::A);
         assert_eq!(before.metadata.response_code, ResponseCode::NXDomain);
-        let change = conduit_core::catalog::Change::Put(Arc::new(fresh));
+        let change = Change::Put(Arc::new(fresh));
         let next = server.zone.current().with(&[change], version(generation));
         server.zone.publish(Arc::new(next));
         let after = server.ask(&format!("{host}."), RecordType::A);

@@ -49,6 +49,30 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ),
     ("[dns.cache]\nsize = \"1KB\"\n", "dns.cache.size: 1KB is out of range; use 100KB to 4GB"),
     (
+        "[[dns.keys]]\nname = \"k\"\nalgorithm = \"hmac-md5\"\nsecret_env = \"K\"\n",
+        "conduit.toml:3:13: dns.keys: \"hmac-md5\" cannot be used; use hmac-sha256",
+    ),
+    (
+        "[[dns.keys]]\nname = \"k\"\nalgorithm = \"hmac-sha256\"\n",
+        "dns.keys: has no secret; write secret_file or secret_env",
+    ),
+    (
+        "[[dns.keys]]\nname = \"k\"\nalgorithm = \"hmac-sha256\"\nsecret_env = \"K\"\nsecret_file = \"k\"\n",
+        "conduit.toml:4:14: dns.keys: secret_file is given too; keep one",
+    ),
+    (
+        "[[dns.keys]]\nname = \"k\"\nalgorithm = \"hmac-sha256\"\nsecret_env = \"K\"\nupdate = [\"x NS\"]\n",
+        "conduit.toml:5:11: dns.keys: \"x NS\" does not say which records",
+    ),
+    (
+        "[dns]\nnotify = [\"10.0.0.9#k\"]\n",
+        "conduit.toml:2:11: dns.notify: k is no key of dns.keys",
+    ),
+    (
+        "[dns]\nnotify = [\"ns2.internal\"]\n",
+        "dns.notify: \"ns2.internal\" is not a server to notify; write ADDRESS",
+    ),
+    (
         "[[dns.records]]\nname = \"nas.internal\"\ntype = \"A\"\ndata = \"10.0.0\"\n",
         "conduit.toml:4:8: dns.records: \"10.0.0\" is not an IPv4 address; A takes an IPv4 address",
     ),
