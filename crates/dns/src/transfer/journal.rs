@@ -81,8 +81,7 @@ pub(crate) fn changes(
     (gone.len() + added.len() <= CHANGES_MAX).then_some((gone, added))
 }
 
-/// Whether the same is there; what is below counts, since it may stand in for what hosts have by
-/// themselves.
+/// Whether the same is there.
 fn same(one: &Node, other: &Node) -> bool {
     let sets = match (&one.rrsets, &other.rrsets) {
         (Some(one), Some(other)) => Arc::ptr_eq(one, other),
@@ -92,7 +91,7 @@ fn same(one: &Node, other: &Node) -> bool {
         (Some(one), Some(other)) => one.is_shared_with(other),
         (one, other) => one.is_none() && other.is_none(),
     };
-    sets && records && one.below == other.below
+    sets && records
 }
 
 /// Whether a serial is older than another (RFC 1982 §3.2).
