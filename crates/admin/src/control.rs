@@ -18,6 +18,7 @@ use conduit_core::name::ServiceName;
 use conduit_core::record::Record;
 use conduit_dns::access::Policy;
 use conduit_dns::forward::status::ForwardStatus;
+use conduit_dns::mdns::status::Status as MdnsStatus;
 use conduit_dns::query_log::settings::QueryLogSettings;
 use conduit_proxy::fingerprint::{Asked, Fingerprint};
 use conduit_tls::authority::Authority;
@@ -82,6 +83,11 @@ pub trait Control: Send + Sync + 'static {
 
     /// How forwarding others' names does.
     fn forwarding(&self) -> ForwardStatus;
+
+    /// How multicast DNS does; nothing when it is off.
+    fn mdns(&self) -> Arc<MdnsStatus> {
+        Arc::default()
+    }
 
     /// Reads the configuration again and applies what may change while running.
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>>;

@@ -21,6 +21,7 @@ use conduit_core::tasks::Tasks;
 use conduit_dns::access::Policy;
 use conduit_dns::forward::Forwarder;
 use conduit_dns::forward::status::ForwardStatus;
+use conduit_dns::mdns::status::Status as MdnsStatus;
 use conduit_proxy::fingerprint::{Asked, Fingerprint, fingerprints};
 use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::resolve::Resolver;
@@ -84,6 +85,7 @@ impl GatewayControl {
             check: Arc::clone(&parts.check),
             reloader: parts.reloader.clone(),
             monitor: parts.monitor.clone(),
+            mdns: parts.metrics.mdns_status().cloned(),
             registry: parts.registry.clone(),
         });
         let started_at = Timestamp::now();
@@ -204,6 +206,10 @@ impl Control for GatewayControl {
     fn forwarding(&self) -> ForwardStatus {
         let policy = self.parts.policy.load_full();
         policy.forwarder.as_ref().map(Forwarder::status).unwrap_or_default()
+    }
+
+    fn mdns(&self) -> Arc<MdnsStatus> {
+        self.parts.metrics.mdns_status().map(live::Reader::load_full).unwrap_or_default()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>> {

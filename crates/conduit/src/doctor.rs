@@ -18,6 +18,7 @@ mod descriptors;
 pub(crate) mod disk;
 mod forwarders;
 mod machines;
+mod mdns;
 mod ports;
 mod record;
 mod shared;
@@ -33,6 +34,7 @@ use conduit_admin::finding::{Check, Diagnosis, Finding};
 use conduit_admin::limits::DOCTOR_TIMEOUT;
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
+use conduit_dns::mdns::status::Status as MdnsStatus;
 use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::table::RouteTable;
 use conduit_registry::Registry;
@@ -59,6 +61,8 @@ pub(crate) struct Given {
     pub(crate) check: Arc<SelfCheck>,
     pub(crate) reloader: Option<Arc<Attached>>,
     pub(crate) monitor: Option<Arc<SiteMonitor>>,
+    /// `None` when multicast DNS is off.
+    pub(crate) mdns: Option<live::Reader<MdnsStatus>>,
     pub(crate) registry: Registry,
 }
 
@@ -94,7 +98,7 @@ impl Given {
         vec![
             Look::new(Check::Config, config::of_gateway(self.reloader.as_ref(), aside)),
             Look::new(Check::Ports, ports::of_gateway(&self.config, &self.addresses, aside)),
-            Look::new(Check::Dns, answers::dns(&self.config, &self.addresses)),
+            Look::new(Check::Dns, self.dns()),
             Look::new(Check::Https, answers::https(&self.config, &self.check)),
             Look::new(Check::Forwarders, async move { forwarders::look(&config).await }),
             Look::new(Check::Upstreams, async move {
@@ -115,6 +119,13 @@ impl Given {
             Look::new(Check::Channels, async move { channels::look(self.monitor.as_deref()) }),
             Look::new(Check::Record, record::look(&self.registry, now)),
         ]
+    }
+
+    async fn dns(&self) -> Vec<Finding> {
+        let mut findings = answers::dns(&self.config, &self.addresses).await;
+        let status = self.mdns.as_ref().map(live::Reader::load_full);
+        findings.extend(status.iter().flat_map(|status| mdns::judge(status)));
+        findings
     }
 
     async fn certificates(&self, now: Timestamp) -> Vec<Finding> {

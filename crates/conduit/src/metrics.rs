@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use conduit_core::catalog::Catalog;
 use conduit_core::live;
 use conduit_dns::access::Policy;
+use conduit_dns::mdns::status::{Counts as MdnsCounts, Status as MdnsStatus};
 use conduit_dns::metrics::Metrics as DnsMetrics;
 use conduit_dns::query_log::QueryLog;
 use conduit_proxy::access_log::Sink;
@@ -24,6 +25,7 @@ use crate::traces::Counts;
 pub(crate) struct Metrics {
     families: Families,
     registry: Registry,
+    mdns: Option<live::Reader<MdnsStatus>>,
     access_lines_lost: Option<Arc<AtomicU64>>,
     query_log: Option<QueryLog>,
     traces: Option<Counts>,
@@ -33,7 +35,14 @@ impl Metrics {
     /// No plane yet.
     pub(crate) fn new(registry: Registry) -> Self {
         let families = Families::with_prefix("conduit");
-        Self { families, registry, access_lines_lost: None, query_log: None, traces: None }
+        Self {
+            families,
+            registry,
+            mdns: None,
+            access_lines_lost: None,
+            query_log: None,
+            traces: None,
+        }
     }
 
     /// The services that are registered.
@@ -50,6 +59,20 @@ impl Metrics {
     pub(crate) fn dns(&mut self, policy: &live::Reader<Policy>) -> DnsMetrics {
         DnsMetrics::register_forwarding(&mut self.families, policy.clone());
         DnsMetrics::register(&mut self.families)
+    }
+
+    /// Makes room for what multicast DNS counts and tells.
+    pub(crate) fn mdns(&mut self) -> (live::Writer<MdnsStatus>, MdnsCounts) {
+        let (writer, status) = live::channel(Arc::default());
+        let counts = MdnsCounts::default();
+        counts.register(&mut self.families, status.clone());
+        self.mdns = Some(status);
+        (writer, counts)
+    }
+
+    /// How multicast DNS does; `None` when it is off.
+    pub(crate) fn mdns_status(&self) -> Option<&live::Reader<MdnsStatus>> {
+        self.mdns.as_ref()
     }
 
     /// Adds what the proxy counts.

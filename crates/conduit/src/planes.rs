@@ -14,6 +14,7 @@ use conduit_core::tasks::Tasks;
 use conduit_dns::access::Policy;
 use conduit_dns::bind::Listeners as DnsListeners;
 use conduit_dns::leaving::Leaving;
+use conduit_dns::mdns::serve::Service as MdnsService;
 use conduit_dns::zone::Zone;
 use conduit_proxy::access_log::AccessLog;
 use conduit_proxy::connect::Connector;
@@ -46,6 +47,8 @@ pub(crate) struct Planes {
     proxy: Option<Proxy>,
     proxy_tasks: Tasks,
     dns: Option<JoinHandle<()>>,
+    /// Multicast DNS.
+    mdns: Option<JoinHandle<()>>,
     dns_tasks: Tasks,
     dns_leaving: Option<Leaving>,
     access_log: Option<Writer>,
@@ -103,6 +106,7 @@ impl Planes {
         let dns_leaving = dns.as_ref().map(DnsListeners::leaving);
         let own = served.own_host(dns.as_ref());
         let query_log = dns.as_ref().map(|_| served.query_log(metrics)).transpose()?;
+        let mdns = served.mdns(dns_leaving.as_ref(), metrics, &dns_tasks)?;
         let dns = dns.map(|listeners| {
             let listeners = match served.authority {
                 Some(_) => {
@@ -145,6 +149,7 @@ impl Planes {
         let (dns, proxy) = (dns.transpose()?, proxy.transpose()?);
         Ok(Self {
             dns,
+            mdns,
             dns_tasks,
             dns_leaving,
             proxy,
@@ -233,8 +238,8 @@ impl Planes {
     /// Ends DNS: the last of the planes, since drainers still need names.
     pub(crate) async fn stop_dns(&mut self) {
         self.dns_tasks.stop().cancel();
-        if let Some(dns) = self.dns.take() {
-            join(dns).await;
+        for thread in [self.dns.take(), self.mdns.take()].into_iter().flatten() {
+            join(thread).await;
         }
     }
 }
@@ -260,6 +265,32 @@ impl Served<'_> {
             body_rate_min: given.body_rate,
             ..Limits::default()
         }
+    }
+
+    /// Multicast DNS, on a thread of its own: no query waits for it.
+    fn mdns(
+        &self,
+        leaving: Option<&Leaving>,
+        metrics: &mut Metrics,
+        tasks: &Tasks,
+    ) -> Result<Option<JoinHandle<()>>, AppError> {
+        let settings = &self.config.dns.mdns;
+        let Some(leaving) = leaving.filter(|_| settings.enabled) else {
+            return Ok(None);
+        };
+        let (status, counts) = metrics.mdns();
+        let service = MdnsService {
+            zone: self.zone.clone(),
+            interfaces: settings.interfaces.clone(),
+            leaving: leaving.clone(),
+            status,
+            counts,
+        };
+        let start = move |tasks: &Tasks| {
+            service.start(tasks);
+            Ok(())
+        };
+        thread("mdns", tasks, start).map(Some)
     }
 
     fn exporter(&self, tasks: &Tasks) -> Result<Option<Exporter>, AppError> {

@@ -29,6 +29,7 @@ mod key;
 pub mod leaving;
 pub mod listen;
 mod lookup;
+pub mod mdns;
 pub mod metrics;
 mod options;
 mod padding;

@@ -8,6 +8,7 @@ use conduit_api::v1::error::ErrorBody;
 use conduit_audit::action::Action;
 use conduit_core::service::{DnsMode, Service};
 use conduit_dns::forward::status::ForwarderStatus;
+use conduit_dns::mdns::status::{Conflict, Status};
 use serde::Deserialize;
 
 use super::{Admin, Answer, By, dns_records};
@@ -56,7 +57,8 @@ pub(crate) async fn list(
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
     entries.dedup_by(|(a, _), (b, _)| a == b);
     let (entries, next_after) = paging.part(entries, |(key, _)| key)?;
-    let entries = entries.into_iter().map(|(_, entry)| entry).collect();
+    let mdns = state.control.mdns();
+    let entries = entries.into_iter().map(|(_, entry)| with_conflicts(entry, &mdns)).collect();
     Ok(Json(wire::DnsList {
         version: state.zone.load().version().to_string(),
         domains: gateway.domains,
@@ -211,8 +213,21 @@ fn entries_of(service: &Service, gateway: &[String]) -> Vec<wire::DnsEntry> {
         data: None,
         ttl: None,
         created_at: service.registered_at.to_string(),
+        mdns_conflicts: Vec::new(),
     };
     service.hosts.iter().map(entry).collect()
+}
+
+/// The same with who else has the name on multicast DNS.
+fn with_conflicts(mut entry: wire::DnsEntry, mdns: &Status) -> wire::DnsEntry {
+    let of_name = mdns.conflicts().filter(|(_, conflict)| conflict.name == entry.domain);
+    let shown = |(interface, conflict): (&str, &Conflict)| wire::MdnsConflict {
+        interface: interface.to_owned(),
+        from: conflict.from.clone(),
+        says: conflict.says.clone(),
+    };
+    entry.mdns_conflicts = of_name.map(shown).collect();
+    entry
 }
 
 /// What an entry is found by; a name may have several records.

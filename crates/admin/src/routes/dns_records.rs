@@ -146,6 +146,7 @@ fn entry(record: &Record, source: &str) -> wire::DnsEntry {
         data: Some(record.data.to_string()),
         ttl: record.ttl.map(RecordTtl::seconds),
         created_at: record.added_at.to_string(),
+        mdns_conflicts: Vec::new(),
     }
 }
 

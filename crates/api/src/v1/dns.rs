@@ -52,6 +52,23 @@ pub struct DnsEntry {
     /// gateway started.
     #[schema(format = DateTime)]
     pub created_at: String,
+    /// Links on which another machine has the name on multicast DNS, and it is not answered there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mdns_conflicts: Vec<MdnsConflict>,
+}
+
+/// Another machine that has a name of ours on one link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MdnsConflict {
+    /// The gateway's interface on the link.
+    #[schema(example = "eth0")]
+    pub interface: String,
+    /// Where the other machine speaks from.
+    #[schema(example = "10.0.0.9")]
+    pub from: String,
+    /// What it says of the name.
+    #[schema(example = "A 10.0.0.9")]
+    pub says: String,
 }
 
 /// `GET /api/v1/dns/resolve?name=&type=`: what our own server answers.

@@ -4,7 +4,7 @@ mod why;
 
 use conduit_api::v1::dns::{
     AddRecord, AddRecordReply, DnsCacheReply, DnsEntry, DnsList, DnsRecord, FlushReply,
-    RemoveRecordsReply, ResolveReply,
+    MdnsConflict, RemoveRecordsReply, ResolveReply,
 };
 use conduit_core::record::RecordTtl;
 use conduit_core::record::data::RecordData;
@@ -181,7 +181,21 @@ fn list(reply: &DnsList) -> String {
         return "No names yet; registering a service makes one.\n".to_owned();
     }
     let rows: Vec<Vec<String>> = reply.entries.iter().map(row).collect();
-    table(&["NAME", "ANSWERS WITH", "MODE", "SERVICE", "SOURCE"], &rows)
+    let mut text = table(&["NAME", "ANSWERS WITH", "MODE", "SERVICE", "SOURCE"], &rows);
+    let taken = |entry: &DnsEntry, MdnsConflict { interface, from, says }: &MdnsConflict| {
+        format!(
+            "\n{}: {from} on {interface} has this name ({says}), so it is not answered on \
+             multicast DNS there\n",
+            entry.domain
+        )
+    };
+    let each = reply.entries.iter();
+    let mut lines: Vec<String> =
+        each.flat_map(|entry| entry.mdns_conflicts.iter().map(|c| taken(entry, c))).collect();
+    // A name may have several records.
+    lines.dedup();
+    text.extend(lines);
+    text
 }
 
 fn row(entry: &DnsEntry) -> Vec<String> {

@@ -12,6 +12,7 @@ mod gateway;
 mod judge;
 mod judging;
 mod limits;
+mod mdns;
 mod monitor;
 mod oidc;
 mod overlap;

@@ -46,6 +46,8 @@ pub struct Dns {
     pub query_log: QueryLogSettings,
     /// Who copies and changes our zones.
     pub peers: DnsPeers,
+    /// Names under `local` on multicast DNS.
+    pub mdns: Mdns,
 }
 
 /// Secondaries, and programs that change records.
@@ -72,6 +74,15 @@ pub struct DnsKey {
     pub transfer: bool,
     /// Which records its holder may change.
     pub update: Vec<Pattern>,
+}
+
+/// Multicast DNS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mdns {
+    /// Whether it is answered at all.
+    pub enabled: bool,
+    /// On which interfaces; none named is all that carry multicast.
+    pub interfaces: Vec<String>,
 }
 
 /// An address to answer DNS on.

@@ -1895,6 +1895,8 @@ export interface components {
             domain: string;
             /** @description The first of `addresses`, as in the original; `null` when it is the address asked on. */
             ip: string | null;
+            /** @description Links on which another machine has the name on multicast DNS, and it is not answered there. */
+            mdns_conflicts?: components["schemas"]["MdnsConflict"][];
             /** @description `gateway`, `direct` or `record`. */
             mode: string;
             /** @description The service it belongs to; empty for a record. */
@@ -2596,6 +2598,24 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description The link of the dashboard with the code; `None` when nothing serves it. */
             url: string | null;
+        };
+        /** @description Another machine that has a name of ours on one link. */
+        MdnsConflict: {
+            /**
+             * @description Where the other machine speaks from.
+             * @example 10.0.0.9
+             */
+            from: string;
+            /**
+             * @description The gateway's interface on the link.
+             * @example eth0
+             */
+            interface: string;
+            /**
+             * @description What it says of the name.
+             * @example A 10.0.0.9
+             */
+            says: string;
         };
         /**
          * @description A method, in capitals.

@@ -16,6 +16,12 @@ fn names_are_listed_with_what_they_answer() {
         data: None,
         ttl: None,
         created_at: String::new(),
+        mdns_conflicts: Vec::new(),
+    };
+    let taken = MdnsConflict {
+        interface: "eth0".into(),
+        from: "10.0.0.9".into(),
+        says: "A 10.0.0.9".into(),
     };
     let record = DnsEntry {
         name: String::new(),
@@ -32,7 +38,7 @@ fn names_are_listed_with_what_they_answer() {
         listen: Vec::new(),
         entries: vec![
             entry("grafana.internal", &[]),
-            entry("g.local", &["10.0.0.2", "fd00::2"]),
+            DnsEntry { mdns_conflicts: vec![taken], ..entry("g.local", &["10.0.0.2", "fd00::2"]) },
             record,
         ],
     };
@@ -41,7 +47,9 @@ fn names_are_listed_with_what_they_answer() {
         "NAME              ANSWERS WITH         MODE     SERVICE  SOURCE\n\
          grafana.internal  (address asked on)   gateway  grafana  service\n\
          g.local           10.0.0.2, fd00::2    gateway  grafana  service\n\
-         internal          MX 10 mail.internal  record   -        config\n"
+         internal          MX 10 mail.internal  record   -        config\n\n\
+         g.local: 10.0.0.9 on eth0 has this name (A 10.0.0.9), so it is not answered on \
+         multicast DNS there\n"
     );
 }
 

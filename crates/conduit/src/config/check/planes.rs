@@ -12,7 +12,7 @@ use super::super::file;
 use super::super::value::{Given, GivenList, Text};
 use super::super::{Dns, DnsListen, Health, Proxy, Surroundings, Tls, Upstreams};
 use super::judge::Judge;
-use super::{encrypted, forward, limits, parse, peers, query_log, records, strangers, views};
+use super::{encrypted, forward, limits, mdns, parse, peers, query_log, records, strangers, views};
 
 pub(super) fn dns(
     judge: &mut Judge,
@@ -53,6 +53,7 @@ pub(super) fn dns(
         views: views::views(judge, &given.views),
         query_log: query_log::settings(judge, given),
         peers: peers::peers(judge, given),
+        mdns: mdns::mdns(judge, given, domains),
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Dns {
     pub(crate) transfer_to: GivenList,
     pub(crate) notify: GivenList,
     pub(crate) keys: Given<Vec<Sourced<DnsKey>>>,
+    pub(crate) mdns: Given<bool>,
+    pub(crate) mdns_interfaces: GivenList,
     /// Not a key of the file: a port that replaces the one in each address of `listen`.
     #[serde(skip)]
     pub(crate) port: Given<Text>,

@@ -48,6 +48,8 @@ fn own(dns: &Dns) -> Vec<Entry> {
         dynamic("dns.transfer_to", list(&dns.peers.transfer_to)),
         dynamic("dns.notify", list(&dns.peers.notify)),
         dynamic("dns.keys", Value::Array(dns.peers.keys.iter().map(key).collect())),
+        fixed("dns.mdns", dns.mdns.enabled.into()),
+        fixed("dns.mdns_interfaces", list(&dns.mdns.interfaces)),
     ]
 }
 

@@ -42,6 +42,11 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "[[dns.views]]\nclients = [\"vpn\"]\naddresses = [\"10.8.0.1\"]\n",
         "conduit.toml:2:12: dns.views: \"vpn\" is not a network",
     ),
+    (
+        "[gateway]\ndomains = [\"internal\"]\n[dns]\nmdns = true\n",
+        "conduit.toml:4:8: dns.mdns: is about names under local, and the domains are internal; add",
+    ),
+    ("[dns]\nmdns_interfaces = [\"eth0:1\"]\n", "\"eth0:1\" is not an interface's name"),
     ("[dns]\nrebind_allow = [\"a b\"]\n", "dns.rebind_allow: \"a b\" is neither a domain"),
     (
         "[dns.cache]\nmin_ttl = \"10m\"\nmax_ttl = \"5m\"\n",

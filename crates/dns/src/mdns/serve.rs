@@ -1,0 +1,352 @@
+//! The loop that moves bytes between links and their sockets.
+//!
+//! **Invariant:** what comes in waits in one bounded queue; an interface that goes takes its sockets along,
+//! and one that fails is tried again. The end takes every name back, unless another process goes on.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use conduit_core::live;
+use conduit_core::tasks::Tasks;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::heard::MESSAGE_BYTES_MAX;
+use super::link::{Family, Given, Link, To};
+use super::names::Names;
+use super::socket;
+use super::status::{Conflict, Counts, LinkStatus, Status};
+use super::wires::{Chosen, Wire, choose};
+use crate::leaving::Leaving;
+use crate::zone::Zone;
+
+/// What multicast DNS is served from and with.
+#[derive(Debug)]
+pub struct Service {
+    /// The names.
+    pub zone: live::Reader<Zone>,
+    /// The interfaces; none named is all that carry multicast.
+    pub interfaces: Vec<String>,
+    /// Where it is told how it does.
+    pub status: live::Writer<Status>,
+    /// Where it is counted.
+    pub counts: Counts,
+    /// When another process goes on with the names.
+    pub leaving: Leaving,
+}
+
+impl Service {
+    /// Serves until the process stops; call it on the runtime that is to do the work.
+    pub fn start(self, tasks: &Tasks) {
+        let (heard, queue) = mpsc::channel(HEARD_MAX);
+        let serving = Serving {
+            zone: self.zone,
+            interfaces: self.interfaces,
+            status: self.status,
+            counts: self.counts,
+            links: BTreeMap::new(),
+            missing: Vec::new(),
+            is_changed: true,
+            heard,
+            tasks: tasks.clone(),
+        };
+        tasks.service("mdns", serving.run(queue, self.leaving));
+    }
+}
+
+struct Serving {
+    zone: live::Reader<Zone>,
+    interfaces: Vec<String>,
+    status: live::Writer<Status>,
+    counts: Counts,
+    links: BTreeMap<u32, Served>,
+    missing: Vec<(String, String)>,
+    is_changed: bool,
+    heard: mpsc::Sender<Packet>,
+    tasks: Tasks,
+}
+
+/// A link with its sockets, by family.
+struct Served {
+    wire: Wire,
+    link: Link,
+    left_out: usize,
+    sockets: [Option<(Arc<UdpSocket>, DropGuard)>; 2],
+    /// Why one of them is missing.
+    problem: Option<String>,
+}
+
+struct Packet {
+    index: u32,
+    family: Family,
+    source: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+impl Serving {
+    async fn run(mut self, mut queue: mpsc::Receiver<Packet>, leaving: Leaving) {
+        let stop = self.tasks.stop().clone();
+        let mut zone = self.zone.clone();
+        let mut look = interval(LOOK_INTERVAL);
+        look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        // Many changes in a row are one.
+        let mut renew: Option<Instant> = None;
+        loop {
+            let next = self.links.values().filter_map(|served| served.link.next()).chain(renew);
+            let next = next.min().unwrap_or_else(|| Instant::now() + LOOK_INTERVAL);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break self.end(),
+                () = leaving.begun() => break,
+                _ = look.tick() => self.look(),
+                () = zone.changed(), if renew.is_none() => {
+                    renew = Some(Instant::now() + RENEW_PAUSE);
+                }
+                () = sleep_until(next) => {}
+                Some(packet) = queue.recv() => self.take(&packet),
+            }
+            let now = Instant::now();
+            if renew.is_some_and(|at| at <= now) {
+                renew = None;
+                self.renew(now);
+            }
+            self.go_on(now);
+        }
+        self.links.clear();
+        // Another process goes on, and this one ends later.
+        stop.cancelled().await;
+    }
+
+    /// Follows the interfaces.
+    fn look(&mut self) {
+        let all = match Wire::read() {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::warn!(%error, "keeping the interfaces of multicast DNS as known");
+                return;
+            }
+        };
+        let Chosen { wires, missing } = choose(&all, &self.interfaces);
+        if missing != self.missing {
+            for (interface, reason) in &missing {
+                tracing::warn!(%interface, %reason, "no multicast DNS on an interface");
+            }
+            self.missing = missing;
+        }
+        self.links.retain(|index, served| {
+            wires.iter().any(|w| w.index == *index && w.name == served.wire.name)
+        });
+        for wire in wires {
+            let index = wire.index;
+            let (is_new, is_other) = match self.links.get_mut(&index) {
+                Some(served) => {
+                    let is_other = served.wire != wire;
+                    served.wire = wire;
+                    (false, is_other)
+                }
+                None => {
+                    self.links.insert(index, Served::new(wire, &self.counts));
+                    (true, true)
+                }
+            };
+            if is_new || is_other || self.links.get(&index).is_some_and(Served::lacks_socket) {
+                self.open(index);
+            }
+        }
+        self.is_changed = true;
+        self.renew(Instant::now());
+    }
+
+    /// Opens what is missing of the sockets of a link, and closes what is no more of use.
+    fn open(&mut self, index: u32) {
+        let Some(served) = self.links.get_mut(&index) else { return };
+        let before = served.problem.take();
+        for family in [Family::V4, Family::V6] {
+            let place = &mut served.sockets[family as usize];
+            let is_there = match family {
+                Family::V4 => served.wire.v4().is_some(),
+                Family::V6 => served.wire.has_v6(),
+            };
+            if !is_there {
+                *place = None;
+            } else if place.is_none() {
+                match socket::join(&served.wire, family) {
+                    Ok(Some(socket)) => {
+                        let socket = Arc::new(socket);
+                        let gone = CancellationToken::new();
+                        let listening =
+                            listen((index, family), Arc::clone(&socket), self.heard.clone());
+                        let until = gone.clone();
+                        self.tasks.job("mdns-listen", async move {
+                            until.run_until_cancelled(listening).await;
+                        });
+                        *place = Some((socket, gone.drop_guard()));
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        let words = if family == Family::V4 { "IPv4" } else { "IPv6" };
+                        served.problem = Some(format!("cannot be joined over {words}: {error}"));
+                    }
+                }
+            }
+        }
+        if let Some(problem) = served.problem.as_ref().filter(|now| Some(*now) != before.as_ref()) {
+            let interface = &served.wire.name;
+            tracing::warn!(%interface, %problem, "multicast DNS on an interface");
+        }
+    }
+
+    /// Gives every link the names that it is to have now.
+    fn renew(&mut self, now: Instant) {
+        let zone = self.zone.load_full();
+        let every = self.links.values().flat_map(|served| &served.wire.nets);
+        let ours: HashSet<IpAddr> = every.map(ipnet::IpNet::addr).collect();
+        for served in self.links.values_mut() {
+            let Names { names, left_out } = Names::of(&zone, &served.wire.nets);
+            if left_out > 0 && served.left_out == 0 {
+                let interface = &served.wire.name;
+                tracing::warn!(%interface, left_out, "too many names for multicast DNS");
+            }
+            served.left_out = left_out;
+            let given = Given { names, nets: served.wire.nets.clone(), ours: ours.clone() };
+            served.link.set(given, now);
+        }
+    }
+
+    fn take(&mut self, packet: &Packet) {
+        if let Some(served) = self.links.get_mut(&packet.index) {
+            let from = (packet.source, packet.family);
+            served.link.receive(&packet.bytes, from, Instant::now());
+        }
+    }
+
+    fn go_on(&mut self, now: Instant) {
+        let mut is_changed = std::mem::take(&mut self.is_changed);
+        for served in self.links.values_mut() {
+            served.link.tick(now);
+            served.send();
+            is_changed |= served.link.has_changed();
+        }
+        if is_changed {
+            self.tell();
+        }
+    }
+
+    /// Tells how it goes, and of every name that is newly found with somebody else.
+    fn tell(&mut self) {
+        let links = self.links.values().map(Served::status).collect();
+        let problems = self
+            .links
+            .values()
+            .filter_map(|served| Some((served.wire.name.clone(), served.problem.clone()?)));
+        let missing = self.missing.iter().cloned().chain(problems).collect();
+        let next = Status { links, missing };
+        let before = self.status.current();
+        if next == *before {
+            return;
+        }
+        for (interface, conflict) in next.conflicts() {
+            let is_known = |(there, known): (&str, &Conflict)| {
+                there == interface && known.name == conflict.name
+            };
+            if !before.conflicts().any(is_known) {
+                let Conflict { name, from, says } = conflict;
+                tracing::warn!(
+                    %name, %interface, %from, %says,
+                    "another machine has a name of ours; not answered on multicast DNS there"
+                );
+            }
+        }
+        self.status.publish(Arc::new(next));
+    }
+
+    fn end(&mut self) {
+        for served in self.links.values_mut() {
+            served.link.stop();
+            served.send();
+        }
+    }
+}
+
+impl Served {
+    fn new(wire: Wire, counts: &Counts) -> Self {
+        // Chance only keeps machines that start together apart; any will do.
+        let seed = getrandom::u64().unwrap_or_else(|_| u64::from(wire.index));
+        let link = Link::new(seed, counts.clone());
+        Self { wire, link, left_out: 0, sockets: [None, None], problem: None }
+    }
+
+    fn lacks_socket(&self) -> bool {
+        let [v4, v6] = &self.sockets;
+        (v4.is_none() && self.wire.v4().is_some()) || (v6.is_none() && self.wire.has_v6())
+    }
+
+    /// Sends what the link wants; what the system does not take now is lost, as on any wire.
+    fn send(&mut self) {
+        for (to, bytes) in self.link.sends() {
+            let families: &[Family] = match to {
+                To::Both => &[Family::V4, Family::V6],
+                To::Group(Family::V4) => &[Family::V4],
+                To::Group(Family::V6) => &[Family::V6],
+                To::Peer(SocketAddr::V4(_)) => &[Family::V4],
+                To::Peer(SocketAddr::V6(_)) => &[Family::V6],
+            };
+            for family in families {
+                let Some((socket, _)) = &self.sockets[*family as usize] else { continue };
+                let target = match to {
+                    To::Peer(peer) => peer,
+                    To::Both | To::Group(_) => socket::group(*family, self.wire.index),
+                };
+                if let Err(error) = socket.try_send_to(&bytes, target) {
+                    tracing::debug!(%error, interface = %self.wire.name, %target, "mDNS not sent");
+                }
+            }
+        }
+    }
+
+    fn status(&self) -> LinkStatus {
+        let conflicts = self.link.taken().map(|(owned, rival)| Conflict {
+            name: owned.name.to_ascii().trim_end_matches('.').to_owned(),
+            from: rival.from.to_string(),
+            says: rival.says.clone(),
+        });
+        LinkStatus {
+            interface: self.wire.name.clone(),
+            answered: self.link.answered(),
+            left_out: self.left_out,
+            conflicts: conflicts.collect(),
+        }
+    }
+}
+
+/// Passes on what is heard; what the loop cannot take is left to the system to drop.
+async fn listen(
+    (index, family): (u32, Family),
+    socket: Arc<UdpSocket>,
+    heard: mpsc::Sender<Packet>,
+) {
+    let mut buffer = vec![0; MESSAGE_BYTES_MAX + 1];
+    loop {
+        let Ok((length, source)) = socket.recv_from(&mut buffer).await else {
+            tokio::time::sleep(ERROR_PAUSE).await;
+            continue;
+        };
+        let bytes = buffer.get(..length).unwrap_or_default().to_vec();
+        if heard.send(Packet { index, family, source, bytes }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Between two looks at the interfaces.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// From a change of the zone to the links.
+const RENEW_PAUSE: Duration = Duration::from_millis(100);
+/// After a failed receive.
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
+/// Packets that wait for the loop.
+const HEARD_MAX: usize = 256;
