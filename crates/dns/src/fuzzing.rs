@@ -77,6 +77,11 @@ pub fn dns_answer(data: &[u8]) {
     crate::forward::fuzzed::answer(data);
 }
 
+/// What a stranger sends on multicast DNS: one octet of choices, then the packet.
+pub fn dns_mdns(data: &[u8]) {
+    crate::mdns::fuzzed::packet(data);
+}
+
 /// The whole handler: the first octet chooses transport (1), client (2), whether strangers are limited (4) and
 /// whether others can be asked (8), the rest is the request.
 pub fn dns_handler(data: &[u8]) {
@@ -303,5 +308,6 @@ mod tests {
         replay("dns_handler", dns_handler);
         replay("dns_answer", dns_answer);
         replay("dns_padding", dns_padding);
+        replay("dns_mdns", dns_mdns);
     }
 }

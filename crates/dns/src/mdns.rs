@@ -7,6 +7,8 @@
 //! the zone. A name is probed before it is claimed, and taken back when it goes.
 //! **Invariant:** nothing is sent to who is not on the link.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod heard;
 mod link;
 mod names;
