@@ -1,7 +1,7 @@
 //! Which queries are told, and handing them to whoever writes them down.
 //!
 //! What is told of a query is only copied here (its bytes, those of the reply, and which zone said it);
-//! [`line`] reads it, where nobody waits for an answer.
+//! `line` reads it, where nobody waits for an answer.
 //!
 //! **Invariant:** nobody waits for a log: what does not fit in the queue is counted and dropped. While
 //! the log is off a query costs one relaxed load. Clients' addresses are cut before anything leaves
