@@ -19,6 +19,8 @@ mod grpc;
 mod forwarding;
 // Names over TLS and over HTTPS.
 mod encrypted;
+// Hosts files and lists.
+mod lists;
 // Health: ejection, readmission, neighbours, retries.
 mod health;
 // Upstreams by hand: drained, ejected, admitted.

@@ -18,6 +18,7 @@ use conduit_core::name::ServiceName;
 use conduit_core::record::Record;
 use conduit_dns::access::Policy;
 use conduit_dns::forward::status::ForwardStatus;
+use conduit_dns::lists::status::ListStatus;
 use conduit_dns::mdns::status::Status as MdnsStatus;
 use conduit_dns::query_log::settings::QueryLogSettings;
 use conduit_proxy::fingerprint::{Asked, Fingerprint};
@@ -88,6 +89,9 @@ pub trait Control: Send + Sync + 'static {
     fn mdns(&self) -> Arc<MdnsStatus> {
         Arc::default()
     }
+
+    /// How hosts files and lists do, in the order of their strength.
+    fn lists(&self) -> Vec<ListStatus>;
 
     /// Reads the configuration again and applies what may change while running.
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>>;
@@ -178,6 +182,8 @@ pub struct Resolution {
     pub authoritative: bool,
     /// The records of the answer.
     pub answers: Vec<ResolvedRecord>,
+    /// The list, the line and the entry that answered, if any did.
+    pub list: Option<String>,
     /// The listener that was asked.
     pub server: SocketAddr,
     /// From question to answer.

@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod container_logs;
 pub(crate) mod discovery;
 pub(crate) mod dns;
+pub(crate) mod dns_lists;
 pub(crate) mod dns_queries;
 pub(crate) mod dns_records;
 pub(crate) mod dns_why;

@@ -21,6 +21,7 @@ use conduit_core::tasks::Tasks;
 use conduit_dns::access::Policy;
 use conduit_dns::forward::Forwarder;
 use conduit_dns::forward::status::ForwardStatus;
+use conduit_dns::lists::status::ListStatus;
 use conduit_dns::mdns::status::Status as MdnsStatus;
 use conduit_proxy::fingerprint::{Asked, Fingerprint, fingerprints};
 use conduit_proxy::health::board::HealthBoard;
@@ -182,7 +183,10 @@ impl Control for GatewayControl {
             let server = self.parts.addresses.dns.first().copied().ok_or_else(|| {
                 ControlError::Unavailable("DNS is off (dns.enabled = false)".into())
             })?;
-            resolve(crate::selfcheck::reachable(server), name, record_type).await
+            let resolved = resolve(crate::selfcheck::reachable(server), name, record_type).await?;
+            let lists = self.parts.policy.load_full().lists.clone();
+            let by_list = || (!resolved.authoritative).then(|| lists.explain(name)).flatten();
+            Ok(Resolution { list: resolved.list.clone().or_else(by_list), ..resolved })
         })
     }
 
@@ -212,10 +216,18 @@ impl Control for GatewayControl {
         self.parts.metrics.mdns_status().map(live::Reader::load_full).unwrap_or_default()
     }
 
+    fn lists(&self) -> Vec<ListStatus> {
+        self.parts.policy.load_full().lists.status()
+    }
+
     fn reload(&self) -> BoxFuture<'_, Result<Reloaded, ControlError>> {
         Box::pin(async {
             match &self.parts.reloader {
-                Some(reloader) => reloader.reload(),
+                Some(reloader) => {
+                    let reloaded = reloader.reload()?;
+                    reloader.refresh_lists().await;
+                    Ok(reloaded)
+                }
                 None => Err(ControlError::Unavailable(
                     "this gateway was started without a configuration to read again".into(),
                 )),
@@ -319,6 +331,7 @@ async fn resolve(
         status: reply.status,
         authoritative: reply.authoritative,
         answers: answers.collect(),
+        list: reply.reason,
         server,
         elapsed: reply.elapsed,
     })

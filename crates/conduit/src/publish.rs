@@ -15,6 +15,7 @@ use conduit_core::leaf::LeafPair;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
 use conduit_core::service::{Service, TlsMode};
+use conduit_dns::publication::ZoneWriter;
 use conduit_dns::zone::{Zone, ZoneSettings};
 use conduit_proxy::compile::Compiler;
 use conduit_proxy::table::RouteTable;
@@ -44,7 +45,7 @@ pub(crate) struct Publisher {
     leaves: LeafSet,
     ports: Option<TcpPorts>,
     routes: live::Writer<RouteTable>,
-    zone: live::Writer<Zone>,
+    zone: ZoneWriter,
 }
 
 /// The tables that are published first.
@@ -117,11 +118,16 @@ impl Publisher {
         table.settle_all();
         let (routes, routes_reader) = live::channel(Arc::new(table));
         let (zone, zone_reader) =
-            live::channel(Arc::new(Zone::compile(catalog, version, &settings.zone)));
+            ZoneWriter::start(Zone::compile(catalog, version, &settings.zone));
         let ports = None;
         let publisher =
             Self { settings, authority, compiler, builtin, leaves, ports, routes, zone };
         Ok(FirstTables { publisher, routes: routes_reader, zone: zone_reader, reissue })
+    }
+
+    /// What publishes zones.
+    pub(crate) fn zone(&self) -> ZoneWriter {
+        self.zone.clone()
     }
 
     /// The services of this work whose leaves must be issued.

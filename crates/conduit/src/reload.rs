@@ -16,6 +16,7 @@ use conduit_dns::access::{AccessList, Policy};
 use conduit_dns::forward::Forwarder;
 use conduit_dns::forward::settings::ForwardSettings;
 use conduit_dns::interfaces::Interfaces;
+use conduit_dns::lists::Lists;
 use conduit_dns::update::{Updates, Wish};
 use conduit_proxy::health::machine::Thresholds;
 use conduit_proxy::health::plan::ProbeSettings;
@@ -39,6 +40,7 @@ pub(crate) struct Tunables {
     pub(crate) policy_reader: live::Reader<Policy>,
     pub(crate) probes: live::Writer<ProbeSettings>,
     pub(crate) probes_reader: live::Reader<ProbeSettings>,
+    pub(crate) lists: Lists,
     /// Where DNS listens: never a forwarder.
     pub(crate) listening: Vec<SocketAddr>,
     /// Where changes of records go that programs ask for.
@@ -54,7 +56,9 @@ impl Tunables {
     /// When a forwarder is this gateway itself.
     pub(crate) fn new(config: &Config, listening: Vec<SocketAddr>) -> Result<Self, AppError> {
         let (updates, wishes) = Updates::channel();
-        let policy = policy_of(config, &listening, &updates, None)?;
+        let first = policy_of(config, &listening, &updates, None)?;
+        let lists = Lists::new(config.dns.lists.clone());
+        let policy = Policy { lists: lists.clone(), ..first };
         let (policy, policy_reader) = live::channel(Arc::new(policy));
         let (probes, probes_reader) = live::channel(Arc::new(probes_of(config)));
         Ok(Self {
@@ -62,6 +66,7 @@ impl Tunables {
             policy_reader,
             probes,
             probes_reader,
+            lists,
             listening,
             updates,
             wishes: Some(wishes),
@@ -96,6 +101,7 @@ fn policy_of(
         peers: Arc::new(peers::peers(&config.dns.peers, Some(updates.clone()))?),
         guard: before.map(|before| before.guard.clone()).unwrap_or_default(),
         rate_limit: config.dns.rate_limit,
+        lists: Lists::default(),
     })
 }
 
@@ -200,7 +206,18 @@ impl Attached {
         };
         let recorded = self.registry.apply(actor, Mutation::Record(Box::new(draft))).await;
         recorded.map_err(|error| ControlError::Unavailable(Chain(&error).to_string()))?;
-        Ok(self.apply(next))
+        let reloaded = self.apply(next);
+        self.refresh_lists().await;
+        Ok(reloaded)
+    }
+
+    /// Reads hosts files and lists again, as configured by now.
+    pub(crate) async fn refresh_lists(&self) {
+        let (lists, settings) = {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            (state.tunables.lists.clone(), state.config.dns.lists.clone())
+        };
+        lists.refresh(settings).await;
     }
 
     /// What a reload would do now; it changes nothing.
@@ -248,7 +265,8 @@ impl Attached {
         let changed = |section: &str| next.reloaded.applied.iter().any(|k| k.starts_with(section));
         // The secret of a key may be another one, in the same place.
         if changed("dns.") || !next.policy.peers.keys.is_empty() {
-            state.tunables.policy.publish(Arc::new(next.policy));
+            let lists = state.tunables.lists.clone();
+            state.tunables.policy.publish(Arc::new(Policy { lists, ..next.policy }));
         }
         if let Some(told) = &self.told {
             told.log().set(&next.config.dns.query_log);

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use crate::forward::Forwarder;
 use crate::guard::Guard;
+use crate::lists::Lists;
 use crate::peers::Peers;
 
 /// How names that are not ours are treated.
@@ -24,6 +25,8 @@ pub struct Policy {
     pub guard: Guard,
     /// Replies a second over UDP to a network of clients that may not ask; 0 is any number.
     pub rate_limit: u32,
+    /// What lists and hosts files say comes before that.
+    pub lists: Lists,
 }
 
 /// The networks whose clients may ask about any name.

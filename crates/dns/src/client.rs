@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -24,6 +25,8 @@ pub struct Reply {
     pub records: Vec<ReplyRecord>,
     /// The addresses among them.
     pub addresses: Vec<IpAddr>,
+    /// Why it is as it is, when the server says so (RFC 8914).
+    pub reason: Option<String>,
     /// From question to answer.
     pub elapsed: Duration,
 }
@@ -159,8 +162,19 @@ fn describe(reply: &Message, elapsed: Duration) -> Reply {
         authoritative: reply.metadata.authoritative,
         records: records.collect(),
         addresses: addresses.collect(),
+        reason: reason(reply),
         elapsed,
     }
+}
+
+/// The text of an extended error.
+fn reason(reply: &Message) -> Option<String> {
+    let option = reply.edns.as_ref()?.option(EdnsCode::Unknown(EXTENDED_ERROR))?;
+    let EdnsOption::Unknown(_, bytes) = option else {
+        return None;
+    };
+    let text = String::from_utf8_lossy(bytes.get(CODE_BYTES..)?).into_owned();
+    (!text.is_empty()).then_some(text)
 }
 
 /// The mnemonic of RFC 2929 and `dig`, rather than a sentence.
@@ -177,5 +191,8 @@ pub(crate) fn status_word(reply: &Message) -> String {
     }
 }
 
+/// The option of extended errors, and the length of the code in it.
+const EXTENDED_ERROR: u16 = 15;
+const CODE_BYTES: usize = 2;
 /// The largest UDP answer that is read.
 const REPLY_BYTES_MAX: usize = 4096;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use conduit_core::catalog::{Catalog, Change, Version};
 use conduit_core::name::{Host, ServiceName};
+use conduit_core::record::fixed::FixedRecords;
 use conduit_core::record::name::RecordName;
 use conduit_core::record::{Record, RecordChange};
 use conduit_core::service::{DnsMode, Protocol, Service, TlsMode};
@@ -32,6 +33,7 @@ impl Zone {
             nodes: SharedMap::with_capacity(catalog.len() + catalog.record_count()),
             published: SharedMap::with_capacity(catalog.len()),
             pointers: SharedMap::default(),
+            hosts: Arc::default(),
         };
         let frame = Arc::clone(&zone.frame);
         for apex in &frame.apexes {
@@ -47,7 +49,7 @@ impl Zone {
         }
         for name in frame.fixed.names() {
             if catalog.records_at(name.as_str()).is_empty() {
-                zone.put_records(name, &Arc::from([]));
+                zone.put_records(name, &Arc::default());
             }
         }
         zone
@@ -61,6 +63,32 @@ impl Zone {
             next.put_records(&change.name, &change.records);
         }
         next
+    }
+
+    /// The zone with these names of hosts files, and no others.
+    #[must_use]
+    pub fn with_hosts(&self, hosts: Arc<FixedRecords>) -> Self {
+        let mut next = Self { hosts, ..self.clone() };
+        let gone = self.hosts.names().filter(|name| next.hosts.at(name.as_str()).is_empty());
+        let changed = next.hosts.names().filter(|name| {
+            let name = name.as_str();
+            self.hosts.at(name) != next.hosts.at(name)
+        });
+        let names: Vec<RecordName> = gone.chain(changed).cloned().collect();
+        for name in &names {
+            next.put_records(name, &self.given_at(name));
+        }
+        next
+    }
+
+    /// What the registry gave a name: what it has of neither the configuration nor hosts files.
+    fn given_at(&self, name: &RecordName) -> Arc<[Record]> {
+        let node = self.nodes.get(NameKey::of_record(name).as_slice());
+        let Some(records) = node.and_then(|node| node.records.as_ref()) else {
+            return Arc::default();
+        };
+        let others = [self.frame.fixed.at(name.as_str()), self.hosts.at(name.as_str())];
+        records.without(&others)
     }
 
     /// The zone after these changes, with the same settings.
@@ -124,7 +152,12 @@ impl Zone {
         let frame = Arc::clone(&self.frame);
         let key = NameKey::of_record(name);
         let is_ours = frame.apex_of(key.as_slice()).is_some() || name.reversed().is_some();
-        let next = Records::of(frame.fixed.at(name.as_str()), given).filter(|_| is_ours);
+        // Addresses of hosts files are the weakest.
+        let fixed = frame.fixed.at(name.as_str());
+        let is_located = fixed.iter().chain(given.iter()).any(|record| record.data.is_location());
+        let hosts = Arc::clone(&self.hosts);
+        let hosts = if is_located { &[] } else { hosts.at(name.as_str()) };
+        let next = Records::of(fixed, given, hosts).filter(|_| is_ours);
         let before = self.nodes.get(key.as_slice()).and_then(|node| node.records.clone());
         let source = Source::Record(name.clone());
         // Nobody is at a wildcard, so no address leads back to it.

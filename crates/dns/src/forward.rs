@@ -305,4 +305,4 @@ const STALE_TTL_S: u32 = 30;
 const LOOPBACK_TTL_S: u32 = 86_400;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -77,6 +77,11 @@ pub fn dns_answer(data: &[u8]) {
     crate::forward::fuzzed::answer(data);
 }
 
+/// A hosts file, a list of names or a policy zone: one octet of choices, then the file.
+pub fn dns_list(data: &[u8]) {
+    crate::lists::fuzzed::list(data);
+}
+
 /// What a stranger sends on multicast DNS: one octet of choices, then the packet.
 pub fn dns_mdns(data: &[u8]) {
     crate::mdns::fuzzed::packet(data);
@@ -309,5 +314,6 @@ mod tests {
         replay("dns_answer", dns_answer);
         replay("dns_padding", dns_padding);
         replay("dns_mdns", dns_mdns);
+        replay("dns_list", dns_list);
     }
 }

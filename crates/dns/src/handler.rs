@@ -17,6 +17,7 @@ use crate::answer::{Answer, RrSet};
 use crate::cookie::{BadLength, Shown};
 use crate::guard::Verdict;
 use crate::interfaces::Local;
+use crate::lists::Listed;
 use crate::options::{COOKIE, Options, Overrun, Reason, find, opt_of};
 use crate::reply::{
     DnssecOk, Drop, HEADER_BYTES, Outcome, Pending, Reply, bare, greeting, limit_of,
@@ -195,13 +196,25 @@ fn answer(
         Answer::NoData(authority) => pending.nothing(Outcome::NoData, &authority),
         Answer::NxDomain(authority) => pending.nothing(Outcome::NxDomain, &authority),
         Answer::NotOurs if !allowed => pending.because(Reason::Prohibited, Outcome::Refused),
-        Answer::NotOurs if policy.forwarder.is_none() => pending.absent(),
-        // Who does not want us to ask others only wants to know what we know: nothing.
-        Answer::NotOurs if !pending.metadata.recursion_desired => {
-            pending.because(Reason::NotAuthoritative, Outcome::Refused)
-        }
-        Answer::NotOurs => return Reply::Forward(pending),
+        Answer::NotOurs => return elsewhere(pending, asker, zone, policy),
     })
+}
+
+/// A name that is nobody's here: lists come first, then whoever knows it.
+fn elsewhere(pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> Reply {
+    let pending = match policy.lists.answer(pending, zone, &asker.local) {
+        Listed::Reply(reply) => return reply,
+        Listed::Renamed(pending) => return Reply::Forward(pending),
+        Listed::Open(pending) => pending,
+    };
+    if policy.forwarder.is_none() {
+        return Reply::Send(pending.absent());
+    }
+    // Who does not want us to ask others only wants to know what we know: nothing.
+    match pending.metadata.recursion_desired {
+        true => Reply::Forward(pending),
+        false => Reply::Send(pending.because(Reason::NotAuthoritative, Outcome::Refused)),
+    }
 }
 
 /// A question that could be read.
@@ -280,6 +293,8 @@ impl Head {
             signed: None,
             options: Options { cookie: shown.map(|shown| Box::new(shown.reply)), reason: None },
             tail: None,
+            screen: None,
+            renamed: None,
         };
         if edns.is_some_and(|edns| edns.version() != EDNS_VERSION) {
             Some(Asked::BadVersion(pending))

@@ -101,6 +101,36 @@ impl AskedKey {
         Some(key)
     }
 
+    /// Reads the name at a place of a message that we encoded; what is no name gets the root's key.
+    pub(crate) fn read(message: &[u8], mut at: usize) -> Self {
+        let nobody = Self { bytes: [0; NAME_BYTES_MAX], len: 0 };
+        let mut key = nobody;
+        // Each step is a label or leads back to one, and a name has few.
+        for _ in 0..2 * NAME_BYTES_MAX {
+            match (message.get(at), message.get(at + 1)) {
+                (Some(0), _) => return key,
+                (Some(&high), Some(&low)) if high & 0xc0 == 0xc0 => {
+                    at = usize::from(u16::from_be_bytes([high & 0x3f, low]));
+                }
+                (Some(&length), _) if length & 0xc0 == 0 => {
+                    let end = at + 1 + usize::from(length);
+                    let (Some(label), Some(room)) = (
+                        message.get(at..end),
+                        key.bytes.get_mut(key.len..key.len + 1 + usize::from(length)),
+                    ) else {
+                        return nobody;
+                    };
+                    room.copy_from_slice(label);
+                    room[1..].make_ascii_lowercase();
+                    key.len += room.len();
+                    at = end;
+                }
+                _ => return nobody,
+            }
+        }
+        nobody
+    }
+
     /// The key of the wildcard right below a name.
     pub(crate) fn wildcard_of(parent: &[u8]) -> Self {
         let mut key = Self { bytes: [0; NAME_BYTES_MAX], len: 0 };

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use crate::access::Policy;
 use crate::forward::status::Scraped;
 use crate::handler::Transport;
+use crate::lists::status::Scraped as ListsScraped;
 use crate::reply::{Drop, Outcome, counted};
 
 /// The counters of this crate; cheap to clone.
@@ -50,6 +51,7 @@ impl Metrics {
 
     /// Registers what forwarding counts, as `policy` has it at each scrape.
     pub fn register_forwarding(registry: &mut Registry, policy: live::Reader<Policy>) {
+        registry.register_collector(Box::new(ListsScraped(policy.clone())));
         registry.register_collector(Box::new(Scraped(policy)));
     }
 

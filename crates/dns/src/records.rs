@@ -33,22 +33,37 @@ pub struct RecordSet<'a> {
 }
 
 impl Records {
-    /// The records of one name, those of the configuration first; `None` when it has none. Of an alias and
+    /// The records of one name: of the configuration, of the registry and of hosts files; `None` when it has none. Of an alias and
     /// something else, what comes first stays: that happens only when the configuration was changed behind the
     /// registry.
-    pub(crate) fn of(fixed: &[Record], given: &Arc<[Record]>) -> Option<Self> {
+    pub(crate) fn of(fixed: &[Record], given: &Arc<[Record]>, hosts: &[Record]) -> Option<Self> {
         let mut kept: Vec<&Record> = Vec::new();
-        for record in fixed.iter().chain(given.iter()) {
+        for record in fixed.iter().chain(given.iter()).chain(hosts) {
             if !kept.iter().any(|other| other.is_same(record) || other.excludes(record)) {
                 kept.push(record);
             }
         }
-        let is_as_given = fixed.is_empty() && kept.len() == given.len();
+        let is_as_given = fixed.is_empty() && hosts.is_empty() && kept.len() == given.len();
         match kept.is_empty() {
             true => None,
             false if is_as_given => Some(Self(Arc::clone(given))),
             false => Some(Self(kept.into_iter().cloned().collect())),
         }
+    }
+
+    /// Those that are in none of these, to the last detail.
+    pub(crate) fn without(&self, others: &[&[Record]]) -> Arc<[Record]> {
+        if others.iter().all(|other| other.is_empty()) {
+            return Arc::clone(&self.0);
+        }
+        let is_other = |record: &&Record| others.iter().any(|other| other.contains(record));
+        self.0.iter().filter(|record| !is_other(record)).cloned().collect()
+    }
+
+    /// Whether a record is among them that says where its name is, and that is in none of these.
+    pub(crate) fn is_located_without(&self, others: &[&[Record]]) -> bool {
+        let is_other = |record: &Record| others.iter().any(|other| other.contains(record));
+        self.0.iter().any(|record| record.data.is_location() && !is_other(record))
     }
 
     /// Every set.
@@ -268,7 +283,7 @@ mod tests {
             (Kind::Txt, "\"\" \"a\\255\\000b\""),
         ] {
             let given = record(kind, text);
-            let records = Records::of(&[], &vec![given.clone()].into()).expect("one");
+            let records = Records::of(&[], &vec![given.clone()].into(), &[]).expect("one");
             let set = records.get(rtype(kind), 30).expect("there");
             let mut message = Message::query();
             let owner = name_of_record(&given.name);
@@ -297,16 +312,16 @@ mod tests {
         let mut short = record(Kind::A, "10.0.0.8");
         short.ttl = RecordTtl::from_seconds(5).ok();
         let mut all = vec![record(Kind::A, "10.0.0.7"), short, record(Kind::Cname, "y.internal")];
-        let records = Records::of(&[], &all.clone().into()).expect("some");
+        let records = Records::of(&[], &all.clone().into(), &[]).expect("some");
         let set = records.get(RecordType::A, 30).expect("there");
         assert_eq!((set.ttl_s(), set.data().count()), (5, 2));
         assert!(!records.is_alias() && records.addresses().count() == 2);
         all.reverse();
-        let records = Records::of(&[], &all.clone().into()).expect("some");
+        let records = Records::of(&[], &all.clone().into(), &[]).expect("some");
         assert!(records.alias(30).is_some() && records.addresses().count() == 0);
-        assert!(Records::of(&[], &Arc::from([])).is_none());
+        assert!(Records::of(&[], &Arc::from([]), &[]).is_none());
         let alone: Arc<[Record]> = vec![all.remove(0)].into();
-        let records = Records::of(&[], &alone).expect("some");
+        let records = Records::of(&[], &alone, &[]).expect("some");
         assert!(Arc::ptr_eq(&records.0, &alone), "shared with the catalog");
     }
 }

@@ -4,13 +4,16 @@
 //! limit, and repeats the question in the case it was asked.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, Query, ResponseCode};
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, PTR};
 use hickory_proto::rr::{Name, RData, Record};
 
 use crate::answer::{Alias, Answer, Authority, Chain, NEGATIVE_TTL_S, RrSet};
 use crate::handler::Transport;
+use crate::lists::{Renamed, Table};
 use crate::options::{Options, Reason};
 use crate::tail::Tail;
 use crate::transfer::Transfer;
@@ -123,6 +126,8 @@ counted! {
         Handshake = "handshake",
         /// Too much was asked from its network.
         Limited = "limited",
+        /// A list says that such questions get no reply.
+        Listed = "listed",
         /// Reading from the socket failed.
         Receive = "receive",
         /// The same update came again while it was being made.
@@ -147,6 +152,10 @@ pub struct Pending {
     pub(crate) options: Options,
     /// How aliases of ours have led to somebody else's name.
     pub(crate) tail: Option<Box<Tail>>,
+    /// Lists that a forwarder's answer has to pass.
+    pub(crate) screen: Option<Arc<Table>>,
+    /// What was asked, when `question` is about what a list says it is an alias of.
+    pub(crate) renamed: Option<Box<Renamed>>,
 }
 
 /// The DO bit, which is copied from the request's OPT record to the reply's (RFC 3225 §3).
@@ -154,9 +163,45 @@ pub struct Pending {
 pub(crate) struct DnssecOk(pub(crate) bool);
 
 impl Pending {
-    /// What was asked.
+    /// What is to be found out.
     pub fn question(&self) -> &Query {
         &self.question
+    }
+
+    /// What the client asked.
+    pub(crate) fn of_client(&self) -> &Query {
+        self.renamed.as_ref().map_or(&self.question, |renamed| &renamed.asked)
+    }
+
+    /// Whether the reply goes over a stream.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.limit >= usize::from(u16::MAX)
+    }
+
+    /// A reply that is not the zone's: with records or an SOA, and why, for clients that understand it.
+    pub(crate) fn told(
+        self,
+        outcome: Outcome,
+        answers: Vec<Record>,
+        soa: Option<Record>,
+        note: Option<(u16, String)>,
+    ) -> Encoded {
+        let mut message = self.message(outcome);
+        message.answers = answers;
+        message.authorities.extend(soa);
+        if let (Some(edns), Some((code, text))) = (&mut message.edns, note) {
+            let mut bytes = code.to_be_bytes().to_vec();
+            bytes.extend_from_slice(text.as_bytes());
+            edns.options_mut().insert(EdnsOption::Unknown(EXTENDED_ERROR, bytes));
+        }
+        self.encode(&mut message, outcome)
+    }
+
+    /// A reply that makes the client ask again over TCP.
+    pub(crate) fn cut(self) -> Encoded {
+        let mut message = self.message(Outcome::Truncated);
+        message.metadata.truncation = true;
+        self.encode(&mut message, Outcome::Truncated)
     }
 
     /// A reply with records of ours, and with others that save the client a question.
@@ -231,7 +276,7 @@ impl Pending {
         let mut message = Message::new(id, MessageType::Response, op_code);
         message.metadata = self.metadata;
         message.metadata.response_code = outcome.code();
-        message.add_query(self.question.clone());
+        message.add_query(self.of_client().clone());
         if let Some(tail) = &self.tail {
             message.metadata.authoritative = true;
             message.add_answers(tail.aliases.iter().map(alias_of));
@@ -395,6 +440,8 @@ pub(crate) const HEADER_BYTES: usize = 12;
 const PLAIN_REPLY_BYTES_MAX: usize = 512;
 /// What never needs fragments on any path that matters (RFC 9715).
 pub(crate) const UDP_REPLY_BYTES_MAX: u16 = 1232;
+/// The option that says why (RFC 8914).
+const EXTENDED_ERROR: u16 = 15;
 /// The bit that marks a response.
 const QR: u8 = 0x80;
 /// What a reply repeats of the third octet.

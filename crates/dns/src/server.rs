@@ -74,6 +74,10 @@ impl Listeners {
             stop.cancelled().await;
             ended.finish().await;
         });
+        let (stop, lists) = (tasks.stop().clone(), responder.policy.load_full().lists.clone());
+        tasks.service("dns-lists", async move {
+            stop.run_until_cancelled(lists.follow()).await;
+        });
         let stop = tasks.stop().clone();
         tasks.service("dns-interfaces", async move {
             stop.run_until_cancelled(follow_interfaces(writer)).await;

@@ -11,6 +11,7 @@ use conduit_core::catalog::Version;
 use conduit_core::domains::Domains;
 use conduit_core::name::{Host, ServiceName};
 use conduit_core::record::fixed::FixedRecords;
+use conduit_core::record::name::RecordName;
 use conduit_core::shared_map::SharedMap;
 use hickory_proto::rr::Name;
 use ipnet::IpNet;
@@ -70,12 +71,33 @@ pub struct Zone {
     pub(crate) nodes: SharedMap<NameKey, Node>,
     pub(crate) published: SharedMap<ServiceName, Arc<Published>>,
     pub(crate) pointers: SharedMap<IpAddr, Pointers>,
+    /// Names of ours in hosts files.
+    pub(crate) hosts: Arc<FixedRecords>,
 }
 
 impl Zone {
     /// What this zone was compiled from.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// The names of ours in hosts files.
+    pub fn hosts(&self) -> &Arc<FixedRecords> {
+        &self.hosts
+    }
+
+    /// Those of them that something else stands in place of: a service, or a record of operators.
+    pub fn hosts_passed_over(&self) -> impl Iterator<Item = &RecordName> {
+        self.hosts.names().filter(|name| {
+            let node = self.nodes.get(NameKey::of_record(name).as_slice());
+            node.is_some_and(|node| node.rrsets.is_some() || self.is_given(name, node))
+        })
+    }
+
+    /// Whether operators gave a name what its addresses in hosts files could not stand beside.
+    pub(crate) fn is_given(&self, name: &RecordName, node: &Node) -> bool {
+        let hosts = self.hosts.at(name.as_str());
+        node.records.as_ref().is_some_and(|records| records.is_located_without(&[hosts]))
     }
 
     /// How many names have addresses.

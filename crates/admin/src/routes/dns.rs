@@ -11,7 +11,7 @@ use conduit_dns::forward::status::ForwarderStatus;
 use conduit_dns::mdns::status::{Conflict, Status};
 use serde::Deserialize;
 
-use super::{Admin, Answer, By, dns_records};
+use super::{Admin, Answer, By, dns_lists, dns_records};
 use crate::error::ApiError;
 use crate::paging::Paging;
 use crate::params::Options;
@@ -51,7 +51,7 @@ pub(crate) async fn list(
     let gateway = state.control.gateway();
     let catalog = state.registry.catalog().load_full();
     let services = catalog.iter().flat_map(|service| entries_of(service, &gateway.addresses));
-    let entries = services.chain(dns_records::entries(&state));
+    let entries = services.chain(dns_records::entries(&state)).chain(dns_lists::entries(&state));
     let mut entries: Vec<(String, wire::DnsEntry)> =
         entries.map(|entry| (key(&entry), entry)).collect();
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -113,6 +113,7 @@ pub(super) async fn resolved(
     });
     Ok(wire::ResolveReply {
         answers: answers.collect(),
+        list: found.list,
         name,
         record_type,
         status: found.status,

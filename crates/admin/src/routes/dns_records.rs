@@ -129,7 +129,7 @@ pub(super) fn entries(state: &AdminState) -> Vec<wire::DnsEntry> {
     fixed.iter().map(|record| entry(record, "config")).chain(given).collect()
 }
 
-fn entry(record: &Record, source: &str) -> wire::DnsEntry {
+pub(super) fn entry(record: &Record, source: &str) -> wire::DnsEntry {
     let address = match &record.data {
         RecordData::A(address) => Some(address.to_string()),
         RecordData::Aaaa(address) => Some(address.to_string()),

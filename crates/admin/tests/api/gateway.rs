@@ -33,6 +33,7 @@ use conduit_core::service::{ProbePath, TlsMode};
 use conduit_core::tasks::Tasks;
 use conduit_dns::access::Policy;
 use conduit_dns::forward::status::ForwardStatus;
+use conduit_dns::lists::status::ListStatus;
 use conduit_dns::query_log::settings::{Logged, QueryLogSettings};
 use conduit_dns::zone::{Zone, ZoneSettings};
 use conduit_proxy::compile::{Compiler, CompilerSettings, LeafSource};
@@ -334,6 +335,10 @@ impl Control for Whole {
 
     fn forwarding(&self) -> ForwardStatus {
         ForwardStatus { hits: 7, ..ForwardStatus::default() }
+    }
+
+    fn lists(&self) -> Vec<ListStatus> {
+        Vec::new()
     }
 
     fn flush_dns(&self, _name: Option<&str>) -> Vec<String> {

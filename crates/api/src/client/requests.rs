@@ -13,7 +13,8 @@ use crate::v1::ROOT;
 use crate::v1::audit::{AuditList, AuditProof, AuditReport};
 use crate::v1::config::{BackupReply, BackupRequest, ConfigReply, ReloadReply};
 use crate::v1::dns::{
-    AddRecord, AddRecordReply, DnsCacheReply, DnsList, FlushReply, RemoveRecordsReply, ResolveReply,
+    AddRecord, AddRecordReply, DnsCacheReply, DnsList, DnsListsReply, FlushReply,
+    RemoveRecordsReply, ResolveReply,
 };
 use crate::v1::doctor::DoctorReply;
 use crate::v1::health::{HealthList, ServiceHealth};
@@ -185,6 +186,14 @@ impl Client {
         }
         let target = format!("{ROOT}/dns/records{query}");
         self.change_bare(Method::DELETE, &target, "run `conduit dns`".into()).await
+    }
+
+    /// `GET /api/v1/dns/lists`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn dns_lists(&self) -> Result<Reply<DnsListsReply>, ClientError> {
+        self.get(&format!("{ROOT}/dns/lists")).await
     }
 
     /// `GET /api/v1/dns/cache`.

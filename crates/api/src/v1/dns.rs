@@ -37,7 +37,7 @@ pub struct DnsEntry {
     pub addresses: Vec<String>,
     /// `gateway`, `direct` or `record`.
     pub mode: String,
-    /// Where it comes from: `service`, `record` (added by hand) or `config`.
+    /// Where it comes from: `service`, `record` (added by hand), `config` or `hosts` (a hosts file).
     pub source: String,
     /// Of a record, such as `TXT`.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +85,9 @@ pub struct ResolveReply {
     pub authoritative: bool,
     /// The records of the answer.
     pub answers: Vec<ResolvedRecord>,
+    /// The list and the line that answered: `ads, line 12: ads.example`; absent when none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
     /// The listener that was asked.
     pub server: String,
     /// From question to answer.
@@ -153,6 +156,58 @@ pub struct DnsForwarder {
     #[serde(default)]
     #[schema(required)]
     pub latency_ms: Option<f64>,
+}
+
+/// `GET /api/v1/dns/lists`: hosts files, and lists of names that are blocked, allowed or given data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsListsReply {
+    /// In the order of their strength: hosts files, then lists as configured.
+    pub lists: Vec<DnsListStatus>,
+    /// Names of ours in hosts files that a service or a record stands in place of; the first hundred.
+    pub passed_over: Vec<String>,
+}
+
+/// One list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsListStatus {
+    /// What it is called; a hosts file by its path.
+    pub name: String,
+    /// `hosts`, `block` or `allow`.
+    pub kind: String,
+    /// Its file; `null` when its lines are in the configuration.
+    #[serde(default)]
+    #[schema(required)]
+    pub file: Option<String>,
+    /// Names and networks in it.
+    pub entries: u64,
+    /// Addresses of names of ours in it, which the zone answers.
+    pub own: u64,
+    /// What its names take in memory.
+    pub bytes: u64,
+    /// Questions and answers that it had a say in, since the start.
+    pub hits: u64,
+    /// Lines that could not be read.
+    pub skipped: u64,
+    /// The first of them.
+    pub skipped_lines: Vec<DnsSkippedLine>,
+    /// When it was read; `null` when it never was.
+    #[serde(default)]
+    #[schema(required, format = DateTime)]
+    pub loaded_at: Option<String>,
+    /// Why it is not what its file holds now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A line that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsSkippedLine {
+    /// Its number.
+    pub line: u32,
+    /// What it says, shortened.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// `POST /api/v1/dns/records`: a record that is to be answered.

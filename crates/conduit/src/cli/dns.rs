@@ -1,5 +1,6 @@
 //! `conduit dns`: names and what they answer with.
 
+mod lists;
 mod why;
 
 use conduit_api::v1::dns::{
@@ -52,8 +53,14 @@ pub(crate) async fn run(session: &Session, args: DnsArgs) -> Result<(), Failure>
             session.print(args.output.json, &reply, |reply| flushed(reply, name))
         }
         DnsAction::Stats(Json { json }) => {
-            let reply = session.client().await?.dns_cache().await?;
-            session.print(json, &reply, stats)
+            let client = session.client().await?;
+            let reply = client.dns_cache().await?;
+            let all = client.dns_lists().await?.value.lists;
+            session.print(json, &reply, |reply| stats(reply) + &lists::table_of(&all))
+        }
+        DnsAction::Lists(Json { json }) => {
+            let reply = session.client().await?.dns_lists().await?;
+            session.print(json, &reply, lists::told)
         }
     }
 }
@@ -219,7 +226,11 @@ fn shortened(data: &str) -> String {
 }
 
 fn resolved(reply: &ResolveReply) -> String {
-    let own = if reply.authoritative { "own zone" } else { "forwarded" };
+    let own = match &reply.list {
+        _ if reply.authoritative => "own zone".to_owned(),
+        Some(list) => format!("list {list}"),
+        None => "forwarded".to_owned(),
+    };
     let mut text = format!(
         "{} {}: {} from {} in {:.1} ms ({own})\n",
         reply.name, reply.record_type, reply.status, reply.server, reply.elapsed_ms

@@ -12,6 +12,7 @@ mod gateway;
 mod judge;
 mod judging;
 mod limits;
+mod lists;
 mod mdns;
 mod monitor;
 mod oidc;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use conduit_core::record::fixed::FixedRecords;
 use conduit_core::record::name::RecordName;
 use conduit_dns::forward::settings::ForwardSettings;
+use conduit_dns::lists::settings::ListSettings;
 use conduit_dns::peers::{Notified, Pattern};
 use conduit_dns::query_log::settings::QueryLogSettings;
 use conduit_dns::tsig::Algorithm;
@@ -32,6 +33,8 @@ pub struct Dns {
     pub forward: ForwardSettings,
     /// Roots that forwarders' certificates are judged by, beside the system's.
     pub forward_ca: Option<PathBuf>,
+    /// Hosts files and lists, which come before that.
+    pub lists: ListSettings,
     /// Who may ask for other people's names.
     pub allow: Vec<IpNet>,
     /// Replies a second to a network that may not, over UDP; 0 is any number.

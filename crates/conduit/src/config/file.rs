@@ -9,7 +9,7 @@ use conduit_monitor::rule::file::RuleFile;
 use conduit_monitor::silence::quiet::QuietHoursFile;
 use serde::Deserialize;
 
-pub(crate) use self::dns::{Dns, DnsCache, DnsForward, DnsKey, DnsRecord, DnsView};
+pub(crate) use self::dns::{Dns, DnsCache, DnsForward, DnsKey, DnsListTable, DnsRecord, DnsView};
 use super::value::{Given, GivenList, Text};
 
 /// Every section, each key given or not. The environment is laid over it.

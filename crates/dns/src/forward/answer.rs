@@ -3,14 +3,17 @@
 //! **Invariant:** the bytes are a header, the folded question and records of ours to tell, without
 //! an OPT record; every TTL's place is known. A reply costs one allocation and no decoding.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
-use hickory_proto::rr::Name;
+use hickory_proto::rr::rdata::CNAME;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::query::{OPT_BYTES, opt};
 use super::sanitise::Finding;
+use crate::key::AskedKey;
+use crate::lists::Renamed;
 use crate::options::{Options, Reason};
 use crate::reply::{Encoded, HEADER_BYTES, Outcome, Pending};
 use crate::wire::{Records, TTL_BYTES};
@@ -98,9 +101,61 @@ impl Answer {
 
     /// The reply to a client that asked this.
     pub(crate) fn reply(&self, pending: &Pending, ttl: Ttl) -> Encoded {
+        if let Some(table) = &pending.screen
+            && let Some(told) = table.screen(pending, self.aliases(), self.addresses())
+        {
+            return told;
+        }
+        match &pending.renamed {
+            Some(renamed) => self.renamed(pending, renamed, ttl),
+            None => self.as_it_is(pending, ttl),
+        }
+    }
+
+    /// The names that its aliases lead to.
+    fn aliases(&self) -> impl Iterator<Item = AskedKey> {
+        let aliases = self.records().filter(|(rtype, _)| *rtype == u16::from(RecordType::CNAME));
+        aliases.map(|(_, at)| AskedKey::read(&self.wire, at))
+    }
+
+    /// The addresses in it.
+    fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.records().filter_map(|(rtype, at)| {
+            let rest = self.wire.get(at..)?;
+            match RecordType::from(rtype) {
+                RecordType::A => rest.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
+                RecordType::AAAA => rest.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Of each record, its type and the place of its data: the TTL stands between them.
+    fn records(&self) -> impl Iterator<Item = (u16, usize)> {
+        self.ttls.iter().filter_map(|at| {
+            let at = usize::from(*at);
+            let rtype = self.wire.get(at.checked_sub(TYPE_AND_CLASS_BYTES)?..)?.first_chunk()?;
+            Some((u16::from_be_bytes(*rtype), at + TTL_BYTES + LENGTH_BYTES))
+        })
+    }
+
+    /// The reply to a client that asked for what a list says is an alias of this.
+    fn renamed(&self, pending: &Pending, renamed: &Renamed, ttl: Ttl) -> Encoded {
+        let whole = Pending { renamed: None, limit: usize::from(u16::MAX), ..pending.clone() };
+        let Ok(message) = Message::from_vec(&self.as_it_is(&whole, ttl).bytes) else {
+            return pending.clone().plain(Outcome::Failed);
+        };
+        let target = RData::CNAME(CNAME(pending.question.name().clone()));
+        let alias = Record::from_rdata(renamed.asked.name().clone(), renamed.ttl_s, target);
+        let answers = std::iter::once(alias).chain(message.answers).collect();
+        let soa = message.authorities.into_iter().next();
+        pending.clone().told(self.outcome, answers, soa, None)
+    }
+
+    fn as_it_is(&self, pending: &Pending, ttl: Ttl) -> Encoded {
         let options = Options { reason: self.reason(ttl), ..pending.options.clone() };
         if pending.tail.is_some() {
-            let said = self.reply(&pending.without_aliases(), ttl);
+            let said = self.as_it_is(&pending.without_aliases(), ttl);
             return Pending { options, ..pending.clone() }.behind_aliases(&said);
         }
         let room = if pending.edns.is_some() { OPT_BYTES + options.len() } else { 0 };
@@ -188,6 +243,7 @@ fn ttl_places(wire: &[u8]) -> Option<Vec<u16>> {
 const WIRE_BYTES_MAX: usize = u16::MAX as usize - OPT_BYTES - OPTIONS_BYTES_MAX;
 /// A cookie and a reason.
 const OPTIONS_BYTES_MAX: usize = 40;
+const LENGTH_BYTES: usize = 2;
 const TYPE_AND_CLASS_BYTES: usize = 4;
 /// The low octet of the count of additional records.
 const ADDITIONALS_LOW: usize = 11;
@@ -199,4 +255,4 @@ const RECURSION_AVAILABLE: u8 = 0x80;
 const CHECKING_DISABLED: u8 = 0x10;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

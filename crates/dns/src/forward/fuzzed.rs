@@ -40,6 +40,8 @@ pub(crate) fn answer(data: &[u8]) {
         signed: None,
         options: Options::default(),
         tail: None,
+        screen: None,
+        renamed: None,
     };
     let question = Question::of(&pending);
     let query = Query::new(&question, &Chance { id: 0x4711, case: [0; 32] }, Some(&[]));

@@ -163,3 +163,15 @@ fn special_names_are_answered_at_once() {
         assert_eq!(said.as_deref(), data, "{name}");
     }
 }
+
+/// What a client is told when a stored answer (an alias `real.example` and an address 198.18.0.0)
+/// has to pass lists.
+pub(crate) fn screened(
+    with: impl FnOnce(&mut Pending, Arc<crate::lists::Table>),
+    table: &Arc<crate::lists::Table>,
+) -> Message {
+    let kept = answer::tests::answer(1);
+    let mut pending = asked("www.example.", "A");
+    with(&mut pending, Arc::clone(table));
+    Message::from_vec(&kept.reply(&pending, Ttl::Aged(0)).bytes).expect("parses")
+}

@@ -35,7 +35,9 @@ pub(crate) enum DnsAction {
     Why(WhyArgs),
     /// Drop cached answers of forwarders
     Flush(FlushArgs),
-    /// Show the cache of forwarders' answers, and how the forwarders do
+    /// Show hosts files and lists: what they hold, what they did, and which lines were skipped
+    Lists(Json),
+    /// Show the cache of forwarders' answers, how the forwarders do, and the lists
     Stats(Json),
 }
 

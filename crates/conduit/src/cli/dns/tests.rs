@@ -130,6 +130,7 @@ fn a_query_is_told_with_its_answer() {
             ttl: 30,
             value: "127.0.0.1".into(),
         }],
+        list: None,
         server: "127.0.0.1:1053".into(),
         elapsed_ms: 0.42,
     };

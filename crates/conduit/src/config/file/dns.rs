@@ -20,6 +20,8 @@ pub(crate) struct Dns {
     pub(crate) rebind_allow: GivenList,
     pub(crate) doh_canary: Given<bool>,
     pub(crate) cache: DnsCache,
+    pub(crate) hosts_files: GivenList,
+    pub(crate) lists: Given<Vec<Sourced<DnsListTable>>>,
     pub(crate) allow: GivenList,
     pub(crate) rate_limit: Given<Text>,
     pub(crate) ttl: Given<Text>,
@@ -44,6 +46,19 @@ pub(crate) struct Dns {
 pub(crate) struct DnsForward {
     pub(crate) domains: Vec<Sourced<Text>>,
     pub(crate) to: Vec<Sourced<Text>>,
+}
+
+/// Names that are blocked, allowed or given data, as a table of `dns.lists`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DnsListTable {
+    pub(crate) name: Given<Text>,
+    pub(crate) file: Given<Text>,
+    pub(crate) lines: GivenList,
+    pub(crate) kind: Given<Text>,
+    pub(crate) format: Given<Text>,
+    pub(crate) answer: Given<Text>,
+    pub(crate) reason: Given<Text>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

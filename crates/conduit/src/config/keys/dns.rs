@@ -6,12 +6,13 @@ use conduit_core::duration::print;
 use conduit_core::policy::Size;
 use conduit_core::record::Record;
 use conduit_dns::forward::settings::{CacheSettings, Conditional};
+use conduit_dns::lists::settings::{ListSource, Place};
 use conduit_dns::views::View;
 use conduit_monitor::secret::SecretFrom;
 use toml::Value;
 
 use super::super::{Dns, DnsKey};
-use super::{Entry, dynamic, fixed, list, number, text};
+use super::{Entry, dynamic, fixed, list, number, path, text};
 
 /// All of them.
 pub(super) fn entries(dns: &Dns) -> Vec<Entry> {
@@ -37,6 +38,11 @@ fn own(dns: &Dns) -> Vec<Entry> {
         dynamic("dns.rebind_protection", dns.forward.rebind_protection.into()),
         dynamic("dns.rebind_allow", list(&dns.forward.rebind_allow)),
         dynamic("dns.doh_canary", dns.forward.canary.into()),
+        dynamic(
+            "dns.hosts_files",
+            Value::Array(dns.lists.hosts_files.iter().map(|p| path(p)).collect()),
+        ),
+        dynamic("dns.lists", Value::Array(dns.lists.lists.iter().map(source).collect())),
         dynamic("dns.allow", list(&dns.allow)),
         dynamic("dns.rate_limit", i64::from(dns.rate_limit).into()),
         fixed("dns.ttl", text(print(dns.ttl))),
@@ -84,6 +90,20 @@ fn key(key: &DnsKey) -> Value {
     };
     table.insert("transfer".into(), key.transfer.into());
     table.insert("update".into(), list(&key.update));
+    Value::Table(table)
+}
+
+fn source(source: &ListSource) -> Value {
+    let mut table = toml::Table::new();
+    table.insert("name".into(), text(&source.name));
+    match &source.place {
+        Place::File(file) => table.insert("file".into(), path(file)),
+        Place::Lines(lines) => table.insert("lines".into(), list(lines)),
+    };
+    table.insert("kind".into(), text(source.kind));
+    table.insert("format".into(), text(source.format));
+    table.insert("answer".into(), text(&source.answer));
+    table.insert("reason".into(), text(source.reason));
     Value::Table(table)
 }
 

@@ -13,7 +13,7 @@ fn name(text: &str) -> Name {
 }
 
 /// An alias and so many addresses.
-fn answer(addresses: u8) -> Answer {
+pub(crate) fn answer(addresses: u8) -> Answer {
     let alias = RData::CNAME(CNAME(name("real.example.")));
     let mut answers = vec![Record::from_rdata(name("www.example."), 300, alias)];
     answers.extend((0..addresses).map(|last| {

@@ -1,0 +1,137 @@
+//! Hosts files, block lists, and names of elsewhere that are answered here.
+//!
+//! A question about a name that is not ours is judged by one [`Table`](table) of lists before anybody is
+//! asked, and a forwarder's answer is judged by the same table before it is told. Lists are read beside
+//! all that: at the start, when they are asked to be, and when their files change.
+//!
+//! **Invariant:** our own names are never blocked and never in a list; those of hosts files go to the zone.
+//! **Invariant:** a list that cannot be read stays as it was; what it holds is swapped whole.
+
+mod entries;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
+mod line;
+mod load;
+mod loader;
+mod nets;
+mod rpz;
+mod said;
+pub mod settings;
+pub mod status;
+mod table;
+mod wish;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use conduit_core::live;
+use hickory_proto::rr::Name;
+use tokio::time::MissedTickBehavior;
+
+use self::loader::Loader;
+pub(crate) use self::said::{Listed, Renamed};
+use self::settings::ListSettings;
+use self::status::ListStatus;
+pub(crate) use self::table::Table;
+use crate::interfaces::Local;
+use crate::key::AskedKey;
+use crate::publication::ZoneWriter;
+use crate::reply::Pending;
+use crate::zone::Zone;
+
+/// The lists in force, and what keeps them so; cheap to clone.
+#[derive(Clone, Default)]
+pub struct Lists(Option<Arc<Shared>>);
+
+struct Shared {
+    table: live::Reader<Table>,
+    /// Held while lists are read, which no query waits for.
+    loader: Mutex<Loader>,
+}
+
+impl Lists {
+    /// Reads every list; one that cannot be read is told in the log, and tried again when it changes.
+    pub fn new(settings: ListSettings) -> Self {
+        let (loader, table) = Loader::start(settings);
+        Self(Some(Arc::new(Shared { table, loader: Mutex::new(loader) })))
+    }
+
+    /// Has the names of ours in hosts files answered by the zone.
+    pub fn attach(&self, zone: ZoneWriter) {
+        if let Some(shared) = &self.0 {
+            shared.loader().attach(zone);
+        }
+    }
+
+    /// Reads every list again, as configured now; returns once they are in force.
+    pub async fn refresh(&self, settings: ListSettings) {
+        self.work(move |loader| loader.configure(settings)).await;
+    }
+
+    /// Reads lists again when their files change; never returns.
+    pub async fn follow(self) {
+        let mut tick = tokio::time::interval(POLL_INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.work(Loader::poll).await;
+        }
+    }
+
+    /// How each list does.
+    pub fn status(&self) -> Vec<ListStatus> {
+        let table = self.0.as_ref().map(|shared| shared.table.load_full());
+        table.iter().flat_map(|table| &table.slots).map(ListStatus::of).collect()
+    }
+
+    /// Which list and line a name is answered by, if any.
+    pub fn explain(&self, name: &str) -> Option<String> {
+        let name = Name::from_ascii(name).ok()?;
+        let table = self.0.as_ref()?.table.load_full();
+        table.explain(AskedKey::of(&name).as_slice())
+    }
+
+    /// Answers a question about a name that is not ours, as far as lists do.
+    pub(crate) fn answer(&self, pending: Pending, zone: &Zone, local: &Local) -> Listed {
+        let Some(shared) = &self.0 else {
+            return Listed::Open(pending);
+        };
+        let table = shared.table.load();
+        match table.is_empty() {
+            true => Listed::Open(pending),
+            false => table.answer(pending, zone, local),
+        }
+    }
+
+    /// Does what waits for disks on a thread that may.
+    async fn work(&self, work: impl FnOnce(&mut Loader) + Send + 'static) {
+        let Some(shared) = self.0.clone() else {
+            return;
+        };
+        let done = tokio::task::spawn_blocking(move || work(&mut shared.loader())).await;
+        if done.is_err() {
+            tracing::error!("reading lists ended with a panic; they stay as they were");
+        }
+    }
+}
+
+impl Shared {
+    fn loader(&self) -> MutexGuard<'_, Loader> {
+        self.loader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Lists {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.status().into_iter().map(|status| status.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+/// How often files are looked at. Looking also finds files that were put in place of others, and those
+/// of bind mounts and network disks, of which no kernel tells.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;
