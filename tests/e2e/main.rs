@@ -21,6 +21,8 @@ mod forwarding;
 mod encrypted;
 // Hosts files and lists.
 mod lists;
+// Files of other programs, taken over, and what those programs would have answered.
+mod import;
 // Health: ejection, readmission, neighbours, retries.
 mod health;
 // Upstreams by hand: drained, ejected, admitted.

@@ -116,6 +116,7 @@ async fn busy() -> String {
     let directory = tempfile::tempdir().expect("directory");
     let gateway = Gateway::start_with(&format!(
         "[[dns.forward]]\ndomains = [\"corp.example\"]\nto = [\"127.0.0.1:1\"]\n\
+         [[dns.lists]]\nname = \"ads\"\nlines = [\"ads.example\"]\n\
          [access_log]\noutput = {:?}\n[telemetry]\notlp = \"http://127.0.0.1:1\"",
         directory.path().join("access.log").display().to_string()
     ))

@@ -181,6 +181,13 @@ impl ApiError {
         self
     }
 
+    /// The same, naming the record of a list it is about.
+    #[must_use]
+    pub fn at_record(mut self, index: usize) -> Self {
+        self.message = format!("records[{index}]: {}", self.message);
+        self
+    }
+
     /// The sentence.
     pub fn message(&self) -> &str {
         &self.message

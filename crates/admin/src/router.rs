@@ -27,7 +27,7 @@ use crate::idempotency::once;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
     alerts, audit, config, container_logs, discovery, dns, dns_lists, dns_queries, dns_records,
-    dns_why, doctor, document, events, health, history, login_codes, metrics, nodes, oidc,
+    dns_why, doctor, document, events, health, history, import, login_codes, metrics, nodes, oidc,
     original, passkeys, registrations, requests, routing, services, session, status, tls, tokens,
     traffic, upgrade, upstreams, users,
 };
@@ -139,6 +139,7 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(dns::list))
         .routes(routes!(dns::resolve))
         .routes(routes!(dns::flush))
+        .routes(routes!(import::import))
         .routes(routes!(dns::cache))
         .routes(routes!(dns_queries::list))
         .routes(routes!(dns_why::explain))

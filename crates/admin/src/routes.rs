@@ -18,6 +18,7 @@ pub(crate) mod document;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod login_codes;
 pub(crate) mod metrics;
 pub(crate) mod nodes;

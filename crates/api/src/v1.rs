@@ -10,6 +10,7 @@ pub mod dns;
 pub mod doctor;
 pub mod error;
 pub mod health;
+pub mod import;
 pub mod nodes;
 pub mod passkeys;
 pub mod queries;

@@ -34,11 +34,15 @@ mod session;
 mod setup;
 mod status;
 mod status_lines;
+mod takeover;
 mod token;
 mod upgrade;
 mod upstream;
 mod user;
 mod written;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::takeover::fuzzed as import_file;
 
 #[cfg(test)]
 mod tests;
@@ -99,6 +103,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Verb::Status(args) => return session.block_on(status::run(&session, &args)),
         Verb::Register(args) => session.block_on(register::run(&session, *args))?,
         Verb::Deregister(args) => session.block_on(deregister::run(&session, args))?,
+        Verb::Import(args) => session.block_on(takeover::run(&session, &args))?,
         Verb::Monitor(args) => session.block_on(monitor::run(&session, *args))?,
         Verb::Upstream(args) => session.block_on(upstream::run(&session, args.action))?,
         Verb::Certs(args) => session.block_on(certs::run(&session, args))?,

@@ -26,6 +26,12 @@ pub fn config_toml(data: &[u8]) {
     }
 }
 
+/// A file of another program: one octet for its kind, then the file. Whatever is in it, each line ends in
+/// something that the gateway can hold, a configuration that can be read, or a reason.
+pub fn import_file(data: &[u8]) {
+    crate::cli::import_file(data);
+}
+
 #[cfg(test)]
 #[path = "../../../fuzz/replay.rs"]
 mod replay;
@@ -38,6 +44,7 @@ mod tests {
     #[test]
     fn seeds_hold() {
         replay("config_toml", config_toml);
+        replay("import_file", import_file);
     }
 
     proptest::proptest! {

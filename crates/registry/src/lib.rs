@@ -39,7 +39,7 @@ pub use error::RegistryError;
 pub use handover::Paused;
 pub use lock::StateLock;
 pub use mutation::{
-    Cause, Committed, Mutation, NewToken, OutcomeKind, RecordWish, RecordsToChange,
+    Cause, Committed, Importing, Mutation, NewToken, OutcomeKind, RecordWish, RecordsToChange,
     RecordsToRemove, RegisterOptions, Registration, ServiceOutcome,
 };
 pub use nodes::NodeTable;

@@ -24,6 +24,8 @@ use conduit_core::title::Title;
 use conduit_core::upstream::UpstreamAddr;
 use conduit_core::user::{PasswordHash, UserName};
 
+use crate::rejection::Rejection;
+
 /// A wish to change the truth or its record.
 #[derive(Debug, Clone)]
 pub enum Mutation {
@@ -76,6 +78,8 @@ pub enum Mutation {
         /// Who asked, for people who look at the service later.
         by: String,
     },
+    /// Take over what somebody else's file asks for.
+    Import(Box<Importing>),
     /// Put a decision on record that changes nothing else, such as `dns_flush`.
     Record(Box<Draft>),
     /// Register services: all of them, or none.
@@ -229,6 +233,21 @@ pub enum RecordWish {
     Remove(RecordsToRemove),
 }
 
+/// What an import asks for.
+#[derive(Debug, Clone)]
+pub struct Importing {
+    /// Services: all of them, or nothing at all.
+    pub services: Vec<Registration>,
+    /// Whether they may replace active services of the same names.
+    pub replace: bool,
+    /// Records; those that cannot be are left out and told.
+    pub records: Vec<Record>,
+    /// What is recorded about it, when it changes anything.
+    pub draft: Box<Draft>,
+    /// Only say what would happen.
+    pub dry_run: bool,
+}
+
 /// How a registration treats what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RegisterOptions {
@@ -264,6 +283,8 @@ pub struct Committed {
     pub planned: Vec<Arc<Service>>,
     /// The records that the wish was about, as they are, or were until now.
     pub records: Vec<Record>,
+    /// Records of an import that cannot be, by their places in the wish, and why.
+    pub refused: Vec<(usize, Rejection)>,
     /// The token that was made: the only time its secret is seen.
     pub token: Option<NewToken>,
     /// The sequence number of the last capsule that was written.

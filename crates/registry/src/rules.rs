@@ -5,6 +5,7 @@
 //! **Invariant:** a plan's changes keep the catalog's invariant: no host has two services.
 
 mod hold;
+mod import;
 mod listen;
 mod node;
 mod passkey;
@@ -14,6 +15,7 @@ mod register;
 mod service;
 mod user;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use conduit_audit::Draft;
@@ -75,6 +77,7 @@ pub fn apply(
         Mutation::Hold { name, upstream, kind, by } => {
             hold::apply(catalog, name, upstream, *kind, by, now)
         }
+        Mutation::Import(asked) => import::apply(catalog, asked, settings, now),
         Mutation::Record(draft) => Ok(Plan { record: Some(draft.clone()), ..Plan::default() }),
         Mutation::Register { services, options } => {
             register::apply(catalog, services, *options, settings, now)
@@ -129,6 +132,8 @@ pub struct Plan {
     pub records: Vec<RecordStep>,
     /// Records that were asked for and are there.
     pub records_kept: Vec<Record>,
+    /// Records of an import that cannot be, by their places in the wish, and why.
+    pub refused: Vec<(usize, Rejection)>,
     /// A decision to put on record.
     pub record: Option<Box<Draft>>,
     /// Whether this is only to be told, not done.
@@ -173,18 +178,17 @@ impl Plan {
 
     /// What every name has whose records change.
     pub fn record_changes(&self, catalog: &Catalog) -> Vec<RecordChange> {
-        let mut names: Vec<&RecordName> =
-            self.records.iter().map(|step| &step.record().name).collect();
-        names.sort_unstable();
-        names.dedup();
-        let change = |name: &RecordName| {
-            let steps = || self.records.iter().filter(|step| step.record().name == *name);
-            let stays = |record: &&Record| !steps().any(|step| step.record().is_same(record));
+        let mut by_name: BTreeMap<&RecordName, Vec<&RecordStep>> = BTreeMap::new();
+        for step in &self.records {
+            by_name.entry(&step.record().name).or_default().push(step);
+        }
+        let change = |(name, steps): (&RecordName, Vec<&RecordStep>)| {
+            let stays = |record: &&Record| !steps.iter().any(|step| step.record().is_same(record));
             let staying = catalog.records_at(name.as_str()).iter().filter(stays).cloned();
-            let added = steps().filter_map(RecordStep::added).cloned();
+            let added = steps.iter().filter_map(|step| step.added()).cloned();
             RecordChange { name: name.clone(), records: staying.chain(added).collect() }
         };
-        names.into_iter().map(change).collect()
+        by_name.into_iter().map(change).collect()
     }
 
     /// The records that it is about.

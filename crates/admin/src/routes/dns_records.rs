@@ -45,14 +45,7 @@ pub(crate) async fn add(
     caller: By,
     JsonBody(wish): JsonBody<wire::AddRecord>,
 ) -> Result<Response, ApiError> {
-    let kind = kind(&wish.record_type)?;
-    let ttl = wish.ttl.map(RecordTtl::from_seconds).transpose();
-    let record = Record {
-        name: name(&wish.name)?,
-        data: data(kind, &wish.data)?,
-        ttl: ttl.map_err(|error| ApiError::unparsed("invalid_ttl", &error))?,
-        added_at: Timestamp::now(),
-    };
+    let record = wanted(&wish)?;
     let was_there = is_there(&state, &record);
     let mutation = Mutation::AddRecord(Box::new(record.clone()));
     let committed = state.registry.apply(caller.0.actor, mutation).await?;
@@ -66,6 +59,18 @@ pub(crate) async fn add(
         record: shown(committed.records.first().unwrap_or(&record)),
     };
     Ok((status, Json(reply)).into_response())
+}
+
+/// The record that is asked for.
+pub(super) fn wanted(wish: &wire::AddRecord) -> Result<Record, ApiError> {
+    let kind = kind(&wish.record_type)?;
+    let ttl = wish.ttl.map(RecordTtl::from_seconds).transpose();
+    Ok(Record {
+        name: name(&wish.name)?,
+        data: data(kind, &wish.data)?,
+        ttl: ttl.map_err(|error| ApiError::unparsed("invalid_ttl", &error))?,
+        added_at: Timestamp::now(),
+    })
 }
 
 /// Which records are to go.
@@ -150,7 +155,7 @@ pub(super) fn entry(record: &Record, source: &str) -> wire::DnsEntry {
     }
 }
 
-fn shown(record: &Record) -> wire::DnsRecord {
+pub(super) fn shown(record: &Record) -> wire::DnsRecord {
     wire::DnsRecord {
         name: record.name.to_string(),
         record_type: record.data.kind().to_string(),

@@ -18,6 +18,7 @@ use crate::v1::dns::{
 };
 use crate::v1::doctor::DoctorReply;
 use crate::v1::health::{HealthList, ServiceHealth};
+use crate::v1::import::{ImportReply, ImportRequest};
 use crate::v1::routes::RouteList;
 use crate::v1::services::{
     BulkReply, DeregisterReply, RegisterBulk, RegisterReply, RegisterService, ServiceList,
@@ -102,6 +103,16 @@ impl Client {
         let client = self.clone().with_timeout(self.timeout.max(BULK_TIMEOUT));
         let path = format!("{ROOT}/services:bulk");
         client.change(Method::POST, &path, bulk, "run `conduit status`".into()).await
+    }
+
+    /// `POST /api/v1/import`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn import(&self, asked: &ImportRequest) -> Result<Reply<ImportReply>, ClientError> {
+        let client = self.clone().with_timeout(self.timeout.max(BULK_TIMEOUT));
+        let mend = "importing the same file again is safe".to_owned();
+        client.change(Method::POST, &format!("{ROOT}/import"), asked, mend).await
     }
 
     /// `DELETE /api/v1/services/{name}`.

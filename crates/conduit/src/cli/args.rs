@@ -5,6 +5,7 @@
 
 mod authority;
 mod dns;
+mod import;
 mod monitor;
 mod record;
 mod traffic;
@@ -18,6 +19,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 pub(crate) use self::authority::{CaAction, CaArgs, CertsAction, CertsArgs, Named};
 pub(crate) use self::dns::{AddRecordArgs, DnsAction, DnsArgs, RemoveRecordArgs};
+pub(crate) use self::import::{ImportArgs, KindArg};
 pub(crate) use self::monitor::{
     AddNodeArgs, ChannelNamed, MachineArgs, MonitorAction, MonitorArgs, NodeNamed, SilenceArgs,
     TestNodeArgs,
@@ -60,6 +62,8 @@ pub(crate) enum Verb {
     Register(Box<RegisterArgs>),
     /// Take a service out again; its row in the registry stays
     Deregister(DeregisterArgs),
+    /// Take over dnsmasq.conf, a hosts file, a Caddyfile, services.json or .env.conduit
+    Import(ImportArgs),
     /// Show services with health, TLS and DNS
     Status(StatusArgs),
     /// Show machines, GPUs and containers; watch more machines; silence alerts

@@ -251,6 +251,7 @@ fn only_verbs_that_work_are_listed() {
             "setup",
             "register",
             "deregister",
+            "import",
             "status",
             "monitor",
             "doctor",

@@ -51,6 +51,17 @@ pub(super) fn add(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Plan, Rejection> {
+    add_beside(catalog, asked, (&[], 0), settings, now)
+}
+
+/// The same beside records that are added to the name by the same wish, and so many in all.
+pub(super) fn add_beside(
+    catalog: &Catalog,
+    asked: &Record,
+    (beside, coming): (&[Record], usize),
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Plan, Rejection> {
     let record = Record { added_at: now, ..asked.clone() };
     if let Some(fixed) = settings.records.find(&record) {
         return match fixed.ttl == record.ttl {
@@ -60,18 +71,22 @@ pub(super) fn add(
     }
     check_place(catalog, &record, &settings.domains)?;
     let there = catalog.records_at(record.name.as_str());
+    if let Some(same) = beside.iter().find(|other| other.is_same(&record)) {
+        return Ok(Plan { records_kept: vec![same.clone()], ..Plan::default() });
+    }
     let before = there.iter().find(|other| other.is_same(&record));
     if let Some(same) = before.filter(|before| before.ttl == record.ttl) {
         return Ok(Plan { records_kept: vec![same.clone()], ..Plan::default() });
     }
     let fixed = settings.records.at(record.name.as_str());
-    if let Some(other) = there.iter().chain(fixed).find(|other| other.excludes(&record)) {
+    let mut others = there.iter().chain(fixed).chain(beside);
+    if let Some(other) = others.find(|other| other.excludes(&record)) {
         let message = format!("{} cannot be added beside {other}", record);
         return Err(Rejection::new("record_conflict", message)
             .hint("an alias (CNAME) is the only record of its name; remove one of the two first"));
     }
     if before.is_none() {
-        check_room(catalog, &record, settings)?;
+        check_room(catalog, &record, (beside, coming), settings)?;
     }
     let step = RecordStep::Add { record, replaced: before.cloned() };
     Ok(Plan { records: vec![step], ..Plan::default() })
@@ -157,14 +172,19 @@ pub(super) fn service_of<'a>(catalog: &'a Catalog, name: &RecordName) -> Option<
     catalog.by_host(&host).map(|service| &service.name)
 }
 
-fn check_room(catalog: &Catalog, record: &Record, settings: &Settings) -> Result<(), Rejection> {
+fn check_room(
+    catalog: &Catalog,
+    record: &Record,
+    (beside, coming): (&[Record], usize),
+    settings: &Settings,
+) -> Result<(), Rejection> {
     let limits = &settings.limits;
-    if catalog.record_count() >= limits.records_max {
+    if catalog.record_count() + coming >= limits.records_max {
         let message = format!("there can be at most {} records", limits.records_max);
         return Err(Rejection::new("limit", message).hint("remove what is not needed any more"));
     }
     let name = record.name.as_str();
-    let there = catalog.records_at(name).iter();
+    let there = catalog.records_at(name).iter().chain(beside);
     let (count, bytes) = there.fold((1, record.data.wire_bytes()), |(count, bytes), other| {
         (count + 1, bytes + other.data.wire_bytes())
     });

@@ -48,6 +48,7 @@ impl<P: Publisher> Writer<P> {
             outcomes: plan.outcomes(),
             planned: if plan.dry_run { plan.services() } else { Vec::new() },
             records: plan.records(),
+            refused: plan.refused.clone(),
             token: None,
             sequence: None,
         };

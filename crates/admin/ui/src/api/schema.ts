@@ -246,6 +246,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dns/lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what hosts files and lists hold, what they had a say in, and which lines were skipped. */
+        get: operations["dns_lists"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dns/queries": {
         parameters: {
             query?: never;
@@ -373,6 +390,27 @@ export interface paths {
         get: operations["list_health"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes over what a file asks for: services, all of them or nothing, and records.
+         * @description A record that cannot be, since a service has its name or an alias is there, is left out and told in
+         *     `refused`. The same import again changes nothing.
+         */
+        post: operations["import_file"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1901,7 +1939,7 @@ export interface components {
             mode: string;
             /** @description The service it belongs to; empty for a record. */
             name: string;
-            /** @description Where it comes from: `service`, `record` (added by hand) or `config`. */
+            /** @description Where it comes from: `service`, `record` (added by hand), `config` or `hosts` (a hosts file). */
             source: string;
             /**
              * Format: u-int32
@@ -1947,6 +1985,56 @@ export interface components {
             next_after?: string | null;
             /** @description Of the zone that answers now. */
             version: string;
+        };
+        /** @description One list. */
+        DnsListStatus: {
+            /**
+             * Format: u-int64
+             * @description What its names take in memory.
+             */
+            bytes: number;
+            /**
+             * Format: u-int64
+             * @description Names and networks in it.
+             */
+            entries: number;
+            /** @description Why it is not what its file holds now. */
+            error?: string | null;
+            /** @description Its file; `null` when its lines are in the configuration. */
+            file: string | null;
+            /**
+             * Format: u-int64
+             * @description Questions and answers that it had a say in, since the start.
+             */
+            hits: number;
+            /** @description `hosts`, `block` or `allow`. */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description When it was read; `null` when it never was.
+             */
+            loaded_at: string | null;
+            /** @description What it is called; a hosts file by its path. */
+            name: string;
+            /**
+             * Format: u-int64
+             * @description Addresses of names of ours in it, which the zone answers.
+             */
+            own: number;
+            /**
+             * Format: u-int64
+             * @description Lines that could not be read.
+             */
+            skipped: number;
+            /** @description The first of them. */
+            skipped_lines: components["schemas"]["DnsSkippedLine"][];
+        };
+        /** @description `GET /api/v1/dns/lists`: hosts files, and lists of names that are blocked, allowed or given data. */
+        DnsListsReply: {
+            /** @description In the order of their strength: hosts files, then lists as configured. */
+            lists: components["schemas"]["DnsListStatus"][];
+            /** @description Names of ours in hosts files that a service or a record stands in place of; the first hundred. */
+            passed_over: string[];
         };
         /** @description One query, as a line of the log has it. */
         DnsQuery: {
@@ -2019,6 +2107,18 @@ export interface components {
             ttl: number | null;
             /** @description Such as `A`. */
             type: string;
+        };
+        /** @description A line that could not be read. */
+        DnsSkippedLine: {
+            /**
+             * Format: u-int32
+             * @description Its number.
+             */
+            line: number;
+            /** @description What is wrong with it. */
+            reason: string;
+            /** @description What it says, shortened. */
+            text: string;
         };
         /** @description `GET /api/v1/doctor`. */
         DoctorReply: {
@@ -2523,6 +2623,42 @@ export interface components {
          * @example localhost:11434
          */
         HostPolicy: string;
+        /** @description The answer to an import. */
+        ImportReply: {
+            /** @description Whether a generation was made. */
+            changed: boolean;
+            /** @description Whether it was only asked what would happen. */
+            dry_run: boolean;
+            /**
+             * Format: u-int64
+             * @description After it; the one before it when nothing changed.
+             */
+            generation: number;
+            /** @description The records that are there now; after a dry run, that would be. */
+            records: components["schemas"]["DnsRecord"][];
+            /** @description The records that cannot be. */
+            refused: components["schemas"]["RefusedRecord"][];
+            /** @description What became of each service, in the order of the request. */
+            services: components["schemas"]["Outcome"][];
+        };
+        /** @description `POST /api/v1/import`: what a file asks for, as one decision. Unknown fields are refused. */
+        ImportRequest: {
+            /** @description Say what would happen, and change nothing. */
+            dry_run?: boolean;
+            /** @description What kind of file it is, such as `dnsmasq`. */
+            kind: string;
+            /** @description Records of the zone; those that cannot be are left out and told. */
+            records?: components["schemas"]["AddRecord"][];
+            /** @description Replace active services of these names. */
+            replace?: boolean;
+            /**
+             * @description Services: all of them, or nothing at all; `replace`, `dry_run` and `wait_healthy` of an element are
+             *     not allowed.
+             */
+            services?: components["schemas"]["RegisterService"][];
+            /** @description Which file, for the record. */
+            source: string;
+        };
         /** @description A network interface. */
         Interface: {
             /**
@@ -3151,6 +3287,18 @@ export interface components {
          * @example https://docs.internal/
          */
         RedirectTarget: string;
+        /** @description A record that cannot be. */
+        RefusedRecord: {
+            /** @description A word for programs, such as `record_conflict`. */
+            code: string;
+            /**
+             * Format: u-int64
+             * @description Its place in the request, from 0.
+             */
+            index: number;
+            /** @description What is wrong. */
+            message: string;
+        };
         /** @description `POST /api/v1/services:bulk`: all of them, or none. Unknown fields are refused. */
         RegisterBulk: {
             /** @description Say what would happen, and change nothing. */
@@ -3281,6 +3429,8 @@ export interface components {
              * @description From question to answer.
              */
             elapsed_ms: number;
+            /** @description The list and the line that answered: `ads, line 12: ads.example`; absent when none did. */
+            list?: string | null;
             /** @description What was asked. */
             name: string;
             /** @description The listener that was asked. */
@@ -4883,6 +5033,31 @@ export interface operations {
             507: components["responses"]["DiskFull"];
         };
     };
+    dns_lists: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description in the order of their strength */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DnsListsReply"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     list_dns_queries: {
         parameters: {
             query?: {
@@ -5378,6 +5553,83 @@ export interface operations {
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    import_file: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Something unique, such as a UUID: the same request with the same key is carried out once, and answered as it was for 10 minutes. 409 `under_way` while it is carried out, 422 `key_reused` for another request to the same operation. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "dry_run": true,
+                 *       "kind": "dnsmasq",
+                 *       "records": [
+                 *         {
+                 *           "data": "10.0.0.7",
+                 *           "name": "nas.internal",
+                 *           "type": "A"
+                 *         }
+                 *       ],
+                 *       "source": "/etc/dnsmasq.conf"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description what became of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReply"];
+                };
+            };
+            400: components["responses"]["BadBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["SlowBody"];
+            /** @description `name_taken` or `host_taken` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["NotJson"];
+            /** @description `invalid_body`, or a value cannot be; the message names the element */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `busy`: others import or register in bulk */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["UnavailableForChanges"];
+            507: components["responses"]["DiskFull"];
         };
     };
     make_login_code: {

@@ -1,0 +1,136 @@
+//! dnsmasq's configuration, line by line.
+
+use super::*;
+
+fn found(text: &str) -> Found {
+    let mut found = Found::new(vec!["internal".into(), "lab.internal".into()]);
+    let lines = Lines::of("dnsmasq.conf", text.to_owned());
+    read(&lines, Path::new("dnsmasq.conf"), &mut found);
+    found
+}
+
+fn records(text: &str) -> Vec<String> {
+    let found = found(text);
+    let shown = found.records.iter().map(|(place, record)| {
+        let ttl = record.ttl.map(|ttl| format!(" {ttl}")).unwrap_or_default();
+        format!("{} {}{ttl} {} {}", place.line, record.name, record.record_type, record.data)
+    });
+    shown.collect()
+}
+
+#[test]
+fn names_of_ours_become_records() {
+    let text = "# comment\n\
+        address=/app.internal/10.0.0.1\n\
+        host-record=nas.internal,nas.lab.internal,10.0.0.5,fd00::5,300\n\
+        cname=www.internal,w.internal,nas.internal,60\n\
+        mx-host=internal,mail.internal,50\n\
+        mx-host=lab.internal\n\
+        srv-host=_pg._tcp.internal,db.internal,5432,1,2\n\
+        srv-host=_ldap._tcp,db.internal,389\n\
+        domain=lab.internal\n\
+        txt-record=internal,\"v=spf1, a\",b # why\n\
+        ptr-record=9.0.0.10.in-addr.arpa,nine.internal\n\
+        caa-record=internal,0,issue,ca.internal\n\
+        address=/*.wild.internal/10.0.0.2\n\
+        address=/null.internal/#\n";
+    assert_eq!(
+        records(text),
+        [
+            "2 app.internal A 10.0.0.1",
+            "2 *.app.internal A 10.0.0.1",
+            "3 nas.internal 300 A 10.0.0.5",
+            "3 nas.internal 300 AAAA fd00::5",
+            "3 nas.lab.internal 300 A 10.0.0.5",
+            "3 nas.lab.internal 300 AAAA fd00::5",
+            "4 www.internal 60 CNAME nas.internal",
+            "4 w.internal 60 CNAME nas.internal",
+            "5 internal MX 50 mail.internal",
+            "6 lab.internal MX 1 lab.internal",
+            "7 _pg._tcp.internal SRV 1 2 5432 db.internal",
+            "8 _ldap._tcp.lab.internal SRV 0 0 389 db.internal",
+            "10 internal TXT \"v=spf1, a\" \"b\"",
+            "11 9.0.0.10.in-addr.arpa PTR nine.internal",
+            "12 internal CAA 0 issue \"ca.internal\"",
+            "13 *.wild.internal A 10.0.0.2",
+            "14 null.internal A 0.0.0.0",
+            "14 *.null.internal A 0.0.0.0",
+            "14 null.internal AAAA ::",
+            "14 *.null.internal AAAA ::",
+        ]
+    );
+}
+
+#[test]
+fn what_is_the_configurations_is_written_as_it_is_there() {
+    let text = "no-resolv\nno-hosts\nserver=9.9.9.9\nserver=10.0.0.53#5353\n\
+        server=/corp.example/sub.corp.example/10.0.0.2\nserver=/corp.example/10.0.0.3\nlocal=/lan/\n\
+        rev-server=10.1.0.0/16,10.0.0.2\naddn-hosts=/etc/extra\nport=5300\n\
+        listen-address=127.0.0.1,::1\ncache-size=10000\nneg-ttl=60\nmin-cache-ttl=5\nmax-cache-ttl=999999999\n\
+        stop-dns-rebind\nrebind-domain-ok=/plex.direct/.example/\nbogus-nxdomain=192.0.2.1\n\
+        address=/ads.example/\naddress=/far.example/10.0.0.9\nhost-record=one.example,10.0.0.8\n\
+        cname=old.example,new.example\nuser=dnsmasq\n";
+    let found = found(text);
+    assert_eq!(found.left, [], "{:?}", found.left);
+    // The way back from an address is the zone's, wherever the name is.
+    let (_, back) = &found.records[0];
+    assert_eq!((back.name.as_str(), back.data.as_str()), ("8.0.0.10.in-addr.arpa", "one.example"));
+    assert_eq!(found.records.len(), 1);
+    let toml = found.settings.toml();
+    let expected: toml::Table = toml::from_str(
+        "[dns]\nforwarders = [\"9.9.9.9\", \"10.0.0.53:5353\"]\nhosts_files = [\"/etc/extra\"]\n\
+         rebind_allow = [\"plex.direct\", \"example\"]\nlisten = [\"127.0.0.1:5300\", \"[::1]:5300\"]\n\
+         [[dns.forward]]\ndomains = [\"corp.example\"]\nto = [\"10.0.0.2\", \"10.0.0.3\"]\n\
+         [[dns.forward]]\ndomains = [\"sub.corp.example\"]\nto = [\"10.0.0.2\"]\n\
+         [[dns.forward]]\ndomains = [\"lan\"]\nto = []\n\
+         [[dns.forward]]\ndomains = [\"10.1.0.0/16\"]\nto = [\"10.0.0.2\"]\n\
+         [dns.cache]\nsize = \"4000KB\"\nnegative_ttl = \"60s\"\nmin_ttl = \"5s\"\nmax_ttl = \"604800s\"\n\
+         [[dns.lists]]\nname = \"imported-bogus\"\nformat = \"rpz\"\n\
+         lines = [\"32.1.2.0.192.rpz-ip CNAME .\"]\n\
+         [[dns.lists]]\nname = \"imported\"\nformat = \"dnsmasq\"\n\
+         lines = [\"address=/ads.example/\", \"address=/far.example/10.0.0.9\"]\n\
+         [[dns.lists]]\nname = \"imported-records\"\nformat = \"rpz\"\n\
+         lines = [\"one.example. A 10.0.0.8\", \"old.example. CNAME new.example.\"]\n\
+         [gateway]\nuser = \"dnsmasq\"\n",
+    )
+    .expect("valid");
+    assert_eq!(toml::from_str::<toml::Table>(&toml).expect("valid"), expected, "{toml}");
+}
+
+#[test]
+fn what_is_not_carried_over_is_told_with_its_line() {
+    let text = "no-resolv\nno-hosts\nstop-dns-rebind\ndhcp-range=10.0.0.50,10.0.0.150\nexpand-hosts\n\
+        interface=eth0\nserver=/ok.example/#\nserver=/web.internal/10.0.0.1\naddress=/#/10.0.0.1\n\
+        naptr-record=x\nwhat-is-this\ncname=only\ndomain=lan\nserver=1.2.3.4@eth0\nconf-file=/nonexistent\n\
+        bogus-priv\nhost-record=-bad-.internal,10.0.0.1\n";
+    let found = found(text);
+    let lines: Vec<usize> = found.left.iter().map(|left| left.place.line).collect();
+    assert_eq!(lines, [4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 17, 1], "{:#?}", found.left);
+    assert_eq!(found.left[0].text, "dhcp-range=10.0.0.50,10.0.0.150");
+    assert_eq!(found.left[7].reason, "this option is not known here");
+    let domains =
+        "[gateway]\ndomains = [\n    \"internal\",\n    \"lab.internal\",\n    \"lan\",\n]\n";
+    assert_eq!(found.settings.toml(), domains);
+}
+
+#[test]
+fn files_name_files_and_no_circle_is_endless() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let text = format!(
+        "no-resolv\nno-hosts\nstop-dns-rebind\nconf-dir={},*.conf\nconf-file={}\n",
+        path("d").display(),
+        path("again").display()
+    );
+    fs::create_dir(path("d")).expect("made");
+    fs::write(path("d/a.conf"), "host-record=a.internal,10.0.0.1\n").expect("written");
+    fs::write(path("d/b.bak"), "host-record=b.internal,10.0.0.1\n").expect("written");
+    fs::write(path("d/.c.conf"), "host-record=c.internal,10.0.0.1\n").expect("written");
+    fs::write(path("again"), format!("conf-file={}\n", path("again").display())).expect("written");
+    let found = found(&text);
+    let names: Vec<&str> = found.records.iter().map(|(_, record)| record.name.as_str()).collect();
+    assert_eq!(names, ["a.internal"]);
+    assert!(found.records[0].0.file.ends_with("d/a.conf"));
+    assert_eq!(found.left.len(), 1, "{:?}", found.left);
+    assert_eq!(found.left[0].reason, "the file was read already");
+}
