@@ -30,7 +30,10 @@ async fn the_documented_metrics_are_those_that_are_exposed() {
         assert!(include_str!("../../docs/monitor.md").contains(&row), "{named} in docs/monitor.md");
     }
     assert!(!of_monitor.is_empty());
-    let documented = documented();
+    // Those of multicast DNS exist only where it is on, on its one well-known port of the machine:
+    // `conformance/dns/mdns` looks for their rows in a network of its own.
+    let mut documented = documented();
+    documented.retain(|name, _| !name.starts_with("conduit_dns_mdns_"));
     let types = documented.iter().map(|(name, row)| format!("{name} {}", row.kind));
     assert_eq!(exposed, types.collect());
 

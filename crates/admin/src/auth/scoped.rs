@@ -77,7 +77,7 @@ fn scope_of(path: &str) -> Wanted<'_> {
         "events" => Area::Events,
         "metrics" | "sd" => Area::Metrics,
         "tokens" | "users" => Area::Access,
-        "config" | "backup" | "doctor" | "upgrade" | "login-codes" => Area::Gateway,
+        "config" | "backup" | "doctor" | "upgrade" | "login-codes" | "import" => Area::Gateway,
         _ => return Wanted::Unknown,
     };
     let is_about_services = matches!(first, "services" | "tls");
