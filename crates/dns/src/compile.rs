@@ -153,11 +153,13 @@ impl Zone {
         let key = NameKey::of_record(name);
         let is_ours = frame.apex_of(key.as_slice()).is_some() || name.reversed().is_some();
         // Addresses of hosts files are the weakest.
-        let fixed = frame.fixed.at(name.as_str());
+        let fixed = frame.fixed.shared_at(name.as_str());
         let is_located = fixed.iter().chain(given.iter()).any(|record| record.data.is_location());
-        let hosts = Arc::clone(&self.hosts);
-        let hosts = if is_located { &[] } else { hosts.at(name.as_str()) };
-        let next = Records::of(fixed, given, hosts).filter(|_| is_ours);
+        let hosts = match is_located {
+            true => Arc::default(),
+            false => self.hosts.shared_at(name.as_str()),
+        };
+        let next = Records::of(&[fixed, Arc::clone(given), hosts]).filter(|_| is_ours);
         let before = self.nodes.get(key.as_slice()).and_then(|node| node.records.clone());
         let source = Source::Record(name.clone());
         // Nobody is at a wildcard, so no address leads back to it.

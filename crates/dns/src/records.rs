@@ -33,21 +33,24 @@ pub struct RecordSet<'a> {
 }
 
 impl Records {
-    /// The records of one name: of the configuration, of the registry and of hosts files; `None` when it has none. Of an alias and
-    /// something else, what comes first stays: that happens only when the configuration was changed behind the
-    /// registry.
-    pub(crate) fn of(fixed: &[Record], given: &Arc<[Record]>, hosts: &[Record]) -> Option<Self> {
+    /// The records of one name, from the sources that have some: of the configuration, of the registry and of
+    /// hosts files, in this order; `None` when it has none. Of an alias and something else, what comes first
+    /// stays: that happens only when the configuration was changed behind the registry.
+    pub(crate) fn of(sources: &[Arc<[Record]>]) -> Option<Self> {
         let mut kept: Vec<&Record> = Vec::new();
-        for record in fixed.iter().chain(given.iter()).chain(hosts) {
+        for record in sources.iter().flat_map(|source| source.iter()) {
             if !kept.iter().any(|other| other.is_same(record) || other.excludes(record)) {
                 kept.push(record);
             }
         }
-        let is_as_given = fixed.is_empty() && hosts.is_empty() && kept.len() == given.len();
-        match kept.is_empty() {
-            true => None,
-            false if is_as_given => Some(Self(Arc::clone(given))),
-            false => Some(Self(kept.into_iter().cloned().collect())),
+        // What one source has alone is shared with it.
+        let whole = sources.iter().find(|source| source.len() == kept.len());
+        match whole
+            .filter(|source| kept.iter().zip(source.iter()).all(|(a, b)| std::ptr::eq(*a, b)))
+        {
+            _ if kept.is_empty() => None,
+            Some(whole) => Some(Self(Arc::clone(whole))),
+            None => Some(Self(kept.into_iter().cloned().collect())),
         }
     }
 
@@ -283,7 +286,7 @@ mod tests {
             (Kind::Txt, "\"\" \"a\\255\\000b\""),
         ] {
             let given = record(kind, text);
-            let records = Records::of(&[], &vec![given.clone()].into(), &[]).expect("one");
+            let records = Records::of(&[Arc::new([given.clone()])]).expect("one");
             let set = records.get(rtype(kind), 30).expect("there");
             let mut message = Message::query();
             let owner = name_of_record(&given.name);
@@ -312,16 +315,18 @@ mod tests {
         let mut short = record(Kind::A, "10.0.0.8");
         short.ttl = RecordTtl::from_seconds(5).ok();
         let mut all = vec![record(Kind::A, "10.0.0.7"), short, record(Kind::Cname, "y.internal")];
-        let records = Records::of(&[], &all.clone().into(), &[]).expect("some");
+        let records = Records::of(&[all.clone().into()]).expect("some");
         let set = records.get(RecordType::A, 30).expect("there");
         assert_eq!((set.ttl_s(), set.data().count()), (5, 2));
         assert!(!records.is_alias() && records.addresses().count() == 2);
         all.reverse();
-        let records = Records::of(&[], &all.clone().into(), &[]).expect("some");
+        let records = Records::of(&[all.clone().into()]).expect("some");
         assert!(records.alias(30).is_some() && records.addresses().count() == 0);
-        assert!(Records::of(&[], &Arc::from([]), &[]).is_none());
+        assert!(Records::of(&[Arc::default()]).is_none());
         let alone: Arc<[Record]> = vec![all.remove(0)].into();
-        let records = Records::of(&[], &alone, &[]).expect("some");
+        let records = Records::of(&[Arc::default(), Arc::clone(&alone)]).expect("some");
         assert!(Arc::ptr_eq(&records.0, &alone), "shared with the catalog");
+        let records = Records::of(&[Arc::clone(&alone), all.into()]).expect("some");
+        assert!(Arc::ptr_eq(&records.0, &alone), "what cannot be beside it is left out");
     }
 }

@@ -165,6 +165,27 @@ fn an_alias_stands_alone() {
 }
 
 #[test]
+fn fixed_records_of_two_sources_are_both_there_but_for_what_excludes() {
+    use RecordType::{A, Cname};
+    let of = |records: &[Record]| {
+        let mut fixed = fixed::FixedRecords::default();
+        for record in records {
+            fixed.add(record.clone()).expect("fits");
+        }
+        fixed
+    };
+    let (one, two) = (record("a.internal", A, "10.0.0.1"), record("a.internal", A, "10.0.0.2"));
+    let alias = record("a.internal", Cname, "b.internal");
+    let other = record("c.internal", A, "10.0.0.3");
+    let first = of(&[one.clone(), two.clone()]);
+    let all =
+        first.clone().with(&of(&[alias, other.clone()])).with(&of(std::slice::from_ref(&one)));
+    assert_eq!(all, of(&[one, two.clone(), other]));
+    assert!(all.find(&two).is_some() && all.at("b.internal").is_empty());
+    assert!(Arc::ptr_eq(&all.shared_at("a.internal"), &first.shared_at("a.internal")));
+}
+
+#[test]
 fn a_ttl_is_whole_seconds_up_to_a_week() {
     for (text, seconds) in
         [("5m", Some(300)), ("0", Some(0)), ("7d", Some(604_800)), ("8d", None), ("500ms", None)]

@@ -231,7 +231,7 @@ impl<'a> Building<'a> {
             return Ok(());
         }
         if self.own_count >= OWN_MAX {
-            return Err("there are too many names of ours");
+            return Err("there are too many addresses of names of ours");
         }
         self.own_count += 1;
         self.own.add(record).map_err(|_| "the name has too many addresses")
@@ -308,7 +308,7 @@ impl<'a> Building<'a> {
     fn finish(self, hits: Arc<AtomicU64>) -> List {
         let Self { mut list, records, own, .. } = self;
         list.entries.shrink();
-        let compiled = records.into_iter().map(|records| Records::of(&[], &records.into(), &[]));
+        let compiled = records.into_iter().map(|records| Records::of(&[records.into()]));
         list.data = compiled.flatten().collect();
         list.own = Arc::new(own);
         list.loaded_at = Some(Timestamp::now());
@@ -367,8 +367,8 @@ const FILE_BYTES_MAX: u64 = 268_435_456;
 const ENTRIES_MAX: usize = 4_000_000;
 /// Names with data of their own, which is not as compact.
 const DATA_MAX: usize = 200_000;
-/// Names of ours in a hosts file: each change of it goes through the zone.
-const OWN_MAX: usize = 20_000;
+/// Addresses of names of ours in a hosts file: each change of it goes through the zone.
+const OWN_MAX: usize = 1_000_000;
 /// As for records of operators.
 const RECORDS_OF_NAME_MAX: usize = 64;
 const LINE_BYTES_MAX: u64 = 65_536;

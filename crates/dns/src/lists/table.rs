@@ -67,14 +67,12 @@ impl Table {
         let domain = name_of(domains.default_suffix());
         let below = |label: &str| domain.prepend_label(label).unwrap_or_else(|_| Name::root());
         let ttl = i32::try_from(LIST_TTL_S).unwrap_or(i32::MAX);
-        let mut own = FixedRecords::default();
-        for record in slots.iter().flat_map(|slot| slot.list.own.iter()) {
-            // The same address in two files is one, and more than a reply holds are too many.
-            own.add(record.clone()).ok();
-        }
+        let owns = slots.iter().map(|slot| &slot.list.own).filter(|own| !own.is_empty()).cloned();
+        // Of one file it is shared: there may be a million.
+        let own = owns.reduce(|own, more| Arc::new(Arc::unwrap_or_clone(own).with(&more)));
         Self {
             slots,
-            own: Arc::new(own),
+            own: own.unwrap_or_default(),
             apexes: domains.iter().map(NameKey::of).collect(),
             soa: SOA::new(below("conduit"), below("hostmaster"), 1, ttl, ttl, ttl, LIST_TTL_S),
         }

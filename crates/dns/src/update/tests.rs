@@ -181,7 +181,7 @@ fn every_type_comes_back_as_people_write_it() {
             ttl: None,
             added_at: Timestamp::from_seconds(0),
         };
-        let records = Records::of(&[], &Arc::from([record.clone()]), &[]).expect("one");
+        let records = Records::of(&[Arc::new([record.clone()])]).expect("one");
         let set = records.sets(30).next().expect("one");
         let read = sent("x.internal.", DNSClass::IN, 30, set.data().next().expect("one"));
         let read = message("internal.", Vec::new(), vec![read]);
