@@ -104,6 +104,12 @@ fn the_environment_wins_over_its_file_and_both_over_the_configuration() {
 }
 
 #[test]
+fn another_dns_server_of_this_machine_can_be_a_forwarder() {
+    let text = "[gateway]\naddresses = [\"10.0.0.9\"]\n[dns]\nforwarders = [\"10.0.0.9:5353\"]\n";
+    assert_eq!(parsed(text).dns.forward.forwarders.len(), 1);
+}
+
+#[test]
 fn every_variable_reaches_its_key() {
     let config = judged(
         "[dns]\nlisten = [\"auto:53\", \"127.0.0.9:53\"]\nforwarders = [\"10.0.0.1\"]\n",

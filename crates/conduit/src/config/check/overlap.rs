@@ -183,7 +183,12 @@ fn is_ours(config: &Config, forwarder: &ForwarderAddr) -> bool {
             *port == forwarder.port() && RESOLVED != forwarder.ip() && forwarder.ip().is_loopback()
         }
     });
-    listens || config.gateway.addresses.contains(&forwarder.ip())
+    // Another server on this machine is told apart by its port.
+    let is_port_of_ours = listening.iter().any(|listen| match listen {
+        DnsListen::At(at) => at.port() == forwarder.port(),
+        DnsListen::Auto(port) => *port == forwarder.port(),
+    });
+    listens || (is_port_of_ours && config.gateway.addresses.contains(&forwarder.ip()))
 }
 
 fn origin(given: &GivenList) -> Origin {

@@ -201,6 +201,10 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "conduit.toml:2:15: dns.forwarders: 127.0.0.1:53 is this gateway itself",
     ),
     (
+        "[gateway]\naddresses = [\"10.0.0.9\"]\n[dns]\nforwarders = [\"10.0.0.9:5353\", \"10.0.0.9\"]\n",
+        "conduit.toml:4:32: dns.forwarders: 10.0.0.9:53 is this gateway itself",
+    ),
+    (
         "[dns]\nforwarders = [\"10.0.0.1\", \"tls://dns.example\"]\n",
         "conduit.toml:2:27: dns.forwarders: \"dns.example\" is not an address, and a name would have",
     ),
