@@ -5,7 +5,8 @@
 //! share, so that a change copies one part.
 //!
 //! **Invariant:** a key is in the part that its hash says; one hash serves both to find the part
-//! and to find the key in it. A lookup takes no lock and allocates nothing.
+//! and to find the key in it. A lookup takes no lock and allocates nothing. No part has many more entries than
+//! [`PART_ENTRIES_MAX`], so that a change costs no more in a larger map.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -29,15 +30,19 @@ type Part<K, V> = HashTable<(K, V)>;
 impl<K, V> SharedMap<K, V> {
     /// An empty one with room for so many entries.
     pub fn with_capacity(entries: usize) -> Self {
-        let room = entries / PARTS;
+        let mut parts = PARTS_MIN;
+        while entries > parts * PART_ENTRIES_MAX {
+            parts += parts / 2;
+        }
+        let room = entries / parts;
         if room == 0 {
             return Self::default();
         }
-        // Hashes do not fill all parts alike.
-        let room = room + room / 4;
+        // Hashes do not fill all parts alike: most are within two standard deviations.
+        let room = room + 2 * room.isqrt();
         let part = || Arc::new(HashTable::with_capacity(room));
         Self {
-            parts: std::iter::repeat_with(part).take(PARTS).collect(),
+            parts: std::iter::repeat_with(part).take(parts).collect(),
             len: 0,
             hasher: RandomState::default(),
         }
@@ -61,8 +66,9 @@ impl<K, V> SharedMap<K, V> {
     /// Every entry of the parts that this map does not share with `other`: all that are not in both,
     /// and some that are. Of two maps of which one began as a copy of the other, these are few.
     pub fn unshared<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a K, &'a V)> {
-        let parts = self.parts.iter().zip(&other.parts);
-        let unshared = parts.filter(|(part, other)| !Arc::ptr_eq(part, other));
+        let others = other.parts.iter().map(Some).chain(std::iter::repeat(None));
+        let parts = self.parts.iter().zip(others);
+        let unshared = parts.filter(|(part, other)| other.is_none_or(|o| !Arc::ptr_eq(part, o)));
         unshared.flat_map(|(part, _)| part.iter().map(|(key, value)| (key, value)))
     }
 
@@ -79,7 +85,8 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
         K: Borrow<Q>,
     {
         let hash = self.hasher.hash_one(key);
-        let found = self.parts[part_of(hash)].find(hash, |(k, _)| k.borrow() == key);
+        let found =
+            self.parts[part_of(hash, self.parts.len())].find(hash, |(k, _)| k.borrow() == key);
         found.map(|(_, value)| value)
     }
 
@@ -96,8 +103,8 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let hash = self.hasher.hash_one(key);
-        let part = &mut self.parts[part_of(hash)];
+        let (hash, count) = (self.hasher.hash_one(key), self.parts.len());
+        let part = &mut self.parts[part_of(hash, count)];
         // Looked for first, so that a key that is not there copies nothing.
         part.find(hash, |(k, _)| k.borrow() == key)?;
         let found = Arc::make_mut(part).find_mut(hash, |(k, _)| k.borrow() == key);
@@ -106,9 +113,12 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
 
     /// Puts a value in, and returns the one it replaces.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        if self.len >= self.parts.len() * PART_ENTRIES_MAX {
+            self.cut_finer();
+        }
         let hasher = &self.hasher;
-        let hash = hasher.hash_one(&key);
-        let part = Arc::make_mut(&mut self.parts[part_of(hash)]);
+        let (hash, count) = (hasher.hash_one(&key), self.parts.len());
+        let part = Arc::make_mut(&mut self.parts[part_of(hash, count)]);
         match part.entry(hash, |(k, _)| *k == key, |(k, _)| hasher.hash_one(k)) {
             Entry::Occupied(mut found) => Some(std::mem::replace(&mut found.get_mut().1, value)),
             Entry::Vacant(free) => {
@@ -119,13 +129,23 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
         }
     }
 
+    /// Cuts the map into more parts, so that each stays small.
+    #[cold]
+    fn cut_finer(&mut self) {
+        let mut finer = Self::with_capacity(self.len + self.len / 4);
+        for (key, value) in self.iter() {
+            finer.insert(key.clone(), value.clone());
+        }
+        *self = finer;
+    }
+
     /// Takes a key out, and returns its value.
     pub fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        let hash = self.hasher.hash_one(key);
-        let part = &mut self.parts[part_of(hash)];
+        let (hash, count) = (self.hasher.hash_one(key), self.parts.len());
+        let part = &mut self.parts[part_of(hash, count)];
         part.find(hash, |(k, _)| k.borrow() == key)?;
         let entry = Arc::make_mut(part).find_entry(hash, |(k, _)| k.borrow() == key).ok()?;
         let ((_, value), _) = entry.remove();
@@ -138,7 +158,7 @@ impl<K, V> Default for SharedMap<K, V> {
     fn default() -> Self {
         let empty = Arc::new(HashTable::new());
         Self {
-            parts: std::iter::repeat_n(empty, PARTS).collect(),
+            parts: std::iter::repeat_n(empty, PARTS_MIN).collect(),
             len: 0,
             hasher: RandomState::default(),
         }
@@ -151,18 +171,22 @@ impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for SharedMap<K, V> {
     }
 }
 
-/// The part of a hash, from bits that the table inside does not look at first.
-fn part_of(hash: u64) -> usize {
-    // Invariant: below PARTS, which fits.
-    usize::try_from((hash >> PART_SHIFT) % PARTS as u64).unwrap_or(0)
+/// The part of a hash, from bits that the table inside does not look at first: it uses the lowest for the
+/// place and the highest seven as a tag.
+fn part_of(hash: u64, count: usize) -> usize {
+    let middle = (hash >> PART_SHIFT) & u64::from(u32::MAX);
+    // Invariant: below `count`, since `middle` is below 2^32.
+    usize::try_from((middle * count as u64) >> 32).unwrap_or(0)
 }
 
-/// Into how many parts a map is cut: a change at 10,000 entries copies 31 of them, and a copy of
-/// the map 320 pointers. No power of two, since the tables inside are: 10,000, 100,000 and a million entries
-/// would each be a little too many for theirs, and leave half of the next size empty.
-const PARTS: usize = 320;
-/// The table uses the lowest bits for the place and the highest seven as a tag.
-const PART_SHIFT: u32 = 40;
+/// Into how many parts a small map is cut: a change at 10,000 entries copies 40 of them, and a copy of
+/// the map 256 pointers.
+const PARTS_MIN: usize = 256;
+/// More on average, and the map is cut into half as many parts again: those of a large map have 287 to 430 then, as
+/// many as a table with room for 448 holds without waste.
+const PART_ENTRIES_MAX: usize = 430;
+/// Of a hash, to the left of what tables of 256 places look at.
+const PART_SHIFT: u32 = 12;
 
 #[cfg(test)]
 mod tests {
@@ -182,8 +206,24 @@ mod tests {
         assert_eq!(map.unshared(&copy).count(), 0);
         map.insert(10_000, ());
         assert!(map.unshared(&copy).any(|(key, ())| *key == 10_000));
-        assert!(map.unshared(&copy).count() < 200, "one part of 320");
+        assert!(map.unshared(&copy).count() < 200, "one part of 256");
         assert_eq!(map.unshared(&SharedMap::default()).count(), 10_001, "nothing is shared");
+    }
+
+    #[test]
+    fn parts_stay_small_in_a_large_map() {
+        let mut map = SharedMap::default();
+        let mut before = map.clone();
+        for key in 0..300_000_u32 {
+            before = if key == 299_999 { map.clone() } else { before };
+            map.insert(key, key);
+        }
+        assert!(map.parts.iter().all(|part| part.len() < 2 * PART_ENTRIES_MAX));
+        assert!(map.parts.iter().all(|part| !part.is_empty()), "all are used");
+        assert!((0..300_000).all(|key| map.get(&key) == Some(&key)) && map.len() == 300_000);
+        assert!(map.unshared(&before).count() < 2 * PART_ENTRIES_MAX);
+        let small = SharedMap::<u32, u32>::default();
+        assert_eq!(map.unshared(&small).count(), 300_000, "also beside one of fewer parts");
     }
 
     proptest! {
