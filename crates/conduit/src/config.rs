@@ -34,7 +34,7 @@ use conduit_monitor::silence::quiet::QuietHoursFile;
 use conduit_proxy::trace::{Callers, Ratio};
 use ipnet::IpNet;
 
-pub use self::dns::{Dns, DnsKey, DnsListen, DnsPeers, Mdns};
+pub use self::dns::{Dns, DnsKey, DnsListen, DnsPeers, Dnssec, Mdns};
 pub use self::error::ConfigError;
 pub use self::keys::Changes;
 pub use self::lookup::{Loaded, Source, Surroundings};

@@ -79,6 +79,15 @@ pub enum AppError {
         #[source]
         source: std::io::Error,
     },
+    /// Trust anchors of DNSSEC cannot be read.
+    #[error("dns.trust_anchors: {} cannot be used; name a file of DS or DNSKEY lines that this user may read", path.display())]
+    TrustAnchors {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: std::io::Error,
+    },
     /// The log cannot be started.
     #[error("the log cannot start")]
     Log(#[source] TelemetryError),

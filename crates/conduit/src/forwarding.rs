@@ -1,5 +1,5 @@
 //! What forwarding is set up with, beyond what is written down: the roots that certificates of
-//! forwarders are judged by.
+//! forwarders are judged by, and the keys that their answers are.
 //!
 //! **Invariant:** without a forwarder that needs them, no root is read.
 
@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use conduit_dns::dnssec::anchors::{AnchorPlace, Anchors};
+use conduit_dns::dnssec::settings::Validation;
 use conduit_dns::forward::settings::ForwardSettings;
 use conduit_dns::forward::trust::Trust;
 use rustls::pki_types::CertificateDer;
@@ -27,7 +29,37 @@ pub(crate) fn settings(config: &Config) -> Result<ForwardSettings, AppError> {
         let failed = |source| AppError::ForwardCa { path: path.map(Path::to_owned), source };
         settings.trust = Some(trust(path).map_err(failed)?);
     }
+    if config.dns.dnssec.enabled {
+        let anchors = anchors(&config.dns.dnssec.anchors)?;
+        let insecure = config.dns.dnssec.insecure.clone();
+        settings.validation = Some(Validation { anchors, insecure });
+    }
     Ok(settings)
+}
+
+/// The root's own, unless others are written for the root.
+fn anchors(places: &[AnchorPlace]) -> Result<Anchors, AppError> {
+    let mut anchors = Anchors::default();
+    for place in places {
+        let path = match place {
+            AnchorPlace::Line(_) => Path::new(""),
+            AnchorPlace::File(path) => path,
+        };
+        let failed = |source| AppError::TrustAnchors { path: path.to_owned(), source };
+        let lines = match place {
+            AnchorPlace::Line(line) => line.clone(),
+            AnchorPlace::File(path) => whole(path, ANCHORS_BYTES_MAX).map_err(failed)?,
+        };
+        let invalid = |reason| failed(io::Error::new(io::ErrorKind::InvalidData, reason));
+        for (number, line) in lines.lines().enumerate() {
+            let at = |reason| invalid(format!("line {}: {reason}", number + 1));
+            anchors.add(line).map_err(at)?;
+        }
+        if anchors.is_empty() {
+            return Err(invalid("there is no DS or DNSKEY in it".to_owned()));
+        }
+    }
+    Ok(anchors.or_root())
 }
 
 fn trust(path: Option<&Path>) -> io::Result<Trust> {
@@ -36,18 +68,27 @@ fn trust(path: Option<&Path>) -> io::Result<Trust> {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let mut pem = String::new();
-    File::open(path)?.take(ROOTS_BYTES_MAX + 1).read_to_string(&mut pem)?;
-    let invalid = |reason| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-    if pem.len() as u64 > ROOTS_BYTES_MAX {
-        return invalid("it is larger than 4 MiB");
-    }
+    let pem = whole(path, ROOTS_BYTES_MAX)?;
     match CertificateDer::pem_slice_iter(pem.as_bytes()).any(|one| one.is_ok()) {
         true => Ok(pem),
-        false => invalid("there is no certificate in it"),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "there is no certificate in it")),
     }
 }
 
+fn whole(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    match text.len() as u64 <= bytes_max {
+        true => Ok(text),
+        false => {
+            let reason = format!("it is larger than {} KiB", bytes_max >> 10);
+            Err(io::Error::new(io::ErrorKind::InvalidData, reason))
+        }
+    }
+}
+
+/// Of a file with trust anchors: one line for each key of the root, or of a few zones.
+const ANCHORS_BYTES_MAX: u64 = 64 << 10;
 /// Of the file with roots; the system's own have a few hundred KiB.
 const ROOTS_BYTES_MAX: u64 = 4 << 20;
 

@@ -29,10 +29,11 @@ mod routes;
 mod sanitise;
 mod server;
 pub mod settings;
-mod special;
+pub(crate) mod special;
 pub mod status;
 mod suffix;
 pub mod trust;
+mod validate;
 mod why;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -58,6 +59,7 @@ use self::server::Server;
 use self::settings::ForwardSettings;
 use self::special::Special;
 pub use self::suffix::Suffix;
+use self::validate::Validator;
 use crate::answer::RrSet;
 use crate::error::DnsError;
 use crate::interfaces::Interfaces;
@@ -74,6 +76,7 @@ struct Inner {
     routes: Routes,
     servers: Vec<Arc<Server>>,
     cache: Cache,
+    validator: Option<Validator>,
     flights: Flights,
     waiters: Arc<Semaphore>,
     clients: Clients,
@@ -137,6 +140,7 @@ impl Forwarder {
         });
         Ok(Self(Arc::new(Inner {
             cache: Cache::new(&settings.cache),
+            validator: settings.effective_validation().map(Validator::new),
             routes,
             servers,
             settings,
@@ -154,6 +158,10 @@ impl Forwarder {
 
     /// Forgets every answer that was kept, or those about one name.
     pub fn flush(&self, name: Option<&str>) {
+        if let Some(validator) = &self.0.validator {
+            // Whoever flushes has mended something, and keys come back soon.
+            validator.zones.clear();
+        }
         match name.map(Name::from_ascii) {
             None => self.0.cache.clear(),
             Some(Ok(name)) => {

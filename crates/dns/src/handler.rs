@@ -287,6 +287,8 @@ impl Head {
             metadata,
             question: message.queries.first()?.clone(),
             edns: dnssec_ok,
+            wants_authentic: message.metadata.authentic_data
+                || dnssec_ok.is_some_and(|dnssec_ok| dnssec_ok.0),
             limit: limit_of(asker.transport, edns.map(|edns| edns.max_payload())),
             client: asker.peer.ip(),
             is_above_ours: false,

@@ -15,6 +15,7 @@ pub mod bind;
 pub mod client;
 mod compile;
 mod cookie;
+pub mod dnssec;
 pub mod error;
 #[cfg(test)]
 mod fixture;

@@ -19,8 +19,24 @@ pub(crate) struct Options {
 /// Why a reply is as it is (RFC 8914).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
+    /// A zone is signed with an algorithm that cannot be verified.
+    AlgorithmUnsupported = 1,
+    /// Its keys are vouched for in a way that cannot be.
+    DigestUnsupported = 2,
     /// An answer that is past its time.
     Stale = 3,
+    /// What the owner signed is something else.
+    Bogus = 6,
+    /// The owner's signature has ended.
+    SignatureExpired = 7,
+    /// It begins later.
+    SignatureNotYetValid = 8,
+    /// No key fits.
+    KeyMissing = 9,
+    /// There is no signature where there should be one.
+    SignaturesMissing = 10,
+    /// There is no proof that something does not exist.
+    ProofMissing = 12,
     /// Addresses of the inside were left out.
     Blocked = 15,
     /// The client may not ask that.
@@ -31,6 +47,8 @@ pub(crate) enum Reason {
     NotAuthoritative = 20,
     /// Nobody answered.
     Unreachable = 22,
+    /// Proofs hash names more often than is computed.
+    Iterations = 27,
 }
 
 impl Options {

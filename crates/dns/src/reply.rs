@@ -141,6 +141,8 @@ pub struct Pending {
     pub(crate) metadata: Metadata,
     pub(crate) question: Query,
     pub(crate) edns: Option<DnssecOk>,
+    /// Whether the client wants to know that the owner signed it (RFC 6840 §5.7).
+    pub(crate) wants_authentic: bool,
     pub(crate) limit: usize,
     /// Who asked.
     pub(crate) client: IpAddr,

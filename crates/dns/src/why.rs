@@ -6,6 +6,7 @@
 //! **Invariant:** pure: what is told depends on the tables, and looking changes nothing, neither
 //! counts nor what is kept.
 
+mod judged;
 mod last;
 mod step;
 pub(crate) mod zone;
@@ -14,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hickory_proto::rr::{Name, RecordType};
 
+pub use self::judged::Judged;
 pub use self::last::Verdict;
 pub use self::step::{Cached, HostTarget, Owner, RouteServer, Step};
 use crate::access::Policy;

@@ -11,7 +11,7 @@ use conduit_audit::entry::Entry;
 use conduit_core::catalog::Catalog;
 use conduit_core::name::Host;
 use conduit_core::record::Record;
-use conduit_dns::why::{Cached, Explained, Owner, RouteServer, Step, Verdict};
+use conduit_dns::why::{Cached, Explained, Judged, Owner, RouteServer, Step, Verdict};
 
 /// Where it can be looked up who added what.
 pub(crate) struct Additions {
@@ -29,12 +29,14 @@ pub(crate) fn reply(
     additions: &Additions,
     asked: Option<ResolveReply>,
 ) -> wire::WhyReply {
+    let is_bogus =
+        explained.steps.iter().any(|step| matches!(step, Step::Dnssec(Judged::Bogus { .. })));
     wire::WhyReply {
         steps: explained.steps.iter().map(|found| step(found, additions)).collect(),
         name: explained.name,
         record_type: explained.rtype,
         client: client.to_string(),
-        answer: answer(explained.verdict),
+        answer: answer(explained.verdict, is_bogus),
         asked,
     }
 }
@@ -78,6 +80,7 @@ fn step(found: &Step, additions: &Additions) -> wire::WhyStep {
         }
         Step::Access { allowed, .. } => step.allowed = Some(*allowed),
         Step::Route { servers, .. } => step.servers = servers.iter().map(server).collect(),
+        Step::Dnssec(judged) => step.state = Some(judged.as_str().to_owned()),
         Step::Cache(cached) => cache(cached, &mut step),
         _ => {}
     }
@@ -105,7 +108,7 @@ fn cache(cached: &Cached, step: &mut wire::WhyStep) {
     step.seconds = left.map(Duration::as_secs);
 }
 
-fn answer(verdict: Verdict) -> wire::WhyAnswer {
+fn answer(verdict: Verdict, is_bogus: bool) -> wire::WhyAnswer {
     match verdict {
         Verdict::Answered { rcode, outcome, authoritative, records } => {
             let whence = if authoritative { " from our own zone" } else { "" };
@@ -114,6 +117,7 @@ fn answer(verdict: Verdict) -> wire::WhyAnswer {
                 "nodata" => ": the name exists, without records of this type".to_owned(),
                 "nxdomain" => ": there is no such name".to_owned(),
                 "refused" => ": the client may not ask that".to_owned(),
+                "servfail" if is_bogus => ": what was answered is not believed (DNSSEC)".to_owned(),
                 "servfail" => ": no forwarder answered just now".to_owned(),
                 _ => String::new(),
             };

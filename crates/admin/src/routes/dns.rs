@@ -193,6 +193,14 @@ pub(crate) async fn cache(State(state): Admin) -> Json<wire::DnsCacheReply> {
         evicted: status.evicted,
         rebind_dropped: status.kept_out,
         overflows: status.overflows,
+        dnssec: wire::DnssecCounts {
+            enabled: status.dnssec.is_on,
+            secure: status.dnssec.secure,
+            insecure: status.dnssec.insecure,
+            bogus: status.dnssec.bogus,
+            overworked: status.dnssec.overworked,
+            zones: count(status.dnssec.zones),
+        },
         in_flight: count(status.in_flight),
         forwarders: status.forwarders.into_iter().map(forwarder).collect(),
     })

@@ -133,10 +133,31 @@ pub struct DnsCacheReply {
     pub rebind_dropped: u64,
     /// Questions that could not be asked, for too many were under way.
     pub overflows: u64,
+    /// What came of judging answers by their owners' signatures.
+    #[serde(default)]
+    #[schema(required)]
+    pub dnssec: DnssecCounts,
     /// Questions being asked now.
     pub in_flight: u64,
     /// Who is asked, as configured.
     pub forwarders: Vec<DnsForwarder>,
+}
+
+/// Answers judged by their owners' signatures (DNSSEC), since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnssecCounts {
+    /// Whether answers are judged (`dns.dnssec`).
+    pub enabled: bool,
+    /// Answers that their owners signed.
+    pub secure: u64,
+    /// Answers that nobody signs, or nobody can verify.
+    pub insecure: u64,
+    /// Answers that are not believed: clients get SERVFAIL.
+    pub bogus: u64,
+    /// Of those, the ones that would have taken too much work to judge.
+    pub overworked: u64,
+    /// Names whose keys, or the lack of them, are known now.
+    pub zones: u64,
 }
 
 /// One forwarder.

@@ -157,6 +157,15 @@ fn stats(reply: &DnsCacheReply) -> String {
          {} led inside, {overflows} too many\n\n",
         reply.rebind_dropped
     );
+    let dnssec = reply.dnssec;
+    if dnssec.enabled {
+        // In place of the empty line.
+        text.pop();
+        text += &format!(
+            "DNSSEC: {} secure, {} insecure, {} not believed ({} for too much work), {} zones known\n\n",
+            dnssec.secure, dnssec.insecure, dnssec.bogus, dnssec.overworked, dnssec.zones
+        );
+    }
     let rows: Vec<Vec<String>> = reply
         .forwarders
         .iter()

@@ -6,6 +6,7 @@
 //! reported.
 
 mod access_log;
+mod dnssec;
 mod encrypted;
 mod forward;
 mod gateway;

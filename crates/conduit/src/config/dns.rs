@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use conduit_core::record::fixed::FixedRecords;
 use conduit_core::record::name::RecordName;
+use conduit_dns::dnssec::anchors::AnchorPlace;
+use conduit_dns::forward::Suffix;
 use conduit_dns::forward::settings::ForwardSettings;
 use conduit_dns::lists::settings::ListSettings;
 use conduit_dns::peers::{Notified, Pattern};
@@ -33,6 +35,8 @@ pub struct Dns {
     pub forward: ForwardSettings,
     /// Roots that forwarders' certificates are judged by, beside the system's.
     pub forward_ca: Option<PathBuf>,
+    /// Whether their answers are judged, and by what.
+    pub dnssec: Dnssec,
     /// Hosts files and lists, which come before that.
     pub lists: ListSettings,
     /// Who may ask for other people's names.
@@ -51,6 +55,17 @@ pub struct Dns {
     pub peers: DnsPeers,
     /// Names under `local` on multicast DNS.
     pub mdns: Mdns,
+}
+
+/// Validation of others' answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dnssec {
+    /// Whether they are judged at all.
+    pub enabled: bool,
+    /// Where trust anchors are written; none are the root's own.
+    pub anchors: Vec<AnchorPlace>,
+    /// Names whose answers are not judged.
+    pub insecure: Vec<Suffix>,
 }
 
 /// Secondaries, and programs that change records.

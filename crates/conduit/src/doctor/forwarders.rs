@@ -3,7 +3,7 @@
 use conduit_admin::finding::{Check, Finding, Verdict};
 use conduit_core::error::Chain;
 use conduit_dns::forward::address::ForwarderAddr;
-use conduit_dns::forward::check::check;
+use conduit_dns::forward::check::{check, passes_signatures};
 use futures_util::future::join_all;
 
 use crate::config::Config;
@@ -21,7 +21,31 @@ pub(crate) async fn look(config: &Config) -> Vec<Finding> {
         let said = check(&server, trust, PATIENCE).await;
         (server, said)
     };
-    judge(&join_all(settings.servers().into_iter().map(one)).await)
+    let mut findings = judge(&join_all(settings.servers().into_iter().map(one)).await);
+    if settings.validation.is_some() {
+        // Those of certain names need not know the root.
+        let one = |server: &ForwarderAddr| {
+            let server = server.clone();
+            async move {
+                let said = passes_signatures(&server, trust, PATIENCE).await;
+                (server, said)
+            }
+        };
+        let asked = join_all(settings.forwarders.iter().map(one)).await;
+        findings.extend(asked.iter().filter_map(without_signatures));
+    }
+    findings
+}
+
+/// A finding about one that answers, and leaves out what judging its answers needs.
+fn without_signatures((server, said): &(ForwarderAddr, Result<bool, String>)) -> Option<Finding> {
+    // One that does not answer has its finding.
+    let leaves_out = said.as_ref().is_ok_and(|passes| !passes);
+    leaves_out.then(|| {
+        Finding::fail(CHECK, "passes no signatures on, so that every signed name is SERVFAIL")
+            .hint("name a forwarder that does in dns.forwarders, or set dns.dnssec = false")
+            .about(server.to_string())
+    })
 }
 
 /// Judges what each of them said: a response code, or why there was none.
@@ -83,5 +107,16 @@ mod tests {
             [Verdict::Ok, Verdict::Warn]
         );
         assert_eq!(verdicts(&[(at(2), silent())]), [Verdict::Fail]);
+    }
+
+    #[test]
+    fn one_that_leaves_signatures_out_is_told() {
+        let at: ForwarderAddr = "10.0.0.1".parse().expect("valid");
+        for (said, told) in
+            [(Ok(true), false), (Ok(false), true), (Err("silent".to_owned()), false)]
+        {
+            let finding = without_signatures(&(at.clone(), said));
+            assert_eq!(finding.map(|finding| finding.verdict), told.then_some(Verdict::Fail));
+        }
     }
 }

@@ -10,8 +10,11 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::CNAME;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
+use super::job::FAILURE_KEPT;
 use super::query::{OPT_BYTES, opt};
 use super::sanitise::Finding;
+use crate::dnssec::chain::BOGUS_KEPT;
+use crate::dnssec::{Judgement, Security};
 use crate::key::AskedKey;
 use crate::lists::Renamed;
 use crate::options::{Options, Reason};
@@ -28,6 +31,10 @@ pub(crate) struct Answer {
     from: Option<SocketAddr>,
     /// Why there is no more.
     reason: Option<Reason>,
+    /// How far it can be believed.
+    judgement: Judgement,
+    /// Whether it says all that was found.
+    is_whole: bool,
 }
 
 /// What the TTLs of a reply say.
@@ -57,7 +64,20 @@ impl Answer {
             _ => (kept_out > 0).then_some(Reason::Blocked),
         };
         let (wire, ttls) = (wire.into(), ttls.into());
-        Some(Self { wire, ttls, outcome, lifetime, from: None, reason })
+        let (judgement, is_whole) = (Judgement::UNCHECKED, kept_out == 0);
+        Some(Self { wire, ttls, outcome, lifetime, from: None, reason, judgement, is_whole })
+    }
+
+    /// The same of a finding that was judged; what is bogus is not told.
+    pub(crate) fn judged(finding: Finding, query: &Query, judgement: Judgement) -> Option<Self> {
+        let reason = judgement.why.as_ref().and_then(|why| why.kind.reason());
+        let answer = match judgement.security {
+            Security::Bogus => Self::failed(query, bogus_kept(&judgement))?,
+            _ => Self::new(finding, query.clone())?,
+        };
+        let is_bogus = judgement.security == Security::Bogus;
+        let reason = if is_bogus { reason } else { answer.reason.or(reason) };
+        Some(Self { judgement, reason, ..answer })
     }
 
     /// The same, with who said it.
@@ -84,6 +104,16 @@ impl Answer {
         self.from
     }
 
+    /// How far it can be believed.
+    pub(crate) fn judgement(&self) -> &Judgement {
+        &self.judgement
+    }
+
+    /// Whether it stands for one that is not believed.
+    pub(crate) fn is_bogus(&self) -> bool {
+        self.judgement.security == Security::Bogus
+    }
+
     /// What it says.
     pub(crate) fn outcome(&self) -> Outcome {
         self.outcome
@@ -96,7 +126,8 @@ impl Answer {
 
     /// What keeping it costs.
     pub(crate) fn bytes(&self) -> usize {
-        self.wire.len() + 2 * self.ttls.len()
+        let why = self.judgement.why.as_ref().map_or(0, |why| why.name.len());
+        self.wire.len() + 2 * self.ttls.len() + why
     }
 
     /// The reply to a client that asked this.
@@ -192,7 +223,9 @@ impl Answer {
         bytes[0] = high;
         bytes[1] = low;
         bytes[2] = RESPONSE | bit(is_cut, TRUNCATED) | bit(metadata.recursion_desired, 1);
+        let is_authentic = self.judgement.security == Security::Secure && self.is_whole;
         bytes[3] = RECURSION_AVAILABLE
+            | bit(is_authentic && pending.wants_authentic, AUTHENTIC_DATA)
             | bit(metadata.checking_disabled, CHECKING_DISABLED)
             | self.outcome.code().low();
         if is_cut {
@@ -231,6 +264,14 @@ impl Answer {
     }
 }
 
+/// For how long an answer is not asked for again that is not believed.
+fn bogus_kept(judgement: &Judgement) -> Duration {
+    match &judgement.why {
+        Some(why) if why.kind.is_passing() => FAILURE_KEPT,
+        _ => BOGUS_KEPT,
+    }
+}
+
 /// Where the TTLs of a message stand; `None` when it is not well formed.
 fn ttl_places(wire: &[u8]) -> Option<Vec<u16>> {
     let mut records = Records::of(wire)?;
@@ -252,6 +293,7 @@ const ANSWERS_AND_AUTHORITIES: std::ops::Range<usize> = 6..10;
 const RESPONSE: u8 = 0x80;
 const TRUNCATED: u8 = 0x02;
 const RECURSION_AVAILABLE: u8 = 0x80;
+const AUTHENTIC_DATA: u8 = 0x20;
 const CHECKING_DISABLED: u8 = 0x10;
 
 #[cfg(test)]

@@ -161,7 +161,8 @@ impl Cache {
         if let Some(entry) = shard.entries.get_mut(key) {
             let is_good = |entry: &Entry| entry.answer.outcome() != Outcome::Failed;
             let is_stale = now < entry.since + entry.answer.lifetime() + self.stale;
-            if !is_good(&fresh) && is_good(entry) && is_stale {
+            // What is not believed is not made good by what was.
+            if !is_good(&fresh) && !fresh.answer.is_bogus() && is_good(entry) && is_stale {
                 // What was good once is better than nothing.
                 entry.ask_again_at = now + HOLD_OFF;
                 return 0;

@@ -7,14 +7,37 @@ use std::time::Duration;
 
 use conduit_core::error::Chain;
 use hickory_proto::op::Message;
+use hickory_proto::rr::RecordType;
 use tokio::time::timeout;
 
 use super::address::ForwarderAddr;
+use super::exchange;
 use super::line::Line;
 use super::query::{Chance, Query};
 use super::question::Question;
+use super::sanitise::Rules;
+use super::server::Server;
 use super::trust::Trust;
 use crate::client::{self, status_word};
+
+/// Asks for the root's keys, and says whether their signatures come along, which judging answers needs.
+///
+/// # Errors
+/// Says why there was no answer within `patience`.
+pub async fn passes_signatures(
+    forwarder: &ForwarderAddr,
+    trust: Option<&Trust>,
+    patience: Duration,
+) -> Result<bool, String> {
+    let server = Server::new(forwarder.clone(), trust);
+    let question = Question::to_judge(&[], RecordType::DNSKEY);
+    let (ttl_min, ttl_max, negative_ttl_max) = (0, 0, 0);
+    let rules = Rules { ttl_min, ttl_max, negative_ttl_max, keeps_out: false, own: &[] };
+    let said = timeout(patience, exchange::ask(&server, &question, &rules, false)).await;
+    let said = said.map_err(|_elapsed| format!("it did not answer within {patience:?}"))?;
+    let finding = said.map_err(|failure| Chain(&failure).to_string())?;
+    Ok(finding.answers.iter().any(|record| record.record_type() == RecordType::RRSIG))
+}
 
 /// Asks for the root's name servers, on a connection of its own.
 ///

@@ -27,6 +27,14 @@ counts! {
     evicted,
     /// Records left out since they led inside.
     kept_out,
+    /// Answers that their owners signed.
+    secure,
+    /// Answers that nobody signs, or nobody can verify.
+    insecure,
+    /// Answers that are not believed.
+    bogus,
+    /// Of those, the ones that would have taken too much work.
+    overworked,
     /// Questions that could not be asked, for too many were under way.
     overflows,
 }

@@ -34,6 +34,7 @@ pub(crate) fn answer(data: &[u8]) {
         metadata,
         question: Asked::query(name, rtype),
         edns: Some(DnssecOk(choice & 8 != 0)),
+        wants_authentic: true,
         limit,
         client: std::net::Ipv4Addr::LOCALHOST.into(),
         is_above_ours: false,

@@ -16,6 +16,7 @@ use super::flight::{Ticket, Wait};
 use super::question::Question;
 use super::routes::Route;
 use super::{Forwarder, Known, STALE_TTL_S};
+use crate::dnssec::Judgement;
 use crate::options::Reason;
 use crate::query_log::Held;
 use crate::reply::{Encoded, Outcome, Pending};
@@ -36,12 +37,29 @@ impl Flight {
     pub(crate) async fn run(self) {
         let Self { forwarder, ticket, question, query, route, keeps_out } = self;
         let inner = &forwarder.0;
-        let rules = inner.rules(keeps_out);
-        let found = ask::ask(&route, &question, &rules, inner.manner()).await;
-        let answer = found.and_then(|(finding, server)| {
-            inner.counts.kept_out.add(finding.kept_out);
-            Some(Answer::new(finding, query.clone())?.said_by(server.address().socket()))
-        });
+        let validator = inner.validator_of(&question);
+        let asked = match validator {
+            Some(_) => Question::to_judge(question.name(), question.rtype()),
+            None => question,
+        };
+        // What is left out is missing from what was signed.
+        let rules = inner.rules(keeps_out && validator.is_none());
+        let found = ask::ask(&route, &asked, &rules, inner.manner()).await;
+        let answer = match found {
+            Some((mut finding, server)) => {
+                let judgement = match validator {
+                    Some(validator) => inner.judge(validator, &question, &mut finding).await,
+                    None => Judgement::UNCHECKED,
+                };
+                if keeps_out {
+                    finding.keep_out();
+                }
+                inner.counts.kept_out.add(finding.kept_out);
+                Answer::judged(finding, &query, judgement)
+                    .map(|answer| answer.said_by(server.address().socket()))
+            }
+            None => None,
+        };
         let answer = answer.or_else(|| Answer::failed(&query, FAILURE_KEPT));
         if let Some(answer) = answer.map(Arc::new) {
             let gone = inner.cache.put(question.key(), &answer, Instant::now());
@@ -88,7 +106,7 @@ impl Waiting {
         let patience = if self.stale.is_some() { STALE_PATIENCE } else { PATIENCE };
         let landed = timeout(patience, self.wait.landed()).await.ok().flatten();
         match (landed, self.stale) {
-            (Some(answer), _) if answer.outcome() != Outcome::Failed => {
+            (Some(answer), _) if answer.outcome() != Outcome::Failed || answer.is_bogus() => {
                 (answer.reply(&self.pending, Ttl::Aged(0)), Known::Forwarder(answer.from()))
             }
             (_, Some(stale)) => {
@@ -112,4 +130,4 @@ const STALE_PATIENCE: Duration = Duration::from_millis(1_800);
 /// For the others: a little more than asking may take.
 const PATIENCE: Duration = TOTAL_TIMEOUT.saturating_add(Duration::from_millis(250));
 /// How long nobody is asked again what nobody answered (RFC 9520 §3.2).
-const FAILURE_KEPT: Duration = Duration::from_secs(5);
+pub(super) const FAILURE_KEPT: Duration = Duration::from_secs(5);

@@ -37,6 +37,12 @@ impl Question {
         Self::new(0, RecordType::NS, &[])
     }
 
+    /// A question about a folded name whose answer is to be judged: with signatures, and whatever the server
+    /// thinks of them (RFC 6840 §5.9).
+    pub(crate) fn to_judge(name: &[u8], rtype: RecordType) -> Self {
+        Self::new(DNSSEC_OK | CHECKING_DISABLED, rtype, name)
+    }
+
     fn new(flags: u8, rtype: RecordType, name: &[u8]) -> Self {
         let mut question = Self { bytes: [0; KEY_BYTES_MAX], len: HEAD_BYTES + name.len() };
         let [high, low] = u16::from(rtype).to_be_bytes();

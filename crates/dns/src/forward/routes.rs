@@ -126,9 +126,18 @@ mod tests {
                 Conditional {
                     domains: suffixes(&["corp.example", "10.0.0.0/8", "lan"]),
                     to: vec![at(2)],
+                    is_validated: true,
                 },
-                Conditional { domains: suffixes(&["old.corp.example"]), to: Vec::new() },
-                Conditional { domains: suffixes(&["7.0.10.in-addr.arpa"]), to: vec![at(3)] },
+                Conditional {
+                    domains: suffixes(&["old.corp.example"]),
+                    to: Vec::new(),
+                    is_validated: true,
+                },
+                Conditional {
+                    domains: suffixes(&["7.0.10.in-addr.arpa"]),
+                    to: vec![at(3)],
+                    is_validated: true,
+                },
             ],
             rebind_allow: suffixes(&["plex.direct"]),
             ..ForwardSettings::default()

@@ -79,31 +79,79 @@ pub(crate) fn read(
         return Err(Unusable::Broken);
     }
     if chain.found {
-        return Ok(positive(chain, asked, rules));
+        let proofs = match question.dnssec_ok() {
+            true => proofs_of(&message),
+            false => Vec::new(),
+        };
+        return Ok(positive(chain, asked, proofs, rules));
     }
     negative(&message, chain, asked, question, rules)
 }
 
-fn positive(chain: Chain, asked: Name, rules: &Rules<'_>) -> Finding {
-    let before = chain.records.len();
-    let is_kept = |record: &Record| !rules.keeps_out || !rebind::leads_inside(&record.data);
-    let answers: Vec<Record> = chain.records.into_iter().filter(is_kept).collect();
-    let kept_out = before - answers.len() + usize::from(chain.leads_home);
+/// Proofs that come with records: that nothing is closer to the name than the wildcard they are from.
+fn proofs_of(message: &Message) -> Vec<Record> {
+    let is_signature = |record: &Record| match &record.data {
+        RData::Unknown { code: RecordType::RRSIG, rdata } => {
+            let covered = rdata.anything.first_chunk().map(|octets| u16::from_be_bytes(*octets));
+            covered.is_some_and(|of| PROOFS[..2].iter().any(|proof| u16::from(*proof) == of))
+        }
+        _ => false,
+    };
+    let is_proof =
+        |record: &&Record| PROOFS[..2].contains(&record.record_type()) || is_signature(record);
+    message.authorities.iter().filter(is_in).filter(is_proof).map(folded).collect()
+}
+
+impl Finding {
+    /// Leaves out addresses of the inside.
+    pub(crate) fn keep_out(&mut self) {
+        if self.outcome != Outcome::Records {
+            return;
+        }
+        let before = self.answers.len();
+        self.answers.retain(|record| !rebind::leads_inside(&record.data));
+        let gone = before - self.answers.len();
+        self.kept_out += gone;
+        if gone > 0 && !self.answers.iter().any(|record| !is_alias(record)) {
+            self.outcome = Outcome::NoData;
+        }
+    }
+
+    /// Keeps it no longer than this.
+    pub(crate) fn cap(&mut self, ttl: u32) {
+        self.lifetime = self.lifetime.min(Duration::from_secs(ttl.into()));
+        let records = self.answers.iter_mut().chain(&mut self.authorities);
+        records.for_each(|record| record.ttl = record.ttl.min(ttl));
+    }
+
+    /// Leaves out what only those understand that ask for it.
+    pub(crate) fn leave_proofs_out(&mut self, asked: RecordType) {
+        let is_asked = |record: &Record| asked == RecordType::ANY || record.record_type() == asked;
+        self.answers.retain(|record| !PROOFS.contains(&record.record_type()) || is_asked(record));
+        self.authorities.retain(|record| record.record_type() == RecordType::SOA);
+    }
+}
+
+fn positive(chain: Chain, asked: Name, proofs: Vec<Record>, rules: &Rules<'_>) -> Finding {
+    let mut finding = Finding {
+        outcome: Outcome::Records,
+        name: asked,
+        answers: chain.records,
+        authorities: proofs,
+        lifetime: Duration::ZERO,
+        kept_out: usize::from(chain.leads_home),
+    };
+    if rules.keeps_out {
+        finding.keep_out();
+    }
     let is_data = |record: &Record| !is_alias(record) || chain.ends_in_alias;
-    let outcome = match kept_out == 0 || answers.iter().any(is_data) {
+    finding.outcome = match finding.kept_out == 0 || finding.answers.iter().any(is_data) {
         true => Outcome::Records,
         false => Outcome::NoData,
     };
-    let mut finding = Finding {
-        outcome,
-        name: asked,
-        answers,
-        authorities: Vec::new(),
-        lifetime: Duration::ZERO,
-        kept_out,
-    };
     let clamp = |ttl: u32| seconds(ttl).clamp(rules.ttl_min, rules.ttl_max.max(rules.ttl_min));
-    finding.answers.iter_mut().for_each(|record| record.ttl = clamp(record.ttl));
+    let records = finding.answers.iter_mut().chain(&mut finding.authorities);
+    records.for_each(|record| record.ttl = clamp(record.ttl));
     let shortest = finding.answers.iter().map(|record| record.ttl).min();
     let shortest = shortest.unwrap_or(rules.negative_ttl_max);
     finding.lifetime = Duration::from_secs(shortest.into());
@@ -208,12 +256,17 @@ impl Chain {
                     && record.record_type() == RecordType::DNAME
                     && record.name.zone_of(&chain.last)
             };
-            let renames = given.iter().filter(is_rename).take(1);
+            let rename = given.iter().find(is_rename);
+            let is_its = |record: &&Record| {
+                record.name == chain.last || rename.is_some_and(|rename| record.name == rename.name)
+            };
             let signatures = given
                 .iter()
-                .filter(here)
+                .filter(is_in)
+                .filter(is_its)
                 .filter(|r| question.dnssec_ok() && r.record_type() == RecordType::RRSIG);
-            let all: Vec<Record> = renames.chain([alias]).chain(signatures).map(folded).collect();
+            let all: Vec<Record> =
+                rename.into_iter().chain([alias]).chain(signatures).map(folded).collect();
             let seen = chain.records.iter().any(|record| record.name == target) || target == *asked;
             chain.records.extend(all);
             chain.last = target;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::address::ForwarderAddr;
 use super::suffix::Suffix;
 use super::trust::Trust;
+use crate::dnssec::settings::Validation;
 
 /// Everything that can be chosen about other people's names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct ForwardSettings {
     pub canary: bool,
     /// What is kept.
     pub cache: CacheSettings,
+    /// What answers are judged by; none is not at all.
+    pub validation: Option<Validation>,
     /// What certificates of those are judged with that are asked over TLS or HTTPS.
     pub trust: Option<Trust>,
 }
@@ -41,6 +44,8 @@ pub struct Conditional {
     pub domains: Vec<Suffix>,
     /// Who is asked; nobody means that they do not exist.
     pub to: Vec<ForwarderAddr>,
+    /// Whether what they say is judged, where answers are.
+    pub is_validated: bool,
 }
 
 /// What is kept of others' answers.
@@ -61,6 +66,14 @@ pub struct CacheSettings {
 }
 
 impl ForwardSettings {
+    /// What answers are judged by, without the names of those that are not.
+    pub(super) fn effective_validation(&self) -> Option<Validation> {
+        let mut validation = self.validation.clone()?;
+        let unjudged = self.conditional.iter().filter(|given| !given.is_validated);
+        validation.insecure.extend(unjudged.flat_map(|given| given.domains.iter().cloned()));
+        Some(validation)
+    }
+
     /// Everybody who is asked about anything, each once.
     pub fn servers(&self) -> Vec<ForwarderAddr> {
         let conditional = self.conditional.iter().flat_map(|given| &given.to);
@@ -86,6 +99,7 @@ impl Default for ForwardSettings {
             rebind_allow: Vec::new(),
             canary: true,
             cache: CacheSettings::default(),
+            validation: None,
             trust: None,
         }
     }

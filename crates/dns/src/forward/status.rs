@@ -44,10 +44,29 @@ pub struct ForwardStatus {
     pub kept_out: u64,
     /// Questions that could not be asked, for too many were under way.
     pub overflows: u64,
+    /// Whether answers are judged by their owners' signatures, and what came of it.
+    pub dnssec: DnssecStatus,
     /// Questions being asked.
     pub in_flight: usize,
     /// Who is asked.
     pub forwarders: Vec<ForwarderStatus>,
+}
+
+/// How judging does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DnssecStatus {
+    /// Whether it is on.
+    pub is_on: bool,
+    /// Answers that their owners signed.
+    pub secure: u64,
+    /// Answers that nobody signs, or nobody can verify.
+    pub insecure: u64,
+    /// Answers that are not believed.
+    pub bogus: u64,
+    /// Of those, the ones that would have taken too much work.
+    pub overworked: u64,
+    /// Names whose keys, or the lack of them, are known.
+    pub zones: usize,
 }
 
 /// How one forwarder does.
@@ -93,6 +112,14 @@ impl Forwarder {
             evicted: counts.evicted.get(),
             kept_out: counts.kept_out.get(),
             overflows: counts.overflows.get(),
+            dnssec: DnssecStatus {
+                is_on: inner.validator.is_some(),
+                secure: counts.secure.get(),
+                insecure: counts.insecure.get(),
+                bogus: counts.bogus.get(),
+                overworked: counts.overworked.get(),
+                zones: inner.validator.as_ref().map_or(0, |validator| validator.zones.len()),
+            },
             in_flight: inner.flights.len(),
             forwarders: routes
                 .flat_map(|route| route.servers.iter().map(|server| of(route, server)))
@@ -124,6 +151,13 @@ impl Collector for Scraped {
             let value = i64::try_from(read(&status)).unwrap_or(i64::MAX);
             ConstGauge::new(value).encode(metric)?;
         }
+        let mut judged =
+            encoder.encode_descriptor(JUDGED.0, JUDGED.1, None, MetricType::Counter)?;
+        let DnssecStatus { secure, insecure, bogus, .. } = status.dnssec;
+        for (outcome, count) in [("secure", secure), ("insecure", insecure), ("bogus", bogus)] {
+            let labels = [("outcome", outcome)];
+            ConstCounter::new(count).encode(judged.encode_family(&labels)?)?;
+        }
         let servers = forwarder.map(|f| f.0.servers.as_slice()).unwrap_or_default();
         for (name, help, read) in PER_FORWARDER {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
@@ -151,7 +185,7 @@ type Counter = (&'static str, &'static str, fn(&ForwardStatus) -> u64);
 type Gauge = (&'static str, &'static str, fn(&ForwardStatus) -> usize);
 type PerForwarder = (&'static str, &'static str, fn(&Server) -> u64);
 
-const COUNTERS: [Counter; 8] = [
+const COUNTERS: [Counter; 9] = [
     ("dns_cache_hits", "Questions answered from the cache", |s| s.hits),
     ("dns_cache_misses", "Questions that were not in the cache", |s| s.misses),
     ("dns_cache_joined", "Questions that were being asked already", |s| s.joined),
@@ -164,15 +198,23 @@ const COUNTERS: [Counter; 8] = [
         "Questions that could not be asked, for too many were under way",
         |s| s.overflows,
     ),
+    (
+        "dns_dnssec_overworked",
+        "Answers not believed since judging them would have taken too much work",
+        |s| s.dnssec.overworked,
+    ),
 ];
-const GAUGES: [Gauge; 3] = [
+const GAUGES: [Gauge; 4] = [
     ("dns_cache_entries", "Answers that are kept", |s| s.entries),
     ("dns_cache_bytes", "What they take", |s| s.bytes),
     ("dns_forward_in_flight", "Questions being asked", |s| s.in_flight),
+    ("dns_dnssec_zones", "Names whose keys, or the lack of them, are known", |s| s.dnssec.zones),
 ];
 const PER_FORWARDER: [PerForwarder; 2] = [
     ("dns_forwarder_queries", "Queries sent to the forwarder", Server::queries),
     ("dns_forwarder_failures", "Queries that it did not answer, or declined", Server::failures),
 ];
+const JUDGED: (&str, &str) =
+    ("dns_dnssec", "Answers judged by their owners' signatures, by what came of it");
 const UP: (&str, &str) = ("dns_forwarder_up", "1 is asked, 0 is put aside");
 const TOOK: (&str, &str) = ("dns_forwarder_seconds", "How long the forwarder's answers took");

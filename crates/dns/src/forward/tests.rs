@@ -6,6 +6,7 @@ mod live;
 mod secure;
 mod tails;
 mod told;
+mod validating;
 
 use std::net::SocketAddr;
 
@@ -89,6 +90,7 @@ fn a_forwarder_is_never_this_gateway() {
             conditional: vec![Conditional {
                 domains: vec!["corp.example".parse().expect("valid")],
                 to: vec![at(forwarder).into()],
+                is_validated: true,
             }],
             ..ForwardSettings::default()
         };

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use hickory_proto::rr::{Name, RecordType};
 use tokio::time::Instant;
 
-use super::answer::Ttl;
+use super::answer::{Answer, Ttl};
 use super::cache::Peeked;
 use super::question::Question;
 use super::routes::Way;
 use super::server::{Server, Standing};
 use super::special::Special;
 use super::{Forwarder, STALE_TTL_S, here};
+use crate::dnssec::Security;
 use crate::reply::{Encoded, Pending};
-use crate::why::{Cached, RouteServer, Step};
+use crate::why::{Cached, Judged, RouteServer, Step};
 
 impl Forwarder {
     /// What is looked at for a name that is not ours.
@@ -33,11 +34,15 @@ impl Forwarder {
         };
         let servers = route.servers.iter().map(shown).collect();
         let cached = self.0.cache.peek(question.key(), Instant::now());
-        vec![
-            Step::Route { matched, servers },
-            Step::Rebind { keeps_out },
-            Step::Cache(cached.map_or(Cached::Nothing, |peeked| kept(&peeked))),
-        ]
+        let mut steps = vec![Step::Route { matched, servers }, Step::Rebind { keeps_out }];
+        if let Some(validator) = &self.0.validator {
+            steps.push(Step::Dnssec(match validator.judges(&question) {
+                true => cached.as_ref().map_or(Judged::NotYet, |peeked| judged(&peeked.answer)),
+                false => Judged::Exempt,
+            }));
+        }
+        steps.push(Step::Cache(cached.map_or(Cached::Nothing, |peeked| kept(&peeked))));
+        steps
     }
 
     /// The reply that needs nobody to be asked.
@@ -73,9 +78,24 @@ impl Forwarder {
     }
 }
 
+fn judged(answer: &Answer) -> Judged {
+    let judgement = answer.judgement();
+    let why = judgement.why.as_ref().map(ToString::to_string).unwrap_or_default();
+    match judgement.security {
+        Security::Unchecked => Judged::NotYet,
+        Security::Secure => Judged::Secure,
+        Security::Insecure => Judged::Insecure { why },
+        Security::Bogus => Judged::Bogus { why },
+    }
+}
+
 fn kept(peeked: &Peeked) -> Cached {
     let Peeked { answer, left, is_fresh, .. } = peeked;
-    let (outcome, from, left) = (answer.outcome().as_str(), answer.from(), *left);
+    let outcome = match answer.is_bogus() {
+        true => Security::Bogus.as_str(),
+        false => answer.outcome().as_str(),
+    };
+    let (from, left) = (answer.from(), *left);
     match is_fresh {
         true => Cached::Fresh { outcome, from, left },
         false => Cached::Stale { outcome, from, left },

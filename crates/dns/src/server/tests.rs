@@ -307,6 +307,7 @@ fn others_names_are_asked_elsewhere() {
         conditional: vec![Conditional {
             domains: vec!["internal".parse().expect("valid")],
             to: vec![other.address.into()],
+            is_validated: true,
         }],
         ..ForwardSettings::default()
     };

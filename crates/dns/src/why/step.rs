@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::judged::Judged;
+
 /// What was looked at, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -123,6 +125,8 @@ pub enum Step {
         /// Whether.
         keeps_out: bool,
     },
+    /// Whether the answer is judged by its owner's signatures, and what came of it.
+    Dnssec(Judged),
     /// What is kept of a former answer.
     Cache(Cached),
 }
@@ -208,6 +212,7 @@ impl Step {
             Self::Special { .. } => "special",
             Self::Route { .. } => "route",
             Self::Rebind { .. } => "rebind",
+            Self::Dnssec(_) => "dnssec",
             Self::Cache(_) => "cache",
         }
     }
@@ -280,6 +285,7 @@ impl fmt::Display for Step {
             Self::Rebind { keeps_out: false } => {
                 f.write_str("addresses of the inside may be in the answer")
             }
+            Self::Dnssec(judged) => judged.fmt(f),
             Self::Cache(cached) => cached.fmt(f),
         }
     }
@@ -335,6 +341,7 @@ impl fmt::Display for Cached {
             "nodata" => "that there is nothing of this type is kept",
             "nxdomain" => "that there is no such name is kept",
             "servfail" => "that nobody answered is kept",
+            "bogus" => "that the answer is not believed is kept",
             _ => "an answer is kept",
         })?;
         if let Some(from) = from {

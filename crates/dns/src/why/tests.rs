@@ -60,8 +60,9 @@ fn forwarding() -> ForwardSettings {
             Conditional {
                 domains: suffixes(&["example", "corp.example"]),
                 to: vec![at("10.0.0.53:53")],
+                is_validated: true,
             },
-            Conditional { domains: suffixes(&["ads.test"]), to: Vec::new() },
+            Conditional { domains: suffixes(&["ads.test"]), to: Vec::new(), is_validated: true },
         ],
         ..ForwardSettings::default()
     }

@@ -1856,6 +1856,8 @@ export interface components {
              * @description What they take.
              */
             bytes: number;
+            /** @description What came of judging answers by their owners' signatures. */
+            dnssec: components["schemas"]["DnssecCounts"];
             /**
              * Format: u-int64
              * @description Answers that are kept, those past their time included.
@@ -2119,6 +2121,36 @@ export interface components {
             reason: string;
             /** @description What it says, shortened. */
             text: string;
+        };
+        /** @description Answers judged by their owners' signatures (DNSSEC), since the start. */
+        DnssecCounts: {
+            /**
+             * Format: u-int64
+             * @description Answers that are not believed: clients get SERVFAIL.
+             */
+            bogus: number;
+            /** @description Whether answers are judged (`dns.dnssec`). */
+            enabled: boolean;
+            /**
+             * Format: u-int64
+             * @description Answers that nobody signs, or nobody can verify.
+             */
+            insecure: number;
+            /**
+             * Format: u-int64
+             * @description Of those, the ones that would have taken too much work to judge.
+             */
+            overworked: number;
+            /**
+             * Format: u-int64
+             * @description Answers that their owners signed.
+             */
+            secure: number;
+            /**
+             * Format: u-int64
+             * @description Names whose keys, or the lack of them, are known now.
+             */
+            zones: number;
         };
         /** @description `GET /api/v1/doctor`. */
         DoctorReply: {

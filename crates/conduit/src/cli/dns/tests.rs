@@ -1,7 +1,7 @@
 //! What is told, and what is read from words.
 
 use super::*;
-use conduit_api::v1::dns::{DnsForwarder, ResolvedRecord};
+use conduit_api::v1::dns::{DnsForwarder, DnssecCounts, ResolvedRecord};
 
 #[test]
 fn names_are_listed_with_what_they_answer() {
@@ -75,6 +75,7 @@ fn the_cache_and_the_forwarders_are_told() {
         evicted: 0,
         rebind_dropped: 1,
         overflows: 0,
+        dnssec: DnssecCounts::default(),
         in_flight: 0,
         forwarders: vec![
             forwarder("192.0.2.1:53", &[], true, Some(3.21)),
@@ -89,6 +90,10 @@ fn the_cache_and_the_forwarders_are_told() {
          192.0.2.1:53  up         12       0         3.2 ms  (all others)\n\
          10.0.0.53:53  put aside  12       3         -       corp.example, 10.0.0.0/8\n"
     );
+    reply.dnssec =
+        DnssecCounts { enabled: true, secure: 5, insecure: 4, bogus: 3, overworked: 2, zones: 1 };
+    let line = "0 too many\nDNSSEC: 5 secure, 4 insecure, 3 not believed (2 for too much work), 1 zones known\n\nFORWARDER";
+    assert!(stats(&reply).contains(line));
     reply.forwarders.clear();
     assert_eq!(stats(&reply), "Nothing is forwarded, so nothing is kept.\n");
     let flush = FlushReply { forwarders: vec!["192.0.2.1:53".into()] };

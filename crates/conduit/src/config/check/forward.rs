@@ -36,6 +36,7 @@ pub(super) fn forward(judge: &mut Judge, given: &file::Dns) -> ForwardSettings {
         ),
         canary: judge.switch(&given.doh_canary, default.canary),
         cache: cache(judge, &given.cache),
+        validation: None,
         trust: None,
     }
 }
@@ -54,7 +55,7 @@ fn conditional(
     }
     let mut all: Vec<Conditional> = Vec::with_capacity(given.value.len());
     for element in &given.value {
-        let Sourced { value: file::DnsForward { domains, to }, origin } = element;
+        let Sourced { value: file::DnsForward { domains, to, dnssec }, origin } = element;
         if domains.is_empty() || domains.len() > DOMAINS_MAX {
             let reason = format!("domains names {}; give 1 to {DOMAINS_MAX}", domains.len());
             judge.refuse("dns.forward", origin, reason);
@@ -63,7 +64,8 @@ fn conditional(
             let reason = format!("to names {} servers; at most {FORWARDERS_MAX}", to.len());
             judge.refuse("dns.forward", origin, reason);
         }
-        let mut next = Conditional { domains: Vec::new(), to: Vec::new() };
+        let is_validated = dnssec.unwrap_or(true);
+        let mut next = Conditional { domains: Vec::new(), to: Vec::new(), is_validated };
         for domain in domains {
             let known = || all.iter().flat_map(|other| &other.domains).chain(&next.domains);
             match domain.value.0.parse::<Suffix>() {

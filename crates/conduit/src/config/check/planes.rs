@@ -13,7 +13,8 @@ use super::super::value::{Given, GivenList, Text};
 use super::super::{Dns, DnsListen, Health, Proxy, Surroundings, Tls, Upstreams};
 use super::judge::Judge;
 use super::{
-    encrypted, forward, limits, lists, mdns, parse, peers, query_log, records, strangers, views,
+    dnssec, encrypted, forward, limits, lists, mdns, parse, peers, query_log, records, strangers,
+    views,
 };
 
 pub(super) fn dns(
@@ -46,6 +47,7 @@ pub(super) fn dns(
         }),
         forward: forward::forward(judge, given),
         forward_ca: encrypted::forward_ca(judge, given, surroundings),
+        dnssec: dnssec::dnssec(judge, given),
         lists: lists::lists(judge, given, domains),
         allow: judge.list("dns.allow", &given.allow, private(), NETWORKS_MAX, parse::network),
         rate_limit: strangers::rate_limit(judge, &given.rate_limit),

@@ -19,6 +19,9 @@ pub(crate) struct Dns {
     pub(crate) rebind_protection: Given<bool>,
     pub(crate) rebind_allow: GivenList,
     pub(crate) doh_canary: Given<bool>,
+    pub(crate) dnssec: Given<bool>,
+    pub(crate) trust_anchors: GivenList,
+    pub(crate) insecure_domains: GivenList,
     pub(crate) cache: DnsCache,
     pub(crate) hosts_files: GivenList,
     pub(crate) lists: Given<Vec<Sourced<DnsListTable>>>,
@@ -46,6 +49,8 @@ pub(crate) struct Dns {
 pub(crate) struct DnsForward {
     pub(crate) domains: Vec<Sourced<Text>>,
     pub(crate) to: Vec<Sourced<Text>>,
+    #[serde(default)]
+    pub(crate) dnssec: Option<bool>,
 }
 
 /// Names that are blocked, allowed or given data, as a table of `dns.lists`.

@@ -38,6 +38,9 @@ fn own(dns: &Dns) -> Vec<Entry> {
         dynamic("dns.rebind_protection", dns.forward.rebind_protection.into()),
         dynamic("dns.rebind_allow", list(&dns.forward.rebind_allow)),
         dynamic("dns.doh_canary", dns.forward.canary.into()),
+        dynamic("dns.dnssec", dns.dnssec.enabled.into()),
+        dynamic("dns.trust_anchors", list(&dns.dnssec.anchors)),
+        dynamic("dns.insecure_domains", list(&dns.dnssec.insecure)),
         dynamic(
             "dns.hosts_files",
             Value::Array(dns.lists.hosts_files.iter().map(|p| path(p)).collect()),
@@ -75,6 +78,9 @@ fn conditional(all: &[Conditional]) -> Value {
         let mut table = toml::Table::new();
         table.insert("domains".into(), list(&given.domains));
         table.insert("to".into(), list(&given.to));
+        if !given.is_validated {
+            table.insert("dnssec".into(), false.into());
+        }
         Value::Table(table)
     };
     Value::Array(all.iter().map(table).collect())
