@@ -125,6 +125,40 @@ mod tests {
         assert_ne!(first, with(secure).expect("read"), "others");
     }
 
+    #[test]
+    fn anchors_are_the_roots_own_unless_there_are_others() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("anchors");
+        let with = |places: &str| {
+            settings(&config(&format!(
+                "[dns]\nforwarders = [\"192.0.2.1\"]\ndnssec = true\ntrust_anchors = [{places}]\n"
+            )))
+        };
+        let told = |places: &str| {
+            let validation = with(places).expect("right").validation.expect("on");
+            validation.anchors.to_string()
+        };
+        assert_eq!(config("").dns.forward.validation, None);
+        assert_eq!(told(""), ". 20326 38696");
+        let digest = "00".repeat(32);
+        let corp = format!("\"corp.example. IN DS 7 13 2 {digest}\"");
+        assert_eq!(told(&corp), "corp.example. 7, . 20326 38696");
+        let file = format!("{:?}", path.display().to_string());
+        let error = with(&file).expect_err("it is missing").to_string();
+        assert!(error.contains("anchors") && error.contains("dns.trust_anchors"), "{error}");
+        for (text, is_right) in [
+            (format!("; ours\n. IN DS 9 15 2 {digest}\n"), true),
+            ("; nothing\n".to_owned(), false),
+            (format!(". IN DS 9 15 2 {digest}\nnonsense\n"), false),
+        ] {
+            std::fs::write(&path, &text).expect("written");
+            match is_right {
+                true => assert_eq!(told(&format!("{file}, {corp}")), ". 9, corp.example. 7"),
+                false => assert!(with(&file).is_err(), "{text}"),
+            }
+        }
+    }
+
     /// Any well formed block; what is in it is judged when it is used.
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 }

@@ -17,6 +17,8 @@ pub(crate) mod chain;
 mod crypto;
 mod denial;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed;
 mod judge;
 pub(crate) mod name;
 mod nsec;

@@ -215,8 +215,10 @@ impl<'a, A: Ask> Chain<'a, A> {
         let all = sets(&said.answers);
         let is_keys = |set: &&Set| set.rtype == rdata::DNSKEY && *set.owner == *zone;
         let set = all.iter().find(is_keys).ok_or(Kind::NoKey)?;
-        let keys: Vec<Key> =
-            set.data.iter().filter_map(|data| Key::read(data)).take(KEYS_MAX).collect();
+        if set.data.len() > KEYS_MAX {
+            return Err(Kind::TooManyKeys);
+        }
+        let keys: Vec<Key> = set.data.iter().filter_map(|data| Key::read(data)).collect();
         let mut vouched = Vec::new();
         for ds in ds {
             let fits = |key: &&Key| key.tag == ds.tag && key.algorithm == ds.algorithm;
@@ -274,7 +276,7 @@ pub(crate) const BOGUS_KEPT: Duration = Duration::from_secs(60);
 const PASSING_KEPT: Duration = Duration::from_secs(5);
 /// Of one delegation; a roll-over has four.
 const DS_MAX: usize = 16;
-/// Keys of one zone that are looked at.
+/// Keys of one zone; a roll-over of two algorithms has eight.
 pub(super) const KEYS_MAX: usize = 24;
 /// Sets of one answer that prove that something is not there; three are enough.
 pub(super) const PROOFS_MAX: usize = 8;

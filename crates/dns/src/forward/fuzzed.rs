@@ -11,6 +11,7 @@ use super::query::{Chance, Likeness, Query};
 use super::question::Question;
 use super::rebind;
 use super::sanitise::{self, Finding, Rules};
+use crate::dnssec::Said;
 use crate::options::Options;
 use crate::reply::{DnssecOk, Encoded, Outcome, Pending};
 
@@ -56,6 +57,13 @@ pub(crate) fn answer(data: &[u8]) {
         return;
     };
     assert!(finding.lifetime.as_secs() <= 3600, "kept too long");
+    let said = Said { answers: finding.answers.clone(), authorities: finding.authorities.clone() };
+    crate::dnssec::fuzzed::judge(&crate::dnssec::Asked {
+        name: question.name(),
+        rtype: question.rtype().into(),
+        outcome: finding.outcome,
+        said: &said,
+    });
     let Some(answer) = Answer::new(finding, pending.question.clone()) else {
         return;
     };

@@ -28,6 +28,9 @@ struct Gathered {
     port: Option<u16>,
     domain: Option<String>,
     stops_rebind: bool,
+    validates: bool,
+    /// Zones below the root with trust anchors.
+    anchored: Vec<String>,
 }
 
 /// Takes a file over.
@@ -169,6 +172,9 @@ fn finish(place: &Place, found: &mut Found, gathered: &Gathered) {
                 found.settings.push("dns.listen", format!("{host}:{}", port.unwrap_or(DNS_PORT)));
             }
         }
+    }
+    if gathered.validates {
+        found.settings.unjudged_forwards(&gathered.anchored);
     }
     if !gathered.stops_rebind {
         found.settings.set("dns.rebind_protection", false);

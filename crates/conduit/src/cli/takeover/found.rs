@@ -166,6 +166,22 @@ impl Settings {
         }
     }
 
+    /// Has the answers of those that are asked about certain names not judged, unless one of them has an
+    /// anchor of its own, as dnsmasq has it.
+    pub(crate) fn unjudged_forwards(&mut self, anchored: &[String]) {
+        let (table, key) = self.table("dns.forward");
+        let Some(Value::Array(all)) = table.get_mut(key) else { return };
+        for forward in all.iter_mut().filter_map(Value::as_table_mut) {
+            let is_anchored = forward.get("domains").and_then(Value::as_array).is_some_and(|all| {
+                let mut domains = all.iter().filter_map(Value::as_str);
+                domains.any(|domain| anchored.iter().any(|anchor| anchor == domain))
+            });
+            if !is_anchored {
+                forward.insert("dnssec".into(), false.into());
+            }
+        }
+    }
+
     /// Adds a line to a list of names.
     pub(crate) fn line(&mut self, name: &str, format: &str, line: String) {
         let (table, key) = self.table("dns.lists");

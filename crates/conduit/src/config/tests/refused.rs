@@ -47,6 +47,16 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "conduit.toml:4:8: dns.mdns: is about names under local, and the domains are internal; add",
     ),
     ("[dns]\nmdns_interfaces = [\"eth0:1\"]\n", "\"eth0:1\" is not an interface's name"),
+    (
+        "[dns]\ntrust_anchors = [\". IN A 10.0.0.1\"]\n",
+        "dns.trust_anchors: \". IN A 10.0.0.1\" is neither a DS",
+    ),
+    (
+        "[dns]\ntrust_anchors = [\". DS 1 5 1 00\"]\n",
+        "that is not supported; algorithms are 8, 10, 13, 14 and 15",
+    ),
+    ("[dns]\ntrust_anchors = [\"\"]\n", "dns.trust_anchors: is empty"),
+    ("[dns]\ninsecure_domains = [\"a b\"]\n", "dns.insecure_domains: \"a b\" is neither a domain"),
     ("[dns]\nrebind_allow = [\"a b\"]\n", "dns.rebind_allow: \"a b\" is neither a domain"),
     (
         "[dns.cache]\nmin_ttl = \"10m\"\nmax_ttl = \"5m\"\n",

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use conduit_dns::dnssec::anchors::AnchorPlace;
 use toml::Value;
 
 use super::super::found::Found;
@@ -56,15 +57,36 @@ pub(super) fn take(
             let net = reversed(value).ok_or("it needs an address or a network")?;
             settings.line(BOGUS, "rpz", format!("{net}.rpz-ip CNAME ."));
         }
+        ("dnssec", _) => {
+            gathered.validates = true;
+            settings.set("dns.dnssec", Value::Boolean(true));
+        }
+        ("trust-anchor", value) => {
+            let (zone, line) = anchor(value).ok_or("it needs domain,tag,algorithm,type,digest")?;
+            line.parse::<AnchorPlace>()?;
+            settings.push("dns.trust_anchors", line);
+            gathered.anchored.push(zone);
+        }
         ("no-hosts", _) => gathered.no_hosts = true,
         ("user", user) => settings.set("gateway.user", user),
         ("all-servers", _) => settings.set("dns.fastest_first", Value::Boolean(true)),
         // So it is anyway.
         (
-            "strict-order" | "bogus-priv" | "bind-interfaces" | "bind-dynamic" | "no-poll"
-            | "clear-on-reload" | "localise-queries" | "local-service" | "no-daemon"
-            | "keep-in-foreground" | "dns-loop-detect" | "no-dhcp-interface" | "no-round-robin"
-            | "no-0x20-encode",
+            "strict-order"
+            | "bogus-priv"
+            | "bind-interfaces"
+            | "bind-dynamic"
+            | "no-poll"
+            | "clear-on-reload"
+            | "localise-queries"
+            | "local-service"
+            | "no-daemon"
+            | "keep-in-foreground"
+            | "dns-loop-detect"
+            | "no-dhcp-interface"
+            | "no-round-robin"
+            | "no-0x20-encode"
+            | "dnssec-check-unsigned",
             _,
         ) => {}
         (option, _) => return Err(why(option)),
@@ -86,6 +108,17 @@ fn why(option: &str) -> String {
 fn seconds(text: &str, max: u32) -> Result<String, String> {
     let seconds: u32 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
     Ok(format!("{}s", seconds.min(max)))
+}
+
+/// The zone of a trust anchor, and the anchor as a zone file has it.
+fn anchor(value: &str) -> Option<(String, String)> {
+    let mut all = parts(value);
+    if all.first().is_some_and(|class| ["IN", "CH", "HS"].contains(&class.as_str())) {
+        all.remove(0);
+    }
+    let [zone, tag, algorithm, kind, digest @ ..] = all.as_slice() else { return None };
+    let name = zone.trim_end_matches('.').to_ascii_lowercase();
+    Some((name.clone(), format!("{name}. IN DS {tag} {algorithm} {kind} {}", digest.concat())))
 }
 
 /// An address or a network as policy zones write it: `24.0.2.0.192`.
@@ -118,8 +151,8 @@ const REASONS: [(&str, &str); 14] = [
     ),
     ("group pid-file", "the process is kept by the system's service manager"),
     (
-        "dnssec dnssec-* trust-anchor proxy-dnssec",
-        "signatures are passed on, and not checked for clients",
+        "dnssec-* proxy-dnssec",
+        "what nobody signs needs a proof, limits are fixed, and forwarders' own judgement is not passed on; see dns.dnssec",
     ),
     (
         "dns-rr naptr-record interface-name synth-domain dynamic-host alias localmx selfmx mx-target",

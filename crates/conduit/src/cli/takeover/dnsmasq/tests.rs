@@ -134,3 +134,25 @@ fn files_name_files_and_no_circle_is_endless() {
     assert_eq!(found.left.len(), 1, "{:?}", found.left);
     assert_eq!(found.left[0].reason, "the file was read already");
 }
+
+#[test]
+fn validation_is_taken_over_with_its_anchors() {
+    let digest = "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D";
+    let text = format!(
+        "no-resolv\nno-hosts\nstop-dns-rebind\ndnssec\ndnssec-check-unsigned\ntrust-anchor=.,20326,8,2,{digest}\n\
+         trust-anchor=IN,Corp.Example,1,13,2,{digest}\nserver=/corp.example/10.0.0.2\nserver=/lan/10.0.0.3\n\
+         trust-anchor=.,20326,8,1,00\ndnssec-no-timecheck\n"
+    );
+    let found = found(&text);
+    let lines: Vec<usize> = found.left.iter().map(|left| left.place.line).collect();
+    assert_eq!(lines, [10, 11], "{:#?}", found.left);
+    let expected: toml::Table = toml::from_str(&format!(
+        "[dns]\ndnssec = true\n\
+         trust_anchors = [\". IN DS 20326 8 2 {digest}\", \"corp.example. IN DS 1 13 2 {digest}\"]\n\
+         [[dns.forward]]\ndomains = [\"corp.example\"]\nto = [\"10.0.0.2\"]\n\
+         [[dns.forward]]\ndomains = [\"lan\"]\nto = [\"10.0.0.3\"]\ndnssec = false\n"
+    ))
+    .expect("valid");
+    let toml = found.settings.toml();
+    assert_eq!(toml::from_str::<toml::Table>(&toml).expect("valid"), expected, "{toml}");
+}
