@@ -20,6 +20,7 @@ mod flight;
 pub(crate) mod fuzzed;
 mod jar;
 mod job;
+mod kept;
 mod known;
 mod line;
 mod query;

@@ -137,7 +137,13 @@ pub(crate) fn check_short_way(
     let recursion_available = may_ask && policy.forwarder.is_some();
     let mut room = [0; ROOM_BYTES];
     let local = zone.facing(asker.peer.ip(), asker.local);
-    let scene = Scene { zone, local: &local, transport: asker.transport, recursion_available };
+    let scene = Scene {
+        zone,
+        local: &local,
+        transport: asker.transport,
+        recursion_available,
+        others: None,
+    };
     let Some(written) = short::answer(request, &scene, &mut room) else {
         return;
     };

@@ -92,6 +92,11 @@ impl Lists {
         table.explain(AskedKey::of(&name).as_slice())
     }
 
+    /// Whether no list and no hosts file has anything about names that are not ours.
+    pub(crate) fn are_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|shared| shared.table.load().is_empty())
+    }
+
     /// Answers a question about a name that is not ours, as far as lists do.
     pub(crate) fn answer(&self, pending: Pending, zone: &Zone, local: &Local) -> Listed {
         let Some(shared) = &self.0 else {

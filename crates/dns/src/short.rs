@@ -1,13 +1,13 @@
 //! The short way: the questions that nearly everybody asks, answered from bytes into bytes.
 //!
-//! Addresses of our names, that there is no address of the other family, the HTTPS records of hosts, and names
-//! that do not exist: no allocation, no decoder, no encoder. Whatever is unusual in a question or in its answer takes the
+//! Addresses of our names, that there is no address of the other family, the HTTPS records of hosts, names
+//! that do not exist, and what is kept of forwarders' answers: no allocation, no decoder, no encoder. Whatever is unusual in a question or in its answer takes the
 //! way of [`handler`](crate::handler).
 //!
 //! **Invariant:** what is answered here is what the handler would have answered; a fuzz target holds
 //! the two against each other.
 
-mod question;
+pub(crate) mod question;
 mod writer;
 
 use conduit_core::record::data::RecordData;
@@ -16,6 +16,7 @@ use hickory_proto::rr::RecordType;
 use self::question::Question;
 use self::writer::Writer;
 use crate::automatic::Kind;
+use crate::forward::Forwarder;
 use crate::handler::Transport;
 use crate::interfaces::Local;
 use crate::key::ancestry;
@@ -31,6 +32,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) transport: Transport,
     /// Whether the client may ask for names that are not ours, and there is somebody to ask.
     pub(crate) recursion_available: bool,
+    /// Who knows other names, when nothing else has a word about them.
+    pub(crate) others: Option<&'a Forwarder>,
 }
 
 /// A reply that stands in the given room.
@@ -49,6 +52,10 @@ pub(crate) fn answer(request: &[u8], scene: &Scene<'_>, room: &mut [u8]) -> Opti
     // ANY, transfers and their kin (RFC 6895 §3.1).
     if META_TYPES.contains(&question.rtype.into()) {
         return None;
+    }
+    if node.is_none() && zone.frame.apex_of(key).is_none() {
+        let others = scene.others.filter(|_| question.recursion_desired())?;
+        return others.kept(&question, room);
     }
     let mut writer = Writer::new(room, &question, scene.recursion_available);
     if let Some(set) = node.and_then(|node| zone.addresses_at(node, question.rtype, scene.local)) {

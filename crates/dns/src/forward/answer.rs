@@ -19,6 +19,8 @@ use crate::key::AskedKey;
 use crate::lists::Renamed;
 use crate::options::{Options, Reason};
 use crate::reply::{Encoded, HEADER_BYTES, Outcome, Pending};
+use crate::short::Written;
+use crate::short::question::Question as Plain;
 use crate::wire::{Records, TTL_BYTES};
 
 /// What a forwarder found out.
@@ -194,7 +196,15 @@ impl Answer {
         let length = if fits { self.wire.len() } else { self.question_end(pending) };
         let mut bytes = Vec::with_capacity(length + room);
         bytes.extend_from_slice(self.wire.get(..length).unwrap_or(&self.wire));
-        self.write_head(&mut bytes, pending, !fits);
+        let metadata = &pending.metadata;
+        let asked = Asked {
+            id: metadata.id.to_be_bytes(),
+            recursion_desired: metadata.recursion_desired,
+            checking_disabled: metadata.checking_disabled,
+            wants_authentic: pending.wants_authentic,
+        };
+        self.write_head(&mut bytes, asked, !fits);
+        write_name(&mut bytes, pending.question.name());
         if fits {
             self.write_ttls(&mut bytes, ttl);
         }
@@ -215,29 +225,45 @@ impl Answer {
         }
     }
 
-    /// Id, flags, and the question in the case it was asked.
-    fn write_head(&self, bytes: &mut [u8], pending: &Pending, is_cut: bool) {
-        let metadata = &pending.metadata;
-        let [high, low] = metadata.id.to_be_bytes();
+    /// The reply to a plain question, written into given room; `None` when it does not fit, or there is more to
+    /// say than what is kept.
+    pub(crate) fn write(&self, plain: &Plain<'_>, age_s: u32, room: &mut [u8]) -> Option<Written> {
+        if self.reason.is_some() || self.outcome == Outcome::Failed {
+            return None;
+        }
+        let edns = plain.edns.map(|edns| opt(edns.0, 0));
+        let edns = edns.as_ref().map_or(&[][..], |edns| edns);
+        let (length, len) = (self.wire.len(), self.wire.len() + edns.len());
+        let room = room.get_mut(..len).filter(|_| len <= plain.limit)?;
+        let (said, behind) = room.split_at_mut(length);
+        said.copy_from_slice(&self.wire);
+        behind.copy_from_slice(edns);
+        let asked = Asked {
+            id: plain.id(),
+            recursion_desired: plain.recursion_desired(),
+            checking_disabled: plain.checking_disabled(),
+            wants_authentic: plain.wants_authentic(),
+        };
+        self.write_head(said, asked, false);
+        let question = HEADER_BYTES..plain.bytes().len();
+        said.get_mut(question.clone())?.copy_from_slice(plain.bytes().get(question)?);
+        self.write_ttls(said, Ttl::Aged(age_s));
+        said[ADDITIONALS_LOW] = u8::from(!edns.is_empty());
+        Some(Written { len, outcome: self.outcome })
+    }
+
+    /// Id and flags.
+    fn write_head(&self, bytes: &mut [u8], asked: Asked, is_cut: bool) {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-        bytes[0] = high;
-        bytes[1] = low;
-        bytes[2] = RESPONSE | bit(is_cut, TRUNCATED) | bit(metadata.recursion_desired, 1);
+        bytes[..2].copy_from_slice(&asked.id);
+        bytes[2] = RESPONSE | bit(is_cut, TRUNCATED) | bit(asked.recursion_desired, 1);
         let is_authentic = self.judgement.security == Security::Secure && self.is_whole;
         bytes[3] = RECURSION_AVAILABLE
-            | bit(is_authentic && pending.wants_authentic, AUTHENTIC_DATA)
-            | bit(metadata.checking_disabled, CHECKING_DISABLED)
+            | bit(is_authentic && asked.wants_authentic, AUTHENTIC_DATA)
+            | bit(asked.checking_disabled, CHECKING_DISABLED)
             | self.outcome.code().low();
         if is_cut {
             bytes[ANSWERS_AND_AUTHORITIES].fill(0);
-        }
-        let mut at = HEADER_BYTES;
-        for label in pending.question.name().iter() {
-            let Some(place) = bytes.get_mut(at + 1..at + 1 + label.len()) else {
-                return;
-            };
-            place.copy_from_slice(label);
-            at += 1 + label.len();
         }
     }
 
@@ -261,6 +287,27 @@ impl Answer {
     fn question_end(&self, pending: &Pending) -> usize {
         let name: usize = pending.question.name().iter().map(|label| label.len() + 1).sum();
         HEADER_BYTES + name + 1 + TYPE_AND_CLASS_BYTES
+    }
+}
+
+/// What a reply repeats of a request, beside the question.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    id: [u8; 2],
+    recursion_desired: bool,
+    checking_disabled: bool,
+    wants_authentic: bool,
+}
+
+/// The name of the question, in the case it was asked.
+fn write_name(bytes: &mut [u8], name: &Name) {
+    let mut at = HEADER_BYTES;
+    for label in name.iter() {
+        let Some(place) = bytes.get_mut(at + 1..at + 1 + label.len()) else {
+            return;
+        };
+        place.copy_from_slice(label);
+        at += 1 + label.len();
     }
 }
 

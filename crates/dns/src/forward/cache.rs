@@ -122,6 +122,22 @@ impl Cache {
         Found::Nothing
     }
 
+    /// A good answer and its age in seconds, when nothing has to be done beside telling it.
+    pub(crate) fn calm(&self, key: &[u8], now: Instant) -> Option<(Arc<Answer>, u32)> {
+        let mut shard = self.shard(key);
+        let entry = shard.entries.get_mut(key)?;
+        let age = now.saturating_duration_since(entry.since);
+        let left = entry.answer.lifetime().checked_sub(age).filter(|left| !left.is_zero())?;
+        // Soon it may have to be asked for again.
+        if self.prefetches && left * PREFETCH_PART < entry.answer.lifetime() {
+            return None;
+        }
+        entry.is_wanted = true;
+        entry.hits = entry.hits.saturating_add(1);
+        let age_s = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
+        Some((Arc::clone(&entry.answer), age_s))
+    }
+
     /// What is known about a question, without asking for it: nothing is counted or marked. With an
     /// answer comes for how much longer it is told, as a good one or not.
     pub(crate) fn peek(&self, key: &[u8], now: Instant) -> Option<Peeked> {

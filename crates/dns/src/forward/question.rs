@@ -7,6 +7,7 @@ use hickory_proto::rr::{Name, RecordType};
 
 use crate::key::AskedKey;
 use crate::reply::Pending;
+use crate::short::question::Question as Plain;
 
 /// One question, as its key: flags, type, name. It is on the stack; tables own theirs as boxes of
 /// the same bytes.
@@ -20,11 +21,15 @@ impl Question {
     /// What a client asked.
     pub(crate) fn of(pending: &Pending) -> Self {
         let dnssec_ok = pending.edns.is_some_and(|edns| edns.0);
-        let checking_disabled = pending.metadata.checking_disabled;
-        let flags =
-            (u8::from(dnssec_ok) * DNSSEC_OK) | (u8::from(checking_disabled) * CHECKING_DISABLED);
+        let flags = flags(dnssec_ok, pending.metadata.checking_disabled);
         let name = AskedKey::of(pending.asked().name());
         Self::new(flags, pending.asked().query_type(), name.as_slice())
+    }
+
+    /// The same of a plain question.
+    pub(crate) fn of_plain(plain: &Plain<'_>) -> Self {
+        let dnssec_ok = plain.edns.is_some_and(|edns| edns.0);
+        Self::new(flags(dnssec_ok, plain.checking_disabled()), plain.rtype, plain.key())
     }
 
     /// A question as most clients ask it, without any flags.
@@ -75,6 +80,10 @@ impl Question {
     pub(crate) fn key(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
+}
+
+fn flags(dnssec_ok: bool, checking_disabled: bool) -> u8 {
+    (u8::from(dnssec_ok) * DNSSEC_OK) | (u8::from(checking_disabled) * CHECKING_DISABLED)
 }
 
 /// The name in a key's bytes.

@@ -51,6 +51,8 @@ pub(super) struct Tables {
     interfaces: Guard<Arc<Interfaces>>,
     /// Every query is logged, and told of where it is answered the long way.
     tells_all: bool,
+    /// No list and no hosts file says anything about names that are not ours.
+    is_unlisted: bool,
 }
 
 impl Tables {
@@ -74,6 +76,7 @@ impl Tables {
             local: &local,
             transport: asker.transport,
             recursion_available: may_ask && self.policy.forwarder.is_some(),
+            others: self.policy.forwarder.as_ref().filter(|_| may_ask && self.is_unlisted),
         };
         short::answer(request, &scene, room)
     }
@@ -105,11 +108,13 @@ pub(crate) struct Outgoing {
 impl Responder {
     /// What answers depend on, as it is now.
     pub(super) fn tables(&self) -> Tables {
+        let policy = self.policy.load();
         Tables {
             zone: self.zone.load(),
-            policy: self.policy.load(),
             interfaces: self.interfaces.load(),
             tells_all: self.log.is_all(),
+            is_unlisted: policy.lists.are_empty(),
+            policy,
         }
     }
 

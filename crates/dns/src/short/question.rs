@@ -11,19 +11,20 @@ use crate::reply::{DnssecOk, HEADER_BYTES, limit_of};
 
 /// A request that has nothing unusual.
 #[derive(Debug)]
-pub(super) struct Question<'a> {
+pub(crate) struct Question<'a> {
     request: &'a [u8],
     key: AskedKey,
     /// Behind the type and the class.
     end: usize,
-    pub(super) rtype: RecordType,
-    pub(super) edns: Option<DnssecOk>,
-    pub(super) limit: usize,
+    pub(crate) rtype: RecordType,
+    pub(crate) edns: Option<DnssecOk>,
+    /// Of the reply, in octets.
+    pub(crate) limit: usize,
 }
 
 impl<'a> Question<'a> {
     /// Reads a request; `None` when it is not plain.
-    pub(super) fn read(request: &'a [u8], transport: Transport) -> Option<Self> {
+    pub(crate) fn read(request: &'a [u8], transport: Transport) -> Option<Self> {
         let &[_, _, bits, more, 0, 1, 0, 0, 0, 0, 0, additionals] = request.first_chunk()? else {
             return None;
         };
@@ -51,13 +52,34 @@ impl<'a> Question<'a> {
     }
 
     /// The folded name.
-    pub(super) fn key(&self) -> &[u8] {
+    pub(crate) fn key(&self) -> &[u8] {
         self.key.as_slice()
     }
 
     /// The request up to the end of the question.
-    pub(super) fn bytes(&self) -> &'a [u8] {
+    pub(crate) fn bytes(&self) -> &'a [u8] {
         self.request.get(..self.end).unwrap_or(self.request)
+    }
+
+    /// The id, as it stands.
+    pub(crate) fn id(&self) -> [u8; 2] {
+        self.request.first_chunk().copied().unwrap_or_default()
+    }
+
+    /// Whether others may be asked.
+    pub(crate) fn recursion_desired(&self) -> bool {
+        self.request.get(2).is_some_and(|bits| bits & RECURSION_DESIRED != 0)
+    }
+
+    /// Whether the client checks signatures itself.
+    pub(crate) fn checking_disabled(&self) -> bool {
+        self.request.get(3).is_some_and(|bits| bits & CHECKING != 0)
+    }
+
+    /// Whether the client wants to know if an answer was verified (RFC 6840 §5.7).
+    pub(crate) fn wants_authentic(&self) -> bool {
+        let is_asked = self.request.get(3).is_some_and(|bits| bits & AUTHENTIC != 0);
+        is_asked || self.edns.is_some_and(|edns| edns.0)
     }
 
     /// Where the root of the name stands.

@@ -48,8 +48,13 @@ fn short_in(zone: &Zone, request: &[u8]) -> Option<Outcome> {
     let reply = respond(request, &asker, zone, &policy);
     check_short_way(request, &asker, (zone, &policy), &reply);
     let local = zone.facing(asker.peer.ip(), asker.local);
-    let scene =
-        Scene { zone, local: &local, transport: asker.transport, recursion_available: false };
+    let scene = Scene {
+        zone,
+        local: &local,
+        transport: asker.transport,
+        recursion_available: false,
+        others: None,
+    };
     answer(request, &scene, &mut [0; 1232]).map(|written| written.outcome)
 }
 

@@ -30,6 +30,19 @@ pub(crate) fn answer(addresses: u8) -> Answer {
     Answer::new(finding, query_of(&asked("wWw.example.", "A"))).expect("fits")
 }
 
+/// That there is nothing of the type.
+pub(crate) fn nothing() -> Answer {
+    let finding = Finding {
+        outcome: Outcome::NoData,
+        name: name("www.example."),
+        answers: Vec::new(),
+        authorities: Vec::new(),
+        lifetime: Duration::from_secs(60),
+        kept_out: 0,
+    };
+    Answer::new(finding, query_of(&asked("www.example.", "AAAA"))).expect("fits")
+}
+
 #[test]
 fn a_reply_is_the_clients_own() {
     let kept = answer(2);
