@@ -30,10 +30,7 @@ type Part<K, V> = HashTable<(K, V)>;
 impl<K, V> SharedMap<K, V> {
     /// An empty one with room for so many entries.
     pub fn with_capacity(entries: usize) -> Self {
-        let mut parts = PARTS_MIN;
-        while entries > parts * PART_ENTRIES_MAX {
-            parts += parts / 2;
-        }
+        let parts = parts_for(entries);
         let room = entries / parts;
         if room == 0 {
             return Self::default();
@@ -114,7 +111,7 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
     /// Puts a value in, and returns the one it replaces.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         if self.len >= self.parts.len() * PART_ENTRIES_MAX {
-            self.cut_finer();
+            self.reserve(self.len / 4);
         }
         let hasher = &self.hasher;
         let (hash, count) = (hasher.hash_one(&key), self.parts.len());
@@ -129,10 +126,13 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
         }
     }
 
-    /// Cuts the map into more parts, so that each stays small.
-    #[cold]
-    fn cut_finer(&mut self) {
-        let mut finer = Self::with_capacity(self.len + self.len / 4);
+    /// Makes room for so many more entries, when they are enough to cut the map into more parts.
+    pub fn reserve(&mut self, more: usize) {
+        let entries = self.len + more;
+        if parts_for(entries) <= self.parts.len() {
+            return;
+        }
+        let mut finer = Self::with_capacity(entries);
         for (key, value) in self.iter() {
             finer.insert(key.clone(), value.clone());
         }
@@ -169,6 +169,15 @@ impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for SharedMap<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }
+}
+
+/// How many parts so many entries are cut into.
+fn parts_for(entries: usize) -> usize {
+    let mut parts = PARTS_MIN;
+    while entries > parts * PART_ENTRIES_MAX {
+        parts += parts / 2;
+    }
+    parts
 }
 
 /// The part of a hash, from bits that the table inside does not look at first: it uses the lowest for the

@@ -75,6 +75,9 @@ impl Zone {
             self.hosts.at(name) != next.hosts.at(name)
         });
         let names: Vec<RecordName> = gone.chain(changed).cloned().collect();
+        let more = next.hosts.len().saturating_sub(self.hosts.len());
+        next.nodes.reserve(more);
+        next.pointers.reserve(more);
         for name in &names {
             next.put_records(name, &self.given_at(name));
         }

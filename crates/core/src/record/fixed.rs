@@ -43,6 +43,11 @@ impl FixedRecords {
         Ok(())
     }
 
+    /// How many names have some.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
