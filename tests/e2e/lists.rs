@@ -89,6 +89,21 @@ async fn lists_and_hosts_files_answer_and_follow_their_files() {
         .collect();
     assert_eq!(sources, ["hosts", "service"]);
 
+    let sources = gateway.api.dns_sources().await.expect("told").value;
+    let zone = sources.zones.iter().find(|zone| zone.name == "internal").expect("ours");
+    assert_eq!((zone.services, zone.records, zone.config, zone.hosts), (1, 0, 0, 1));
+    assert_eq!((sources.lists.len(), &sources.passed_over), (4, &told.passed_over));
+    assert!(!sources.mdns.enabled && sources.secondaries.keys.is_empty());
+    for (name, step, source, entry) in [
+        ("a.ads.example", "list", None, "ads, line 1: ads.example".to_owned()),
+        ("far.example", "hosts", None, format!("{hosts}, line 3: far.example")),
+        ("nas.internal", "record", Some("hosts"), format!("{hosts}, line 1")),
+    ] {
+        let why = gateway.api.why(name, "A", None, false).await.expect("told").value;
+        let found = why.steps.iter().find(|found| found.step == step).expect("such a step");
+        assert_eq!((found.source.as_deref(), &found.lists), (source, &vec![entry]), "{name}");
+    }
+
     // Another file in its place: known without anybody's doing.
     std::fs::write(directory.path().join("next"), "plain.example\n").unwrap();
     std::fs::rename(directory.path().join("next"), &ads).unwrap();
@@ -105,4 +120,33 @@ async fn lists_and_hosts_files_answer_and_follow_their_files() {
     assert_eq!(reply.list.as_deref(), Some("ads, line 1: plain.example"));
     let old = gateway.api.resolve("a.ads.example", "A").await.expect("answered").value;
     assert_eq!(old.list, None, "the old list is gone as a whole");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosts_file_moves_the_serial() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hosts");
+    std::fs::write(&path, "10.0.0.5 nas.internal\n").unwrap();
+    let gateway =
+        Gateway::start_with(&format!("[dns]\nhosts_files = [{:?}]", path.display().to_string()))
+            .await;
+    let serial = async || {
+        let sources = gateway.api.dns_sources().await.expect("told").value;
+        sources.zones.first().expect("a zone").serial
+    };
+    let before = serial().await;
+    std::fs::write(&path, "10.0.0.6 nas.internal\n").unwrap();
+    let moves = async {
+        loop {
+            let now = serial().await;
+            if now != before {
+                return now;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let after = tokio::time::timeout(Duration::from_secs(30), moves).await.expect("in time");
+    assert_eq!(after, before + 1);
+    let reply = gateway.api.resolve("nas.internal", "A").await.expect("answered").value;
+    assert_eq!(reply.answers[0].value, "10.0.0.6", "what the serial tells of is there");
 }

@@ -90,6 +90,11 @@ pub trait Control: Send + Sync + 'static {
         Arc::default()
     }
 
+    /// Whether multicast DNS is on.
+    fn is_mdns_on(&self) -> bool {
+        false
+    }
+
     /// How hosts files and lists do, in the order of their strength.
     fn lists(&self) -> Vec<ListStatus>;
 

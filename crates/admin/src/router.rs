@@ -27,9 +27,9 @@ use crate::idempotency::once;
 use crate::limits::{BULK_TIMEOUT, REQUEST_TIMEOUT};
 use crate::routes::{
     alerts, audit, config, container_logs, discovery, dns, dns_lists, dns_queries, dns_records,
-    dns_why, doctor, document, events, health, history, import, login_codes, metrics, nodes, oidc,
-    original, passkeys, registrations, requests, routing, services, session, status, tls, tokens,
-    traffic, upgrade, upstreams, users,
+    dns_sources, dns_why, doctor, document, events, health, history, import, login_codes, metrics,
+    nodes, oidc, original, passkeys, registrations, requests, routing, services, session, status,
+    tls, tokens, traffic, upgrade, upstreams, users,
 };
 use crate::state::AdminState;
 use crate::ui;
@@ -144,6 +144,7 @@ fn quick() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(dns_queries::list))
         .routes(routes!(dns_why::explain))
         .routes(routes!(dns_lists::lists))
+        .routes(routes!(dns_sources::sources))
         .routes(routes!(dns_records::add, dns_records::remove))
         .routes(routes!(tls::list))
         .routes(routes!(tls::authority))

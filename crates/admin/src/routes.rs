@@ -12,6 +12,7 @@ pub(crate) mod dns;
 pub(crate) mod dns_lists;
 pub(crate) mod dns_queries;
 pub(crate) mod dns_records;
+pub(crate) mod dns_sources;
 pub(crate) mod dns_why;
 pub(crate) mod doctor;
 pub(crate) mod document;

@@ -17,6 +17,7 @@ pub mod queries;
 pub mod routes;
 pub mod services;
 pub mod sessions;
+pub mod sources;
 pub mod status;
 pub mod tls;
 pub mod tokens;

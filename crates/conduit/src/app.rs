@@ -183,6 +183,7 @@ impl App {
         )
         .map_err(AppError::Publish)?;
         let FirstTables { publisher, routes, zone, reissue } = first;
+        publisher.zone().count_with(serial::hosts_steps(&config.gateway.state_dir));
         tunables.lists.attach(publisher.zone());
         let tcp = sockets.proxy.as_ref().map(tcp_ports);
         if let Some(tcp) = &tcp {

@@ -216,6 +216,10 @@ impl Control for GatewayControl {
         self.parts.metrics.mdns_status().map(live::Reader::load_full).unwrap_or_default()
     }
 
+    fn is_mdns_on(&self) -> bool {
+        self.parts.metrics.mdns_status().is_some()
+    }
+
     fn lists(&self) -> Vec<ListStatus> {
         self.parts.policy.load_full().lists.status()
     }

@@ -2,28 +2,34 @@
 //!
 //! Secondaries copy a zone when its serial has moved. The generation moves with every change of the
 //! catalog; what it does not know of is kept here: another configuration, another version of Conduit,
-//! and a state that was restored.
+//! other names of ours in hosts files, and a state that was restored.
 //!
 //! **Invariant:** a serial never goes back, and no two contents have one.
 
+use std::fmt::{self, Write as _};
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use conduit_core::catalog::Generation;
 use conduit_core::clock::Timestamp;
+use conduit_core::record::fixed::FixedRecords;
+use conduit_dns::publication::Steps;
 use conduit_dns::zone::ZoneSettings;
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Sha3_256};
 
 /// What was so at the last start.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
     offset: u64,
     generation: u64,
     /// A digest of everything else that makes the zones.
     made_of: String,
+    /// A digest of what hosts files give; empty when they give nothing.
+    #[serde(default)]
+    hosts: String,
 }
 
 /// What to add to the generation, from this start on.
@@ -58,7 +64,53 @@ fn next(kept: Option<&Kept>, made_of: &str, generation: u64, now: Timestamp) -> 
         Some(kept) if kept.made_of != made_of => kept.offset + 1,
         Some(kept) => kept.offset,
     };
-    Kept { offset, generation, made_of: made_of.to_owned() }
+    let hosts = kept.map(|kept| kept.hosts.clone()).unwrap_or_default();
+    Kept { offset, generation, made_of: made_of.to_owned(), hosts }
+}
+
+/// Counts changes of what hosts files give, beginning with what they gave at the last stop; each is kept
+/// before it is published.
+pub(crate) fn hosts_steps(state_dir: &Path) -> Steps {
+    let path = state_dir.join(FILE);
+    // It was written a moment ago. Where it cannot be, steps are counted in memory.
+    let mut kept = read(&path).unwrap_or_default();
+    let began_at = kept.offset;
+    Box::new(move |records| {
+        let hosts = digest_of(records);
+        if kept.hosts != hosts {
+            kept.hosts = hosts;
+            kept.offset += 1;
+            if let Err(error) = write(&path, &kept) {
+                tracing::warn!(
+                    %error, path = %path.display(),
+                    "secondaries may miss a change of hosts files at the next start"
+                );
+            }
+        }
+        kept.offset - began_at
+    })
+}
+
+fn digest_of(hosts: &FixedRecords) -> String {
+    if hosts.is_empty() {
+        return String::new();
+    }
+    let mut digest = Digesting(Sha3_256::new());
+    for record in hosts.iter() {
+        // Writing to a digest cannot fail.
+        writeln!(digest, "{record}").ok();
+    }
+    hex::encode(digest.0.finalize())
+}
+
+/// Text on its way into a digest: there may be a million records.
+struct Digesting(Sha3_256);
+
+impl fmt::Write for Digesting {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text);
+        Ok(())
+    }
 }
 
 fn made_of(settings: &ZoneSettings) -> String {
@@ -100,6 +152,10 @@ mod tests {
     use super::*;
     use conduit_core::domains::Domains;
     use conduit_core::name::Host;
+    use conduit_core::record::Record;
+    use conduit_core::record::data::RecordData;
+    use conduit_core::record::kind::RecordType;
+    use conduit_core::record::name::RecordName;
 
     fn settings(domain: &str) -> ZoneSettings {
         let domain = Host::parse(domain).expect("valid");
@@ -126,5 +182,37 @@ mod tests {
         assert_eq!(at("lab.internal", 1, 4_000_000), 4_000_000);
         fs::write(dir.path().join(FILE), "{").expect("written");
         assert_eq!(at("lab.internal", 1, 5_000_000), 5_000_000);
+    }
+
+    #[test]
+    fn hosts_files_move_the_serial_also_across_starts() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let start = |generation: u64| {
+            let now = Timestamp::from_seconds(1_000_000);
+            let offset = offset(dir.path(), &settings("internal"), Generation(generation), now);
+            (offset, hosts_steps(dir.path()))
+        };
+        let hosts = |text: &str| {
+            let mut all = FixedRecords::default();
+            let record = Record {
+                name: RecordName::parse("nas.internal").expect("valid"),
+                data: RecordData::parse(RecordType::A, text).expect("valid"),
+                ttl: None,
+                added_at: Timestamp::from_seconds(0),
+            };
+            all.add(record).expect("the only one");
+            Arc::new(all)
+        };
+        let (first, mut steps) = start(7);
+        assert_eq!(steps(&Arc::default()), 0, "as it always was");
+        assert_eq!(steps(&hosts("10.0.0.5")), 1);
+        assert_eq!(steps(&hosts("10.0.0.5")), 1, "the same");
+        assert_eq!(steps(&hosts("10.0.0.6")), 2);
+        let (second, mut steps) = start(7);
+        assert_eq!(second, first + 2, "what was told goes on");
+        assert_eq!(steps(&hosts("10.0.0.6")), 0, "nothing changed meanwhile");
+        assert_eq!(steps(&Arc::default()), 1);
+        let (third, mut steps) = start(7);
+        assert_eq!((third, steps(&hosts("10.0.0.6"))), (first + 3, 1), "changed meanwhile");
     }
 }

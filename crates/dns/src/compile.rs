@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use conduit_core::catalog::{Catalog, Change, Version};
 use conduit_core::name::{Host, ServiceName};
-use conduit_core::record::fixed::FixedRecords;
 use conduit_core::record::name::RecordName;
 use conduit_core::record::{Record, RecordChange};
 use conduit_core::service::{DnsMode, Protocol, Service, TlsMode};
@@ -19,6 +18,7 @@ use conduit_core::shared_map::SharedMap;
 
 use crate::automatic::Sites;
 use crate::key::{NameKey, ancestry};
+use crate::lists::hosts::HostsNames;
 use crate::pointers::{Pointers, Source};
 use crate::records::{Records, name_of};
 use crate::views::Views;
@@ -33,7 +33,8 @@ impl Zone {
             nodes: SharedMap::with_capacity(catalog.len() + catalog.record_count()),
             published: SharedMap::with_capacity(catalog.len()),
             pointers: SharedMap::default(),
-            hosts: Arc::default(),
+            hosts: HostsNames::default(),
+            hosts_steps: 0,
         };
         let frame = Arc::clone(&zone.frame);
         for apex in &frame.apexes {
@@ -65,14 +66,16 @@ impl Zone {
         next
     }
 
-    /// The zone with these names of hosts files, and no others.
+    /// The zone with these names of hosts files, and no others, and with what their changes so far add
+    /// to the serial.
     #[must_use]
-    pub fn with_hosts(&self, hosts: Arc<FixedRecords>) -> Self {
-        let mut next = Self { hosts, ..self.clone() };
-        let gone = self.hosts.names().filter(|name| next.hosts.at(name.as_str()).is_empty());
-        let changed = next.hosts.names().filter(|name| {
+    pub fn with_hosts(&self, hosts: HostsNames, steps: u64) -> Self {
+        let mut next = Self { hosts, hosts_steps: steps, ..self.clone() };
+        let (before, after) = (self.hosts.records(), next.hosts.records());
+        let gone = before.names().filter(|name| after.at(name.as_str()).is_empty());
+        let changed = after.names().filter(|name| {
             let name = name.as_str();
-            self.hosts.at(name) != next.hosts.at(name)
+            before.at(name) != after.at(name)
         });
         let names: Vec<RecordName> = gone.chain(changed).cloned().collect();
         let more = next.hosts.len().saturating_sub(self.hosts.len());
@@ -90,7 +93,8 @@ impl Zone {
         let Some(records) = node.and_then(|node| node.records.as_ref()) else {
             return Arc::default();
         };
-        let others = [self.frame.fixed.at(name.as_str()), self.hosts.at(name.as_str())];
+        let hosts = self.hosts.records().at(name.as_str());
+        let others = [self.frame.fixed.at(name.as_str()), hosts];
         records.without(&others)
     }
 
@@ -160,7 +164,7 @@ impl Zone {
         let is_located = fixed.iter().chain(given.iter()).any(|record| record.data.is_location());
         let hosts = match is_located {
             true => Arc::default(),
-            false => self.hosts.shared_at(name.as_str()),
+            false => self.hosts.records().shared_at(name.as_str()),
         };
         let next = Records::of(&[fixed, Arc::clone(given), hosts]).filter(|_| is_ours);
         let before = self.nodes.get(key.as_slice()).and_then(|node| node.records.clone());

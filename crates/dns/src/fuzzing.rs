@@ -115,7 +115,7 @@ pub fn dns_handler(data: &[u8]) {
         Reply::Transfer(mut transfer) => {
             assert_eq!(transport, Transport::Tcp, "a zone in a datagram");
             for bytes in transfer.messages(&Journal::default()) {
-                check(request, &Encoded { bytes, outcome: Outcome::Transfer }, transport);
+                check(request, &Encoded::new(bytes, Outcome::Transfer), transport);
             }
         }
     }

@@ -10,6 +10,7 @@
 mod entries;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzed;
+pub mod hosts;
 mod line;
 mod load;
 mod loader;
@@ -19,6 +20,7 @@ mod said;
 pub mod settings;
 pub mod status;
 mod table;
+mod trace;
 mod wish;
 
 use std::fmt;
@@ -34,6 +36,7 @@ pub(crate) use self::said::{Listed, Renamed};
 use self::settings::ListSettings;
 use self::status::ListStatus;
 pub(crate) use self::table::Table;
+pub(crate) use self::trace::{By, ListNote, Said, Trace};
 use crate::interfaces::Local;
 use crate::key::AskedKey;
 use crate::publication::ZoneWriter;
@@ -42,7 +45,11 @@ use crate::zone::Zone;
 
 /// The lists in force, and what keeps them so; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Lists(Option<Arc<Shared>>);
+pub struct Lists {
+    shared: Option<Arc<Shared>>,
+    /// One table for good, which is looked at without counting.
+    quiet: Option<Arc<Table>>,
+}
 
 struct Shared {
     table: live::Reader<Table>,
@@ -54,12 +61,13 @@ impl Lists {
     /// Reads every list; one that cannot be read is told in the log, and tried again when it changes.
     pub fn new(settings: ListSettings) -> Self {
         let (loader, table) = Loader::start(settings);
-        Self(Some(Arc::new(Shared { table, loader: Mutex::new(loader) })))
+        let shared = Shared { table, loader: Mutex::new(loader) };
+        Self { shared: Some(Arc::new(shared)), quiet: None }
     }
 
     /// Has the names of ours in hosts files answered by the zone.
     pub fn attach(&self, zone: ZoneWriter) {
-        if let Some(shared) = &self.0 {
+        if let Some(shared) = &self.shared {
             shared.loader().attach(zone);
         }
     }
@@ -81,15 +89,24 @@ impl Lists {
 
     /// How each list does.
     pub fn status(&self) -> Vec<ListStatus> {
-        let table = self.0.as_ref().map(|shared| shared.table.load_full());
-        table.iter().flat_map(|table| &table.slots).map(ListStatus::of).collect()
+        self.table().iter().flat_map(|table| &table.slots).map(ListStatus::of).collect()
     }
 
     /// Which list and line a name is answered by, if any.
     pub fn explain(&self, name: &str) -> Option<String> {
         let name = Name::from_ascii(name).ok()?;
-        let table = self.0.as_ref()?.table.load_full();
-        table.explain(AskedKey::of(&name).as_slice())
+        self.table()?.explain(AskedKey::of(&name).as_slice())
+    }
+
+    /// The lists as they are now, for who looks at them: nothing is counted.
+    pub(crate) fn quiet(&self) -> Self {
+        Self { shared: None, quiet: self.table().map(|table| Arc::new(table.quiet())) }
+    }
+
+    /// What is in force.
+    pub(crate) fn table(&self) -> Option<Arc<Table>> {
+        let in_force = || self.shared.as_ref().map(|shared| shared.table.load_full());
+        self.quiet.clone().or_else(in_force)
     }
 
     /// Whether no list and no hosts file has anything about names that are not ours.
@@ -99,19 +116,20 @@ impl Lists {
 
     /// Answers a question about a name that is not ours, as far as lists do.
     pub(crate) fn answer(&self, pending: Pending, zone: &Zone, local: &Local) -> Listed {
-        let Some(shared) = &self.0 else {
-            return Listed::Open(pending);
-        };
-        let table = shared.table.load();
-        match table.is_empty() {
+        let answer = |table: &Arc<Table>, pending| match table.is_empty() {
             true => Listed::Open(pending),
             false => table.answer(pending, zone, local),
+        };
+        match (&self.quiet, &self.shared) {
+            (Some(table), _) => answer(table, pending),
+            (None, Some(shared)) => answer(&shared.table.load(), pending),
+            (None, None) => Listed::Open(pending),
         }
     }
 
     /// Does what waits for disks on a thread that may.
     async fn work(&self, work: impl FnOnce(&mut Loader) + Send + 'static) {
-        let Some(shared) = self.0.clone() else {
+        let Some(shared) = self.shared.clone() else {
             return;
         };
         let done = tokio::task::spawn_blocking(move || work(&mut shared.loader())).await;

@@ -13,7 +13,7 @@ use hickory_proto::rr::{Name, RData, Record};
 
 use crate::answer::{Alias, Answer, Authority, Chain, NEGATIVE_TTL_S, RrSet};
 use crate::handler::Transport;
-use crate::lists::{Renamed, Table};
+use crate::lists::{ListNote, Renamed, Table};
 use crate::options::{Options, Reason};
 use crate::tail::Tail;
 use crate::transfer::Transfer;
@@ -42,6 +42,20 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// What it says.
     pub outcome: Outcome,
+    /// The entry of a list that says so, when one does.
+    pub(crate) listed: Option<Box<ListNote>>,
+}
+
+impl Encoded {
+    /// A reply that no list has a say in.
+    pub(crate) fn new(bytes: Vec<u8>, outcome: Outcome) -> Self {
+        Self { bytes, outcome, listed: None }
+    }
+
+    /// The same, with the entry that says so.
+    pub(crate) fn listed(self, note: ListNote) -> Self {
+        Self { listed: Some(Box::new(note)), ..self }
+    }
 }
 
 /// Defines an enum whose variants are counted under a word.
@@ -291,7 +305,7 @@ impl Pending {
 
     pub(crate) fn encode(&self, message: &mut Message, outcome: Outcome) -> Encoded {
         match message.to_vec() {
-            Ok(bytes) if bytes.len() <= self.limit => Encoded { bytes, outcome },
+            Ok(bytes) if bytes.len() <= self.limit => Encoded::new(bytes, outcome),
             // What nobody asked for goes first, and nothing is missing then (RFC 2181 §9).
             Ok(_) | Err(_) if !message.additionals.is_empty() => {
                 message.additionals.clear();
@@ -299,9 +313,7 @@ impl Pending {
             }
             // Too long, or too long even for the encoder: the question alone, with TC.
             Ok(_) | Err(_) => match message.truncate().to_vec() {
-                Ok(bytes) if bytes.len() <= self.limit => {
-                    Encoded { bytes, outcome: Outcome::Truncated }
-                }
+                Ok(bytes) if bytes.len() <= self.limit => Encoded::new(bytes, Outcome::Truncated),
                 Ok(_) | Err(_) => {
                     let bits = u8::from(self.metadata.recursion_desired);
                     bare(self.metadata.id, bits, Outcome::Failed)
@@ -369,7 +381,7 @@ pub(crate) fn greeting(metadata: Metadata, dnssec_ok: DnssecOk, options: &Option
     let bits = u8::from(metadata.recursion_desired);
     message.to_vec().map_or_else(
         |_| bare(metadata.id, bits, Outcome::Failed),
-        |bytes| Encoded { bytes, outcome },
+        |bytes| Encoded::new(bytes, outcome),
     )
 }
 
@@ -399,7 +411,7 @@ pub(crate) fn bare(id: u16, bits: u8, outcome: Outcome) -> Encoded {
     bytes[1] = low;
     bytes[2] = QR | (bits & OPCODE_AND_RD);
     bytes[3] = outcome.code().low();
-    Encoded { bytes, outcome }
+    Encoded::new(bytes, outcome)
 }
 
 /// The longest reply to a request that allows `payload` octets (`None` without EDNS).

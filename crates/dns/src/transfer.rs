@@ -92,7 +92,7 @@ impl Transfer {
         if let Some(exchange) = &mut self.signed {
             exchange.sign(&mut message, now_s());
         }
-        Encoded { bytes: message, outcome: Outcome::Failed }
+        Encoded::new(message, Outcome::Failed)
     }
 
     /// The messages, each made when it is asked for.

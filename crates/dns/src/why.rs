@@ -8,6 +8,7 @@
 
 mod judged;
 mod last;
+mod listed;
 mod step;
 pub(crate) mod zone;
 
@@ -17,11 +18,13 @@ use hickory_proto::rr::{Name, RecordType};
 
 pub use self::judged::Judged;
 pub use self::last::Verdict;
+pub use self::listed::ListDeed;
 pub use self::step::{Cached, HostTarget, Owner, RouteServer, Step};
 use crate::access::Policy;
 use crate::answer::Answer;
 use crate::client::{self, AskError};
 use crate::interfaces::Local;
+use crate::lists::Said;
 use crate::query_log::line::told;
 use crate::zone::Zone;
 
@@ -74,6 +77,8 @@ pub enum Origin {
     Service(String),
     /// A record of an operator.
     Record,
+    /// Hosts files, with the line in each.
+    Hosts(Vec<String>),
     /// A record that the service with this host has by itself.
     Automatic(String),
     /// The gateway itself.
@@ -88,6 +93,7 @@ impl Origin {
         match self {
             Self::Service(_) => "service",
             Self::Record => "record",
+            Self::Hosts(_) => "hosts",
             Self::Automatic(_) => "automatic",
             Self::Gateway => "gateway",
             Self::Zone => "zone",
@@ -98,7 +104,7 @@ impl Origin {
     pub fn host(&self) -> Option<&str> {
         match self {
             Self::Service(host) | Self::Automatic(host) => Some(host),
-            Self::Record | Self::Gateway | Self::Zone => None,
+            Self::Record | Self::Hosts(_) | Self::Gateway | Self::Zone => None,
         }
     }
 }
@@ -109,19 +115,54 @@ pub fn why(asking: &Asking, zone: &Zone, policy: &Policy) -> Explained {
     let local = &zone.facing(*client, *local);
     let is_ours = !matches!(zone.answer(name, *rtype, local), Answer::NotOurs);
     let allowed = policy.access.allows(*client);
+    // Looking counts nothing.
+    let policy = &Policy { lists: policy.lists.quiet(), ..policy.clone() };
     let mut steps = vec![Step::Name { name: told(name) }];
     steps.extend(zone.steps(name, *rtype, local));
+    let mut screens = false;
     if !is_ours {
         steps.push(Step::Access { client: *client, allowed });
         if allowed {
-            steps.extend(match &policy.forwarder {
-                Some(forwarder) => forwarder.steps(name, *rtype),
-                None => vec![Step::NoForwarder],
-            });
+            screens = elsewhere(asking, zone, local, policy, &mut steps);
         }
     }
-    let verdict = last::verdict(asking, zone, policy);
+    let (verdict, listed) = last::verdict(asking, zone, policy);
+    if screens && let Some(note) = listed {
+        steps.push(Step::Screened { entry: note.text });
+    }
     Explained { name: told(name), rtype: rtype.to_string(), steps, verdict }
+}
+
+/// What is looked at for a name that is nobody's here; whether the answer of others is judged by lists.
+fn elsewhere(
+    asking: &Asking,
+    zone: &Zone,
+    local: &Local,
+    policy: &Policy,
+    steps: &mut Vec<Step>,
+) -> bool {
+    let Asking { name, rtype, .. } = asking;
+    let table = policy.lists.table();
+    let trace = table.as_ref().and_then(|table| table.trace(name, *rtype));
+    let said = trace.as_ref().map(|trace| trace.said.clone());
+    steps.extend(trace.map(Step::listed));
+    let name = match &said {
+        // The client comes back over TCP, as if there were no lists.
+        None | Some(Said::Pass | Said::Truncated) => name,
+        Some(Said::Alias(target)) => target,
+        Some(_) => return false,
+    };
+    if matches!(said, Some(Said::Alias(_)))
+        && !matches!(zone.answer(name, *rtype, local), Answer::NotOurs)
+    {
+        steps.extend(zone.steps(name, *rtype, local));
+        return false;
+    }
+    steps.extend(match &policy.forwarder {
+        Some(forwarder) => forwarder.steps(name, *rtype),
+        None => vec![Step::NoForwarder],
+    });
+    said.is_none()
 }
 
 /// The address that a client asks at when it is known where we listen: the first.

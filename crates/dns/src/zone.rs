@@ -19,6 +19,7 @@ use ipnet::IpNet;
 use crate::automatic::Sites;
 use crate::interfaces::Local;
 use crate::key::{NameKey, ancestry};
+use crate::lists::hosts::HostsNames;
 use crate::pointers::Pointers;
 use crate::records::Records;
 use crate::views::{Addresses, View, Views};
@@ -72,7 +73,9 @@ pub struct Zone {
     pub(crate) published: SharedMap<ServiceName, Arc<Published>>,
     pub(crate) pointers: SharedMap<IpAddr, Pointers>,
     /// Names of ours in hosts files.
-    pub(crate) hosts: Arc<FixedRecords>,
+    pub(crate) hosts: HostsNames,
+    /// How often those have changed, as far as secondaries have seen it.
+    pub(crate) hosts_steps: u64,
 }
 
 impl Zone {
@@ -82,13 +85,13 @@ impl Zone {
     }
 
     /// The names of ours in hosts files.
-    pub fn hosts(&self) -> &Arc<FixedRecords> {
+    pub fn hosts(&self) -> &HostsNames {
         &self.hosts
     }
 
     /// Those of them that something else stands in place of: a service, or a record of operators.
     pub fn hosts_passed_over(&self) -> impl Iterator<Item = &RecordName> {
-        self.hosts.names().filter(|name| {
+        self.hosts.records().names().filter(|name| {
             let node = self.nodes.get(NameKey::of_record(name).as_slice());
             node.is_some_and(|node| node.rrsets.is_some() || self.is_given(name, node))
         })
@@ -96,7 +99,7 @@ impl Zone {
 
     /// Whether operators gave a name what its addresses in hosts files could not stand beside.
     pub(crate) fn is_given(&self, name: &RecordName, node: &Node) -> bool {
-        let hosts = self.hosts.at(name.as_str());
+        let hosts = self.hosts.records().at(name.as_str());
         node.records.as_ref().is_some_and(|records| records.is_located_without(&[hosts]))
     }
 
@@ -112,8 +115,14 @@ impl Zone {
 
     /// Of every domain's SOA: it moves with every change, and is 32 bits wide (RFC 1982).
     pub fn serial(&self) -> u32 {
-        let wide = self.version.generation.0.wrapping_add(self.frame.serial_offset);
+        let generation = self.version.generation.0;
+        let wide = generation.wrapping_add(self.frame.serial_offset).wrapping_add(self.hosts_steps);
         u32::try_from(wide & u64::from(u32::MAX)).unwrap_or(0)
+    }
+
+    /// The names of the zones, as configured.
+    pub fn apexes(&self) -> impl Iterator<Item = String> {
+        self.frame.apexes.iter().map(|apex| crate::why::zone::text_of(apex.key.as_slice()))
     }
 
     /// How long a positive answer may be kept, in seconds.

@@ -11,7 +11,9 @@ use conduit_audit::entry::Entry;
 use conduit_core::catalog::Catalog;
 use conduit_core::name::Host;
 use conduit_core::record::Record;
-use conduit_dns::why::{Cached, Explained, Judged, Owner, RouteServer, Step, Verdict};
+use conduit_dns::why::{
+    Cached, Explained, Judged, ListDeed, Owner, RouteServer, Step, Verdict,
+};
 
 /// Where it can be looked up who added what.
 pub(crate) struct Additions {
@@ -47,6 +49,7 @@ fn step(found: &Step, additions: &Additions) -> wire::WhyStep {
         text: found.to_string(),
         service: None,
         source: None,
+        lists: Vec::new(),
         added_by: None,
         added_at: None,
         data: Vec::new(),
@@ -62,11 +65,23 @@ fn step(found: &Step, additions: &Additions) -> wire::WhyStep {
             additions.service(host, &mut step);
         }
         Step::Automatic { host, .. } => additions.service(host, &mut step),
-        Step::Records { name, rtype, data, ttl_s } => {
+        Step::Records { name, rtype, data, ttl_s, places } => {
             step.data.clone_from(data);
             step.seconds = Some(u64::from(*ttl_s));
-            additions.record(name, rtype, &mut step);
+            match places.is_empty() {
+                true => additions.record(name, rtype, &mut step),
+                false => hosts(places, &mut step),
+            }
         }
+        Step::Listed { list, line, entry, does, .. } => {
+            step.lists = vec![format!("{list}, line {line}: {entry}")];
+            match does {
+                ListDeed::Has(data) => step.data.clone_from(data),
+                ListDeed::Alias(target) => step.target = Some(target.clone()),
+                _ => {}
+            }
+        }
+        Step::Screened { entry } => step.lists = vec![entry.clone()],
         Step::Alias { name, target, ttl_s } => {
             step.target = Some(target.clone());
             step.seconds = Some(u64::from(*ttl_s));
@@ -74,8 +89,10 @@ fn step(found: &Step, additions: &Additions) -> wire::WhyStep {
         }
         Step::Pointer { target, owner, .. } => {
             step.target = Some(target.clone());
-            if let Owner::Service(name) = owner {
-                step.service = Some(name.clone());
+            match owner {
+                Owner::Service(name) => step.service = Some(name.clone()),
+                Owner::Hosts(_, places) => hosts(places, &mut step),
+                Owner::Gateway | Owner::Record(_) => {}
             }
         }
         Step::Access { allowed, .. } => step.allowed = Some(*allowed),
@@ -85,6 +102,11 @@ fn step(found: &Step, additions: &Additions) -> wire::WhyStep {
         _ => {}
     }
     step
+}
+
+fn hosts(places: &[String], step: &mut wire::WhyStep) {
+    step.source = Some("hosts".to_owned());
+    step.lists = places.to_vec();
 }
 
 fn server(server: &RouteServer) -> wire::WhyServer {

@@ -20,12 +20,17 @@ use crate::state::AdminState;
     ),
 )]
 pub(crate) async fn lists(State(state): Admin) -> Json<wire::DnsListsReply> {
+    Json(told(&state))
+}
+
+/// The same for whoever tells of more.
+pub(super) fn told(state: &AdminState) -> wire::DnsListsReply {
     let zone = state.zone.load_full();
     let passed_over = zone.hosts_passed_over().take(PASSED_OVER_MAX);
-    Json(wire::DnsListsReply {
+    wire::DnsListsReply {
         passed_over: passed_over.map(ToString::to_string).collect(),
         lists: state.control.lists().into_iter().map(shown).collect(),
-    })
+    }
 }
 
 /// The names of ours in hosts files, as the list of names has them.
@@ -33,7 +38,7 @@ pub(super) fn entries(state: &AdminState) -> Vec<wire::DnsEntry> {
     let zone = state.zone.load_full();
     let passed_over: Vec<&str> = zone.hosts_passed_over().map(|name| name.as_str()).collect();
     let is_told = |record: &&Record| passed_over.binary_search(&record.name.as_str()).is_err();
-    let told = zone.hosts().iter().filter(is_told);
+    let told = zone.hosts().records().iter().filter(is_told);
     let read_at = state.control.lists().into_iter().filter_map(|list| list.loaded_at).max();
     let entry = |record: &Record| {
         let added_at = read_at.unwrap_or(record.added_at);
@@ -48,6 +53,7 @@ fn shown(list: ListStatus) -> wire::DnsListStatus {
         name: list.name,
         kind: list.kind.to_owned(),
         file: list.file,
+        format: list.format.to_owned(),
         entries: count(list.entries),
         own: count(list.own),
         bytes: count(list.bytes),

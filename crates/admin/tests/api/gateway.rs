@@ -316,6 +316,7 @@ impl Control for Whole {
                 rcode: Some(rcode.into()),
                 source: source.into(),
                 service: None,
+                list: None,
                 forwarder: None,
                 answers: Vec::new(),
                 more: 0,

@@ -24,6 +24,7 @@ use crate::v1::services::{
     BulkReply, DeregisterReply, RegisterBulk, RegisterReply, RegisterService, ServiceList,
     ServiceReply,
 };
+use crate::v1::sources::DnsSourcesReply;
 use crate::v1::status::{GatewayStatus, Liveness};
 use crate::v1::tls::{Authority, CertificateList, CertificateReply, RotateReply};
 use crate::v1::tokens::{CreateToken, NewToken, RevokeReply, TokenList};
@@ -205,6 +206,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn dns_lists(&self) -> Result<Reply<DnsListsReply>, ClientError> {
         self.get(&format!("{ROOT}/dns/lists")).await
+    }
+
+    /// `GET /api/v1/dns/sources`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn dns_sources(&self) -> Result<Reply<DnsSourcesReply>, ClientError> {
+        self.get(&format!("{ROOT}/dns/sources")).await
     }
 
     /// `GET /api/v1/dns/cache`.

@@ -199,6 +199,10 @@ pub struct DnsListStatus {
     #[serde(default)]
     #[schema(required)]
     pub file: Option<String>,
+    /// How it is read: `auto`, `hosts`, `domains`, `dnsmasq` or `rpz`.
+    #[serde(default)]
+    #[schema(required)]
+    pub format: String,
     /// Names and networks in it.
     pub entries: u64,
     /// Addresses of names of ours in it, which the zone answers.

@@ -49,9 +49,14 @@ pub struct DnsQuery {
     /// The response code, such as `NOERROR`; absent for one that got no reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rcode: Option<String>,
-    /// Where that comes from: `service`, `record`, `automatic`, `gateway` or `zone` for our own names; `cache`,
-    /// `forwarder`, `stale`, `special` or `nobody` for others'; `policy` or `request` for what was refused.
+    /// Where that comes from: `service`, `record`, `automatic`, `gateway` or `zone` for our own names; `hosts` (a
+    /// hosts file) for both; `list`, `cache`, `forwarder`, `stale`, `special` or `nobody` for others'; `policy` or
+    /// `request` for what was refused.
     pub source: String,
+    /// The entry of the list or hosts file that it comes from: `ads, line 12: ads.example`. Beside a forwarder,
+    /// the entry that led to the name it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
     /// The service whose host it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,

@@ -28,17 +28,22 @@ pub struct WhyReply {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WhyStep {
     /// What it is: `name`, `domain`, `not_ours`, `zone`, `service`, `passed_over`, `record`, `alias`,
-    /// `alias_ends`, `wildcard`, `automatic`, `reverse`, `no_data`, `missing`, `access`, `no_forwarder`, `special`,
-    /// `route`, `rebind` or `cache`.
+    /// `alias_ends`, `wildcard`, `automatic`, `reverse`, `no_data`, `missing`, `access`, `hosts` (a hosts file has the
+    /// name), `list` (a list does), `no_forwarder`, `special`, `route`, `rebind`, `cache` or `screened` (a list knows what
+    /// the answer leads to).
     pub step: String,
     /// What was found, in a sentence.
     pub text: String,
     /// The service it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// Where a record comes from: `record` (added by hand) or `config`.
+    /// Where a record comes from: `record` (added by hand), `config` or `hosts` (a hosts file).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The entries of lists or hosts files that it is about: `ads, line 12: ads.example`, `/etc/hosts, line 3`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub lists: Vec<String>,
     /// Who registered the service or added the record, when that is among the newest entries of the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub added_by: Option<String>,

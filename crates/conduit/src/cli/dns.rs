@@ -1,6 +1,7 @@
 //! `conduit dns`: names and what they answer with.
 
 mod lists;
+mod sources;
 mod why;
 
 use conduit_api::v1::dns::{
@@ -57,6 +58,10 @@ pub(crate) async fn run(session: &Session, args: DnsArgs) -> Result<(), Failure>
             let reply = client.dns_cache().await?;
             let all = client.dns_lists().await?.value.lists;
             session.print(json, &reply, |reply| stats(reply) + &lists::table_of(&all))
+        }
+        DnsAction::Sources(Json { json }) => {
+            let reply = session.client().await?.dns_sources().await?;
+            session.print(json, &reply, sources::told)
         }
         DnsAction::Lists(Json { json }) => {
             let reply = session.client().await?.dns_lists().await?;

@@ -17,7 +17,7 @@ use crate::config::QueryFormat;
 
 /// Reads what was handed over.
 pub(super) fn line(query: &Query, catalog: &Catalog) -> DnsQuery {
-    let Line { at, took, client, transport, question, outcome, rcode, source, answers, more } =
+    let Line { at, took, client, transport, question, outcome, rcode, source, list, answers, more } =
         query.line();
     let service = service_of(&source, catalog);
     let is_gateway = service.is_none() && is_gateway(&source);
@@ -38,6 +38,7 @@ pub(super) fn line(query: &Query, catalog: &Catalog) -> DnsQuery {
         forwarder: source.forwarder().map(|address| address.to_string()),
         source: word.to_owned(),
         service: service.map(|name| name.to_string()),
+        list,
         answers,
         more: u64::try_from(more).unwrap_or(u64::MAX),
         duration_ms: millis(took),
@@ -102,6 +103,9 @@ pub(crate) fn text(line: &DnsQuery) -> String {
     write!(text, " {}", line.source).ok();
     if let Some(whose) = whose {
         write!(text, " {whose}").ok();
+    }
+    if let Some(list) = &line.list {
+        write!(text, " ({})", plain(list)).ok();
     }
     write!(text, " {:.3}ms", line.duration_ms).ok();
     for (index, answer) in line.answers.iter().enumerate() {

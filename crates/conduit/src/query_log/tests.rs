@@ -34,6 +34,7 @@ fn line(name: &str) -> DnsQuery {
         rcode: Some("NOERROR".into()),
         source: "service".into(),
         service: Some("web".into()),
+        list: None,
         forwarder: None,
         answers: vec!["A 10.0.0.1".into()],
         more: 0,
@@ -147,6 +148,7 @@ fn lines_for_people_say_it_in_one_line() {
         outcome: "nodata".into(),
         source: "cache".into(),
         service: None,
+        list: None,
         forwarder: Some("192.0.2.1:53".into()),
         answers: vec!["CNAME a.example.".into(), "TXT bad\nline".into()],
         more: 3,
@@ -165,6 +167,7 @@ fn lines_for_people_say_it_in_one_line() {
         rcode: None,
         source: "request".into(),
         service: None,
+        list: None,
         answers: Vec::new(),
         ..good
     };

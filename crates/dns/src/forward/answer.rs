@@ -182,7 +182,8 @@ impl Answer {
         let alias = Record::from_rdata(renamed.asked.name().clone(), renamed.ttl_s, target);
         let answers = std::iter::once(alias).chain(message.answers).collect();
         let soa = message.authorities.into_iter().next();
-        pending.clone().told(self.outcome, answers, soa, None)
+        let told = pending.clone().told(self.outcome, answers, soa, None);
+        Encoded { listed: Some(renamed.note.clone()), ..told }
     }
 
     fn as_it_is(&self, pending: &Pending, ttl: Ttl) -> Encoded {
@@ -214,7 +215,7 @@ impl Answer {
             options.write(&mut bytes);
         }
         let outcome = if fits { self.outcome } else { Outcome::Truncated };
-        Encoded { bytes, outcome }
+        Encoded::new(bytes, outcome)
     }
 
     fn reason(&self, ttl: Ttl) -> Option<Reason> {

@@ -87,7 +87,7 @@ pub(super) fn transfer(
     match Transfer::new(request, &pending, zone, asker.local) {
         Err(outcome) => Reply::Send(pending.plain(outcome)),
         Ok(transfer) if !is_stream => {
-            Reply::Send(Encoded { bytes: transfer.start(), outcome: Outcome::Transfer })
+            Reply::Send(Encoded::new(transfer.start(), Outcome::Transfer))
         }
         Ok(transfer) => Reply::Transfer(Box::new(transfer)),
     }

@@ -19,6 +19,7 @@ use conduit_core::record::name::RecordName;
 use conduit_core::record::{Place as Placed, Record, RecordTtl};
 
 use super::entries::{Added, Entries, Scope};
+use super::hosts::{HostsFile, Lines};
 use super::line;
 use super::nets::Nets;
 use super::rpz::Reader;
@@ -42,6 +43,8 @@ pub(crate) struct List {
     pub(crate) hits: Arc<AtomicU64>,
     /// Of our own names: hosts files alone have such.
     pub(crate) own: Arc<FixedRecords>,
+    /// The lines that name each of them.
+    pub(crate) own_lines: Arc<Lines>,
 }
 
 impl List {
@@ -56,6 +59,7 @@ impl List {
             loaded_at: None,
             hits: Arc::default(),
             own: Arc::default(),
+            own_lines: Arc::default(),
         }
     }
 
@@ -74,6 +78,17 @@ impl List {
             Place::File(path) => building.lines(&mut open(path)?)?,
         }
         Ok(building.finish(hits))
+    }
+}
+
+impl List {
+    /// The names of ours in it, with their lines.
+    pub(crate) fn hosts_file(&self) -> HostsFile {
+        HostsFile {
+            path: self.source.name.clone(),
+            records: Arc::clone(&self.own),
+            lines: Arc::clone(&self.own_lines),
+        }
     }
 }
 
@@ -107,6 +122,7 @@ struct Building<'a> {
     records: Vec<Vec<Record>>,
     own: FixedRecords,
     own_count: usize,
+    own_lines: Lines,
     reader: Option<Reader>,
     /// Addresses of which the way back is known.
     pointers: HashMap<std::net::IpAddr, u32>,
@@ -121,6 +137,7 @@ impl<'a> Building<'a> {
             records: Vec::new(),
             own: FixedRecords::default(),
             own_count: 0,
+            own_lines: Lines::default(),
             reader: (source.format == Format::Rpz).then(Reader::default),
             pointers: HashMap::new(),
         }
@@ -181,7 +198,7 @@ impl<'a> Building<'a> {
         match wish {
             Wish::Name { key, deed, .. } if is_hosts && self.is_ours(key.as_slice()) => {
                 match deed {
-                    Deed::Record(data, _) => self.own(&key, data),
+                    Deed::Record(data, _) => self.own(&key, data, line),
                     _ => Ok(()),
                 }
             }
@@ -216,7 +233,7 @@ impl<'a> Building<'a> {
         ancestry(key).any(|name| self.apexes.iter().any(|apex| apex.as_slice() == name))
     }
 
-    fn own(&mut self, key: &NameBuffer, data: RecordData) -> Result<(), &'static str> {
+    fn own(&mut self, key: &NameBuffer, data: RecordData, line: u32) -> Result<(), &'static str> {
         let name = RecordName::parse(&text_of(key.as_slice()));
         let name = name.map_err(|_| "the name cannot be a host's")?;
         let record = Record { name, data, ttl: None, added_at: Timestamp::from_seconds(0) };
@@ -234,6 +251,7 @@ impl<'a> Building<'a> {
             return Err("there are too many addresses of names of ours");
         }
         self.own_count += 1;
+        self.own_lines.add(record.name.as_str(), line);
         self.own.add(record).map_err(|_| "the name has too many addresses")
     }
 
@@ -306,7 +324,9 @@ impl<'a> Building<'a> {
     }
 
     fn finish(self, hits: Arc<AtomicU64>) -> List {
-        let Self { mut list, records, own, .. } = self;
+        let Self { mut list, records, own, mut own_lines, .. } = self;
+        own_lines.finish();
+        list.own_lines = Arc::new(own_lines);
         list.entries.shrink();
         let compiled = records.into_iter().map(|records| Records::of(&[records.into()]));
         list.data = compiled.flatten().collect();

@@ -12,6 +12,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use super::load::{BLOCK, DROP, LIST_TTL_S, NODATA, NULL, NXDOMAIN, TCP_ONLY};
 use super::settings::{BlockAnswer, ListSource};
 use super::table::{Hit, Judged, Table, sets_of};
+use super::trace::{By, ListNote};
 use crate::answer::Answer;
 use crate::interfaces::Local;
 use crate::key::AskedKey;
@@ -35,10 +36,12 @@ pub(crate) enum Listed {
 pub(crate) struct Renamed {
     pub(crate) asked: hickory_proto::op::Query,
     pub(crate) ttl_s: u32,
+    /// The entry that says so.
+    pub(crate) note: Box<ListNote>,
 }
 
 /// What an entry comes to.
-enum What {
+pub(super) enum What {
     Nothing(Outcome),
     Addresses(Vec<IpAddr>),
     Alias(Name, u32),
@@ -65,22 +68,26 @@ impl Table {
                 }
                 Listed::Open(pending)
             }
-            Judged::Pass => Listed::Open(pending),
+            Judged::Pass(_) => Listed::Open(pending),
             Judged::Hosts(all) => Listed::Reply(Reply::Send(self.hosts(pending, &all))),
             Judged::Hit(hit) => self.hit(pending, &hit, zone, local),
         }
     }
 
-    fn hosts(&self, pending: Pending, all: &[&Records]) -> Encoded {
+    fn hosts(&self, pending: Pending, all: &[Hit<'_>]) -> Encoded {
         let name = pending.question.name().clone();
         let mut answers = Vec::new();
         for set in sets_of(all, pending.question.query_type()) {
             let record = |data| Record::from_rdata(name.clone(), set.ttl_s(), data);
             answers.extend(set.data().map(record));
         }
-        match answers.is_empty() {
+        let told = match answers.is_empty() {
             true => self.nothing(pending, Outcome::NoData, None),
             false => pending.told(Outcome::Records, answers, None, None),
+        };
+        match all.first() {
+            Some(hit) => told.listed(hit.noted(By::Hosts)),
+            None => told,
         }
     }
 
@@ -106,7 +113,8 @@ impl Table {
                 let mut pending = pending;
                 let asked = pending.question.clone();
                 pending.question.set_name(target);
-                pending.renamed = Some(Box::new(Renamed { asked, ttl_s }));
+                let note = Box::new(hit.noted(By::Alias));
+                pending.renamed = Some(Box::new(Renamed { asked, ttl_s, note }));
                 return Listed::Renamed(pending);
             }
             Answer::Records(set) => answers.extend(records_of(&target, &set, zone.ttl_s())),
@@ -122,8 +130,8 @@ impl Table {
             }
             Answer::NoData(_) | Answer::NxDomain(_) | Answer::NotOurs => {}
         }
-        let note = note(hit);
-        Listed::Reply(Reply::Send(pending.told(Outcome::Records, answers, None, Some(note))))
+        let told = pending.told(Outcome::Records, answers, None, Some(note(hit)));
+        Listed::Reply(Reply::Send(told.listed(hit.noted(By::List))))
     }
 
     /// The reply in place of a forwarder's answer that leads to what a list knows; `None` when it may
@@ -149,13 +157,14 @@ impl Table {
                 let data = RData::CNAME(CNAME(target));
                 let answers =
                     vec![Record::from_rdata(pending.of_client().name().clone(), ttl_s, data)];
-                Some(pending.told(Outcome::Records, answers, None, Some(note(&hit))))
+                let told = pending.told(Outcome::Records, answers, None, Some(note(&hit)));
+                Some(told.listed(hit.noted(By::List)))
             }
             what => Some(self.reply(pending, what, &hit)),
         }
     }
 
-    fn what(&self, hit: &Hit<'_>, rtype: RecordType, is_stream: bool) -> What {
+    pub(super) fn what(&self, hit: &Hit<'_>, rtype: RecordType, is_stream: bool) -> What {
         match hit.deed {
             BLOCK => block(hit.source(), rtype),
             NXDOMAIN => What::Nothing(Outcome::NxDomain),
@@ -172,6 +181,10 @@ impl Table {
     }
 
     fn reply(&self, pending: Pending, what: What, hit: &Hit<'_>) -> Encoded {
+        self.told(pending, what, hit).listed(hit.noted(By::List))
+    }
+
+    fn told(&self, pending: Pending, what: What, hit: &Hit<'_>) -> Encoded {
         let note = note(hit);
         let name = pending.of_client().name().clone();
         let rtype = pending.question.query_type();

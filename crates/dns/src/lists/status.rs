@@ -24,6 +24,8 @@ pub struct ListStatus {
     pub kind: &'static str,
     /// Its file; none when its lines are in the configuration.
     pub file: Option<String>,
+    /// How it is read.
+    pub format: &'static str,
     /// Names and networks in it.
     pub entries: usize,
     /// Of ours, which the zone answers.
@@ -81,6 +83,7 @@ impl ListStatus {
                 Place::File(path) => Some(path.display().to_string()),
                 Place::Lines(_) => None,
             },
+            format: list.source.format.as_str(),
             entries: list.entries.len() + list.nets.len(),
             own: list.own.iter().count(),
             bytes: list.entries.bytes(),

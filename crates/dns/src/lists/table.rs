@@ -9,11 +9,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use conduit_core::record::fixed::FixedRecords;
 use hickory_proto::rr::rdata::SOA;
 use hickory_proto::rr::{Name, RecordType};
+use ipnet::IpNet;
 
 use super::entries::{Asked, Entry};
+use super::hosts::HostsNames;
 use super::load::{FIRST_DATA, LIST_TTL_S, List, PASS};
 use super::settings::{Kind, ListSource};
 use super::wish::text_of;
@@ -25,9 +26,11 @@ use crate::records::{RecordSet, Records, name_of};
 pub(crate) struct Table {
     pub(crate) slots: Vec<Slot>,
     /// The names of ours in every hosts file.
-    pub(crate) own: Arc<FixedRecords>,
+    pub(crate) own: HostsNames,
     apexes: Vec<NameKey>,
     soa: SOA,
+    /// Whether entries that are met are counted.
+    counts: bool,
 }
 
 /// One list, as far as it could be read.
@@ -44,9 +47,9 @@ pub(crate) enum Judged<'a> {
     /// Nothing.
     Nothing,
     /// That it is to be answered as if there were no lists.
-    Pass,
-    /// What it has in hosts files.
-    Hosts(Vec<&'a Records>),
+    Pass(Hit<'a>),
+    /// What it has in hosts files: in one at least.
+    Hosts(Vec<Hit<'a>>),
     /// That something is done.
     Hit(Hit<'a>),
 }
@@ -56,9 +59,15 @@ pub(crate) enum Judged<'a> {
 pub(crate) struct Hit<'a> {
     pub(crate) list: &'a List,
     pub(crate) deed: u32,
-    line: u32,
-    /// The entry, as people write it.
-    stem: String,
+    pub(crate) line: u32,
+    stem: Stem<'a>,
+}
+
+/// What an entry is about.
+#[derive(Debug, Clone, Copy)]
+enum Stem<'a> {
+    Name(&'a [u8]),
+    Net(IpNet),
 }
 
 impl Table {
@@ -67,14 +76,25 @@ impl Table {
         let domain = name_of(domains.default_suffix());
         let below = |label: &str| domain.prepend_label(label).unwrap_or_else(|_| Name::root());
         let ttl = i32::try_from(LIST_TTL_S).unwrap_or(i32::MAX);
-        let owns = slots.iter().map(|slot| &slot.list.own).filter(|own| !own.is_empty()).cloned();
-        // Of one file it is shared: there may be a million.
-        let own = owns.reduce(|own, more| Arc::new(Arc::unwrap_or_clone(own).with(&more)));
+        let files = slots.iter().filter(|slot| !slot.list.own.is_empty());
+        let own = HostsNames::of(files.map(|slot| slot.list.hosts_file()).collect());
         Self {
             slots,
-            own: own.unwrap_or_default(),
+            own,
             apexes: domains.iter().map(NameKey::of).collect(),
             soa: SOA::new(below("conduit"), below("hostmaster"), 1, ttl, ttl, ttl, LIST_TTL_S),
+            counts: true,
+        }
+    }
+
+    /// The same lists, looked at without counting.
+    pub(crate) fn quiet(&self) -> Self {
+        Self {
+            slots: self.slots.clone(),
+            own: self.own.clone(),
+            apexes: self.apexes.clone(),
+            soa: self.soa.clone(),
+            counts: false,
         }
     }
 
@@ -96,14 +116,6 @@ impl Table {
 
     /// What lists say about a folded name, which is counted.
     pub(crate) fn judge(&self, key: &[u8]) -> Judged<'_> {
-        let judged = self.look_up(key);
-        if let Judged::Hit(hit) = &judged {
-            hit.list.hits.fetch_add(1, Ordering::Relaxed);
-        }
-        judged
-    }
-
-    fn look_up(&self, key: &[u8]) -> Judged<'_> {
         let asked = Asked::of(key);
         let mut hosts = Vec::new();
         let mut best: Option<(&List, Entry<'_>)> = None;
@@ -113,27 +125,39 @@ impl Table {
             };
             match list.source.kind {
                 Kind::Hosts => {
-                    list.hits.fetch_add(1, Ordering::Relaxed);
-                    hosts.extend(list.records(entry.deed));
+                    self.count(list);
+                    hosts.push(Hit::of(list, &entry));
                 }
                 Kind::Allow => {
-                    list.hits.fetch_add(1, Ordering::Relaxed);
+                    self.count(list);
                     if hosts.is_empty() {
-                        return Judged::Pass;
+                        return Judged::Pass(Hit::of(list, &entry));
                     }
                 }
                 Kind::Block => {
-                    if best.is_none_or(|(_, before)| entry.above < before.above) {
+                    if best.as_ref().is_none_or(|(_, before)| entry.above < before.above) {
                         best = Some((list, entry));
                     }
                 }
             }
         }
-        match best {
-            _ if !hosts.is_empty() => Judged::Hosts(hosts),
-            Some((_, entry)) if entry.deed == PASS => Judged::Pass,
-            Some((list, entry)) => Judged::Hit(Hit::of(list, &entry)),
-            None => Judged::Nothing,
+        if !hosts.is_empty() {
+            return Judged::Hosts(hosts);
+        }
+        let Some((list, entry)) = best else {
+            return Judged::Nothing;
+        };
+        let hit = Hit::of(list, &entry);
+        if hit.deed == PASS {
+            return Judged::Pass(hit);
+        }
+        self.count(list);
+        Judged::Hit(hit)
+    }
+
+    fn count(&self, list: &List) {
+        if self.counts {
+            list.hits.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -151,41 +175,39 @@ impl Table {
         let lists = self.slots.iter().map(|slot| &*slot.list);
         let mut found = lists.filter_map(|list| {
             let (net, deed, line) = list.nets.find(address)?;
-            Some(Hit { list, deed, line, stem: net.to_string() })
+            Some(Hit { list, deed, line, stem: Stem::Net(net) })
         });
         let hit = found.next()?;
-        hit.list.hits.fetch_add(1, Ordering::Relaxed);
+        self.count(hit.list);
         (hit.deed != PASS).then_some(hit)
     }
 
     /// Which list and line answers a name, for people; nothing is counted.
     pub(crate) fn explain(&self, key: &[u8]) -> Option<String> {
-        let asked = Asked::of(key);
-        let mut all: Vec<(u8, usize, String)> = Vec::new();
-        for list in self.slots.iter().map(|slot| &*slot.list) {
-            if let Some(entry) = list.entries.find(&asked) {
-                let rank = match list.source.kind {
-                    Kind::Hosts => 0,
-                    Kind::Allow => 1,
-                    Kind::Block => 2,
-                };
-                all.push((rank, entry.above, Hit::of(list, &entry).note()));
-            }
+        match self.quiet().judge(key) {
+            Judged::Nothing => None,
+            Judged::Pass(hit) | Judged::Hit(hit) => Some(hit.note()),
+            Judged::Hosts(all) => all.first().map(Hit::note),
         }
-        // The sort is stable, so that the earlier list wins as it does for queries.
-        all.sort_by_key(|(rank, above, _)| (*rank, *above));
-        all.into_iter().next().map(|(_, _, note)| note)
     }
 }
 
 impl<'a> Hit<'a> {
-    fn of(list: &'a List, entry: &Entry<'_>) -> Self {
-        Self { list, deed: entry.deed, line: entry.line, stem: text_of(entry.key) }
+    fn of(list: &'a List, entry: &Entry<'a>) -> Self {
+        Self { list, deed: entry.deed, line: entry.line, stem: Stem::Name(entry.key) }
     }
 
     /// The list, the line and the entry: `ads, line 12: ads.example`.
     pub(crate) fn note(&self) -> String {
-        format!("{}, line {}: {}", self.list.source.name, self.line, self.stem)
+        format!("{}, line {}: {}", self.list.source.name, self.line, self.stem())
+    }
+
+    /// The name or the network of the entry.
+    pub(crate) fn stem(&self) -> String {
+        match self.stem {
+            Stem::Name(key) => text_of(key),
+            Stem::Net(net) => net.to_string(),
+        }
     }
 
     /// What the name has by this entry.
@@ -207,10 +229,10 @@ impl List {
 
 /// The sets of a type that a name has in hosts files.
 pub(crate) fn sets_of<'a>(
-    all: &'a [&'a Records],
+    all: &'a [Hit<'a>],
     rtype: RecordType,
 ) -> impl Iterator<Item = RecordSet<'a>> {
-    all.iter().filter_map(move |records| match rtype {
+    all.iter().filter_map(Hit::records).filter_map(move |records| match rtype {
         RecordType::ANY => records.any(true, LIST_TTL_S),
         _ => records.get(rtype, LIST_TTL_S),
     })

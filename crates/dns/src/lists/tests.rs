@@ -1,6 +1,7 @@
 //! What lists do to questions, to answers and to the zone.
 
 mod files;
+mod told;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -289,5 +290,5 @@ fn a_stored_answer_is_judged_when_it_is_told() {
 
 fn lists_table(all: Vec<ListSource>) -> Arc<Table> {
     let lists = Lists::new(settings(all));
-    lists.0.expect("some").table.load_full()
+    lists.table().expect("some")
 }

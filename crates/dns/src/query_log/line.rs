@@ -13,6 +13,7 @@ use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder};
 use super::Query;
 use super::noted::End;
 use crate::forward::Known;
+use crate::lists::{By, ListNote};
 use crate::reply::{HEADER_BYTES, Outcome};
 use crate::why::Origin;
 
@@ -35,6 +36,8 @@ pub struct Line {
     pub rcode: Option<&'static str>,
     /// Where that comes from.
     pub source: Source,
+    /// The entry of a list or hosts file that it comes from, such as `ads, line 12: ads.example`.
+    pub list: Option<String>,
     /// The records of the answer, each as its type and data; the first ones.
     pub answers: Vec<String>,
     /// How many more there are.
@@ -65,6 +68,10 @@ pub enum Source {
     Forwarder(Option<SocketAddr>),
     /// What a forwarder answered once, since none answers now.
     Stale(Option<SocketAddr>),
+    /// A hosts file, about a name that is not ours.
+    Hosts,
+    /// A list.
+    List,
     /// A name that is answered here whoever asks.
     Special,
     /// Nobody could be asked.
@@ -83,6 +90,8 @@ impl Source {
             Self::Cache(_) => "cache",
             Self::Forwarder(_) => "forwarder",
             Self::Stale(_) => "stale",
+            Self::Hosts => "hosts",
+            Self::List => "list",
             Self::Special => "special",
             Self::Nobody => "nobody",
             Self::Policy => "policy",
@@ -103,21 +112,30 @@ impl Query {
     /// Reads what was copied.
     pub fn line(&self) -> Line {
         let asked = question(&self.request);
-        let (outcome, rcode, source, reply) = match &self.end {
-            End::Dropped(reason) => (reason.as_str(), None, Source::Request, None),
-            End::Own { reply, outcome, zone, local } => {
-                let source = own_source(reply, *outcome, || {
-                    asked.as_ref().map(|(_, asked)| zone.origin(asked, local))
+        let (outcome, rcode, (source, list), reply) = match &self.end {
+            End::Dropped(reason, table) => {
+                let listed = table.as_ref().zip(asked.as_ref()).and_then(|(table, (_, asked))| {
+                    table.quiet().trace(asked.name(), asked.query_type())
                 });
+                let source = match &listed {
+                    Some(trace) => listed_source(&trace.note()),
+                    None => (Source::Request, None),
+                };
+                (reason.as_str(), None, source, None)
+            }
+            End::Own { reply, outcome, zone, local, listed } => {
+                let source = match listed {
+                    Some(note) => listed_source(note),
+                    None => own_source(reply, *outcome, || {
+                        asked.as_ref().map(|(_, asked)| zone.origin(asked, local))
+                    }),
+                };
                 (outcome.as_str(), Some(outcome.rcode()), source, Some(reply))
             }
-            End::Other { reply, outcome, known } => {
-                let source = match known {
-                    Known::Special => Source::Special,
-                    Known::Cache(from) => Source::Cache(*from),
-                    Known::Stale(from) => Source::Stale(*from),
-                    Known::Forwarder(from) => Source::Forwarder(*from),
-                    Known::Nobody => Source::Nobody,
+            End::Other { reply, outcome, known, listed } => {
+                let source = match listed {
+                    Some(note) if note.by != By::Alias => listed_source(note),
+                    note => (known_source(known), note.as_ref().map(|note| note.text.clone())),
                 };
                 (outcome.as_str(), Some(outcome.rcode()), source, Some(reply))
             }
@@ -132,6 +150,7 @@ impl Query {
             outcome,
             rcode,
             source,
+            list,
             answers,
             more,
         }
@@ -139,13 +158,37 @@ impl Query {
 }
 
 /// What is behind a reply that was made here at once: the authoritative ones are the zone's.
-fn own_source(reply: &[u8], outcome: Outcome, origin: impl Fn() -> Option<Origin>) -> Source {
+fn own_source(
+    reply: &[u8],
+    outcome: Outcome,
+    origin: impl Fn() -> Option<Origin>,
+) -> (Source, Option<String>) {
     let is_authoritative = reply.get(2).is_some_and(|bits| bits & AUTHORITATIVE != 0);
-    match outcome {
+    let source = match outcome {
         Outcome::FormErr | Outcome::NotImp | Outcome::BadVersion => Source::Request,
         Outcome::Refused => Source::Policy,
         _ if is_authoritative => Source::Zone(origin().unwrap_or(Origin::Zone)),
         _ => Source::Nobody,
+    };
+    let place = match &source {
+        Source::Zone(Origin::Hosts(places)) => places.first().cloned(),
+        _ => None,
+    };
+    (source, place)
+}
+
+fn listed_source(note: &ListNote) -> (Source, Option<String>) {
+    let source = if note.by == By::Hosts { Source::Hosts } else { Source::List };
+    (source, Some(note.text.clone()))
+}
+
+fn known_source(known: &Known) -> Source {
+    match known {
+        Known::Special => Source::Special,
+        Known::Cache(from) => Source::Cache(*from),
+        Known::Stale(from) => Source::Stale(*from),
+        Known::Forwarder(from) => Source::Forwarder(*from),
+        Known::Nobody => Source::Nobody,
     }
 }
 

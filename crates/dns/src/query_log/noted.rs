@@ -14,6 +14,7 @@ use super::QueryLog;
 use crate::forward::Known;
 use crate::handler::Transport;
 use crate::interfaces::Local;
+use crate::lists::{ListNote, Lists, Table};
 use crate::reply::{Drop, Encoded, Outcome};
 use crate::zone::Zone;
 
@@ -38,6 +39,7 @@ pub(crate) struct Noted<'a> {
     pub(crate) request: &'a [u8],
     pub(crate) peer: SocketAddr,
     pub(crate) transport: Transport,
+    pub(crate) lists: &'a Lists,
 }
 
 /// One that somebody waits for.
@@ -63,19 +65,26 @@ pub struct Query {
 
 #[derive(Debug)]
 pub(super) enum End {
-    /// Nothing was said.
-    Dropped(Drop),
+    /// Nothing was said; the lists that wanted it so.
+    Dropped(Drop, Option<Arc<Table>>),
     /// This was; by whom is told by the reply when it is not known.
-    Own { reply: Box<[u8]>, outcome: Outcome, zone: Arc<Zone>, local: Local },
+    Own {
+        reply: Box<[u8]>,
+        outcome: Outcome,
+        zone: Arc<Zone>,
+        local: Local,
+        listed: Option<Box<ListNote>>,
+    },
     /// Somebody else's answer.
-    Other { reply: Box<[u8]>, outcome: Outcome, known: Known },
+    Other { reply: Box<[u8]>, outcome: Outcome, known: Known, listed: Option<Box<ListNote>> },
 }
 
 impl Noted<'_> {
     /// Nothing was said.
     pub(crate) fn dropped(&self, reason: Drop) {
         if self.log.wants(true) {
-            self.send(End::Dropped(reason));
+            let table = (reason == Drop::Listed).then(|| self.lists.table()).flatten();
+            self.send(End::Dropped(reason, table));
         }
     }
 
@@ -83,7 +92,8 @@ impl Noted<'_> {
     pub(crate) fn answered(&self, encoded: &Encoded, zone: &Arc<Zone>, local: Local) {
         if self.log.wants(is_error(encoded.outcome)) {
             let (reply, outcome) = (cut(&encoded.bytes, REPLY_BYTES_MAX), encoded.outcome);
-            self.send(End::Own { reply, outcome, zone: Arc::clone(zone), local });
+            let (zone, listed) = (Arc::clone(zone), encoded.listed.clone());
+            self.send(End::Own { reply, outcome, zone, local, listed });
         }
     }
 
@@ -136,7 +146,7 @@ impl Held {
 
 fn other(encoded: &Encoded, known: Known) -> End {
     let reply = cut(&encoded.bytes, REPLY_BYTES_MAX);
-    End::Other { reply, outcome: encoded.outcome, known }
+    End::Other { reply, outcome: encoded.outcome, known, listed: encoded.listed.clone() }
 }
 
 fn is_error(outcome: Outcome) -> bool {

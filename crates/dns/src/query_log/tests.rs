@@ -14,6 +14,7 @@ use crate::forward::Known;
 use crate::fuzzing::sample_zone;
 use crate::handler::{Asker, Transport, respond};
 use crate::interfaces::Local;
+use crate::lists::Lists;
 use crate::reply::Reply;
 use crate::why::Origin;
 
@@ -36,7 +37,8 @@ fn answer(log: &QueryLog, request: &[u8], peer: &str) {
     let Some(watch) = log.watch() else {
         return;
     };
-    let noted = Noted { watch, log, request, peer, transport: Transport::Udp };
+    let lists = &Lists::default();
+    let noted = Noted { watch, log, request, peer, transport: Transport::Udp, lists };
     let asker = Asker { peer, local, transport: Transport::Udp };
     match respond(request, &asker, &zone, &Policy::default()) {
         Reply::Silence(reason) => noted.dropped(reason),
@@ -250,7 +252,8 @@ fn long_answers_are_shortened() {
         panic!("no reply");
     };
     let watch = log.watch().expect("on");
-    let noted = Noted { watch, log: &log, request: &request, peer, transport: Transport::Tcp };
+    let (log, request, lists) = (&log, &request, &Lists::default());
+    let noted = Noted { watch, log, request, peer, transport: Transport::Tcp, lists };
     noted.answered(&encoded, &zone, local);
     let line = next(&queries).expect("a line");
     assert_eq!((line.answers.len(), line.more, line.transport), (8, 56, "tcp"));

@@ -135,8 +135,9 @@ impl Responder {
     pub(super) fn respond(&self, request: &[u8], asker: &Asker, tables: &Tables) -> Next {
         let Asker { peer, local, transport } = *asker;
         let watch = self.log.watch();
-        let noted = watch.map(|watch| Noted { watch, log: &self.log, request, peer, transport });
         let (policy, zone) = (&*tables.policy, &*tables.zone);
+        let (log, lists) = (&self.log, &policy.lists);
+        let noted = watch.map(|watch| Noted { watch, log, request, peer, transport, lists });
         let encoded = match respond(request, asker, zone, policy) {
             Reply::Silence(reason) => {
                 if let Some(noted) = &noted {

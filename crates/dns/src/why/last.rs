@@ -9,6 +9,7 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use super::Asking;
 use crate::access::Policy;
 use crate::handler::{Asker, Transport, respond};
+use crate::lists::ListNote;
 use crate::reply::{Encoded, Reply};
 use crate::zone::Zone;
 
@@ -35,12 +36,31 @@ pub enum Verdict {
     Nothing,
 }
 
-pub(super) fn verdict(asking: &Asking, zone: &Zone, policy: &Policy) -> Verdict {
+/// With the entry of a list that says so, if one does.
+pub(super) fn verdict(
+    asking: &Asking,
+    zone: &Zone,
+    policy: &Policy,
+) -> (Verdict, Option<ListNote>) {
+    match encoded(asking, zone, policy) {
+        Said::This(encoded) => (answered(&encoded), encoded.listed.map(|note| *note)),
+        Said::Asked(servers) => (Verdict::Asked { servers }, None),
+        Said::Nothing => (Verdict::Nothing, None),
+    }
+}
+
+enum Said {
+    This(Encoded),
+    Asked(Vec<SocketAddr>),
+    Nothing,
+}
+
+fn encoded(asking: &Asking, zone: &Zone, policy: &Policy) -> Said {
     let mut message = Message::new(0, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(asking.name.clone(), asking.rtype));
     let Ok(request) = message.to_vec() else {
-        return Verdict::Nothing;
+        return Said::Nothing;
     };
     let asker = Asker {
         peer: SocketAddr::new(asking.client, SOME_PORT),
@@ -50,13 +70,13 @@ pub(super) fn verdict(asking: &Asking, zone: &Zone, policy: &Policy) -> Verdict 
     };
     match respond(&request, &asker, zone, policy) {
         // A transfer says more than can be shown.
-        Reply::Silence(_) | Reply::Transfer(_) | Reply::Update(_) => Verdict::Nothing,
-        Reply::Send(encoded) => answered(&encoded),
+        Reply::Silence(_) | Reply::Transfer(_) | Reply::Update(_) => Said::Nothing,
+        Reply::Send(encoded) => Said::This(encoded),
         Reply::Forward(pending) => match &policy.forwarder {
-            None => Verdict::Nothing,
+            None => Said::Nothing,
             Some(forwarder) => match forwarder.peek(&pending) {
-                Some(encoded) => answered(&encoded),
-                None => Verdict::Asked { servers: forwarder.servers_for(&pending) },
+                Some(encoded) => Said::This(encoded),
+                None => Said::Asked(forwarder.servers_for(&pending)),
             },
         },
     }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::judged::Judged;
+use super::listed::ListDeed;
 
 /// What was looked at, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub enum Step {
         data: Vec<String>,
         /// Seconds they may be kept.
         ttl_s: u32,
+        /// Where they stand, when hosts files give them.
+        places: Vec<String>,
     },
     /// The name is an alias, and what it leads to is looked up next.
     Alias {
@@ -106,6 +109,24 @@ pub enum Step {
         /// Whether.
         allowed: bool,
     },
+    /// An entry of a list or a hosts file has the say.
+    Listed {
+        /// Whether it is a hosts file.
+        is_hosts: bool,
+        /// The list; a hosts file by its path.
+        list: String,
+        /// The line of the entry.
+        line: u32,
+        /// The name or network that it is about.
+        entry: String,
+        /// What it comes to.
+        does: ListDeed,
+    },
+    /// What would be answered leads to what a list knows.
+    Screened {
+        /// The list, the line and the entry.
+        entry: String,
+    },
     /// Nobody is asked for others' names.
     NoForwarder,
     /// The name is answered here, whoever is asked for others.
@@ -151,6 +172,8 @@ pub enum Owner {
     Service(String),
     /// A record's.
     Record(String),
+    /// Of a name in hosts files, with the line in each.
+    Hosts(String, Vec<String>),
 }
 
 /// One server of a route.
@@ -208,6 +231,9 @@ impl Step {
             Self::NoData { .. } => "no_data",
             Self::Missing { .. } => "missing",
             Self::Access { .. } => "access",
+            Self::Listed { is_hosts: true, .. } => "hosts",
+            Self::Listed { is_hosts: false, .. } => "list",
+            Self::Screened { .. } => "screened",
             Self::NoForwarder => "no_forwarder",
             Self::Special { .. } => "special",
             Self::Route { .. } => "route",
@@ -233,8 +259,12 @@ impl fmt::Display for Step {
                 "the records {} of {name} are passed over, since it is a host of a service",
                 types.join(", ")
             ),
-            Self::Records { name, rtype, data, ttl_s } => {
-                write!(f, "{name} has {rtype} {} for {ttl_s} s", data.join(", "))
+            Self::Records { name, rtype, data, ttl_s, places } => {
+                write!(f, "{name} has {rtype} {} for {ttl_s} s", data.join(", "))?;
+                match places.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, ", from {}", places.join(" and ")),
+                }
             }
             Self::Alias { name, target, ttl_s } => {
                 write!(f, "{name} is an alias of {target} for {ttl_s} s, which is looked up next")
@@ -255,6 +285,9 @@ impl fmt::Display for Step {
                 Owner::Gateway => write!(f, "{address} is the gateway, which is {target}"),
                 Owner::Service(name) => write!(f, "{address} is of the service {name}: {target}"),
                 Owner::Record(name) => write!(f, "{address} is in a record of {name}"),
+                Owner::Hosts(name, places) => {
+                    write!(f, "{address} is of {name}, from {}", places.join(" and "))
+                }
             },
             Self::NoData { name, types } if types.is_empty() => {
                 write!(f, "{name} exists, and has nothing of its own")
@@ -268,6 +301,12 @@ impl fmt::Display for Step {
             }
             Self::Access { client, allowed: false } => {
                 write!(f, "{client} is not in dns.allow: it is refused others' names")
+            }
+            Self::Listed { list, line, entry, does, .. } => {
+                write!(f, "{list}, line {line}, has {entry}: {does}")
+            }
+            Self::Screened { entry } => {
+                write!(f, "that answer leads to what a list knows: {entry}")
             }
             Self::NoForwarder => f.write_str(
                 "there are no forwarders (dns.forwarders), so that others' names do not exist",

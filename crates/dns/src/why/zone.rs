@@ -9,7 +9,7 @@ use hickory_proto::rr::{Name, RecordType};
 use super::{HostTarget, Origin, Owner, Step};
 use crate::automatic::Kind;
 use crate::interfaces::Local;
-use crate::key::{AskedKey, ancestry};
+use crate::key::{AskedKey, NameKey, ancestry};
 use crate::pointers::{Pointers, Source};
 use crate::query_log::line::told;
 use crate::records::{RecordSet, Records};
@@ -173,8 +173,9 @@ impl Walk<'_> {
             rtype => records.get(rtype, ttl_s),
         };
         if let Some(set) = set {
-            self.steps.push(records_step(name, set));
-            self.origin = Some(Origin::Record);
+            let places = self.zone.places_of(name, records, set.rtype());
+            self.origin = Some(origin_of(&places));
+            self.steps.push(records_step(name, set, places));
             return End::Here;
         }
         if let Some((target, ttl_s)) = records.alias(ttl_s).filter(|_| !is_host) {
@@ -226,7 +227,7 @@ impl Walk<'_> {
         let step = match given {
             Some(set) => {
                 self.origin = Some(Origin::Record);
-                records_step(&above.map(text_of).unwrap_or_default(), set)
+                records_step(&above.map(text_of).unwrap_or_default(), set, Vec::new())
             }
             None => {
                 let Some(target) = zone.name_at(address, self.local) else {
@@ -238,6 +239,7 @@ impl Walk<'_> {
                     Owner::Gateway => Origin::Gateway,
                     Owner::Service(_) => Origin::Service(told(&target)),
                     Owner::Record(_) => Origin::Record,
+                    Owner::Hosts(_, places) => Origin::Hosts(places.clone()),
                 });
                 Step::Pointer { address, target: told(&target), owner }
             }
@@ -256,29 +258,59 @@ impl Walk<'_> {
 }
 
 impl Zone {
+    /// Where in hosts files a set of a name stands; nowhere when it is an operator's.
+    fn places_of(&self, name: &str, records: &Records, rtype: RecordType) -> Vec<String> {
+        let is_address = matches!(rtype, RecordType::A | RecordType::AAAA);
+        let hosts = self.hosts.records().at(name);
+        match is_address && !hosts.is_empty() && !records.is_located_without(&[hosts]) {
+            true => self.hosts.places(name),
+            false => Vec::new(),
+        }
+    }
+
     /// Whose name is told for an address.
     fn owner_of(&self, address: std::net::IpAddr, local: &Local) -> Owner {
         let pointers =
             self.pointers.get(&address).filter(|_| !self.frame.is_gateway(address, local));
         match pointers.and_then(Pointers::first) {
             Some(Source::Service(name)) => Owner::Service(name.to_string()),
-            Some(Source::Record(name)) => Owner::Record(name.to_string()),
+            Some(Source::Record(name)) => {
+                let node = self.nodes.get(NameKey::of_record(name).as_slice());
+                let records = node.and_then(|node| node.records.as_ref());
+                let places = records.map(|records| {
+                    let is_v4 = address.is_ipv4();
+                    let rtype = if is_v4 { RecordType::A } else { RecordType::AAAA };
+                    self.places_of(name.as_str(), records, rtype)
+                });
+                match places {
+                    Some(places) if !places.is_empty() => Owner::Hosts(name.to_string(), places),
+                    _ => Owner::Record(name.to_string()),
+                }
+            }
             None => Owner::Gateway,
         }
     }
 }
 
-fn records_step(name: &str, set: RecordSet<'_>) -> Step {
+fn origin_of(places: &[String]) -> Origin {
+    match places.is_empty() {
+        true => Origin::Record,
+        false => Origin::Hosts(places.to_vec()),
+    }
+}
+
+fn records_step(name: &str, set: RecordSet<'_>, places: Vec<String>) -> Step {
     Step::Records {
         name: name.to_owned(),
         rtype: set.rtype().to_string(),
         data: set.data().take(RECORDS_MAX).map(|data| data.to_string()).collect(),
         ttl_s: set.ttl_s(),
+        places,
     }
 }
 
 /// A key as a name is told.
-fn text_of(key: &[u8]) -> String {
+pub(crate) fn text_of(key: &[u8]) -> String {
     Name::from_labels(crate::key::labels(key)).map(|name| told(&name)).unwrap_or_default()
 }
 

@@ -37,6 +37,8 @@ pub(crate) enum DnsAction {
     Flush(FlushArgs),
     /// Show hosts files and lists: what they hold, what they did, and which lines were skipped
     Lists(Json),
+    /// Show where answers come from: zones, hosts files and lists, multicast DNS, and who copies or changes zones
+    Sources(Json),
     /// Show the cache of forwarders' answers, how the forwarders do, and the lists
     Stats(Json),
 }

@@ -63,6 +63,7 @@ mod tests {
             name: name.into(),
             kind: kind.into(),
             file: None,
+            format: "auto".into(),
             entries: 7,
             own: 1,
             bytes: 300,

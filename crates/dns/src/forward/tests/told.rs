@@ -4,6 +4,7 @@ use tokio::time::{advance, pause};
 
 use super::fake::{Fake, Manners};
 use super::*;
+use crate::lists::Lists;
 use crate::query_log::settings::{Logged, QueryLogSettings};
 use crate::query_log::{Noted, Order, Queries, QueryLog};
 use crate::why::{Cached, Step};
@@ -14,7 +15,8 @@ async fn told(forwarder: &Forwarder, log: &QueryLog, queries: &Queries, name: &s
     let request = pending.clone().plain(Outcome::Records).bytes;
     let watch = log.watch().expect("on");
     let peer = at("10.0.0.9:4000");
-    let noted = Noted { watch, log, request: &request, peer, transport: Transport::Udp };
+    let (request, lists) = (&request, &Lists::default());
+    let noted = Noted { watch, log, request, peer, transport: Transport::Udp, lists };
     match forwarder.begin(pending) {
         Begun::Send(encoded, known) | Begun::Refresh(encoded, known, _) => {
             noted.known(&encoded, known);

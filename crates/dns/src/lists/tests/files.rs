@@ -119,6 +119,7 @@ fn names_of_ours_in_hosts_files_are_the_zones_and_never_over_a_service() {
             other => format!("{other:?}"),
         }
     };
+    let first = zone.load().serial();
     assert_eq!(at("nas.internal.", RecordType::A), "10.0.0.5");
     assert_eq!(at("nas.internal.", RecordType::MX), "nodata");
     assert_eq!(at("5.0.0.10.in-addr.arpa.", RecordType::PTR), "nas.internal.");
@@ -132,6 +133,7 @@ fn names_of_ours_in_hosts_files_are_the_zones_and_never_over_a_service() {
     writer.publish(Arc::new(prepared));
     assert_eq!(at("web.internal.", RecordType::A), "10.0.1.1");
     assert_eq!(at("nas.internal.", RecordType::A), "10.0.0.8");
+    assert_eq!(zone.load().serial(), first + 2, "of the registry and of hosts files");
     let passed_over: Vec<String> =
         zone.load().hosts_passed_over().map(ToString::to_string).collect();
     assert_eq!(passed_over, ["web.internal"]);
@@ -143,4 +145,30 @@ fn names_of_ours_in_hosts_files_are_the_zones_and_never_over_a_service() {
     (0..2).for_each(|_| loader.poll());
     assert_eq!(at("web.internal.", RecordType::A), "nxdomain");
     assert_eq!(Generation(3), zone.load().version().generation);
+}
+
+#[test]
+fn lines_that_move_change_nothing_that_is_published() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("hosts");
+    fs::write(&path, "10.0.0.5 nas.internal\n").expect("written");
+    let settings = ListSettings { hosts_files: vec![path.clone()], ..settings(Vec::new()) };
+    let (mut loader, _table) = Loader::start(settings.clone());
+    let compiled =
+        Zone::compile(&Catalog::default(), version(1), &ZoneSettings::new(settings.domains));
+    let before = compiled.serial();
+    let (writer, zone) = ZoneWriter::start(compiled);
+    loader.attach(writer);
+    let places = || zone.load_full().hosts().places("nas.internal");
+    assert_eq!((zone.load().serial(), places()), (before + 1, vec![at(&path, "line 1")]));
+    fs::write(&path, "# first\n10.0.0.5 nas.internal\nfd00::5 nas.internal\n").expect("written");
+    (0..2).for_each(|_| loader.poll());
+    assert_eq!((zone.load().serial(), places()), (before + 2, vec![at(&path, "lines 2, 3")]));
+    fs::write(&path, "10.0.0.5 nas.internal\n# second\nfd00::5 nas.internal\n").expect("written");
+    (0..2).for_each(|_| loader.poll());
+    assert_eq!((zone.load().serial(), places()), (before + 2, vec![at(&path, "lines 1, 3")]));
+}
+
+fn at(path: &std::path::Path, lines: &str) -> String {
+    format!("{}, {lines}", path.display())
 }

@@ -1,0 +1,129 @@
+//! DNS: where answers come from before anybody else is asked.
+
+use axum::Json;
+use axum::extract::State;
+use conduit_api::v1::sources as wire;
+use conduit_core::record::Record;
+use conduit_dns::mdns::status::{LinkStatus, Status};
+use conduit_dns::peers::Peers;
+use conduit_dns::zone::Zone;
+
+use super::{Admin, dns_lists};
+use crate::state::AdminState;
+
+/// Tells where answers come from: zones of ours, hosts files and lists, multicast DNS, and who copies and changes zones.
+#[utoipa::path(
+    get,
+    path = "/dns/sources",
+    operation_id = "dns_sources",
+    tag = "dns",
+    responses(
+        (status = 200, body = wire::DnsSourcesReply, description = "as it is now"),
+    ),
+)]
+pub(crate) async fn sources(State(state): Admin) -> Json<wire::DnsSourcesReply> {
+    let zone = state.zone.load_full();
+    let lists = dns_lists::told(&state);
+    let policy = state.control.dns_policy();
+    let peers = policy.map(|policy| policy.peers.clone()).unwrap_or_default();
+    Json(wire::DnsSourcesReply {
+        zones: zones(&state, &zone),
+        lists: lists.lists,
+        passed_over: lists.passed_over,
+        mdns: mdns(state.control.is_mdns_on(), &state.control.mdns()),
+        secondaries: secondaries(&peers),
+    })
+}
+
+/// Each zone with its figures, counted in one pass over each source.
+fn zones(state: &AdminState, zone: &Zone) -> Vec<wire::DnsZone> {
+    let mut zones: Vec<wire::DnsZone> = zone
+        .apexes()
+        .map(|name| wire::DnsZone {
+            name,
+            kind: "domain".to_owned(),
+            serial: zone.serial(),
+            services: 0,
+            records: 0,
+            config: 0,
+            hosts: 0,
+        })
+        .collect();
+    let catalog = state.registry.catalog().load_full();
+    for host in catalog.iter().flat_map(|service| &service.hosts) {
+        count(&mut zones, host.as_str(), |zone| &mut zone.services);
+    }
+    for record in catalog.records().filter_map(|records| records.first()) {
+        count(&mut zones, record.name.as_str(), |zone| &mut zone.records);
+    }
+    let fixed = state.control.fixed_records();
+    let mut names: Vec<&str> = fixed.iter().map(|record: &Record| record.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        count(&mut zones, name, |zone| &mut zone.config);
+    }
+    let passed_over: Vec<&str> = zone.hosts_passed_over().map(|name| name.as_str()).collect();
+    for name in zone.hosts().records().names().map(|name| name.as_str()) {
+        if passed_over.binary_search(&name).is_err() {
+            count(&mut zones, name, |zone| &mut zone.hosts);
+        }
+    }
+    zones
+}
+
+/// Counts a name in the innermost zone that it is in.
+fn count(zones: &mut [wire::DnsZone], name: &str, figure: impl Fn(&mut wire::DnsZone) -> &mut u64) {
+    let is_in = |zone: &&mut wire::DnsZone| {
+        name.strip_suffix(zone.name.as_str())
+            .is_some_and(|head| head.is_empty() || head.ends_with('.'))
+    };
+    let innermost = zones.iter_mut().filter(is_in).max_by_key(|zone| zone.name.len());
+    if let Some(zone) = innermost {
+        *figure(zone) += 1;
+    }
+}
+
+fn mdns(enabled: bool, status: &Status) -> wire::DnsMdns {
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let link = |link: &LinkStatus| wire::DnsMdnsLink {
+        interface: link.interface.clone(),
+        names: count(link.answered),
+        left_out: count(link.left_out),
+        conflicts: link
+            .conflicts
+            .iter()
+            .map(|conflict| wire::DnsMdnsConflict {
+                name: conflict.name.clone(),
+                from: conflict.from.clone(),
+                says: conflict.says.clone(),
+            })
+            .collect(),
+    };
+    let missing = |(interface, reason): &(String, String)| wire::DnsMdnsMissing {
+        interface: interface.clone(),
+        reason: reason.clone(),
+    };
+    wire::DnsMdns {
+        enabled,
+        links: status.links.iter().map(link).collect(),
+        missing: status.missing.iter().map(missing).collect(),
+    }
+}
+
+fn secondaries(peers: &Peers) -> wire::DnsSecondaries {
+    let notified = peers.notify.iter().map(|notified| wire::DnsNotified {
+        address: notified.address.to_string(),
+        key: notified.key.as_ref().map(ToString::to_string),
+    });
+    let keys = peers.keys.iter().map(|holder| wire::DnsKey {
+        name: holder.key.name().to_string(),
+        transfer: holder.transfer,
+        update: holder.update.iter().map(ToString::to_string).collect(),
+    });
+    wire::DnsSecondaries {
+        notify: notified.collect(),
+        transfer_to: peers.transfer_to.iter().map(ToString::to_string).collect(),
+        keys: keys.collect(),
+    }
+}
