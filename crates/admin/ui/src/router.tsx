@@ -8,7 +8,7 @@ import Dashboard from "./views/Dashboard";
 
 export interface ServicesSearch { q?: string; state?: "healthy" | "degraded" | "down" | "unknown"; view?: "table"; sort?: "name" | "time" }
 const TABS = ["alerts", "rules", "silences", "channels"] as const;
-const DNS_TABS = ["queries", "forwarders"] as const;
+const DNS_TABS = ["sources", "queries", "forwarders"] as const;
 export interface DnsSearch { tab?: (typeof DNS_TABS)[number] }
 export interface ServersSearch { tab?: (typeof TABS)[number] }
 

@@ -120,7 +120,7 @@ export const words = {
   dns: {
     entries: "Records", search: "Search records", flush: "Flush cache", flushed: (forwarders: string[]) => forwarders.length === 0 ? "Nothing is forwarded, so nothing was kept." : `Dropped every answer of ${forwarders.join(", ")}.`,
     host: "Host", answers: "Answers with", mode: "Mode", service: "Service", created: "Since", asked: "the address asked on", gateway: "gateway", direct: "direct",
-    source: "Source", sources: { service: "service", record: "by hand", config: "configuration" } as Record<string, string>,
+    source: "Source", sources: { service: "service", record: "by hand", config: "configuration", hosts: "hosts file" } as Record<string, string>,
     add: "Add a record", data: "Data", ttl: "Seconds to keep", ttlHint: "The zone’s own time, when empty.", nameHint: "Under one of the domains. A star in front, as in *.apps.internal, stands for all names that are not there.",
     dataHint: "As in a zone file; texts of TXT in quotes.", nameNeeded: "Say which name.", dataNeeded: "Say what it holds.",
     added: (name: string, type: string) => `${name} ${type} is answered now.`, same: (name: string, type: string) => `${name} ${type} was there already.`,
@@ -128,7 +128,7 @@ export const words = {
     resolver: "Ask the running server", question: "Name", type: "Type", ask: "Resolve", nothing: "No record fits", empty: "No records yet", emptyText: "Each host of each registered service gets records. Register a service, and it is here.",
     authoritative: "from our zone", forwarded: "from a forwarder", noAnswers: "no records", listen: "Listens on", domains: "Domains", version: "Zone", off: "DNS is off.",
     by: (server: string, ms: string) => `${server}, ${ms}`,
-    tabs: { label: "Views of DNS", records: "Records", queries: "Query log", forwarders: "Forwarders and cache" },
+    tabs: { label: "Views of DNS", records: "Records", sources: "Sources", queries: "Query log", forwarders: "Forwarders and cache" },
     why: "Why this answer", whyOf: (name: string, type: string) => `Why ${name} ${type} is answered so`, whyShort: "Why", result: "What a client gets now", whyFor: (client: string) => `For a client at ${client}. Nobody was asked for it.`,
   },
   queries: {
@@ -139,7 +139,17 @@ export const words = {
     told: (logged: string, share: string, clients: string, output: string) => `Told: ${logged}${share}, ${clients}; kept in ${output}.`, ofThem: (share: string) => ` (${share} of them)`, lost: (n: number) => `${n.toLocaleString("en")} lines were lost: the log was too slow, or full.`, memory: "memory only", alsoIn: (place: string) => `memory and ${place}`,
     off: "The query log is off", offText: "It tells who asked for which name, what was answered and from where. Names of machines and what people look for are personal, so nothing is told until somebody wants it.", offHow: "In the configuration file", offThen: "then, without a restart", offStill: "It is off now; these were told before.",
     empty: "No query yet", emptyText: "As soon as a client asks this DNS server, it is here.", nothing: "No query fits", nothingText: "Only the newest queries are kept here; a file keeps more.",
-    notYours: "Who asks for what is for operators, auditors and admins.", sources: { service: "service", record: "record", automatic: "automatic", gateway: "gateway", zone: "own zone", cache: "cache", forwarder: "forwarder", stale: "stale cache", special: "special name", nobody: "nobody", policy: "policy", request: "request" } as Record<string, string>,
+    notYours: "Who asks for what is for operators, auditors and admins.", sources: { service: "service", record: "record", automatic: "automatic", gateway: "gateway", zone: "own zone", hosts: "hosts file", list: "list", cache: "cache", forwarder: "forwarder", stale: "stale cache", special: "special name", nobody: "nobody", policy: "policy", request: "request" } as Record<string, string>,
+  },
+  sources: {
+    zones: "Names of ours", zone: "Zone", hosts: "Hosts", byHand: "By hand", config: "Configured", fromFiles: "Hosts files", serial: "Serial", kinds: { domain: "domain", reverse: "reverse" } as Record<string, string>,
+    lists: "Hosts files and lists", list: "List", kind: "For", format: "Form", entries: "Entries", hits: "Hits", read: "Read", never: "never", inConfig: "in the configuration", noLists: "No hosts file and no list", noListsText: "dns.hosts_files gives names addresses; [[dns.lists]] blocks, allows or answers names of elsewhere.",
+    listKinds: { hosts: "names", block: "blocking", allow: "allowing" } as Record<string, string>, failed: "not read",
+    kept: (name: string, error: string) => `${name}: ${error}. What it held before is in force; it is read again once it can be.`, lost: (name: string, error: string) => `${name}: ${error}. Nothing of it is in force; it is read once it can be. The gateway’s user must be able to read it.`,
+    skipped: (name: string, n: number) => `${name}: ${n.toLocaleString("en")} ${n === 1 ? "line" : "lines"} skipped`, line: (n: number) => `line ${n}`, more: (n: number) => `and ${n.toLocaleString("en")} more`,
+    passedOver: "Hosts files lose to a service or a record here:",
+    mdns: "Multicast DNS", mdnsOff: "Off. With dns.mdns = true, names under local are answered on the link too, for Macs, phones and Linux.", mdnsNone: "On, and there is no interface that carries multicast.", names: (n: number) => `${n} ${n === 1 ? "name" : "names"}`, leftOut: (n: number) => `${n} left out`, conflict: (name: string, from: string, says: string) => `${name} belongs to ${from} on this link (${says})`, missing: (reason: string) => `not served: ${reason}`,
+    secondaries: "Secondaries and updates", alone: "Nobody copies our zones or changes records.", notify: "Told of changes", copyFrom: "May copy, by network", keys: "Keys", mayCopy: "copies", mayChange: (what: string) => `changes ${what}`,
   },
   forwarders: {
     forwarders: "Forwarders", address: "Forwarder", state: "State", names: "Names", queries: "Queries", failures: "Failures", takes: "Takes", up: "up", aside: "put aside", others: "all other names",

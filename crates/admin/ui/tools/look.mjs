@@ -20,7 +20,7 @@ const VIEWS = [
   }],
   ["routing", "/routing"], ["dns", "/dns", async (page) => { await page.getByRole("button", { name: "Resolve" }).click(); await page.waitForTimeout(300); }],
   ["dns-why", "/dns", async (page) => { await page.getByRole("button", { name: "Why this answer" }).click(); await page.waitForTimeout(300); }],
-  ["queries", "/dns?tab=queries"], ["forwarders", "/dns?tab=forwarders"],
+  ["sources", "/dns?tab=sources"], ["queries", "/dns?tab=queries"], ["forwarders", "/dns?tab=forwarders"],
   ["tls", "/tls"], ["inspect", "/tls", async (page) => { await page.getByRole("button", { name: /^Actions/ }).first().click(); await page.getByRole("menuitem", { name: "Inspect" }).click(); await page.waitForTimeout(400); }],
   ["servers", "/servers"], ["rules", "/servers?tab=rules"], ["channels", "/servers?tab=channels"], ["server", "/servers/NODE"],
   ["audit", "/audit", async (page) => { await page.getByRole("button", { name: "Verify the chain" }).click(); await page.waitForTimeout(500); }],

@@ -253,6 +253,35 @@ try {
     await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     await seen("nas.internal A 10.0.0.7 is removed.");
   });
+  await step("sources tell of hosts files and lists, and what of them cannot be read", async () => {
+    const config = `${process.env.CONDUIT_CONFIG_DIR}/conduit.toml`;
+    const before = await readFile(config, "utf8");
+    await page.goto(`${url}/dns`);
+    await page.getByRole("tab", { name: "Records", selected: true }).focus();
+    await page.keyboard.press("ArrowRight");
+    await page.getByRole("tab", { name: "Sources", selected: true }).waitFor();
+    assert.match(page.url(), /tab=sources$/);
+    await seen("No hosts file and no list");
+    await seen("Multicast DNS");
+    await seen("Nobody copies our zones or changes records.");
+    await writeFile("hosts", `10.0.0.8 cam.internal\n10.0.0.9 ${NAME}.internal\nnonsense here\n`);
+    await writeFile("ads.txt", "ads.example\n");
+    const directory = process.cwd();
+    const lists = `[dns]\nhosts_files = ["${directory}/hosts"]\nnotify = ["127.0.0.1:9"]\n[[dns.lists]]\nfile = "${directory}/ads.txt"\n[[dns.lists]]\nname = "gone"\nfile = "${directory}/nowhere.txt"\n`;
+    await writeFile(config, /^\[dns\]$/m.test(before) ? before.replace(/^\[dns\]$/m, lists) : `${before}\n${lists}`);
+    run("conduit", "config", "reload");
+    const zones = page.getByRole("table", { name: "Names of ours" });
+    await zones.getByRole("row", { name: /^internal / }).waitFor({ timeout: 15_000 });
+    await page.getByRole("table", { name: "Hosts files and lists" }).getByRole("row", { name: /^ads .*blocking/ }).waitFor({ timeout: 15_000 });
+    await seen(/gone: .*No such file or directory.*Nothing of it is in force/);
+    await seen(`${directory}/hosts: 1 line skipped`);
+    await page.getByText("Hosts files lose to a service or a record here").getByText(`${NAME}.internal`).waitFor();
+    await seen("127.0.0.1:9");
+    await page.getByRole("tab", { name: "Records" }).click();
+    await page.getByRole("row", { name: /^cam.internal .*hosts file/ }).waitFor();
+    await writeFile(config, before);
+    run("conduit", "config", "reload");
+  });
   await step("the query log tells how to switch it on, and then who asked what", async () => {
     const config = `${process.env.CONDUIT_CONFIG_DIR}/conduit.toml`;
     const before = await readFile(config, "utf8");
@@ -291,7 +320,7 @@ try {
   });
   await step("on a phone nothing is cut off", async () => {
     await page.setViewportSize({ width: 390, height: 844 });
-    for (const path of ["", "services", `services/${NAME}`, "dns", "dns?tab=queries", "dns?tab=forwarders", "tls", "servers", "servers?tab=channels", "routing", "audit", "settings"]) {
+    for (const path of ["", "services", `services/${NAME}`, "dns", "dns?tab=sources", "dns?tab=queries", "dns?tab=forwarders", "tls", "servers", "servers?tab=channels", "routing", "audit", "settings"]) {
       await page.goto(`${url}/${path}`);
       await page.getByRole("heading", { level: 1 }).waitFor();
       const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

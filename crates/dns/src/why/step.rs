@@ -261,10 +261,7 @@ impl fmt::Display for Step {
             ),
             Self::Records { name, rtype, data, ttl_s, places } => {
                 write!(f, "{name} has {rtype} {} for {ttl_s} s", data.join(", "))?;
-                match places.is_empty() {
-                    true => Ok(()),
-                    false => write!(f, ", from {}", places.join(" and ")),
-                }
+                from_words(f, places)
             }
             Self::Alias { name, target, ttl_s } => {
                 write!(f, "{name} is an alias of {target} for {ttl_s} s, which is looked up next")
@@ -281,14 +278,7 @@ impl fmt::Display for Step {
             Self::Automatic { host, rtype: None } => {
                 write!(f, "it lies between {host} and a record that this has by itself")
             }
-            Self::Pointer { address, target, owner } => match owner {
-                Owner::Gateway => write!(f, "{address} is the gateway, which is {target}"),
-                Owner::Service(name) => write!(f, "{address} is of the service {name}: {target}"),
-                Owner::Record(name) => write!(f, "{address} is in a record of {name}"),
-                Owner::Hosts(name, places) => {
-                    write!(f, "{address} is of {name}, from {}", places.join(" and "))
-                }
-            },
+            Self::Pointer { address, target, owner } => pointer_words(f, *address, target, owner),
             Self::NoData { name, types } if types.is_empty() => {
                 write!(f, "{name} exists, and has nothing of its own")
             }
@@ -326,6 +316,30 @@ impl fmt::Display for Step {
             }
             Self::Dnssec(judged) => judged.fmt(f),
             Self::Cache(cached) => cached.fmt(f),
+        }
+    }
+}
+
+fn from_words(f: &mut fmt::Formatter<'_>, places: &[String]) -> fmt::Result {
+    match places.is_empty() {
+        true => Ok(()),
+        false => write!(f, ", from {}", places.join(" and ")),
+    }
+}
+
+fn pointer_words(
+    f: &mut fmt::Formatter<'_>,
+    address: IpAddr,
+    target: &str,
+    owner: &Owner,
+) -> fmt::Result {
+    match owner {
+        Owner::Gateway => write!(f, "{address} is the gateway, which is {target}"),
+        Owner::Service(name) => write!(f, "{address} is of the service {name}: {target}"),
+        Owner::Record(name) => write!(f, "{address} is in a record of {name}"),
+        Owner::Hosts(name, places) => {
+            write!(f, "{address} is of {name}")?;
+            from_words(f, places)
         }
     }
 }

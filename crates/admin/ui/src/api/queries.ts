@@ -47,6 +47,8 @@ export const routesQuery = read<api.RouteList>(["routing"], "/routing", FIGURES_
 export const dnsQuery = read<api.DnsList>(["dns"], "/dns");
 /** What is kept of others' answers, and how the forwarders do. */
 export const dnsCacheQuery = read<api.DnsCache>(["dns", "cache"], "/dns/cache", CLOSE_MS);
+/** Where answers come from before anybody is asked; files are read again without an event. */
+export const dnsSourcesQuery = read<api.DnsSources>(["dns", "sources"], "/dns/sources", CLOSE_MS);
 const QUERY_LOG = ["queries"] as const;
 /** The query log, as long as it is looked at: what is new is asked for, and put on top of what was there. */
 export const queryLogQuery = (isLive: boolean) =>

@@ -20,7 +20,8 @@ const say = words.dns;
 const AddRecord = lazy(() => import("./AddRecord"));
 const Queries = lazy(later(() => import("./DnsQueries")));
 const Forwarders = lazy(later(() => import("./DnsForwarders")));
-type Tab = "records" | "queries" | "forwarders";
+const Sources = lazy(later(() => import("./DnsSources")));
+type Tab = "records" | "sources" | "queries" | "forwarders";
 const TYPES = ["A", "AAAA", "HTTPS", "PTR", "SOA", "NS", "CNAME", "MX", "TXT", "SRV", "SVCB", "CAA"];
 
 export default function Dns() {
@@ -29,7 +30,7 @@ export default function Dns() {
   const query = useQuery(dnsQuery);
   const isOperator = useMay("change");
   const [isAdding, setAdding] = useState(false);
-  const tabs: [Tab, string][] = [["records", say.tabs.records], ["queries", say.tabs.queries], ["forwarders", say.tabs.forwarders]];
+  const tabs: [Tab, string][] = [["records", say.tabs.records], ["sources", say.tabs.sources], ["queries", say.tabs.queries], ["forwarders", say.tabs.forwarders]];
   return (
     <Page title={words.views.dns} note={query.data && `${query.data.entries.length} ${say.entries.toLowerCase()}`}
       actions={isOperator && <Button look="primary" icon="plus" onClick={() => setAdding(true)}>{say.add}</Button>}>
@@ -40,6 +41,7 @@ export default function Dns() {
           ))}
         </Tabs.List>
         <Tabs.Content value="records"><Records /></Tabs.Content>
+        <Tabs.Content value="sources"><Suspense fallback={<Skeleton rows={8} className="p-4" />}><Sources /></Suspense></Tabs.Content>
         <Tabs.Content value="queries"><Suspense fallback={<Skeleton rows={8} className="p-4" />}><Queries /></Suspense></Tabs.Content>
         <Tabs.Content value="forwarders"><Suspense fallback={<Skeleton rows={8} className="p-4" />}><Forwarders /></Suspense></Tabs.Content>
       </Tabs.Root>

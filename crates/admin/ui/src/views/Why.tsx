@@ -8,7 +8,7 @@ import { words } from "../strings";
 
 const say = words.dns;
 /** Steps that end the way of a question badly. */
-const MARKS: Record<string, Tone> = { missing: "warn", no_data: "warn", alias_ends: "warn", no_forwarder: "warn", passed_over: "warn" };
+const MARKS: Record<string, Tone> = { missing: "warn", no_data: "warn", alias_ends: "warn", no_forwarder: "warn", passed_over: "warn", list: "warn", screened: "warn" };
 
 export function WhyCard({ name, type, client }: { name: string; type: string; client?: string | undefined }) {
   const query = useQuery({

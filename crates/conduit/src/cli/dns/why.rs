@@ -30,6 +30,7 @@ mod tests {
             text: text.into(),
             service: None,
             source: None,
+            lists: Vec::new(),
             added_by: None,
             added_at: None,
             data: Vec::new(),
