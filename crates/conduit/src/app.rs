@@ -173,7 +173,7 @@ impl App {
         let catalog = with_builtin(state.store.catalog(), ours.as_ref());
         let (renewing, authority) = state.authority.map(live::channel).unzip();
         let first = Publisher::start(
-            table_settings(&config, sockets.proxy.as_ref(), catalog.generation(), now),
+            table_settings(&config, &sockets.proxy, &sockets.dns, catalog.generation(), now),
             authority.clone(),
             compiler,
             ours.clone(),
@@ -353,12 +353,16 @@ fn with_builtin(
 
 fn table_settings(
     config: &Config,
-    proxy: Option<&ProxyListeners>,
+    proxy: &Option<ProxyListeners>,
+    dns: &Option<DnsListeners>,
     generation: Generation,
     now: Timestamp,
 ) -> TableSettings {
+    let proxy = proxy.as_ref();
     let https = proxy.map(ProxyListeners::https_addresses).unwrap_or_default();
     let http3 = proxy.map(ProxyListeners::http3_addresses).unwrap_or_default();
+    let dns = dns.as_ref().filter(|_| config.tls.enabled);
+    let tls = dns.map(DnsListeners::encrypted_addresses).unwrap_or_default();
     let mut zone = ZoneSettings {
         domains: config.gateway.domains.clone(),
         addresses: config.gateway.addresses.clone(),
@@ -367,6 +371,8 @@ fn table_settings(
         ttl_s: u32::try_from(config.dns.ttl.as_secs()).unwrap_or(u32::MAX),
         https_port: https.first().map(|at| at.port()).filter(|_| config.tls.enabled),
         http3_port: http3.first().map(SocketAddr::port),
+        tls_port: tls.first().map(SocketAddr::port),
+        reverse_zones: config.dns.reverse_zones.clone(),
         records: Arc::clone(&config.dns.records),
         serial_offset: 0,
     };

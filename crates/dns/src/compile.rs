@@ -17,10 +17,12 @@ use conduit_core::service::{DnsMode, Protocol, Service, TlsMode};
 use conduit_core::shared_map::SharedMap;
 
 use crate::automatic::Sites;
+use crate::discovery::Encrypted;
 use crate::key::{NameKey, ancestry};
 use crate::lists::hosts::HostsNames;
 use crate::pointers::{Pointers, Source};
 use crate::records::{Records, name_of};
+use crate::reverse;
 use crate::views::Views;
 use crate::zone::{Apex, Frame, Node, Published, RrSets, Start, Zone, ZoneSettings, both};
 
@@ -248,10 +250,12 @@ impl Zone {
 
 impl Frame {
     fn new(settings: &ZoneSettings) -> Self {
-        let apexes = settings.domains.iter().map(Apex::new).collect();
+        let apexes = settings.domains.iter().map(Apex::new);
         let addresses = settings.addresses.iter().map(IpAddr::to_canonical);
         let (v4, v6) = split(addresses);
         let sites = Sites::new(settings);
+        let apexes: Vec<Apex> = apexes.collect();
+        let reverses = reverse::zones(&settings.reverse_zones, apexes.first());
         Self {
             apexes,
             v4,
@@ -262,6 +266,8 @@ impl Frame {
             gateway: Arc::new(RrSets::Gateway { is_https: false, stream: None }),
             gateway_https: Arc::new(RrSets::Gateway { is_https: true, stream: None }),
             sites,
+            encrypted: Encrypted::new(settings),
+            reverses,
             fixed: Arc::clone(&settings.records),
             serial_offset: settings.serial_offset,
         }

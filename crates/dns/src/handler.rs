@@ -6,6 +6,7 @@
 mod keyed;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use conduit_core::clock::Timestamp;
 use hickory_proto::op::{Message, Metadata};
@@ -15,10 +16,12 @@ use self::keyed::{is_transfer, signed, transfer, update};
 use crate::access::Policy;
 use crate::answer::{Answer, RrSet};
 use crate::cookie::{BadLength, Shown};
+use crate::discovery;
 use crate::guard::Verdict;
 use crate::interfaces::Local;
+use crate::key::AskedKey;
 use crate::lists::Listed;
-use crate::options::{COOKIE, Options, Overrun, Reason, find, opt_of};
+use crate::options::{COOKIE, KEEPALIVE, Keepalive, Options, Overrun, Reason, find, opt_of};
 use crate::reply::{
     DnssecOk, Drop, HEADER_BYTES, Outcome, Pending, Reply, bare, greeting, limit_of,
 };
@@ -50,6 +53,15 @@ impl Transport {
             Self::Tcp => "tcp",
             Self::Tls => "tls",
             Self::Https => "https",
+        }
+    }
+
+    /// How long a connection is kept without a question; none without connections of our own.
+    pub(crate) fn idle_timeout(self) -> Option<Duration> {
+        match self {
+            Self::Tcp => Some(IDLE_TIMEOUT),
+            Self::Tls => Some(TLS_IDLE_TIMEOUT),
+            Self::Udp | Self::Https => None,
         }
     }
 
@@ -148,7 +160,8 @@ fn reply_to(
         Ok(Asked::Plain(pending, _)) => answer(pending, asker, zone, policy, may_ask),
         Ok(Asked::BadVersion(pending)) => Reply::Send(pending.plain(Outcome::BadVersion)),
         Ok(Asked::Cookie(metadata, dnssec_ok, shown)) => {
-            let options = Options { cookie: Some(Box::new(shown.reply)), reason: None };
+            let cookie = Some(Box::new(shown.reply));
+            let options = Options { cookie, ..Options::default() };
             Reply::Send(greeting(metadata, dnssec_ok, &options))
         }
         Err(outcome) => Reply::Send(bare(head.id, head.bits, outcome)),
@@ -196,6 +209,9 @@ fn answer(
         Answer::NoData(authority) => pending.nothing(Outcome::NoData, &authority),
         Answer::NxDomain(authority) => pending.nothing(Outcome::NxDomain, &authority),
         Answer::NotOurs if !allowed => pending.because(Reason::Prohibited, Outcome::Refused),
+        Answer::NotOurs if discovery::is_under(AskedKey::of(&name).as_slice()) => {
+            discovery::answer(pending, zone, &local)
+        }
         Answer::NotOurs => return elsewhere(pending, asker, zone, policy),
     })
 }
@@ -293,7 +309,11 @@ impl Head {
             client: asker.peer.ip(),
             is_above_ours: false,
             signed: None,
-            options: Options { cookie: shown.map(|shown| Box::new(shown.reply)), reason: None },
+            options: Options {
+                cookie: shown.map(|shown| Box::new(shown.reply)),
+                reason: None,
+                keepalive: keepalive(request, asker.transport),
+            },
             tail: None,
             screen: None,
             renamed: None,
@@ -304,6 +324,14 @@ impl Head {
             Some(Asked::Plain(pending, shown.is_some_and(|shown| shown.is_proven)))
         }
     }
+}
+
+/// What a client that asks for it is told of its connection (RFC 7828 §3.3.2); over UDP, and over HTTP, there is none.
+fn keepalive(request: &[u8], transport: Transport) -> Option<Keepalive> {
+    let time = transport.idle_timeout()?;
+    let asked = find(opt_of(request)?.data, KEEPALIVE).ok().flatten()?;
+    // A client says nothing about the time (RFC 7828 §3.2.1).
+    asked.is_empty().then(|| Keepalive::of(time))
 }
 
 /// The cookie of a request with EDNS; an error when it has a wrong length, or options run over.
@@ -318,6 +346,10 @@ fn cookie_in(request: &[u8], asker: &Asker, policy: &Policy) -> Result<Option<Sh
     cookies.look(cookie, asker.peer.ip(), now_s).map(Some)
 }
 
+/// For a whole request to arrive on a connection.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same with TLS, where a connection costs more to begin.
+const TLS_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What nearly everybody sends.
 const OPCODE_QUERY: u8 = 0;
 /// RFC 2136.

@@ -15,6 +15,7 @@ pub mod bind;
 pub mod client;
 mod compile;
 mod cookie;
+mod discovery;
 pub mod dnssec;
 pub mod error;
 #[cfg(test)]
@@ -41,7 +42,7 @@ pub mod publication;
 pub mod query_log;
 pub mod records;
 pub mod reply;
-mod reverse;
+pub mod reverse;
 mod server;
 mod short;
 mod tail;

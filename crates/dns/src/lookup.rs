@@ -148,7 +148,8 @@ impl Zone {
         })
     }
 
-    /// Each address we publish is a zone of its own: what is beside it is not ours.
+    /// Each address we publish is a zone of its own, and what is beside it is not ours, unless it is in a zone
+    /// of reverse names.
     fn answer_reverse<'a>(
         &'a self,
         name: &Name,
@@ -156,8 +157,13 @@ impl Zone {
         rtype: RecordType,
         local: &Local,
     ) -> Answer<'a> {
+        let zone = self.frame.reverse_of(key).map(|reverse| &reverse.apex);
+        let missing = || match zone {
+            Some(apex) => self.answer_in_reverse(name, key, rtype, apex),
+            None => Answer::NotOurs,
+        };
         let Some(reversed) = reverse::parse(key) else {
-            return Answer::NotOurs;
+            return missing();
         };
         let Reversed { address, below } = reversed;
         let above = ancestry(key).nth(below);
@@ -173,17 +179,23 @@ impl Zone {
         };
         let default = self.frame.apexes.first().map(|apex| &apex.start);
         let (Some(start), Some(target)) = (default, target) else {
-            return Answer::NotOurs;
+            return missing();
         };
         let owner = name.trim_to(ancestry(key).count() - below);
+        let authority = match zone {
+            Some(apex) => self.authority_of(name, apex),
+            None => self.authority(owner, start),
+        };
         if below > 0 {
-            return Answer::NxDomain(self.authority(owner, start));
+            return Answer::NxDomain(authority);
         }
         match rtype {
             RecordType::PTR | RecordType::ANY => Answer::Records(target),
+            // In a zone of several the name is none that starts one.
+            _ if zone.is_some() => Answer::NoData(authority),
             _ => match self.start_at(name, start, rtype) {
                 Some(set) => Answer::Records(set),
-                None => Answer::NoData(self.authority(owner, start)),
+                None => Answer::NoData(authority),
             },
         }
     }

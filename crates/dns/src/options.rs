@@ -3,6 +3,8 @@
 //! **Invariant:** reading is total and takes no memory. A reply has the options that its request asked
 //! for, or none.
 
+use std::time::Duration;
+
 use hickory_proto::rr::rdata::opt::EdnsOption;
 
 use crate::cookie::Cookie;
@@ -14,6 +16,18 @@ pub(crate) struct Options {
     /// Seldom there, so it takes no room in those that have none.
     pub(crate) cookie: Option<Box<Cookie>>,
     pub(crate) reason: Option<Reason>,
+    /// How long a connection is kept, to a client that asks (RFC 7828).
+    pub(crate) keepalive: Option<Keepalive>,
+}
+
+/// How long a connection is kept without any question, in tenths of a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keepalive(u16);
+
+impl Keepalive {
+    pub(crate) fn of(time: Duration) -> Self {
+        Self(u16::try_from(time.as_millis() / 100).unwrap_or(u16::MAX))
+    }
 }
 
 /// Why a reply is as it is (RFC 8914).
@@ -56,7 +70,8 @@ impl Options {
     pub(crate) fn len(&self) -> usize {
         let cookie = self.cookie.as_ref().map_or(0, |cookie| OPTION_HEAD_BYTES + cookie.len());
         let reason = self.reason.map_or(0, |_| OPTION_HEAD_BYTES + 2);
-        cookie + reason
+        let keepalive = self.keepalive.map_or(0, |_| OPTION_HEAD_BYTES + 2);
+        cookie + reason + keepalive
     }
 
     /// Writes them behind an OPT record's length.
@@ -77,7 +92,10 @@ impl Options {
         let reason = self.reason.map(|reason| {
             EdnsOption::Unknown(EXTENDED_ERROR, (reason as u16).to_be_bytes().to_vec())
         });
-        cookie.into_iter().chain(reason)
+        let keepalive = self
+            .keepalive
+            .map(|Keepalive(tenths)| EdnsOption::Unknown(KEEPALIVE, tenths.to_be_bytes().to_vec()));
+        cookie.into_iter().chain(keepalive).chain(reason)
     }
 }
 
@@ -150,6 +168,8 @@ pub(crate) fn name_end(wire: &[u8], start: usize) -> Option<usize> {
 
 /// The option of cookies.
 pub(crate) const COOKIE: u16 = 10;
+/// The option of connections that are kept.
+pub(crate) const KEEPALIVE: u16 = 11;
 /// The option of extended errors.
 const EXTENDED_ERROR: u16 = 15;
 const OPT: u16 = 41;

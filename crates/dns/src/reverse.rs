@@ -1,10 +1,16 @@
-//! Names under `in-addr.arpa` and `ip6.arpa`, read back into addresses.
+//! Names under `in-addr.arpa` and `ip6.arpa`, read back into addresses, and zones of them.
 //!
-//! **Invariant:** only a complete address is read; a shorter name (a network) is nobody's here.
+//! **Invariant:** only a complete address is read; a shorter name (a network) is nobody's here, unless the
+//! configuration makes it a zone of ours.
+
+pub(crate) mod zone;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::key::labels;
+use ipnet::IpNet;
+
+use crate::key::{NameKey, labels};
+use crate::zone::{Apex, ReverseZone};
 
 /// A reverse name: the address, and how many labels stand below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +64,64 @@ pub(crate) fn is_above_addresses(key: &[u8]) -> bool {
         [digits @ .., b"ip6", b"arpa"] => digits.len() < V6_LABELS,
         _ => false,
     }
+}
+
+/// Whether a folded key is the name of a network, of which every label is one that addresses have.
+pub(crate) fn is_network(key: &[u8]) -> bool {
+    let labels: Vec<&[u8]> = labels(key).collect();
+    let text = |label: &[u8]| std::str::from_utf8(label).map(str::to_owned).unwrap_or_default();
+    match labels.as_slice() {
+        [digits @ .., b"in-addr", b"arpa"] => digits.iter().all(|label| {
+            let text = text(label);
+            text.parse().is_ok_and(|octet: u8| octet.to_string() == text)
+        }),
+        [digits @ .., b"ip6", b"arpa"] => {
+            digits.iter().all(|label| matches!(label, [digit] if digit.is_ascii_hexdigit()))
+        }
+        _ => false,
+    }
+}
+
+/// The networks of which the reverse names are a zone: one, or, where it ends within a label, each of that
+/// label's.
+pub fn zone_networks(network: &IpNet) -> impl Iterator<Item = IpNet> {
+    let step = match network {
+        IpNet::V4(_) => 8,
+        IpNet::V6(_) => 4,
+    };
+    let whole = network.prefix_len().div_ceil(step) * step;
+    // Invariant: a prefix of a label's end is legal, and at most 128 (or 8) of them are in a label.
+    network.trunc().subnets(whole).into_iter().flatten()
+}
+
+/// The reverse name of a network that ends with a label.
+pub fn network_name(network: &IpNet) -> String {
+    match network {
+        IpNet::V4(v4) => {
+            let octets = v4.network().octets();
+            let known = octets.iter().take(usize::from(v4.prefix_len() / 8)).rev();
+            known.map(|octet| format!("{octet}.")).collect::<String>() + "in-addr.arpa"
+        }
+        IpNet::V6(v6) => {
+            let bits = v6.network().to_bits();
+            let digit = |index: u8| bits >> (124 - 4 * u32::from(index)) & 0xf;
+            let known = (0..v6.prefix_len() / 4).rev();
+            known.map(|index| format!("{:x}.", digit(index))).collect::<String>() + "ip6.arpa"
+        }
+    }
+}
+
+/// The zones of these networks; they start as our first domain does.
+pub(crate) fn zones(networks: &[IpNet], first: Option<&Apex>) -> Vec<ReverseZone> {
+    let Some(first) = first else {
+        return Vec::new();
+    };
+    let each = networks.iter().flat_map(zone_networks);
+    let zone = |net: IpNet| {
+        let key = NameKey::of_text(&network_name(&net));
+        ReverseZone { apex: Apex { key, start: first.start.clone() }, net }
+    };
+    each.map(zone).collect()
 }
 
 /// One label per octet.

@@ -47,7 +47,7 @@ impl Transfer {
     ) -> Result<Self, Outcome> {
         let question = pending.question().clone();
         let origin = AskedKey::of(question.name());
-        if zone.apex_at(origin.as_slice()).is_none() {
+        if zone.start_called(origin.as_slice()).is_none() {
             return Err(Outcome::NotAuth);
         }
         let has = match question.query_type() {
@@ -76,7 +76,7 @@ impl Transfer {
     /// The start of the zone alone: all there is to say over UDP, after which a secondary that has
     /// another one comes back over TCP (RFC 1995 §2).
     pub(crate) fn start(mut self) -> Vec<u8> {
-        let apex = self.zone.apex_at(self.origin.as_slice());
+        let apex = self.zone.start_called(self.origin.as_slice());
         let mut start = apex.and_then(|apex| self.zone.start_of(apex)).into_iter();
         let mut message = self.message(&mut start);
         if let Some(exchange) = &mut self.signed {
@@ -115,7 +115,7 @@ impl Transfer {
 
     fn lines(&self, journal: &Journal) -> Box<dyn Iterator<Item = Line> + Send + '_> {
         let (zone, local) = (&self.zone, &self.local);
-        let found = zone.apex_at(self.origin.as_slice());
+        let found = zone.start_called(self.origin.as_slice());
         let Some((apex, start)) = found.and_then(|apex| Some((apex, zone.start_of(apex)?))) else {
             // Invariant: that there is one was checked when the transfer was made.
             return Box::new(std::iter::empty());
@@ -132,6 +132,10 @@ impl Transfer {
                 }
             }
             None => {}
+        }
+        if let Some(reverse) = zone.reverse_at(self.origin.as_slice()) {
+            let contents = zone.reverse_contents(reverse, local).flatten();
+            return Box::new(start().chain(contents).chain(start()));
         }
         let contents = zone.contents(apex, local).flatten();
         Box::new(start().chain(contents).chain(start()))
@@ -225,4 +229,4 @@ const ORIGIN_POINTER: [u8; 2] = [0xc0, 12];
 const CLASS_IN: u16 = 1;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -23,7 +23,9 @@ pub use self::step::{Cached, HostTarget, Owner, RouteServer, Step};
 use crate::access::Policy;
 use crate::answer::Answer;
 use crate::client::{self, AskError};
+use crate::discovery;
 use crate::interfaces::Local;
+use crate::key::AskedKey;
 use crate::lists::Said;
 use crate::query_log::line::told;
 use crate::zone::Zone;
@@ -142,6 +144,10 @@ fn elsewhere(
     steps: &mut Vec<Step>,
 ) -> bool {
     let Asking { name, rtype, .. } = asking;
+    if discovery::is_under(AskedKey::of(name).as_slice()) {
+        steps.push(Step::Discovery);
+        return false;
+    }
     let table = policy.lists.table();
     let trace = table.as_ref().and_then(|table| table.trace(name, *rtype));
     let said = trace.as_ref().map(|trace| trace.said.clone());

@@ -17,12 +17,14 @@ use hickory_proto::rr::Name;
 use ipnet::IpNet;
 
 use crate::automatic::Sites;
+use crate::discovery::Encrypted;
 use crate::interfaces::Local;
 use crate::key::{NameKey, ancestry};
 use crate::lists::hosts::HostsNames;
 use crate::pointers::Pointers;
 use crate::records::Records;
 use crate::views::{Addresses, View, Views};
+use crate::why::zone::text_of;
 
 /// What a zone is compiled with, apart from the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,10 @@ pub struct ZoneSettings {
     pub https_port: Option<u16>,
     /// The port where the proxy serves HTTP/3, when it does.
     pub http3_port: Option<u16>,
+    /// The port where DNS is asked over TLS, when it is.
+    pub tls_port: Option<u16>,
+    /// Networks of which the reverse names are zones of ours.
+    pub reverse_zones: Vec<IpNet>,
     /// Records that are there whatever the catalog holds.
     pub records: Arc<FixedRecords>,
     /// What the serial is ahead of the catalog's generation.
@@ -58,6 +64,8 @@ impl ZoneSettings {
             ttl_s: POSITIVE_TTL_S,
             https_port: None,
             http3_port: None,
+            tls_port: None,
+            reverse_zones: Vec::new(),
             records: Arc::default(),
             serial_offset: 0,
         }
@@ -120,9 +128,15 @@ impl Zone {
         u32::try_from(wide & u64::from(u32::MAX)).unwrap_or(0)
     }
 
-    /// The names of the zones, as configured.
-    pub fn apexes(&self) -> impl Iterator<Item = String> {
-        self.frame.apexes.iter().map(|apex| crate::why::zone::text_of(apex.key.as_slice()))
+    /// The zones, as configured: domains, then reverse names.
+    pub fn zones(&self) -> impl Iterator<Item = ZoneInfo> {
+        let name = |apex: &Apex| text_of(apex.key.as_slice());
+        let domains = self.frame.apexes.iter();
+        let domains = domains.map(move |apex| ZoneInfo { name: name(apex), addresses: None });
+        domains.chain(self.frame.reverses.iter().map(move |reverse| ZoneInfo {
+            name: name(&reverse.apex),
+            addresses: Some(self.addresses_in(&reverse.net)),
+        }))
     }
 
     /// How long a positive answer may be kept, in seconds.
@@ -169,6 +183,15 @@ impl Zone {
     }
 }
 
+/// One of [`Zone::zones`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneInfo {
+    /// Its name.
+    pub name: String,
+    /// Of reverse names: how many addresses have one, the gateway's own not counted.
+    pub addresses: Option<usize>,
+}
+
 /// One line of [`Zone::listing`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -204,6 +227,9 @@ pub(crate) struct Frame {
     /// The same for names that are served with certificates.
     pub(crate) gateway_https: Arc<RrSets>,
     pub(crate) sites: Option<Sites>,
+    pub(crate) encrypted: Option<Encrypted>,
+    /// Zones of reverse names; none is within another.
+    pub(crate) reverses: Vec<ReverseZone>,
     /// What the configuration gives.
     pub(crate) fixed: Arc<FixedRecords>,
     pub(crate) serial_offset: u64,
@@ -213,6 +239,14 @@ impl Frame {
     /// The innermost of our domains that the key is at or below.
     pub(crate) fn apex_of(&self, key: &[u8]) -> Option<&Apex> {
         ancestry(key).find_map(|name| self.apexes.iter().find(|a| a.key.as_slice() == name))
+    }
+
+    /// The zone of reverse names that the key is at or below.
+    pub(crate) fn reverse_of(&self, key: &[u8]) -> Option<&ReverseZone> {
+        if self.reverses.is_empty() {
+            return None;
+        }
+        ancestry(key).find_map(|name| self.reverses.iter().find(|r| r.apex.key.as_slice() == name))
     }
 
     /// What the gateway's names answer with when that is configured, for everybody or for the view.
@@ -251,8 +285,15 @@ pub(crate) struct Apex {
     pub(crate) start: Start,
 }
 
-/// The names in an SOA record.
+/// The reverse names of a network, as a zone.
 #[derive(Debug)]
+pub(crate) struct ReverseZone {
+    pub(crate) apex: Apex,
+    pub(crate) net: IpNet,
+}
+
+/// The names in an SOA record.
+#[derive(Debug, Clone)]
 pub(crate) struct Start {
     /// Our own name under the domain, which resolves to us.
     pub(crate) nameserver: Name,

@@ -6,7 +6,7 @@ use conduit_api::v1::sources as wire;
 use conduit_core::record::Record;
 use conduit_dns::mdns::status::{LinkStatus, Status};
 use conduit_dns::peers::Peers;
-use conduit_dns::zone::Zone;
+use conduit_dns::zone::{Zone, ZoneInfo};
 
 use super::{Admin, dns_lists};
 use crate::state::AdminState;
@@ -38,12 +38,12 @@ pub(crate) async fn sources(State(state): Admin) -> Json<wire::DnsSourcesReply> 
 /// Each zone with its figures, counted in one pass over each source.
 fn zones(state: &AdminState, zone: &Zone) -> Vec<wire::DnsZone> {
     let mut zones: Vec<wire::DnsZone> = zone
-        .apexes()
-        .map(|name| wire::DnsZone {
+        .zones()
+        .map(|ZoneInfo { name, addresses }| wire::DnsZone {
             name,
-            kind: "domain".to_owned(),
+            kind: if addresses.is_some() { "reverse" } else { "domain" }.to_owned(),
             serial: zone.serial(),
-            services: 0,
+            services: addresses.map_or(0, |n| u64::try_from(n).unwrap_or(u64::MAX)),
             records: 0,
             config: 0,
             hosts: 0,

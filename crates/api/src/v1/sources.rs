@@ -26,11 +26,11 @@ pub struct DnsZone {
     /// Its name.
     #[schema(example = "internal")]
     pub name: String,
-    /// `domain`.
+    /// `domain`, or `reverse` for the reverse names of a network (`dns.reverse_zones`).
     pub kind: String,
     /// Of its SOA record: it moves with every change.
     pub serial: u32,
-    /// Hosts of services.
+    /// Hosts of services; in a reverse zone, addresses with a name, the gateway's own not counted.
     pub services: u64,
     /// Names with records that were added by hand, or by programs.
     pub records: u64,

@@ -23,6 +23,7 @@ mod peers;
 mod planes;
 mod query_log;
 mod records;
+mod reverse;
 mod strangers;
 mod telemetry;
 mod views;

@@ -49,6 +49,8 @@ pub struct Dns {
     pub records: Arc<FixedRecords>,
     /// What clients of certain networks get for the gateway's address.
     pub views: Vec<View>,
+    /// Networks of which the reverse names are zones of ours.
+    pub reverse_zones: Vec<IpNet>,
     /// Which queries are told.
     pub query_log: QueryLogSettings,
     /// Who copies and changes our zones.

@@ -330,8 +330,8 @@ fn ttl_places(wire: &[u8]) -> Option<Vec<u16>> {
 
 /// TCP's length is 16 bits wide, and an OPT record with options is added.
 const WIRE_BYTES_MAX: usize = u16::MAX as usize - OPT_BYTES - OPTIONS_BYTES_MAX;
-/// A cookie and a reason.
-const OPTIONS_BYTES_MAX: usize = 40;
+/// A cookie, a reason, and how long a connection is kept.
+const OPTIONS_BYTES_MAX: usize = 46;
 const LENGTH_BYTES: usize = 2;
 const TYPE_AND_CLASS_BYTES: usize = 4;
 /// The low octet of the count of additional records.

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 
 use crate::key::ancestry;
+use crate::reverse::{network_name, zone_networks};
 
 /// A domain, such as `corp.example`, or the reverse names of a network, such as `10.0.0.0/8`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,30 +83,7 @@ fn key_of(text: &str) -> Option<Box<[u8]>> {
 
 /// The reverse names of a network: one, or, where it ends within a label, each of that label's.
 fn reverse_of(network: &IpNet) -> Vec<Box<[u8]>> {
-    let step = match network {
-        IpNet::V4(_) => 8,
-        IpNet::V6(_) => 4,
-    };
-    let whole = network.prefix_len().div_ceil(step) * step;
-    // Invariant: a prefix of a label's end is legal, and at most 128 (or 8) of them are in a label.
-    let parts = network.subnets(whole).into_iter().flatten();
-    parts.filter_map(|part| key_of(&arpa(&part))).collect()
-}
-
-fn arpa(network: &IpNet) -> String {
-    match network {
-        IpNet::V4(v4) => {
-            let octets = v4.network().octets();
-            let known = octets.iter().take(usize::from(v4.prefix_len() / 8)).rev();
-            known.map(|octet| format!("{octet}.")).collect::<String>() + "in-addr.arpa"
-        }
-        IpNet::V6(v6) => {
-            let bits = v6.network().to_bits();
-            let digit = |index: u8| bits >> (124 - 4 * u32::from(index)) & 0xf;
-            let known = (0..v6.prefix_len() / 4).rev();
-            known.map(|index| format!("{:x}.", digit(index))).collect::<String>() + "ip6.arpa"
-        }
-    }
+    zone_networks(network).filter_map(|part| key_of(&network_name(&part))).collect()
 }
 
 const LABEL_BYTES_MAX: usize = 63;

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 use super::responder::{Next, Outgoing, Responder};
-use crate::handler::{Asker, Transport};
+use crate::handler::{Asker, IDLE_TIMEOUT, Transport};
 use crate::leaving::Leaving;
 use crate::padding;
 use crate::reply::Drop;
@@ -251,10 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn idle_timeout(&self) -> Duration {
-        match self.origin.transport {
-            Transport::Tls => TLS_IDLE_TIMEOUT,
-            Transport::Udp | Transport::Tcp | Transport::Https => IDLE_TIMEOUT,
-        }
+        self.origin.transport.idle_timeout().unwrap_or(IDLE_TIMEOUT)
     }
 }
 
@@ -265,10 +262,6 @@ fn padded(mut reply: Vec<u8>, pads: bool) -> Vec<u8> {
     reply
 }
 
-/// For a whole request to arrive.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same with TLS, where a connection costs more to begin.
-const TLS_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// For replies to be taken.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the last words of a connection.

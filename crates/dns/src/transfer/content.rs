@@ -24,7 +24,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    fn of(owner: &NameKey, ttl_s: u32, data: &RData) -> Option<Self> {
+    pub(crate) fn of(owner: &NameKey, ttl_s: u32, data: &RData) -> Option<Self> {
         let rtype = u16::from(data.record_type());
         Some(Self { owner: owner.clone(), rtype, ttl_s, data: data_of(data)? })
     }
@@ -43,6 +43,11 @@ impl Zone {
     /// The domain of ours that is called so.
     pub(crate) fn apex_at(&self, key: &[u8]) -> Option<&Apex> {
         self.frame.apexes.iter().find(|apex| apex.key.as_slice() == key)
+    }
+
+    /// The zone of ours that is called so: a domain, or one of reverse names.
+    pub(crate) fn start_called(&self, key: &[u8]) -> Option<&Apex> {
+        self.apex_at(key).or_else(|| self.reverse_at(key).map(|reverse| &reverse.apex))
     }
 
     /// The start of a zone.
@@ -73,6 +78,9 @@ impl Zone {
 
     /// What is at one name of a zone, its start aside.
     pub(crate) fn lines_at(&self, key: &NameKey, apex: &Apex, local: &Local) -> Vec<Line> {
+        if let Some(reverse) = self.reverse_at(apex.key.as_slice()) {
+            return self.reverse_lines(key, reverse, local);
+        }
         let (ttl_s, mut lines) = (self.frame.ttl_s, Vec::new());
         let Some(name) = name_of(key.as_slice()) else {
             return lines;
@@ -155,7 +163,8 @@ impl Zone {
 
     /// Whether a name belongs to a zone, and to none below it.
     pub(crate) fn is_in(&self, key: &[u8], apex: &Apex) -> bool {
-        let innermost = self.frame.apex_of(key);
+        let reverse = || self.frame.reverse_of(key).map(|reverse| &reverse.apex);
+        let innermost = self.frame.apex_of(key).or_else(reverse);
         innermost.is_some_and(|innermost| innermost.key.as_slice() == apex.key.as_slice())
     }
 

@@ -14,6 +14,7 @@ use conduit_core::live;
 use super::content::Line;
 use crate::interfaces::Local;
 use crate::key::NameKey;
+use crate::reverse::zone::key_of;
 use crate::zone::{Apex, Node, Zone};
 
 /// Zones that were published, the newest last.
@@ -67,6 +68,15 @@ pub(crate) fn changes(
             }
             names.insert(key.clone());
             names.extend(one.derived(key.as_slice(), node));
+            if names.len() > CHANGES_MAX {
+                return None;
+            }
+        }
+    }
+    if let Some(reverse) = new.reverse_at(apex.key.as_slice()) {
+        for (one, other) in [(old, new), (new, old)] {
+            let moved = one.pointers.unshared(&other.pointers).map(|(address, _)| *address);
+            names.extend(moved.filter(|address| reverse.net.contains(address)).map(key_of));
             if names.len() > CHANGES_MAX {
                 return None;
             }

@@ -51,7 +51,8 @@ fn begin(zone: &Zone, peers: &Peers, metrics: &Metrics, tasks: &Tasks) -> Tasks 
     let round = tasks.child();
     for notified in &peers.notify {
         let holder = notified.key.as_ref().and_then(|name| peers.holder(name));
-        for apex in &zone.frame.apexes {
+        let reverses = zone.frame.reverses.iter().map(|reverse| &reverse.apex);
+        for apex in zone.frame.apexes.iter().chain(reverses) {
             let Some(name) = name_of(apex.key.as_slice()) else { continue };
             let notice = Message {
                 to: notified.clone(),

@@ -36,16 +36,17 @@ fn transfer(zone: &Zone, origin: &str, has: Option<u32>) -> Transfer {
     }
 }
 
-fn lines(zone: &Zone, origin: &str) -> Vec<Line> {
+pub(crate) fn lines(zone: &Zone, origin: &str) -> Vec<Line> {
     transfer(zone, origin, None).lines(&Journal::default()).collect()
 }
 
 /// A zone with records of every kind that can get in another's way.
-fn rich_zone() -> Zone {
+pub(crate) fn rich_zone() -> Zone {
     let domains = ["internal", "lab.internal"].map(|text| Host::parse(text).expect("valid"));
     let settings = ZoneSettings {
         https_port: Some(8443),
         http3_port: Some(8443),
+        reverse_zones: ["10.0.0.0/8", "fd00::/8"].map(|net| net.parse().expect("valid")).to_vec(),
         ..ZoneSettings::new(Domains::new(domains.to_vec()).expect("some"))
     };
     let ours = service(
@@ -183,7 +184,7 @@ fn a_secondary_that_follows_changes_has_what_one_that_begins_has() {
         zone = step(&before);
         journal.push(Arc::new(zone.clone()));
         for old in [&before, &first] {
-            for origin in ["internal.", "lab.internal."] {
+            for origin in ["internal.", "lab.internal.", "10.in-addr.arpa.", "d.f.ip6.arpa."] {
                 follow(old, &zone, origin, &journal);
             }
         }

@@ -42,7 +42,7 @@ pub(super) fn steps(
         return Err(refusal(Outcome::FormErr, "its zone is not named as one"));
     }
     let key = AskedKey::of(asked.name());
-    let Some(apex) = zone.apex_at(key.as_slice()) else {
+    let Some(apex) = zone.start_called(key.as_slice()) else {
         return Err(refusal(Outcome::NotAuth, format!("{} is no domain of ours", asked.name())));
     };
     let view = View { zone, apex, local };

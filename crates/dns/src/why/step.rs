@@ -127,6 +127,8 @@ pub enum Step {
         /// The list, the line and the entry.
         entry: String,
     },
+    /// The name is how clients find DNS over TLS and HTTPS here.
+    Discovery,
     /// Nobody is asked for others' names.
     NoForwarder,
     /// The name is answered here, whoever is asked for others.
@@ -234,12 +236,31 @@ impl Step {
             Self::Listed { is_hosts: true, .. } => "hosts",
             Self::Listed { is_hosts: false, .. } => "list",
             Self::Screened { .. } => "screened",
+            Self::Discovery => "discovery",
             Self::NoForwarder => "no_forwarder",
             Self::Special { .. } => "special",
             Self::Route { .. } => "route",
             Self::Rebind { .. } => "rebind",
             Self::Dnssec(_) => "dnssec",
             Self::Cache(_) => "cache",
+        }
+    }
+}
+
+impl Step {
+    /// The words of steps that say the same whatever is asked.
+    fn plain_words(&self) -> &'static str {
+        match self {
+            Self::Discovery => {
+                "it is how clients find DNS over TLS and HTTPS here (RFC 9462), and is not forwarded"
+            }
+            Self::Special { is_loopback: true } => {
+                "it is localhost, which is whoever asks (RFC 6761)"
+            }
+            Self::Special { is_loopback: false } => {
+                "it is a name that no server outside may know, and no [[dns.forward]] table names it"
+            }
+            _ => "there are no forwarders (dns.forwarders), so that others' names do not exist",
         }
     }
 }
@@ -266,9 +287,9 @@ impl fmt::Display for Step {
             Self::Alias { name, target, ttl_s } => {
                 write!(f, "{name} is an alias of {target} for {ttl_s} s, which is looked up next")
             }
-            Self::AliasEnds => {
-                f.write_str("the aliases lead back to one another, or too far; they are told as they are")
-            }
+            Self::AliasEnds => f.write_str(
+                "the aliases lead back to one another, or too far; they are told as they are",
+            ),
             Self::Wildcard { name } => {
                 write!(f, "there is no such name, and the wildcard {name} covers it")
             }
@@ -298,19 +319,13 @@ impl fmt::Display for Step {
             Self::Screened { entry } => {
                 write!(f, "that answer leads to what a list knows: {entry}")
             }
-            Self::NoForwarder => f.write_str(
-                "there are no forwarders (dns.forwarders), so that others' names do not exist",
-            ),
-            Self::Special { is_loopback: true } => {
-                f.write_str("it is localhost, which is whoever asks (RFC 6761)")
+            Self::Discovery | Self::NoForwarder | Self::Special { .. } => {
+                f.write_str(self.plain_words())
             }
-            Self::Special { is_loopback: false } => f.write_str(
-                "it is a name that no server outside may know, and no [[dns.forward]] table names it",
-            ),
             Self::Route { matched, servers } => route_words(f, matched.as_deref(), servers),
-            Self::Rebind { keeps_out: true } => {
-                f.write_str("addresses of the inside are left out of the answer (dns.rebind_protection)")
-            }
+            Self::Rebind { keeps_out: true } => f.write_str(
+                "addresses of the inside are left out of the answer (dns.rebind_protection)",
+            ),
             Self::Rebind { keeps_out: false } => {
                 f.write_str("addresses of the inside may be in the answer")
             }

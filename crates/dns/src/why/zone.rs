@@ -8,6 +8,7 @@ use hickory_proto::rr::{Name, RecordType};
 
 use super::{HostTarget, Origin, Owner, Step};
 use crate::automatic::Kind;
+use crate::discovery;
 use crate::interfaces::Local;
 use crate::key::{AskedKey, NameKey, ancestry};
 use crate::pointers::{Pointers, Source};
@@ -41,6 +42,9 @@ impl Zone {
 
     /// What the answer to a question comes from.
     pub(crate) fn origin(&self, question: &Query, local: &Local) -> Origin {
+        if discovery::is_under(AskedKey::of(question.name()).as_slice()) {
+            return Origin::Gateway;
+        }
         let walked = self.walked(question.name(), question.query_type(), local);
         walked.origin.unwrap_or(Origin::Zone)
     }
@@ -214,11 +218,32 @@ impl Walk<'_> {
         answers
     }
 
-    fn look_reverse(&mut self, owner: &Name, key: &[u8]) -> End {
-        let zone = self.zone;
-        let Some(Reversed { address, below }) = reverse::parse(key) else {
+    /// A reverse name that is no address with a name.
+    fn look_above(&mut self, owner: &Name, key: &[u8], within: Option<&Apex>) -> End {
+        let Some(apex) = within else {
             self.steps.push(Step::NotOurs);
             return End::Nothing;
+        };
+        let name = told(owner);
+        let starts = matches!(self.rtype, RecordType::SOA | RecordType::NS | RecordType::ANY);
+        let is_above = reverse::is_network(key) && reverse::parse(key).is_none();
+        self.steps.push(match apex.key.as_slice() == key {
+            true if starts => Step::Start { rtype: self.rtype.to_string() },
+            true => Step::NoData { name, types: vec!["SOA".to_owned(), "NS".to_owned()] },
+            false if is_above => Step::NoData { name, types: Vec::new() },
+            false => Step::Missing { name },
+        });
+        End::Nothing
+    }
+
+    fn look_reverse(&mut self, owner: &Name, key: &[u8]) -> End {
+        let zone = self.zone;
+        let within = zone.frame.reverse_of(key).map(|reverse| &reverse.apex);
+        if let Some(apex) = within {
+            self.steps.push(Step::Domain { domain: text_of(apex.key.as_slice()) });
+        }
+        let Some(Reversed { address, below }) = reverse::parse(key) else {
+            return self.look_above(owner, key, within);
         };
         let above = ancestry(key).nth(below);
         let node = above.and_then(|above| zone.nodes.get(above));
@@ -231,8 +256,7 @@ impl Walk<'_> {
             }
             None => {
                 let Some(target) = zone.name_at(address, self.local) else {
-                    self.steps.push(Step::NotOurs);
-                    return End::Nothing;
+                    return self.look_above(owner, key, within);
                 };
                 let owner = zone.owner_of(address, self.local);
                 self.origin = Some(match &owner {
@@ -245,12 +269,11 @@ impl Walk<'_> {
             }
         };
         self.steps.push(step);
+        let is_start = matches!(self.rtype, RecordType::SOA | RecordType::NS) && within.is_none();
+        let is_it = matches!(self.rtype, RecordType::PTR | RecordType::ANY);
         if below > 0 {
             self.steps.push(Step::Missing { name: told(owner) });
-        } else if !matches!(
-            self.rtype,
-            RecordType::PTR | RecordType::ANY | RecordType::SOA | RecordType::NS
-        ) {
+        } else if !is_it && !is_start {
             self.steps.push(Step::NoData { name: told(owner), types: vec!["PTR".to_owned()] });
         }
         End::Here

@@ -13,7 +13,8 @@ use super::super::value::{Given, GivenList, Text};
 use super::super::{Dns, DnsListen, Health, Proxy, Surroundings, Tls, Upstreams};
 use super::judge::Judge;
 use super::{
-    dnssec, encrypted, forward, limits, lists, mdns, parse, peers, query_log, records, strangers,
+    dnssec, encrypted, forward, limits, lists, mdns, parse, peers, query_log, records, reverse,
+    strangers,
     views,
 };
 
@@ -38,6 +39,7 @@ pub(super) fn dns(
             }
         }
     }
+    let forward = forward::forward(judge, given);
     Dns {
         enabled: judge.switch(&given.enabled, true),
         tls_listen: encrypted::listen(judge, given, &listen),
@@ -45,7 +47,8 @@ pub(super) fn dns(
         workers: judge.take("dns.workers", &given.workers, 0, |text| {
             parse::number(text, 0, DNS_WORKERS_MAX).map(|n| n as usize)
         }),
-        forward: forward::forward(judge, given),
+        reverse_zones: reverse::zones(judge, given, &forward),
+        forward,
         forward_ca: encrypted::forward_ca(judge, given, surroundings),
         dnssec: dnssec::dnssec(judge, given),
         lists: lists::lists(judge, given, domains),

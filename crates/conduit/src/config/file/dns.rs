@@ -30,6 +30,7 @@ pub(crate) struct Dns {
     pub(crate) ttl: Given<Text>,
     pub(crate) records: Given<Vec<Sourced<DnsRecord>>>,
     pub(crate) views: Given<Vec<Sourced<DnsView>>>,
+    pub(crate) reverse_zones: GivenList,
     pub(crate) query_log: Given<Text>,
     pub(crate) query_log_sample: Given<f64>,
     pub(crate) query_log_clients: Given<Text>,

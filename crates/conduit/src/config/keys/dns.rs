@@ -50,6 +50,7 @@ fn own(dns: &Dns) -> Vec<Entry> {
         dynamic("dns.rate_limit", i64::from(dns.rate_limit).into()),
         fixed("dns.ttl", text(print(dns.ttl))),
         fixed("dns.records", Value::Array(dns.records.iter().map(record).collect())),
+        fixed("dns.reverse_zones", list(&dns.reverse_zones)),
         fixed("dns.views", Value::Array(dns.views.iter().map(view).collect())),
         dynamic("dns.query_log", text(dns.query_log.logged.as_str())),
         dynamic("dns.query_log_sample", dns.query_log.share.value().into()),
