@@ -149,6 +149,8 @@ pub(crate) const FILE: &str = "dns-serial.json";
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use conduit_core::domains::Domains;
     use conduit_core::name::Host;
