@@ -16,6 +16,7 @@ key() { head -c 32 /dev/urandom | base64; }
 copy=$(key) change=$(key)
 echo "$copy" >copy.key
 echo "$change" >change.key
+touch hosts
 configure() {
     cat >conduit.toml <<T
 [gateway]
@@ -26,6 +27,8 @@ addresses = ["10.0.0.1", "fd00::1"]
 listen = ["127.0.0.1:$port"]
 notify = ["127.0.0.1:$bind#copy", "127.0.0.1:$knot#copy"]
 records = [{ name = "fixed.internal", type = "A", data = "$1" }]
+reverse_zones = ["10.0.0.0/8"]
+hosts_files = ["$work/hosts"]
 [[dns.keys]]
 name = "copy"
 algorithm = "hmac-sha256"

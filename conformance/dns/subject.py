@@ -99,6 +99,7 @@ state_dir = "{self.work}/state"
 domains = ["internal", "local"]
 [dns]
 listen = ["127.0.0.1:{self.port}"]
+tls_listen = ["127.0.0.1:{free_port()}"]
 forwarders = ["127.0.0.1:{self.upstream.address[1]}"]
 allow = ["127.0.0.0/25"]
 rate_limit = 20

@@ -24,7 +24,7 @@ from upstream import Upstream
 HERE = Path(__file__).parent
 SUBJECTS = {
     # What each does at all; a case that needs more is not asked of it.
-    "conduit": {"forward", "acl", "cookies", "limit"},
+    "conduit": {"forward", "acl", "cookies", "limit", "discovery", "keepalive"},
     "dnsmasq": {"forward"},
     "knot": {"cookies"},
 }
