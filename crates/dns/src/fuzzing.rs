@@ -215,6 +215,8 @@ pub(crate) fn sample_zone() -> &'static Zone {
             https_port: Some(8443),
             http3_port: Some(8443),
             records: Arc::new(sample_records()),
+            tls_port: Some(853),
+            reverse_zones: vec!["fd00::/8".parse().expect("valid")],
             ..ZoneSettings::new(Domains::new(domains).expect("some"))
         };
         let catalog = Catalog::default().with(Generation(7), sample_services());
