@@ -11,9 +11,7 @@ use conduit_audit::entry::Entry;
 use conduit_core::catalog::Catalog;
 use conduit_core::name::Host;
 use conduit_core::record::Record;
-use conduit_dns::why::{
-    Cached, Explained, Judged, ListDeed, Owner, RouteServer, Step, Verdict,
-};
+use conduit_dns::why::{Cached, Explained, Judged, ListDeed, Owner, RouteServer, Step, Verdict};
 
 /// Where it can be looked up who added what.
 pub(crate) struct Additions {

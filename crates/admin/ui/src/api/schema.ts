@@ -319,6 +319,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dns/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells where answers come from: zones of ours, hosts files and lists, multicast DNS, and who copies and changes zones. */
+        get: operations["dns_sources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dns/why": {
         parameters: {
             query?: never;
@@ -1975,6 +1992,15 @@ export interface components {
             /** @description Whether it answers, as far as is known; one that does not is asked last. */
             up: boolean;
         };
+        /** @description One key. */
+        DnsKey: {
+            /** @description Its name. */
+            name: string;
+            /** @description Whether its holder may copy zones. */
+            transfer: boolean;
+            /** @description The records that it may change: names with `*` and `?`, perhaps with types. */
+            update: string[];
+        };
         /** @description `GET /api/v1/dns`. */
         DnsList: {
             /** @description The configured suffixes; the first is the default. */
@@ -2004,6 +2030,8 @@ export interface components {
             error?: string | null;
             /** @description Its file; `null` when its lines are in the configuration. */
             file: string | null;
+            /** @description How it is read: `auto`, `hosts`, `domains`, `dnsmasq` or `rpz`. */
+            format: string;
             /**
              * Format: u-int64
              * @description Questions and answers that it had a say in, since the start.
@@ -2038,6 +2066,70 @@ export interface components {
             /** @description Names of ours in hosts files that a service or a record stands in place of; the first hundred. */
             passed_over: string[];
         };
+        /** @description Multicast DNS. */
+        DnsMdns: {
+            /** @description Whether it is on (`dns.mdns`). */
+            enabled: boolean;
+            /** @description The links that are served, by interface. */
+            links: components["schemas"]["DnsMdnsLink"][];
+            /** @description Interfaces that were asked for and are not served. */
+            missing: components["schemas"]["DnsMdnsMissing"][];
+        };
+        /** @description A name of ours that another machine on a link has. */
+        DnsMdnsConflict: {
+            /**
+             * @description Where the other machine speaks from.
+             * @example 10.0.0.9
+             */
+            from: string;
+            /**
+             * @description The name.
+             * @example printer.local
+             */
+            name: string;
+            /**
+             * @description What it says of the name.
+             * @example A 10.0.0.9
+             */
+            says: string;
+        };
+        /** @description One link. */
+        DnsMdnsLink: {
+            /** @description Names that another machine has. */
+            conflicts: components["schemas"]["DnsMdnsConflict"][];
+            /**
+             * @description The gateway's interface on it.
+             * @example eth0
+             */
+            interface: string;
+            /**
+             * Format: u-int64
+             * @description Names that do not fit.
+             */
+            left_out: number;
+            /**
+             * Format: u-int64
+             * @description Names that are answered for.
+             */
+            names: number;
+        };
+        /** @description An interface that is not served. */
+        DnsMdnsMissing: {
+            /** @description Its name. */
+            interface: string;
+            /** @description Why. */
+            reason: string;
+        };
+        /** @description A server that is told of changes. */
+        DnsNotified: {
+            /**
+             * @description Where it is.
+             * @example 10.0.0.9:53
+             */
+            address: string;
+            /** @description The key that the message is signed with. */
+            key?: string | null;
+        };
         /** @description One query, as a line of the log has it. */
         DnsQuery: {
             /** @description The first records of the answer, each its type and data, shortened. */
@@ -2055,6 +2147,11 @@ export interface components {
             duration_ms: number;
             /** @description The forwarder that said it, now or before. */
             forwarder?: string | null;
+            /**
+             * @description The entry of the list or hosts file that it comes from: `ads, line 12: ads.example`. Beside a forwarder,
+             *     the entry that led to the name it was asked for.
+             */
+            list?: string | null;
             /**
              * Format: u-int64
              * @description How many more records there are.
@@ -2077,8 +2174,9 @@ export interface components {
             /** @description The service whose host it is. */
             service?: string | null;
             /**
-             * @description Where that comes from: `service`, `record`, `automatic`, `gateway` or `zone` for our own names; `cache`,
-             *     `forwarder`, `stale`, `special` or `nobody` for others'; `policy` or `request` for what was refused.
+             * @description Where that comes from: `service`, `record`, `automatic`, `gateway` or `zone` for our own names; `hosts` (a
+             *     hosts file) for both; `list`, `cache`, `forwarder`, `stale`, `special` or `nobody` for others'; `policy` or
+             *     `request` for what was refused.
              */
             source: string;
             /**
@@ -2110,6 +2208,15 @@ export interface components {
             /** @description Such as `A`. */
             type: string;
         };
+        /** @description Who else works with our zones. */
+        DnsSecondaries: {
+            /** @description Keys, and what their holders may do (`[[dns.keys]]`). */
+            keys: components["schemas"]["DnsKey"][];
+            /** @description Who is told of changes (`dns.notify`). */
+            notify: components["schemas"]["DnsNotified"][];
+            /** @description Networks that may copy zones without a key (`dns.transfer_to`). */
+            transfer_to: string[];
+        };
         /** @description A line that could not be read. */
         DnsSkippedLine: {
             /**
@@ -2121,6 +2228,54 @@ export interface components {
             reason: string;
             /** @description What it says, shortened. */
             text: string;
+        };
+        /** @description `GET /api/v1/dns/sources`. */
+        DnsSourcesReply: {
+            /** @description Hosts files, then lists as configured; earlier ones are stronger. */
+            lists: components["schemas"]["DnsListStatus"][];
+            /** @description Names under `local` on the links themselves. */
+            mdns: components["schemas"]["DnsMdns"];
+            /** @description Names of ours in hosts files that a service or a record stands in place of; the first hundred. */
+            passed_over: string[];
+            /** @description Who copies our zones and changes our records, as configured. */
+            secondaries: components["schemas"]["DnsSecondaries"];
+            /** @description The zones of ours, as configured. */
+            zones: components["schemas"]["DnsZone"][];
+        };
+        /** @description One zone, and how many names it has from where; a name may be counted in several columns. */
+        DnsZone: {
+            /**
+             * Format: u-int64
+             * @description Names with records of the configuration.
+             */
+            config: number;
+            /**
+             * Format: u-int64
+             * @description Names of hosts files that are answered.
+             */
+            hosts: number;
+            /** @description `domain`, or `reverse` for the reverse names of a network (`dns.reverse_zones`). */
+            kind: string;
+            /**
+             * @description Its name.
+             * @example internal
+             */
+            name: string;
+            /**
+             * Format: u-int64
+             * @description Names with records that were added by hand, or by programs.
+             */
+            records: number;
+            /**
+             * Format: u-int32
+             * @description Of its SOA record: it moves with every change.
+             */
+            serial: number;
+            /**
+             * Format: u-int64
+             * @description Hosts of services; in a reverse zone, addresses with a name, the gateway's own not counted.
+             */
+            services: number;
         };
         /** @description Answers judged by their owners' signatures (DNSSEC), since the start. */
         DnssecCounts: {
@@ -4256,6 +4411,8 @@ export interface components {
             allowed?: boolean | null;
             /** @description Addresses or data that the name has. */
             data?: string[];
+            /** @description The entries of lists or hosts files that it is about: `ads, line 12: ads.example`, `/etc/hosts, line 3`. */
+            lists?: string[];
             /**
              * Format: u-int64
              * @description For how many seconds more that holds; of a record, how long it may be kept.
@@ -4265,14 +4422,15 @@ export interface components {
             servers?: components["schemas"]["WhyServer"][];
             /** @description The service it is about. */
             service?: string | null;
-            /** @description Where a record comes from: `record` (added by hand) or `config`. */
+            /** @description Where a record comes from: `record` (added by hand), `config` or `hosts` (a hosts file). */
             source?: string | null;
             /** @description Of the cache: `none`, `fresh`, `negative` (a fresh absence or failure) or `stale`. */
             state?: string | null;
             /**
              * @description What it is: `name`, `domain`, `not_ours`, `zone`, `service`, `passed_over`, `record`, `alias`,
-             *     `alias_ends`, `wildcard`, `automatic`, `reverse`, `no_data`, `missing`, `access`, `no_forwarder`, `special`,
-             *     `route`, `rebind` or `cache`.
+             *     `alias_ends`, `wildcard`, `automatic`, `reverse`, `no_data`, `missing`, `access`, `hosts` (a hosts file has the
+             *     name), `list` (a list does), `no_forwarder`, `special`, `route`, `rebind`, `cache` or `screened` (a list knows what
+             *     the answer leads to).
              */
             step: string;
             /** @description What an alias leads to. */
@@ -5390,6 +5548,31 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+        };
+    };
+    dns_sources: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DnsSourcesReply"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     explain_name: {

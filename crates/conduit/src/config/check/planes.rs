@@ -14,8 +14,7 @@ use super::super::{Dns, DnsListen, Health, Proxy, Surroundings, Tls, Upstreams};
 use super::judge::Judge;
 use super::{
     dnssec, encrypted, forward, limits, lists, mdns, parse, peers, query_log, records, reverse,
-    strangers,
-    views,
+    strangers, views,
 };
 
 pub(super) fn dns(
