@@ -107,9 +107,14 @@ fn nsec3_proves_from_the_closest_name_that_exists() {
     assert_eq!(absent(&all(around("nope.example.", false))[..2], "nope.example."), BAD);
     assert_eq!(absent(&all(around("nope.example.", false))[1..], "nope.example."), BAD);
     assert_eq!(absent(&all(around("else.example.", false)), "nope.example."), BAD);
-    let cut =
-        [vec![at("sub.example.", &[rdata::NS])], all(around("x.sub.example.", false))].concat();
-    assert_eq!(absent(&cut, "x.sub.example."), BAD, "the upper side does not know");
+    let below = |types: &[u16]| {
+        let wildcard = around("*.sub.example.", false);
+        [at("sub.example.", types), around("x.sub.example.", false), wildcard]
+    };
+    assert_eq!(absent(&below(&[A]), "x.sub.example."), PROVEN);
+    for rtype in [rdata::NS, rdata::DNAME] {
+        assert_eq!(absent(&below(&[rtype]), "x.sub.example."), BAD, "the upper side does not know");
+    }
     assert_eq!(absent(&[], "nope.example."), Err(Kind::NoProof));
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use conduit_dns::dnssec::anchors::AnchorPlace;
 use toml::Value;
 
-use super::super::found::Found;
+use super::super::found::{Found, Settings};
 use super::{Gathered, parts};
 
 /// Takes an option over.
@@ -57,16 +57,7 @@ pub(super) fn take(
             let net = reversed(value).ok_or("it needs an address or a network")?;
             settings.line(BOGUS, "rpz", format!("{net}.rpz-ip CNAME ."));
         }
-        ("dnssec", _) => {
-            gathered.validates = true;
-            settings.set("dns.dnssec", Value::Boolean(true));
-        }
-        ("trust-anchor", value) => {
-            let (zone, line) = anchor(value).ok_or("it needs domain,tag,algorithm,type,digest")?;
-            line.parse::<AnchorPlace>()?;
-            settings.push("dns.trust_anchors", line);
-            gathered.anchored.push(zone);
-        }
+        ("dnssec" | "trust-anchor", value) => dnssec(option, value, settings, gathered)?,
         ("no-hosts", _) => gathered.no_hosts = true,
         ("user", user) => settings.set("gateway.user", user),
         ("all-servers", _) => settings.set("dns.fastest_first", Value::Boolean(true)),
@@ -108,6 +99,25 @@ fn why(option: &str) -> String {
 fn seconds(text: &str, max: u32) -> Result<String, String> {
     let seconds: u32 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
     Ok(format!("{}s", seconds.min(max)))
+}
+
+/// Validation, and where its chains begin.
+fn dnssec(
+    option: &str,
+    value: &str,
+    settings: &mut Settings,
+    gathered: &mut Gathered,
+) -> Result<(), String> {
+    if option == "dnssec" {
+        gathered.validates = true;
+        settings.set("dns.dnssec", Value::Boolean(true));
+        return Ok(());
+    }
+    let (zone, line) = anchor(value).ok_or("it needs domain,tag,algorithm,type,digest")?;
+    line.parse::<AnchorPlace>()?;
+    settings.push("dns.trust_anchors", line);
+    gathered.anchored.push(zone);
+    Ok(())
 }
 
 /// The zone of a trust anchor, and the anchor as a zone file has it.
