@@ -178,7 +178,7 @@ fn key_of<'w>(zone: &[u8], mut words: impl Iterator<Item = &'w str>) -> Option<D
 fn wrong(line: &str) -> String {
     let line: String = line.trim().chars().take(80).collect();
     format!(
-        "{line:?} is neither a DS nor a DNSKEY on one line; write \". IN DS 20326 8 2 E06D44B8…\" or name a file of such lines"
+        "{line:?} is neither a DS nor a DNSKEY on one line; write \". IN DS 20326 8 2 E06D44B8…\" or the absolute path of a file of such lines"
     )
 }
 
