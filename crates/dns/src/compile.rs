@@ -80,7 +80,7 @@ impl Zone {
             before.at(name) != after.at(name)
         });
         let names: Vec<RecordName> = gone.chain(changed).cloned().collect();
-        let more = next.hosts.len().saturating_sub(self.hosts.len());
+        let more = after.len().saturating_sub(before.len());
         next.nodes.reserve(more);
         next.pointers.reserve(more);
         for name in &names {

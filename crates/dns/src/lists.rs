@@ -111,7 +111,11 @@ impl Lists {
 
     /// Whether no list and no hosts file has anything about names that are not ours.
     pub(crate) fn are_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|shared| shared.table.load().is_empty())
+        let in_force = |shared: &Arc<Shared>| shared.table.load().is_empty();
+        match &self.quiet {
+            Some(table) => table.is_empty(),
+            None => self.shared.as_ref().is_none_or(in_force),
+        }
     }
 
     /// Answers a question about a name that is not ours, as far as lists do.

@@ -54,6 +54,10 @@ pub(crate) fn answer(request: &[u8], scene: &Scene<'_>, room: &mut [u8]) -> Opti
         return None;
     }
     if node.is_none() && zone.frame.apex_of(key).is_none() {
+        // Reverse names are ours by an address, and those for discovery without any entry.
+        if key.ends_with(ARPA) {
+            return None;
+        }
         let others = scene.others.filter(|_| question.recursion_desired())?;
         return others.kept(&question, room);
     }
@@ -141,6 +145,7 @@ fn nothing<'a>(
     Some(writer)
 }
 
+const ARPA: &[u8] = b"\x04arpa";
 /// Types that are no types of records.
 const META_TYPES: std::ops::RangeInclusive<u16> = 249..=255;
 

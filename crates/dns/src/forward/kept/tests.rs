@@ -103,6 +103,15 @@ fn what_is_kept_is_told_to_the_octet_as_on_the_long_way() {
 }
 
 #[test]
+fn a_reverse_name_may_have_become_ours_since() {
+    let forwarder = forwarder(1);
+    let request = request("9.0.0.10.in-addr.arpa.", RecordType::PTR, None, [true, false, false]);
+    let question = Question::of(&pending(&request, Transport::Udp));
+    forwarder.0.cache.put(question.key(), &answer::tests::nothing().into(), Instant::now());
+    assert_eq!(told(&forwarder, &request, Transport::Udp), None);
+}
+
+#[test]
 fn what_does_not_fit_a_datagram_takes_the_long_way() {
     let forwarder = forwarder(200);
     let large = request("www.example.", RecordType::A, Some(false), [true, false, false]);
