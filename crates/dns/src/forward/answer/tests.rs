@@ -31,16 +31,16 @@ pub(crate) fn answer(addresses: u8) -> Answer {
 }
 
 /// That there is nothing of the type.
-pub(crate) fn nothing() -> Answer {
+pub(crate) fn nothing(owner: &str, rtype: &str) -> Answer {
     let finding = Finding {
         outcome: Outcome::NoData,
-        name: name("www.example."),
+        name: name(owner),
         answers: Vec::new(),
         authorities: Vec::new(),
         lifetime: Duration::from_secs(60),
         kept_out: 0,
     };
-    Answer::new(finding, query_of(&asked("www.example.", "AAAA"))).expect("fits")
+    Answer::new(finding, query_of(&asked(owner, rtype))).expect("fits")
 }
 
 #[test]

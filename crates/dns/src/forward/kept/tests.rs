@@ -31,7 +31,7 @@ fn forwarder(addresses: u8) -> Forwarder {
             forwarder.0.cache.put(question.key(), &answer.into(), Instant::now());
         };
         keep(RecordType::A, answer::tests::answer(addresses));
-        keep(RecordType::AAAA, answer::tests::nothing());
+        keep(RecordType::AAAA, answer::tests::nothing("www.example.", "AAAA"));
         let query = Query::query(Name::from_ascii("www.example.").expect("valid"), RecordType::MX);
         let failed = Answer::failed(&query, std::time::Duration::from_secs(5));
         keep(RecordType::MX, failed.expect("fits"));
@@ -105,9 +105,11 @@ fn what_is_kept_is_told_to_the_octet_as_on_the_long_way() {
 #[test]
 fn a_reverse_name_may_have_become_ours_since() {
     let forwarder = forwarder(1);
-    let request = request("9.0.0.10.in-addr.arpa.", RecordType::PTR, None, [true, false, false]);
+    let name = "9.0.0.10.in-addr.arpa.";
+    let request = request(name, RecordType::PTR, None, [true, false, false]);
     let question = Question::of(&pending(&request, Transport::Udp));
-    forwarder.0.cache.put(question.key(), &answer::tests::nothing().into(), Instant::now());
+    let kept = answer::tests::nothing(name, "PTR");
+    forwarder.0.cache.put(question.key(), &kept.into(), Instant::now());
     assert_eq!(told(&forwarder, &request, Transport::Udp), None);
 }
 

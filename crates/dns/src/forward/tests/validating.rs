@@ -9,12 +9,10 @@ use hickory_proto::rr::Record;
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
-use super::fake::{Fake, Manners};
 use super::*;
 use crate::dnssec::anchors::Anchors;
 use crate::dnssec::settings::Validation;
 use crate::dnssec::tests::tree::{Signer, Tree, a, name, nsec, soa};
-use crate::forward::check::passes_signatures;
 use crate::forward::status::DnssecStatus;
 use crate::handler::Transport;
 use crate::options::{find, opt_of};
@@ -201,18 +199,6 @@ async fn what_is_left_out_is_judged_and_not_vouched_for() {
     assert_eq!((types(&inside.answers), code), (vec![46], Some(15)));
     assert!(!inside.metadata.authentic_data);
     assert_eq!(signed.forwarder.status().dnssec.secure, 1);
-}
-
-#[tokio::test]
-async fn who_leaves_signatures_out_is_found_out() {
-    let patience = std::time::Duration::from_secs(5);
-    let signed = Signed::start(|_| {}).await;
-    let passes = passes_signatures(&signed.forwarder.addresses()[0], None, patience).await;
-    assert_eq!(passes, Ok(true));
-    let fake = Fake::start(Manners::Nothing).await;
-    assert_eq!(passes_signatures(&fake.address.into(), None, patience).await, Ok(false));
-    fake.now(Manners::Declines(ResponseCode::Refused));
-    assert!(passes_signatures(&fake.address.into(), None, patience).await.is_err());
 }
 
 #[tokio::test]
