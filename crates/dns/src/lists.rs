@@ -1,6 +1,6 @@
 //! Hosts files, block lists, and names of elsewhere that are answered here.
 //!
-//! A question about a name that is not ours is judged by one [`Table`](table) of lists before anybody is
+//! A question about a name that is not ours is judged by one `Table` of lists before anybody is
 //! asked, and a forwarder's answer is judged by the same table before it is told. Lists are read beside
 //! all that: at the start, when they are asked to be, and when their files change.
 //!
