@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** a key is in the part that its hash says; one hash serves both to find the part
 //! and to find the key in it. A lookup takes no lock and allocates nothing. No part has many more entries than
-//! [`PART_ENTRIES_MAX`], so that a change costs no more in a larger map.
+//! `PART_ENTRIES_MAX`, so that a change costs no more in a larger map.
 
 use std::borrow::Borrow;
 use std::fmt;
