@@ -7,6 +7,8 @@ from wire import Malformed, Message, QR, RD, Z, query
 
 # Longer than Conduit asks forwarders; the others are asked with less, since what they never answer is known.
 PATIENCE_S = {"conduit": 6.0, "dnsmasq": 1.0, "knot": 1.0}
+# A SYN that found the queue full is sent again after a second, and after two more.
+CONNECT_S = 6.0
 
 
 class Failed(Exception):
@@ -32,7 +34,8 @@ class Client:
         return sock
 
     def tcp(self):
-        sock = socket.create_connection(self.server, self.patience_s, (self.source, 0))
+        sock = socket.create_connection(self.server, CONNECT_S, (self.source, 0))
+        sock.settimeout(self.patience_s)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
