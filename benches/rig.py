@@ -5,6 +5,7 @@ the kernel's: user and system time of the process, its threads and its children.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import pathlib
@@ -58,16 +59,20 @@ def family(pid):
     """The process and its children."""
     found = [pid]
     for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += family(int(child))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in task.read_text().split():
+                found += family(int(child))
     return found
 
 
 def cpu_seconds(pid):
+    """What the process and its children have used; those that ended are in their parents' own figures."""
     total = 0
     for member in family(pid):
-        fields = pathlib.Path(f"/proc/{member}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
+        # dnsmasq has a process for each connection.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = pathlib.Path(f"/proc/{member}/stat").read_text().rsplit(")", 1)[1].split()
+            total += sum(int(field) for field in fields[11:15])
     return total / TICKS
 
 
