@@ -8,12 +8,13 @@
 //! and to find the key in it. A lookup takes no lock and allocates nothing. No part has many more entries than
 //! `PART_ENTRIES_MAX`, so that a change costs no more in a larger map.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+/// What a key may be looked for by: it has the key's hash, and knows when it is the key.
+pub use hashbrown::Equivalent;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
@@ -77,34 +78,32 @@ impl<K, V> SharedMap<K, V> {
 
 impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
     /// The value of a key.
-    pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
-    where
-        K: Borrow<Q>,
-    {
-        let hash = self.hasher.hash_one(key);
-        let found =
-            self.parts[part_of(hash, self.parts.len())].find(hash, |(k, _)| k.borrow() == key);
-        found.map(|(_, value)| value)
+    pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
+        self.entry(key).map(|(_, value)| value)
+    }
+
+    /// A key as it was put in.
+    pub fn get_key<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&K> {
+        self.entry(key).map(|(key, _)| key)
     }
 
     /// Whether a key is there.
-    pub fn contains_key<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-    {
-        self.get(key).is_some()
+    pub fn contains_key<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> bool {
+        self.entry(key).is_some()
+    }
+
+    fn entry<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&(K, V)> {
+        let hash = self.hasher.hash_one(key);
+        self.parts[part_of(hash, self.parts.len())].find(hash, |(k, _)| key.equivalent(k))
     }
 
     /// The value of a key, to be changed; copies the part that holds it when it is shared.
-    pub fn get_mut<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
-    where
-        K: Borrow<Q>,
-    {
+    pub fn get_mut<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<&mut V> {
         let (hash, count) = (self.hasher.hash_one(key), self.parts.len());
         let part = &mut self.parts[part_of(hash, count)];
         // Looked for first, so that a key that is not there copies nothing.
-        part.find(hash, |(k, _)| k.borrow() == key)?;
-        let found = Arc::make_mut(part).find_mut(hash, |(k, _)| k.borrow() == key);
+        part.find(hash, |(k, _)| key.equivalent(k))?;
+        let found = Arc::make_mut(part).find_mut(hash, |(k, _)| key.equivalent(k));
         found.map(|(_, value)| value)
     }
 
@@ -140,14 +139,11 @@ impl<K: Hash + Eq + Clone, V: Clone> SharedMap<K, V> {
     }
 
     /// Takes a key out, and returns its value.
-    pub fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-    {
+    pub fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
         let (hash, count) = (self.hasher.hash_one(key), self.parts.len());
         let part = &mut self.parts[part_of(hash, count)];
-        part.find(hash, |(k, _)| k.borrow() == key)?;
-        let entry = Arc::make_mut(part).find_entry(hash, |(k, _)| k.borrow() == key).ok()?;
+        part.find(hash, |(k, _)| key.equivalent(k))?;
+        let entry = Arc::make_mut(part).find_entry(hash, |(k, _)| key.equivalent(k)).ok()?;
         let ((_, value), _) = entry.remove();
         self.len -= 1;
         Some(value)

@@ -12,8 +12,9 @@ use hickory_proto::rr::{Name, RecordType};
 
 use crate::interfaces::Local;
 use crate::key::AskedKey;
+use crate::nodes::Node;
 use crate::records::RecordSet;
-use crate::zone::{Apex, Node, RrSets, Start, Zone};
+use crate::zone::{Apex, RrSets, Start, Zone};
 
 /// The zone's answer.
 #[derive(Debug)]
@@ -105,11 +106,11 @@ impl Zone {
     /// The addresses of a service's host.
     pub(crate) fn addresses_at<'a>(
         &'a self,
-        node: &'a Node,
+        node: Node<'a>,
         rtype: RecordType,
         local: &'a Local,
     ) -> Option<RrSet<'a>> {
-        let (v4, v6) = match node.rrsets.as_deref()? {
+        let (v4, v6) = match node.rrsets? {
             RrSets::Direct { v4, v6 } => (&**v4, &**v6),
             RrSets::Gateway { .. } => match self.frame.configured(local) {
                 Some(addresses) => (addresses.v4, addresses.v6),

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use conduit_core::catalog::{Catalog, Change, Version};
 use conduit_core::name::{Host, ServiceName};
+use conduit_core::record::fixed::FixedRecords;
+use conduit_core::record::kind::RecordType as Kind;
 use conduit_core::record::name::RecordName;
 use conduit_core::record::{Record, RecordChange};
 use conduit_core::service::{DnsMode, Protocol, Service, TlsMode};
@@ -20,11 +22,12 @@ use crate::automatic::Sites;
 use crate::discovery::Encrypted;
 use crate::key::{NameKey, ancestry};
 use crate::lists::hosts::HostsNames;
-use crate::pointers::{Pointers, Source};
+use crate::nodes::Nodes;
+use crate::pointers::{Addressed, Source};
 use crate::records::{Records, name_of};
 use crate::reverse;
 use crate::views::Views;
-use crate::zone::{Apex, Frame, Node, Published, RrSets, Start, Zone, ZoneSettings, both};
+use crate::zone::{Apex, Frame, Published, RrSets, Start, Zone, ZoneSettings, both};
 
 impl Zone {
     /// Compiles the zone of a catalog, in which the built-in service is one of the services.
@@ -32,9 +35,9 @@ impl Zone {
         let mut zone = Self {
             version,
             frame: Arc::new(Frame::new(settings)),
-            nodes: SharedMap::with_capacity(catalog.len() + catalog.record_count()),
+            nodes: Nodes::with_capacity(catalog.len() + catalog.record_count()),
             published: SharedMap::with_capacity(catalog.len()),
-            pointers: SharedMap::default(),
+            pointers: Addressed::default(),
             hosts: HostsNames::default(),
             hosts_steps: 0,
         };
@@ -80,9 +83,12 @@ impl Zone {
             before.at(name) != after.at(name)
         });
         let names: Vec<RecordName> = gone.chain(changed).cloned().collect();
-        let more = after.len().saturating_sub(before.len());
-        next.nodes.reserve(more);
-        next.pointers.reserve(more);
+        next.nodes.reserve(after.len().saturating_sub(before.len()));
+        let [v4, v6] = [Kind::A, Kind::Aaaa].map(|kind| {
+            let count = |all: &FixedRecords| all.iter().filter(|r| r.data.kind() == kind).count();
+            count(after).saturating_sub(count(before))
+        });
+        next.pointers.reserve(v4, v6);
         for name in &names {
             next.put_records(name, &self.given_at(name));
         }
@@ -92,7 +98,7 @@ impl Zone {
     /// What the registry gave a name: what it has of neither the configuration nor hosts files.
     fn given_at(&self, name: &RecordName) -> Arc<[Record]> {
         let node = self.nodes.get(NameKey::of_record(name).as_slice());
-        let Some(records) = node.and_then(|node| node.records.as_ref()) else {
+        let Some(records) = node.and_then(|node| node.records) else {
             return Arc::default();
         };
         let hosts = self.hosts.records().at(name.as_str());
@@ -127,12 +133,12 @@ impl Zone {
                 continue;
             }
             self.count_above(&key, &frame, 1);
-            self.node(&key).rrsets = Some(Arc::clone(&rrsets));
+            self.nodes.change(key.as_slice(), |node| node.rrsets = Some(Arc::clone(&rrsets)));
             hosts.push((host.clone(), key));
         }
         if !hosts.is_empty() {
             for address in addresses_of(&rrsets) {
-                self.point(address, &Source::Service(service.name.clone()));
+                self.pointers.add(address, &Source::Service(service.name.clone()));
             }
         }
         let published = Published { hosts, rrsets };
@@ -145,14 +151,11 @@ impl Zone {
         };
         let frame = Arc::clone(&self.frame);
         for (_, key) in &published.hosts {
-            if let Some(node) = self.nodes.get_mut(key.as_slice()) {
-                node.rrsets = None;
-            }
-            self.prune(key.as_slice());
+            self.nodes.change(key.as_slice(), |node| node.rrsets = None);
             self.count_above(key, &frame, -1);
         }
         for address in addresses_of(&published.rrsets) {
-            self.unpoint(address, &Source::Service(name.clone()));
+            self.pointers.remove(address, &Source::Service(name.clone()));
         }
     }
 
@@ -169,36 +172,22 @@ impl Zone {
             false => self.hosts.records().shared_at(name.as_str()),
         };
         let next = Records::of(&[fixed, Arc::clone(given), hosts]).filter(|_| is_ours);
-        let before = self.nodes.get(key.as_slice()).and_then(|node| node.records.clone());
+        let before = self.nodes.get(key.as_slice()).and_then(|node| node.records.cloned());
         let source = Source::Record(name.clone());
         // Nobody is at a wildcard, so no address leads back to it.
         let is_somebody = !name.is_wildcard();
         for address in before.iter().flat_map(|records| records.addresses()).filter(|_| is_somebody)
         {
-            self.unpoint(address, &source);
+            self.pointers.remove(address, &source);
         }
         for address in next.iter().flat_map(|records| records.addresses()).filter(|_| is_somebody) {
-            self.point(address, &source);
+            self.pointers.add(address, &source);
         }
         let step = isize::from(next.is_some()) - isize::from(before.is_some());
-        if next.is_some() {
-            self.node(&key).records = next;
-        } else if let Some(node) = self.nodes.get_mut(key.as_slice()) {
-            node.records = None;
-            self.prune(key.as_slice());
-        }
+        self.nodes.change(key.as_slice(), |node| node.records = next);
         if step != 0 {
             self.count_above(&key, &frame, step);
         }
-    }
-
-    /// The node of a name, to be filled.
-    fn node(&mut self, key: &NameKey) -> &mut Node {
-        if !self.nodes.contains_key(key.as_slice()) {
-            self.nodes.insert(key.clone(), Node::default());
-        }
-        // Invariant: it was just put there.
-        self.nodes.get_mut(key.as_slice()).unwrap_or_else(|| unreachable!("put there above"))
     }
 
     /// Adds to the count of every name strictly between the key and its domain.
@@ -211,39 +200,7 @@ impl Zone {
             if frame.apex_of(name).is_none() {
                 return;
             }
-            if let Some(node) = self.nodes.get_mut(name) {
-                node.below = node.below.saturating_add_signed(step);
-            } else if step > 0 {
-                let node = Node { below: 1, ..Node::default() };
-                self.nodes.insert(NameKey::from(name), node);
-            }
-            self.prune(name);
-        }
-    }
-
-    /// Forgets a name that neither has anything nor has anything below it.
-    fn prune(&mut self, key: &[u8]) {
-        let empty =
-            |node: &Node| node.rrsets.is_none() && node.records.is_none() && node.below == 0;
-        if self.nodes.get(key).is_some_and(empty) {
-            self.nodes.remove(key);
-        }
-    }
-
-    fn point(&mut self, address: IpAddr, source: &Source) {
-        let next = Pointers::with(self.pointers.get(&address), source.clone());
-        self.pointers.insert(address, next);
-    }
-
-    fn unpoint(&mut self, address: IpAddr, source: &Source) {
-        match self.pointers.get(&address).map(|pointers| pointers.without(source)) {
-            Some(Some(rest)) => {
-                self.pointers.insert(address, rest);
-            }
-            Some(None) => {
-                self.pointers.remove(&address);
-            }
-            None => {}
+            self.nodes.change(name, |node| node.below = node.below.saturating_add_signed(step));
         }
     }
 }

@@ -27,13 +27,7 @@ impl NameKey {
 
     /// The key of a name in text, with legal labels.
     pub(crate) fn of_text(text: &str) -> Self {
-        let mut bytes = Vec::with_capacity(text.len() + 1);
-        for label in text.split('.') {
-            // Invariant: labels of hosts and of records are at most 63 octets.
-            bytes.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
-            bytes.extend_from_slice(label.as_bytes());
-        }
-        Self(bytes.into())
+        Self::from(AskedKey::of_text(text).as_slice())
     }
 
     /// The key's bytes.
@@ -74,6 +68,24 @@ impl AskedKey {
             room[0] = u8::try_from(label.len()).unwrap_or(u8::MAX);
             room[1..].copy_from_slice(label);
             room[1..].make_ascii_lowercase();
+            key.len = end;
+        }
+        key
+    }
+
+    /// The key of a name in text, with legal labels in lower case; one that is too long to be a name gets the
+    /// root's key.
+    pub(crate) fn of_text(text: &str) -> Self {
+        let mut key = Self { bytes: [0; NAME_BYTES_MAX], len: 0 };
+        for label in text.split('.') {
+            let end = key.len + 1 + label.len();
+            let Some(room) = key.bytes.get_mut(key.len..end) else {
+                key.len = 0;
+                return key;
+            };
+            // Invariant: labels of hosts and of records are at most 63 octets.
+            room[0] = u8::try_from(label.len()).unwrap_or(u8::MAX);
+            room[1..].copy_from_slice(label.as_bytes());
             key.len = end;
         }
         key
@@ -149,6 +161,17 @@ impl AskedKey {
     }
 }
 
+impl From<&NameKey> for AskedKey {
+    fn from(key: &NameKey) -> Self {
+        let mut asked = Self { bytes: [0; NAME_BYTES_MAX], len: 0 };
+        if let Some(room) = asked.bytes.get_mut(..key.0.len()) {
+            room.copy_from_slice(&key.0);
+            asked.len = key.0.len();
+        }
+        asked
+    }
+}
+
 /// A key and then the keys of its ancestors, without the root.
 pub(crate) fn ancestry(key: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = key;
@@ -158,6 +181,11 @@ pub(crate) fn ancestry(key: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = rest.get(length + 1..).unwrap_or(&[]);
         Some(this)
     })
+}
+
+/// Whether a key is that of a name in text.
+pub(crate) fn is_text(key: &[u8], text: &str) -> bool {
+    key.len() == text.len() + 1 && labels(key).eq(text.split('.').map(str::as_bytes))
 }
 
 /// The labels of a key, the leftmost first.
@@ -184,6 +212,19 @@ mod tests {
         let host = NameKey::of(&Host::parse("a.lab.internal").expect("valid"));
         let asked = AskedKey::of(&Name::from_ascii("A.LaB.internal.").expect("valid"));
         assert_eq!(host.as_slice(), asked.as_slice());
+        assert_eq!(AskedKey::from(&host).as_slice(), asked.as_slice());
+        for (text, expected) in [
+            ("a.lab.internal", true),
+            ("a.lab.interna", false),
+            ("a.labxinternal", false),
+            ("a-lab.internal", false),
+            ("b.lab.internal", false),
+        ] {
+            assert_eq!(is_text(asked.as_slice(), text), expected, "{text}");
+            let key = AskedKey::of_text(text);
+            assert_eq!(key.as_slice() == asked.as_slice(), expected, "{text}");
+        }
+        assert_eq!(AskedKey::of_text(&"a.".repeat(200)).as_slice(), b"", "no name is that long");
         let ancestors: Vec<&[u8]> = ancestry(asked.as_slice()).collect();
         assert_eq!(ancestors.len(), 3);
         assert_eq!(ancestors[2], b"\x08internal");

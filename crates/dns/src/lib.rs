@@ -34,6 +34,7 @@ pub mod lists;
 mod lookup;
 pub mod mdns;
 pub mod metrics;
+mod nodes;
 mod options;
 mod padding;
 pub mod peers;

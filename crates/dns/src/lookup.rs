@@ -12,11 +12,12 @@ use crate::answer::{Alias, Answer, Chain, RrSet};
 use crate::automatic::{self, Kind};
 use crate::interfaces::Local;
 use crate::key::{AskedKey, ancestry};
+use crate::nodes::Node;
 use crate::pointers::Source;
 use crate::records::{name_of, name_of_record};
 use crate::reply::records_of;
 use crate::reverse::{self, Reversed};
-use crate::zone::{Apex, Node, Zone};
+use crate::zone::{Apex, Zone};
 
 /// What one name has, before any alias is followed.
 enum Found<'a> {
@@ -30,7 +31,7 @@ impl Zone {
     pub(crate) fn follow<'a>(
         &'a self,
         name: &Name,
-        (key, node): (&AskedKey, Option<&'a Node>),
+        (key, node): (&AskedKey, Option<Node<'a>>),
         rtype: RecordType,
         local: &'a Local,
     ) -> Answer<'a> {
@@ -59,7 +60,7 @@ impl Zone {
     fn find<'a>(
         &'a self,
         name: &Name,
-        (key, node): (&AskedKey, Option<&'a Node>),
+        (key, node): (&AskedKey, Option<Node<'a>>),
         rtype: RecordType,
         local: &'a Local,
     ) -> Found<'a> {
@@ -106,11 +107,11 @@ impl Zone {
     }
 
     /// What is at a node; where a service has its addresses, operators' are passed over.
-    fn at<'a>(&'a self, node: &'a Node, rtype: RecordType, local: &'a Local) -> Option<Found<'a>> {
+    fn at<'a>(&'a self, node: Node<'a>, rtype: RecordType, local: &'a Local) -> Option<Found<'a>> {
         if let Some(set) = self.addresses_at(node, rtype, local) {
             return Some(Found::Answer(Answer::Records(set)));
         }
-        let records = node.records.as_ref()?;
+        let records = node.records?;
         let ttl_s = self.frame.ttl_s;
         let is_host = node.rrsets.is_some();
         let set = match rtype {
@@ -128,10 +129,10 @@ impl Zone {
 
     /// The wildcard that covers a name that does not exist: that right below its closest encloser, the
     /// nearest name above it that does (RFC 4592 §3.3.1).
-    pub(crate) fn wildcard_for(&self, key: &[u8], apex: &Apex) -> Option<&Node> {
+    pub(crate) fn wildcard_for(&self, key: &[u8], apex: &Apex) -> Option<Node<'_>> {
         let exists = |name: &&[u8]| {
             *name == apex.key.as_slice()
-                || self.nodes.contains_key(*name)
+                || self.nodes.contains(name)
                 || self.automatic_at(name).is_some()
         };
         let encloser = ancestry(key).skip(1).find(exists)?;
@@ -142,7 +143,7 @@ impl Zone {
     /// gateway's port.
     pub(crate) fn automatic_at<'a>(&self, key: &'a [u8]) -> Option<(Kind<'a>, usize, u16)> {
         automatic::owners(key).find_map(|owner| {
-            let sets = self.nodes.get(owner.host)?.rrsets.as_deref()?;
+            let sets = self.nodes.get(owner.host)?.rrsets?;
             let port = automatic::port(&owner, key, sets, self.frame.sites.as_ref())?;
             Some((owner.kind, owner.above, port))
         })
@@ -153,7 +154,7 @@ impl Zone {
     fn answer_reverse<'a>(
         &'a self,
         name: &Name,
-        (key, node): (&[u8], Option<&'a Node>),
+        (key, node): (&[u8], Option<Node<'a>>),
         rtype: RecordType,
         local: &Local,
     ) -> Answer<'a> {
@@ -171,8 +172,7 @@ impl Zone {
             0 => node,
             _ => above.and_then(|above| self.nodes.get(above)),
         };
-        let given =
-            given.and_then(|node| node.records.as_ref()?.get(RecordType::PTR, self.frame.ttl_s));
+        let given = given.and_then(|node| node.records?.get(RecordType::PTR, self.frame.ttl_s));
         let target = match given {
             Some(set) => Some(RrSet::Given(set)),
             None => self.name_at(address, local).map(RrSet::Ptr),
@@ -216,7 +216,7 @@ impl Zone {
         if self.frame.is_gateway(address, local) {
             return self.frame.apexes.first().map(|apex| apex.start.nameserver.clone());
         }
-        match self.pointers.get(&address)?.first()? {
+        match self.pointers.get(address)?.first()? {
             Source::Service(service) => {
                 let (host, _) = self.published.get(service)?.hosts.first()?;
                 Some(name_of(host))

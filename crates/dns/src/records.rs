@@ -19,7 +19,7 @@ use hickory_proto::rr::rdata::svcb::{Alpn, IpHint, Mandatory, SVCB, SvcParamKey,
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, HTTPS, MX, NULL, PTR, SRV, TXT};
 use hickory_proto::rr::{Name, RData, RecordType};
 
-/// What operators gave one name; cheap to clone.
+/// What operators gave one name, at least one record; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Records(Arc<[Record]>);
 
@@ -52,6 +52,11 @@ impl Records {
             Some(whole) => Some(Self(Arc::clone(whole))),
             None => Some(Self(kept.into_iter().cloned().collect())),
         }
+    }
+
+    /// Whose they are.
+    pub(crate) fn name(&self) -> &str {
+        self.0.first().map_or("", |record| record.name.as_str())
     }
 
     /// Those that are in none of these, to the last detail.

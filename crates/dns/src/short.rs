@@ -20,9 +20,10 @@ use crate::forward::Forwarder;
 use crate::handler::Transport;
 use crate::interfaces::Local;
 use crate::key::ancestry;
+use crate::nodes::Node;
 use crate::records::RecordSet;
 use crate::reply::Outcome;
-use crate::zone::{Apex, Node, Zone};
+use crate::zone::{Apex, Zone};
 
 /// What every answer depends on beside the question.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +75,7 @@ pub(crate) fn answer(request: &[u8], scene: &Scene<'_>, room: &mut [u8]) -> Opti
     // At the host of a service, addresses and aliases that operators gave are passed over.
     let is_address = matches!(question.rtype, RecordType::A | RecordType::AAAA);
     let is_host = node.is_some_and(|node| node.rrsets.is_some());
-    let records = node.and_then(|node| node.records.as_ref()).filter(|_| !(is_host && is_address));
+    let records = node.and_then(|node| node.records).filter(|_| !(is_host && is_address));
     if let Some(records) = records {
         match records.get(question.rtype, zone.ttl_s()) {
             Some(set) if is_address => return given(writer, set),
@@ -113,7 +114,7 @@ fn given(mut writer: Writer<'_>, set: RecordSet<'_>) -> Option<Written> {
 }
 
 /// A host's HTTPS record, with its addresses beside it.
-fn site(mut writer: Writer<'_>, scene: &Scene<'_>, node: &Node) -> Option<Written> {
+fn site(mut writer: Writer<'_>, scene: &Scene<'_>, node: Node<'_>) -> Option<Written> {
     let sites = scene.zone.frame.sites.as_ref()?;
     let ttl_s = scene.zone.ttl_s();
     let hints = scene.zone.frame.configured(scene.local);
@@ -150,4 +151,4 @@ const ARPA: &[u8] = b"\x04arpa";
 const META_TYPES: std::ops::RangeInclusive<u16> = 249..=255;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -21,8 +21,8 @@ use crate::discovery::Encrypted;
 use crate::interfaces::Local;
 use crate::key::{NameKey, ancestry};
 use crate::lists::hosts::HostsNames;
-use crate::pointers::Pointers;
-use crate::records::Records;
+use crate::nodes::{Node, Nodes};
+use crate::pointers::Addressed;
 use crate::views::{Addresses, View, Views};
 use crate::why::zone::text_of;
 
@@ -77,9 +77,9 @@ impl ZoneSettings {
 pub struct Zone {
     pub(crate) version: Version,
     pub(crate) frame: Arc<Frame>,
-    pub(crate) nodes: SharedMap<NameKey, Node>,
+    pub(crate) nodes: Nodes,
     pub(crate) published: SharedMap<ServiceName, Arc<Published>>,
-    pub(crate) pointers: SharedMap<IpAddr, Pointers>,
+    pub(crate) pointers: Addressed,
     /// Names of ours in hosts files.
     pub(crate) hosts: HostsNames,
     /// How often those have changed, as far as secondaries have seen it.
@@ -106,9 +106,9 @@ impl Zone {
     }
 
     /// Whether operators gave a name what its addresses in hosts files could not stand beside.
-    pub(crate) fn is_given(&self, name: &RecordName, node: &Node) -> bool {
+    pub(crate) fn is_given(&self, name: &RecordName, node: Node<'_>) -> bool {
         let hosts = self.hosts.records().at(name.as_str());
-        node.records.as_ref().is_some_and(|records| records.is_located_without(&[hosts]))
+        node.records.is_some_and(|records| records.is_located_without(&[hosts]))
     }
 
     /// How many names have addresses.
@@ -299,18 +299,6 @@ pub(crate) struct Start {
     pub(crate) nameserver: Name,
     /// The mailbox of whoever is responsible, as a name.
     pub(crate) contact: Name,
-}
-
-/// One name in the table.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Node {
-    /// The addresses of its service, if it is a host of one.
-    pub(crate) rrsets: Option<Arc<RrSets>>,
-    /// What operators gave it. Where both are, addresses and aliases here are passed over.
-    pub(crate) records: Option<Records>,
-    /// How many times there is something at a name below it; it exists then, even with nothing of its
-    /// own.
-    pub(crate) below: usize,
 }
 
 /// The addresses of a service, shared by its hosts.

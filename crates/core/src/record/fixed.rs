@@ -2,8 +2,9 @@
 //!
 //! **Invariant:** no two exclude each other, and no record is there twice.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::name::RecordName;
@@ -11,8 +12,12 @@ use super::{BYTES_OF_NAME_MAX, RECORDS_OF_NAME_MAX, Record};
 
 /// The records of a configuration or of hosts files, by name. Those of a name are shared with the zone, since
 /// there may be a million names.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FixedRecords(BTreeMap<RecordName, Arc<[Record]>>);
+#[derive(Debug, Clone, Default)]
+pub struct FixedRecords(BTreeSet<OfName>);
+
+/// The records of one name, ordered by it; there is always one.
+#[derive(Debug, Clone)]
+struct OfName(Arc<[Record]>);
 
 impl FixedRecords {
     /// Adds one.
@@ -20,14 +25,7 @@ impl FixedRecords {
     /// # Errors
     /// When it is there already, or cannot be beside another.
     pub fn add(&mut self, record: Record) -> Result<(), FixedConflict> {
-        let mut there = match self.0.entry(record.name.clone()) {
-            Entry::Vacant(free) => {
-                free.insert(Arc::new([record]));
-                return Ok(());
-            }
-            Entry::Occupied(there) => there,
-        };
-        let others = there.get();
+        let others = self.at(record.name.as_str());
         if let Some(other) = others.iter().find(|o| o.is_same(&record) || o.excludes(&record)) {
             let other = Box::new(other.clone());
             return Err(FixedConflict::Excluded { other, record: record.into() });
@@ -38,8 +36,11 @@ impl FixedRecords {
         if is_full {
             return Err(FixedConflict::Full { name: record.name });
         }
-        let all = others.iter().cloned().chain([record]).collect();
-        there.insert(all);
+        let all = match others {
+            [] => Arc::new([record]) as Arc<[Record]>,
+            others => others.iter().cloned().chain([record]).collect(),
+        };
+        self.0.replace(OfName(all));
         Ok(())
     }
 
@@ -55,27 +56,23 @@ impl FixedRecords {
 
     /// Those of a name.
     pub fn at(&self, name: &str) -> &[Record] {
-        self.0.get(name).map_or(&[], |records| records)
+        self.0.get(name).map_or(&[], |of| &of.0)
     }
 
     /// The same, to be kept.
     pub fn shared_at(&self, name: &str) -> Arc<[Record]> {
-        self.0.get(name).cloned().unwrap_or_default()
+        self.0.get(name).map(|of| Arc::clone(&of.0)).unwrap_or_default()
     }
 
     /// With those of another source as well; what cannot be beside what is there is left out.
     #[must_use]
     pub fn with(mut self, others: &Self) -> Self {
-        for (name, records) in &others.0 {
-            match self.0.entry(name.clone()) {
-                Entry::Vacant(free) => {
-                    free.insert(Arc::clone(records));
-                }
-                Entry::Occupied(_) => {
-                    for record in records.iter() {
-                        self.add(record.clone()).ok();
-                    }
-                }
+        for of in &others.0 {
+            if self.0.insert(of.clone()) {
+                continue;
+            }
+            for record in of.0.iter() {
+                self.add(record.clone()).ok();
             }
         }
         self
@@ -88,12 +85,49 @@ impl FixedRecords {
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.0.values().flat_map(|records| records.iter())
+        self.0.iter().flat_map(|of| of.0.iter())
     }
 
     /// The names that have some.
     pub fn names(&self) -> impl Iterator<Item = &RecordName> {
-        self.0.keys()
+        self.0.iter().filter_map(|of| of.0.first()).map(|record| &record.name)
+    }
+}
+
+/// The same records, to the last detail.
+impl PartialEq for FixedRecords {
+    fn eq(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.0.iter(), other.0.iter());
+        self.0.len() == other.0.len() && ours.zip(theirs).all(|(one, two)| one.0 == two.0)
+    }
+}
+
+impl Eq for FixedRecords {}
+
+impl Borrow<str> for OfName {
+    fn borrow(&self) -> &str {
+        self.0.first().map_or("", |record| record.name.as_str())
+    }
+}
+
+impl PartialEq for OfName {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for OfName {}
+
+impl PartialOrd for OfName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OfName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (one, two): (&str, &str) = (self.borrow(), other.borrow());
+        one.cmp(two)
     }
 }
 

@@ -320,10 +320,11 @@ proptest::proptest! {
         let fresh = Zone::compile(&catalog, zone.version(), &settings);
         assert_eq!(zone.nodes.len(), fresh.nodes.len());
         for (key, node) in fresh.nodes.iter() {
-            let same = zone.nodes.get(key).expect("the same name");
-            assert_eq!((&same.rrsets, same.below), (&node.rrsets, node.below), "{key:?}");
+            let same = zone.nodes.get(key.as_slice()).expect("the same name");
+            let below = |zone: &Zone| zone.nodes.below(key.as_slice());
+            assert_eq!((same.rrsets, below(&zone)), (node.rrsets, below(&fresh)), "{key:?}");
         }
         assert_eq!(zone.listing(), fresh.listing());
-        assert_eq!(zone.pointers.len(), fresh.pointers.len());
+        assert_eq!(zone.pointers.addresses().count(), fresh.pointers.addresses().count());
     }
 }

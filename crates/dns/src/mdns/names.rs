@@ -10,7 +10,8 @@ use ipnet::IpNet;
 
 use crate::interfaces::Local;
 use crate::key::{NameKey, labels};
-use crate::zone::{Node, RrSets, Zone};
+use crate::nodes::Node;
+use crate::zone::{RrSets, Zone};
 
 /// A name with its addresses on one link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl Names {
                 continue;
             }
             if let Ok(name) = Name::from_labels(labels(key.as_slice())) {
-                names.insert(key.clone(), Owned { name, ..owned });
+                names.insert(NameKey::from(key.as_slice()), Owned { name, ..owned });
             }
         }
         let left_out = names.len().saturating_sub(NAMES_MAX);
@@ -75,8 +76,8 @@ impl Owned {
 }
 
 /// What a node answers with that other machines can use.
-fn addresses(node: &Node, gateway: &[IpAddr]) -> Vec<IpAddr> {
-    let all = match (node.rrsets.as_deref(), node.records.as_ref()) {
+fn addresses(node: Node<'_>, gateway: &[IpAddr]) -> Vec<IpAddr> {
+    let all = match (node.rrsets, node.records) {
         (Some(RrSets::Gateway { .. }), _) => gateway.to_vec(),
         (Some(RrSets::Direct { v4, v6 }), _) => crate::zone::both(v4, v6),
         (None, Some(records)) => records.addresses().collect(),

@@ -13,19 +13,19 @@ use super::{Reversed, is_network, parse};
 use crate::answer::Answer;
 use crate::interfaces::Local;
 use crate::key::{AskedKey, NameKey};
+use crate::nodes::Node;
 use crate::transfer::content::Line;
 use crate::zone::{Apex, ReverseZone, Zone};
 
 impl Zone {
     /// How many addresses of a network have a name.
     pub(crate) fn addresses_in(&self, net: &IpNet) -> usize {
-        let published = self.pointers.iter().filter(|(address, _)| net.contains(*address)).count();
-        let is_given = |(key, node): &(&NameKey, &crate::zone::Node)| {
+        let published = self.pointers.addresses().filter(|address| net.contains(address)).count();
+        let is_given = |(key, node): &(AskedKey, Node<'_>)| {
             let address = parse(key.as_slice()).filter(|reversed| reversed.below == 0);
             node.records.is_some()
                 && address.is_some_and(|reversed| {
-                    net.contains(&reversed.address)
-                        && self.pointers.get(&reversed.address).is_none()
+                    net.contains(&reversed.address) && self.pointers.get(reversed.address).is_none()
                 })
         };
         published + self.nodes.iter().filter(is_given).count()
@@ -67,16 +67,16 @@ impl Zone {
         let mut gateway = self.gateway_addresses(local);
         gateway.retain(|address| net.contains(address));
         let ours = gateway.clone();
-        let published = self.pointers.iter().map(|(address, _)| *address);
+        let published = self.pointers.addresses();
         let published =
             published.filter(move |address| net.contains(address) && !ours.contains(address));
         let ours = gateway.clone();
         let given = self.nodes.iter().filter_map(move |(key, node)| {
-            node.records.as_ref()?;
+            node.records?;
             let Reversed { address, below: 0 } = parse(key.as_slice())? else {
                 return None;
             };
-            let is_alone = self.pointers.get(&address).is_none() && !ours.contains(&address);
+            let is_alone = self.pointers.get(address).is_none() && !ours.contains(&address);
             (net.contains(&address) && is_alone).then_some(address)
         });
         let addresses = gateway.into_iter().chain(published).chain(given);
@@ -102,7 +102,7 @@ impl Zone {
             return Vec::new();
         };
         let node = self.nodes.get(key.as_slice());
-        let given = node.and_then(|node| node.records.as_ref()?.get(RecordType::PTR, ttl_s));
+        let given = node.and_then(|node| node.records?.get(RecordType::PTR, ttl_s));
         match given {
             Some(set) => set.data().filter_map(|data| Line::of(key, set.ttl_s(), &data)).collect(),
             None => {

@@ -11,8 +11,9 @@ use crate::answer::RrSet;
 use crate::automatic::{self, Kind};
 use crate::interfaces::Local;
 use crate::key::{AskedKey, NameKey, ancestry, labels};
+use crate::nodes::Node;
 use crate::reply::records_of;
-use crate::zone::{Apex, Node, Zone};
+use crate::zone::{Apex, Zone};
 
 /// One record in the form of messages; names in its data are whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,8 +69,9 @@ impl Zone {
         let nodes = self.nodes.iter().filter(move |(key, _)| self.is_in(key.as_slice(), apex));
         let names = nodes.flat_map(move |(key, node)| {
             let derived = self.derived(key.as_slice(), node);
-            let unlisted = |key: &NameKey| !self.nodes.contains_key(key.as_slice());
-            std::iter::once(key.clone()).chain(derived.into_iter().filter(unlisted))
+            let unlisted = |key: &NameKey| !self.nodes.contains(key.as_slice());
+            std::iter::once(NameKey::from(key.as_slice()))
+                .chain(derived.into_iter().filter(unlisted))
         });
         let is_top = |key: &NameKey| self.apex_at(key.as_slice()).is_some();
         let names = first.chain(names.filter(move |key| !is_top(key)));
@@ -129,7 +131,7 @@ impl Zone {
         &self,
         key: &NameKey,
         name: &Name,
-        node: Option<&Node>,
+        node: Option<Node<'_>>,
         local: &Local,
     ) -> Vec<Line> {
         let Some((kind, above, port)) = self.automatic_at(key.as_slice()) else {
@@ -143,7 +145,7 @@ impl Zone {
             (Kind::Srv(_), _) => (RecordType::SRV, RData::SRV(automatic::srv(port, host))),
             _ => return Vec::new(),
         };
-        let own = node.and_then(|node| Some((node.rrsets.is_some(), node.records.as_ref()?)));
+        let own = node.and_then(|node| Some((node.rrsets.is_some(), node.records?)));
         let is_replaced = own.is_some_and(|(is_host, records)| {
             records.get(rtype, self.frame.ttl_s).is_some() || (!is_host && records.is_alias())
         });
@@ -154,8 +156,8 @@ impl Zone {
     }
 
     /// The names below a host that it gives records by itself.
-    pub(crate) fn derived(&self, key: &[u8], node: &Node) -> Vec<NameKey> {
-        match node.rrsets.as_deref() {
+    pub(crate) fn derived(&self, key: &[u8], node: Node<'_>) -> Vec<NameKey> {
+        match node.rrsets {
             Some(sets) => automatic::names_below(key, sets, self.frame.sites.as_ref()),
             None => Vec::new(),
         }
@@ -176,7 +178,7 @@ impl Zone {
 }
 
 /// The records of operators that are answered with.
-fn given(key: &NameKey, node: &Node, ttl_default_s: u32) -> Vec<Line> {
+fn given(key: &NameKey, node: Node<'_>, ttl_default_s: u32) -> Vec<Line> {
     let is_host = node.rrsets.is_some();
     let is_passed_over = |rtype: RecordType| {
         is_host && matches!(rtype, RecordType::A | RecordType::AAAA | RecordType::CNAME)

@@ -14,8 +14,9 @@ use conduit_core::live;
 use super::content::Line;
 use crate::interfaces::Local;
 use crate::key::NameKey;
+use crate::nodes::Node;
 use crate::reverse::zone::key_of;
-use crate::zone::{Apex, Node, Zone};
+use crate::zone::{Apex, Zone};
 
 /// Zones that were published, the newest last.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +67,7 @@ pub(crate) fn changes(
             if is_same || !new.is_in(key.as_slice(), apex) {
                 continue;
             }
-            names.insert(key.clone());
+            names.insert(NameKey::from(key.as_slice()));
             names.extend(one.derived(key.as_slice(), node));
             if names.len() > CHANGES_MAX {
                 return None;
@@ -75,7 +76,7 @@ pub(crate) fn changes(
     }
     if let Some(reverse) = new.reverse_at(apex.key.as_slice()) {
         for (one, other) in [(old, new), (new, old)] {
-            let moved = one.pointers.unshared(&other.pointers).map(|(address, _)| *address);
+            let moved = one.pointers.unshared(&other.pointers);
             names.extend(moved.filter(|address| reverse.net.contains(address)).map(key_of));
             if names.len() > CHANGES_MAX {
                 return None;
@@ -92,12 +93,12 @@ pub(crate) fn changes(
 }
 
 /// Whether the same is there.
-fn same(one: &Node, other: &Node) -> bool {
-    let sets = match (&one.rrsets, &other.rrsets) {
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+fn same(one: Node<'_>, other: Node<'_>) -> bool {
+    let sets = match (one.rrsets, other.rrsets) {
+        (Some(one), Some(other)) => std::ptr::eq(one, other),
         (one, other) => one.is_none() && other.is_none(),
     };
-    let records = match (&one.records, &other.records) {
+    let records = match (one.records, other.records) {
         (Some(one), Some(other)) => one.is_shared_with(other),
         (one, other) => one.is_none() && other.is_none(),
     };

@@ -17,6 +17,7 @@ use hickory_proto::rr::Name;
 use super::*;
 use crate::answer::Answer;
 use crate::fuzzing::{sample_zone, service, version};
+use crate::key::NameKey;
 use crate::reply::records_of;
 use crate::zone::ZoneSettings;
 
@@ -132,7 +133,7 @@ fn a_transfer_says_what_queries_are_answered_with() {
             let name = content::name_of(key.as_slice()).expect("a name");
             for rtype in TYPES {
                 if let Answer::Records(_) = zone.answer(&name, rtype, &local) {
-                    let known = (key.clone(), u16::from(rtype));
+                    let known = (NameKey::from(key.as_slice()), u16::from(rtype));
                     assert!(checked.contains(&known), "{name} {rtype} is answered and not told");
                 }
             }

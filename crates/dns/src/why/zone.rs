@@ -11,11 +11,12 @@ use crate::automatic::Kind;
 use crate::discovery;
 use crate::interfaces::Local;
 use crate::key::{AskedKey, NameKey, ancestry};
+use crate::nodes::Node;
 use crate::pointers::{Pointers, Source};
 use crate::query_log::line::told;
 use crate::records::{RecordSet, Records};
 use crate::reverse::{self, Reversed};
-use crate::zone::{Apex, Node, RrSets, Zone, both};
+use crate::zone::{Apex, RrSets, Zone, both};
 
 /// What is asked, and what was found on the way.
 struct Walk<'a> {
@@ -69,7 +70,7 @@ impl Zone {
     fn wildcard_key(&self, key: &[u8], apex: &Apex) -> Option<AskedKey> {
         let exists = |name: &&[u8]| {
             *name == apex.key.as_slice()
-                || self.nodes.contains_key(*name)
+                || self.nodes.contains(name)
                 || self.automatic_at(name).is_some()
         };
         ancestry(key).skip(1).find(exists).map(AskedKey::wildcard_of)
@@ -125,8 +126,8 @@ impl Walk<'_> {
     }
 
     /// What is at a node; the types it has are added to `types` when none of them answers.
-    fn at(&mut self, node: &Node, name: &str, types: &mut Vec<String>) -> End {
-        if let Some(rrsets) = node.rrsets.as_deref() {
+    fn at(&mut self, node: Node<'_>, name: &str, types: &mut Vec<String>) -> End {
+        if let Some(rrsets) = node.rrsets {
             let step = self.host(rrsets, name);
             if let Step::Host { addresses, .. } = &step {
                 let families = [("A", true), ("AAAA", false)];
@@ -140,7 +141,7 @@ impl Walk<'_> {
                 return End::Here;
             }
         }
-        match node.records.as_ref() {
+        match node.records {
             Some(records) => self.records(records, node.rrsets.is_some(), name, types),
             None => End::Nothing,
         }
@@ -247,8 +248,7 @@ impl Walk<'_> {
         };
         let above = ancestry(key).nth(below);
         let node = above.and_then(|above| zone.nodes.get(above));
-        let given =
-            node.and_then(|node| node.records.as_ref()?.get(RecordType::PTR, zone.frame.ttl_s));
+        let given = node.and_then(|node| node.records?.get(RecordType::PTR, zone.frame.ttl_s));
         let step = match given {
             Some(set) => {
                 self.origin = Some(Origin::Record);
@@ -294,12 +294,12 @@ impl Zone {
     /// Whose name is told for an address.
     fn owner_of(&self, address: std::net::IpAddr, local: &Local) -> Owner {
         let pointers =
-            self.pointers.get(&address).filter(|_| !self.frame.is_gateway(address, local));
+            self.pointers.get(address).filter(|_| !self.frame.is_gateway(address, local));
         match pointers.and_then(Pointers::first) {
             Some(Source::Service(name)) => Owner::Service(name.to_string()),
             Some(Source::Record(name)) => {
                 let node = self.nodes.get(NameKey::of_record(name).as_slice());
-                let records = node.and_then(|node| node.records.as_ref());
+                let records = node.and_then(|node| node.records);
                 let places = records.map(|records| {
                     let is_v4 = address.is_ipv4();
                     let rtype = if is_v4 { RecordType::A } else { RecordType::AAAA };
