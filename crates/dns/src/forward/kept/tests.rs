@@ -13,7 +13,8 @@ use crate::fuzzing::sample_zone;
 use crate::handler::Transport;
 use crate::interfaces::{Interfaces, Local};
 use crate::reply::Outcome;
-use crate::short::{self, Scene};
+use crate::short::Scene;
+use crate::short::tests::frugal;
 
 /// A forwarder with answers for `www.example.`: an alias and so many addresses for A, nothing for AAAA, and
 /// that nobody answered for MX; the same for every kind of client.
@@ -67,7 +68,7 @@ fn told(forwarder: &Forwarder, request: &[u8], transport: Transport) -> Option<O
         others: Some(forwarder),
     };
     let mut room = [0; 16_384];
-    let written = short::answer(request, &scene, &mut room)?;
+    let written = frugal(request, &scene, &mut room)?;
     match forwarder.begin(pending(request, transport)) {
         Begun::Send(encoded, _) => {
             assert_eq!(&room[..written.len], encoded.bytes, "{request:?}");
