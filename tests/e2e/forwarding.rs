@@ -35,6 +35,11 @@ async fn names_are_asked_where_the_configuration_says() {
     assert_eq!(forwarder.address, corp.dns.to_string());
     assert_eq!((forwarder.up, forwarder.queries, forwarder.failures), (true, 2, 0));
     assert!(forwarder.latency_ms.is_some());
+    // What is kept stays when names are added.
+    gateway.register("late", &[&upstream.host()]).await.expect("registered");
+    gateway.api.resolve("db.corp.example", "A").await.expect("answered");
+    let told = gateway.api.dns_cache().await.expect("told").value;
+    assert_eq!((told.entries, told.hits, told.misses), (1, 2, 2));
     for (name, left) in [("other.corp.example", 1), ("db.Corp.example", 0)] {
         gateway.api.flush_dns(Some(name)).await.expect("flushed");
         assert_eq!(gateway.api.dns_cache().await.expect("told").value.entries, left, "{name}");

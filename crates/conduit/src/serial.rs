@@ -195,7 +195,7 @@ mod tests {
             (offset, hosts_steps(dir.path()))
         };
         let hosts = |text: &str| {
-            let mut all = FixedRecords::default();
+            let mut all = Builder::default();
             let record = Record {
                 name: RecordName::parse("nas.internal").expect("valid"),
                 data: RecordData::parse(RecordType::A, text).expect("valid"),
@@ -203,7 +203,7 @@ mod tests {
                 added_at: Timestamp::from_seconds(0),
             };
             all.add(record).expect("the only one");
-            Arc::new(all)
+            Arc::new(all.build())
         };
         let (first, mut steps) = start(7);
         assert_eq!(steps(&Arc::default()), 0, "as it always was");

@@ -169,11 +169,7 @@ impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for SharedMap<K, V> {
 
 /// How many parts so many entries are cut into.
 fn parts_for(entries: usize) -> usize {
-    let mut parts = PARTS_MIN;
-    while entries > parts * PART_ENTRIES_MAX {
-        parts += parts / 2;
-    }
-    parts
+    entries.div_ceil(PART_ENTRIES).max(PARTS_MIN)
 }
 
 /// The part of a hash, from bits that the table inside does not look at first: it uses the lowest for the
@@ -187,8 +183,10 @@ fn part_of(hash: u64, count: usize) -> usize {
 /// Into how many parts a small map is cut: a change at 10,000 entries copies 40 of them, and a copy of
 /// the map 256 pointers.
 const PARTS_MIN: usize = 256;
-/// More on average, and the map is cut into half as many parts again: those of a large map have 287 to 430 then, as
-/// many as a table with room for 448 holds without waste.
+/// So many are in each part of a large map when it is cut: nearly all parts have less than the 448 for which their
+/// tables have room then.
+const PART_ENTRIES: usize = 400;
+/// More on average, and the map is cut anew, with a quarter more room.
 const PART_ENTRIES_MAX: usize = 430;
 /// Of a hash, to the left of what tables of 256 places look at.
 const PART_SHIFT: u32 = 12;

@@ -20,7 +20,7 @@ use conduit_core::shared_map::SharedMap;
 
 use crate::automatic::Sites;
 use crate::discovery::Encrypted;
-use crate::key::{NameKey, ancestry};
+use crate::key::{AskedKey, NameKey, ancestry};
 use crate::lists::hosts::HostsNames;
 use crate::nodes::Nodes;
 use crate::pointers::{Addressed, Source};
@@ -43,19 +43,19 @@ impl Zone {
         };
         let frame = Arc::clone(&zone.frame);
         for apex in &frame.apexes {
-            zone.count_above(&apex.key, &frame, 1);
+            zone.count_above(apex.key.as_slice(), &frame, 1);
         }
         for service in catalog.iter() {
             zone.put(service);
         }
         for records in catalog.records() {
             if let Some(record) = records.first() {
-                zone.put_records(&record.name, records);
+                zone.put_records(&record.name, records, Arc::default());
             }
         }
         for name in frame.fixed.names() {
             if catalog.records_at(name.as_str()).is_empty() {
-                zone.put_records(name, &Arc::default());
+                zone.put_records(name, &Arc::default(), Arc::default());
             }
         }
         zone
@@ -66,7 +66,8 @@ impl Zone {
     pub fn with_records(&self, changes: &[RecordChange], version: Version) -> Self {
         let mut next = Self { version, ..self.clone() };
         for change in changes {
-            next.put_records(&change.name, &change.records);
+            let hosts = next.hosts.records().shared_at(change.name.as_str());
+            next.put_records(&change.name, &change.records, hosts);
         }
         next
     }
@@ -76,21 +77,15 @@ impl Zone {
     #[must_use]
     pub fn with_hosts(&self, hosts: HostsNames, steps: u64) -> Self {
         let mut next = Self { hosts, hosts_steps: steps, ..self.clone() };
-        let (before, after) = (self.hosts.records(), next.hosts.records());
-        let gone = before.names().filter(|name| after.at(name.as_str()).is_empty());
-        let changed = after.names().filter(|name| {
-            let name = name.as_str();
-            before.at(name) != after.at(name)
-        });
-        let names: Vec<RecordName> = gone.chain(changed).cloned().collect();
+        let (before, after) = (self.hosts.records(), Arc::clone(next.hosts.records()));
         next.nodes.reserve(after.len().saturating_sub(before.len()));
         let [v4, v6] = [Kind::A, Kind::Aaaa].map(|kind| {
             let count = |all: &FixedRecords| all.iter().filter(|r| r.data.kind() == kind).count();
-            count(after).saturating_sub(count(before))
+            count(&after).saturating_sub(count(before))
         });
         next.pointers.reserve(v4, v6);
-        for name in &names {
-            next.put_records(name, &self.given_at(name));
+        for (name, hosts) in before.changes(&after) {
+            next.put_records(name, &self.given_at(name), hosts);
         }
         next
     }
@@ -132,7 +127,7 @@ impl Zone {
             if frame.apex_of(key.as_slice()).is_none() {
                 continue;
             }
-            self.count_above(&key, &frame, 1);
+            self.count_above(key.as_slice(), &frame, 1);
             self.nodes.change(key.as_slice(), |node| node.rrsets = Some(Arc::clone(&rrsets)));
             hosts.push((host.clone(), key));
         }
@@ -152,25 +147,23 @@ impl Zone {
         let frame = Arc::clone(&self.frame);
         for (_, key) in &published.hosts {
             self.nodes.change(key.as_slice(), |node| node.rrsets = None);
-            self.count_above(key, &frame, -1);
+            self.count_above(key.as_slice(), &frame, -1);
         }
         for address in addresses_of(&published.rrsets) {
             self.pointers.remove(address, &Source::Service(name.clone()));
         }
     }
 
-    /// Gives a name these records and those of the configuration, and no others.
-    fn put_records(&mut self, name: &RecordName, given: &Arc<[Record]>) {
+    /// Gives a name these records, those of the configuration, and no others; addresses of hosts files where
+    /// nothing else says where the name is.
+    fn put_records(&mut self, name: &RecordName, given: &Arc<[Record]>, mut hosts: Arc<[Record]>) {
         let frame = Arc::clone(&self.frame);
-        let key = NameKey::of_record(name);
+        let key = AskedKey::of_text(name.as_str());
         let is_ours = frame.apex_of(key.as_slice()).is_some() || name.reversed().is_some();
-        // Addresses of hosts files are the weakest.
         let fixed = frame.fixed.shared_at(name.as_str());
-        let is_located = fixed.iter().chain(given.iter()).any(|record| record.data.is_location());
-        let hosts = match is_located {
-            true => Arc::default(),
-            false => self.hosts.records().shared_at(name.as_str()),
-        };
+        if fixed.iter().chain(given.iter()).any(|record| record.data.is_location()) {
+            hosts = Arc::default();
+        }
         let next = Records::of(&[fixed, Arc::clone(given), hosts]).filter(|_| is_ours);
         let before = self.nodes.get(key.as_slice()).and_then(|node| node.records.cloned());
         let source = Source::Record(name.clone());
@@ -186,13 +179,13 @@ impl Zone {
         let step = isize::from(next.is_some()) - isize::from(before.is_some());
         self.nodes.change(key.as_slice(), |node| node.records = next);
         if step != 0 {
-            self.count_above(&key, &frame, step);
+            self.count_above(key.as_slice(), &frame, step);
         }
     }
 
     /// Adds to the count of every name strictly between the key and its domain.
-    fn count_above(&mut self, key: &NameKey, frame: &Frame, step: isize) {
-        for name in ancestry(key.as_slice()).skip(1) {
+    fn count_above(&mut self, key: &[u8], frame: &Frame, step: isize) {
+        for name in ancestry(key).skip(1) {
             if frame.apexes.iter().any(|a| a.key.as_slice() == name) {
                 return;
             }

@@ -8,7 +8,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::domains::Domains;
 use conduit_core::name::{Host, ServiceName};
 use conduit_core::record::data::RecordData;
-use conduit_core::record::fixed::FixedRecords;
+use conduit_core::record::fixed::{Builder, FixedRecords};
 use conduit_core::record::kind::RecordType;
 use conduit_core::record::name::RecordName;
 use conduit_core::record::{Record, RecordTtl};
@@ -244,11 +244,11 @@ fn sample_records() -> FixedRecords {
         record("loop.internal", RecordType::Cname, "loop.internal"),
         record("mail.internal", RecordType::Mx, "10 grafana.internal"),
     ];
-    let mut fixed = FixedRecords::default();
+    let mut fixed = Builder::default();
     for record in all {
         fixed.add(record).expect("no conflict");
     }
-    fixed
+    fixed.build()
 }
 
 fn sample_services() -> Vec<Change> {

@@ -13,13 +13,17 @@ use super::{BYTES_OF_NAME_MAX, RECORDS_OF_NAME_MAX, Record};
 /// The records of a configuration or of hosts files, by name. Those of a name are shared with the zone, since
 /// there may be a million names.
 #[derive(Debug, Clone, Default)]
-pub struct FixedRecords(BTreeSet<OfName>);
+pub struct FixedRecords(Box<[OfName]>);
+
+/// The same, while they are put together.
+#[derive(Debug, Clone, Default)]
+pub struct Builder(BTreeSet<OfName>);
 
 /// The records of one name, ordered by it; there is always one.
 #[derive(Debug, Clone)]
 struct OfName(Arc<[Record]>);
 
-impl FixedRecords {
+impl Builder {
     /// Adds one.
     ///
     /// # Errors
@@ -44,6 +48,18 @@ impl FixedRecords {
         Ok(())
     }
 
+    /// Those of a name.
+    pub fn at(&self, name: &str) -> &[Record] {
+        self.0.get(name).map_or(&[], |of| &of.0)
+    }
+
+    /// All of them.
+    pub fn build(self) -> FixedRecords {
+        FixedRecords(self.0.into_iter().collect())
+    }
+}
+
+impl FixedRecords {
     /// How many names have some.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -56,26 +72,27 @@ impl FixedRecords {
 
     /// Those of a name.
     pub fn at(&self, name: &str) -> &[Record] {
-        self.0.get(name).map_or(&[], |of| &of.0)
+        self.find_name(name).map_or(&[], |of| &of.0)
     }
 
     /// The same, to be kept.
     pub fn shared_at(&self, name: &str) -> Arc<[Record]> {
-        self.0.get(name).map(|of| Arc::clone(&of.0)).unwrap_or_default()
+        self.find_name(name).map(|of| Arc::clone(&of.0)).unwrap_or_default()
     }
 
     /// With those of another source as well; what cannot be beside what is there is left out.
     #[must_use]
-    pub fn with(mut self, others: &Self) -> Self {
+    pub fn with(self, others: &Self) -> Self {
+        let mut all = Builder(self.0.into_iter().collect());
         for of in &others.0 {
-            if self.0.insert(of.clone()) {
+            if all.0.insert(of.clone()) {
                 continue;
             }
             for record in of.0.iter() {
-                self.add(record.clone()).ok();
+                all.add(record.clone()).ok();
             }
         }
-        self
+        all.build()
     }
 
     /// The same record, whatever its TTL.
@@ -92,6 +109,49 @@ impl FixedRecords {
     pub fn names(&self) -> impl Iterator<Item = &RecordName> {
         self.0.iter().filter_map(|of| of.0.first()).map(|record| &record.name)
     }
+
+    /// The names that have others in `next`, with what they have there.
+    pub fn changes<'a>(
+        &'a self,
+        next: &'a Self,
+    ) -> impl Iterator<Item = (&'a RecordName, Arc<[Record]>)> {
+        let (mut before, mut after) = (self.0.iter().peekable(), next.0.iter().peekable());
+        std::iter::from_fn(move || {
+            loop {
+                let gone = match (before.peek(), after.peek()) {
+                    (None, None) => return None,
+                    (Some(_), None) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (Some(one), Some(two)) => one.cmp(two),
+                };
+                let (old, new) = match gone {
+                    Ordering::Less => (before.next(), None),
+                    Ordering::Equal => (before.next(), after.next()),
+                    Ordering::Greater => (None, after.next()),
+                };
+                let records = |of: Option<&'a OfName>| of.map(|of| &of.0);
+                let is_same = match (records(old), records(new)) {
+                    (Some(one), Some(two)) => Arc::ptr_eq(one, two) || one == two,
+                    _ => false,
+                };
+                if !is_same {
+                    let name = &new.or(old)?.0.first()?.name;
+                    return Some((name, records(new).cloned().unwrap_or_default()));
+                }
+            }
+        })
+    }
+
+    fn find_name(&self, name: &str) -> Option<&OfName> {
+        let found = self.0.binary_search_by(|of| of.name().cmp(name)).ok()?;
+        self.0.get(found)
+    }
+}
+
+impl OfName {
+    fn name(&self) -> &str {
+        self.0.first().map_or("", |record| record.name.as_str())
+    }
 }
 
 /// The same records, to the last detail.
@@ -106,7 +166,7 @@ impl Eq for FixedRecords {}
 
 impl Borrow<str> for OfName {
     fn borrow(&self) -> &str {
-        self.0.first().map_or("", |record| record.name.as_str())
+        self.name()
     }
 }
 
@@ -126,8 +186,7 @@ impl PartialOrd for OfName {
 
 impl Ord for OfName {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (one, two): (&str, &str) = (self.borrow(), other.borrow());
-        one.cmp(two)
+        self.name().cmp(other.name())
     }
 }
 

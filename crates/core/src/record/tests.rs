@@ -168,11 +168,11 @@ fn an_alias_stands_alone() {
 fn fixed_records_of_two_sources_are_both_there_but_for_what_excludes() {
     use RecordType::{A, Cname};
     let of = |records: &[Record]| {
-        let mut fixed = fixed::FixedRecords::default();
+        let mut fixed = fixed::Builder::default();
         for record in records {
             fixed.add(record.clone()).expect("fits");
         }
-        fixed
+        fixed.build()
     };
     let (one, two) = (record("a.internal", A, "10.0.0.1"), record("a.internal", A, "10.0.0.2"));
     let alias = record("a.internal", Cname, "b.internal");
@@ -180,9 +180,21 @@ fn fixed_records_of_two_sources_are_both_there_but_for_what_excludes() {
     let first = of(&[one.clone(), two.clone()]);
     let all =
         first.clone().with(&of(&[alias, other.clone()])).with(&of(std::slice::from_ref(&one)));
-    assert_eq!(all, of(&[one, two.clone(), other]));
+    assert_eq!(all, of(&[one.clone(), two.clone(), other.clone()]));
     assert!(all.find(&two).is_some() && all.at("b.internal").is_empty());
     assert!(Arc::ptr_eq(&all.shared_at("a.internal"), &first.shared_at("a.internal")));
+
+    let last = record("d.internal", A, "10.0.0.4");
+    let changes = |from: &fixed::FixedRecords, to: &fixed::FixedRecords| -> Vec<(String, usize)> {
+        from.changes(to).map(|(name, records)| (name.to_string(), records.len())).collect()
+    };
+    let told = |name: &str, count| (name.to_owned(), count);
+    assert_eq!(changes(&first, &all), [told("c.internal", 1)]);
+    assert_eq!(changes(&all, &first), [told("c.internal", 0)]);
+    assert_eq!(changes(&all, &all.clone()), []);
+    let next = of(&[one, other.clone(), last]);
+    assert_eq!(changes(&all, &next), [told("a.internal", 1), told("d.internal", 1)]);
+    assert_eq!(changes(&fixed::FixedRecords::default(), &of(&[other])), [told("c.internal", 1)]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use conduit_core::clock::Timestamp;
 use conduit_core::domains::Domains;
 use conduit_core::name::Host;
 use conduit_core::record::data::RecordData;
-use conduit_core::record::fixed::FixedRecords;
+use conduit_core::record::fixed::{Builder, FixedRecords};
 use conduit_core::record::name::RecordName;
 use conduit_core::record::{Place as Placed, Record, RecordTtl};
 
@@ -120,7 +120,7 @@ struct Building<'a> {
     apexes: Vec<NameKey>,
     domains: &'a Domains,
     records: Vec<Vec<Record>>,
-    own: FixedRecords,
+    own: Builder,
     own_count: usize,
     own_lines: Lines,
     reader: Option<Reader>,
@@ -135,7 +135,7 @@ impl<'a> Building<'a> {
             apexes: domains.iter().map(NameKey::of).collect(),
             domains,
             records: Vec::new(),
-            own: FixedRecords::default(),
+            own: Builder::default(),
             own_count: 0,
             own_lines: Lines::default(),
             reader: (source.format == Format::Rpz).then(Reader::default),
@@ -244,7 +244,7 @@ impl<'a> Building<'a> {
             }
         }
         // Twice the same is once.
-        if self.own.find(&record).is_some() {
+        if self.own.at(record.name.as_str()).iter().any(|other| other.is_same(&record)) {
             return Ok(());
         }
         if self.own_count >= OWN_MAX {
@@ -330,7 +330,7 @@ impl<'a> Building<'a> {
         list.entries.shrink();
         let compiled = records.into_iter().map(|records| Records::of(&[records.into()]));
         list.data = compiled.flatten().collect();
-        list.own = Arc::new(own);
+        list.own = Arc::new(own.build());
         list.loaded_at = Some(Timestamp::now());
         list.hits = hits;
         list

@@ -6,7 +6,7 @@ use conduit_core::catalog::{Catalog, Change, Generation};
 use conduit_core::clock::Timestamp;
 use conduit_core::domains::Domains;
 use conduit_core::record::data::RecordData;
-use conduit_core::record::fixed::FixedRecords;
+use conduit_core::record::fixed::Builder;
 use conduit_core::record::kind::RecordType as Kind;
 use conduit_core::record::name::RecordName;
 use conduit_core::record::{Record as Given, RecordChange, RecordTtl};
@@ -398,12 +398,12 @@ fn the_largest_name_there_can_be_fits_a_reply_over_tcp() {
 #[test]
 fn what_the_configuration_gives_is_there_beside_the_catalogs() {
     use RecordType::{A, CNAME};
-    let mut fixed = FixedRecords::default();
+    let mut fixed = Builder::default();
     for line in ["nas.internal A@60 10.0.0.5", "alias.internal CNAME nas.internal"] {
         fixed.add(given(line)).expect("alone");
     }
     fixed.add(given("elsewhere.example A 10.0.0.5")).expect("alone");
-    let settings = ZoneSettings { records: Arc::new(fixed), ..settings() };
+    let settings = ZoneSettings { records: Arc::new(fixed.build()), ..settings() };
     let lines = ["nas.internal A 10.0.0.7", "alias.internal A 10.0.0.8"];
     let zone = Zone::compile(&catalog(&lines), version(7), &settings);
     let both = "NoError: nas.internal A 10.0.0.5, nas.internal A 10.0.0.7";

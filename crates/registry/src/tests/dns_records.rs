@@ -5,7 +5,7 @@ use std::sync::Arc;
 use conduit_core::catalog::Generation;
 use conduit_core::clock::Timestamp;
 use conduit_core::record::data::RecordData;
-use conduit_core::record::fixed::FixedRecords;
+use conduit_core::record::fixed::Builder;
 use conduit_core::record::kind::RecordType;
 use conduit_core::record::name::RecordName;
 use conduit_core::record::{Record, RecordTtl};
@@ -213,7 +213,7 @@ async fn what_is_refused_changes_nothing() {
 
 #[tokio::test]
 async fn what_the_configuration_names_stays_and_limits_hold() {
-    let mut fixed = FixedRecords::default();
+    let mut fixed = Builder::default();
     fixed.add(record("fixed.internal A 10.0.0.5")).expect("alone");
     fixed.add(record("alias.internal CNAME fixed.internal")).expect("alone");
     fixed.add(record("fixed.internal CNAME x.internal")).expect_err("not alone");
@@ -223,7 +223,7 @@ async fn what_the_configuration_names_stays_and_limits_hold() {
         record_bytes_of_name_max: 100,
         ..Limits::default()
     };
-    let settings = Settings { records: Arc::new(fixed), limits, ..settings() };
+    let settings = Settings { records: Arc::new(fixed.build()), limits, ..settings() };
     let dir = tempfile::tempdir().expect("a directory");
     let started = start_with(open(dir.path()), settings, publisher(), LIMITS);
     let (registry, thread) = started.expect("started");

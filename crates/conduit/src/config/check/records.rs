@@ -5,7 +5,7 @@ use std::sync::Arc;
 use conduit_core::clock::Timestamp;
 use conduit_core::domains::Domains;
 use conduit_core::record::data::RecordData;
-use conduit_core::record::fixed::FixedRecords;
+use conduit_core::record::fixed::{Builder, FixedRecords};
 use conduit_core::record::kind::RecordType;
 use conduit_core::record::name::RecordName;
 use conduit_core::record::{Record, RecordTtl};
@@ -19,7 +19,7 @@ pub(super) fn records(
     given: &Given<Vec<Sourced<DnsRecord>>>,
     domains: &Domains,
 ) -> Arc<FixedRecords> {
-    let mut records = FixedRecords::default();
+    let mut records = Builder::default();
     let Some(given) = given else {
         return Arc::default();
     };
@@ -39,7 +39,7 @@ pub(super) fn records(
             judge.refuse(KEY, &origin, reason);
         }
     }
-    Arc::new(records)
+    Arc::new(records.build())
 }
 
 /// The record, or the place of what is wrong in it.
