@@ -79,7 +79,7 @@ def rfc2308_5_absence_is_kept_as_the_soa_says(b):
 def rfc2308_5_absence_without_soa_is_not_kept(b):
     for _ in range(2):
         holds(b.ask("unsaid.example.com").rcode == NXDOMAIN, "not a name error")
-    holds(len(b.upstream.asked("unsaid.example.com.")) == 2, "kept, though nobody said for how long")
+    holds(len(b.upstream.asked("unsaid.example.com.")) >= 2, "kept, though nobody said for how long")
 
 
 @needs("forward")
