@@ -82,11 +82,7 @@ impl Config {
 
     /// Takes over the keys that may change while running.
     pub fn adopt_dynamic(&mut self, next: &Self) {
-        self.dns.forward.clone_from(&next.dns.forward);
-        self.dns.allow.clone_from(&next.dns.allow);
-        self.dns.query_log = next.dns.query_log;
-        self.dns.lists.hosts_files.clone_from(&next.dns.lists.hosts_files);
-        self.dns.lists.lists.clone_from(&next.dns.lists.lists);
+        self.dns.adopt_dynamic(&next.dns);
         self.health.clone_from(&next.health);
         self.log.level.clone_from(&next.log.level);
         self.monitor.rules.clone_from(&next.monitor.rules);

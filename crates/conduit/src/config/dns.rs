@@ -59,6 +59,40 @@ pub struct Dns {
     pub mdns: Mdns,
 }
 
+impl Dns {
+    /// Takes over the keys that may change while running. Each field is named: one that is forgotten seems changed
+    /// for ever, and its return to what it was is not applied.
+    pub(super) fn adopt_dynamic(&mut self, next: &Self) {
+        let Self {
+            forward, forward_ca, dnssec, lists, allow, rate_limit, query_log, peers, ..
+        } = next.clone();
+        let Self {
+            enabled, listen, workers, tls_listen, ttl, records, views, reverse_zones, ..
+        } = self.clone();
+        let lists = ListSettings { domains: self.lists.domains.clone(), ..lists };
+        let mdns = self.mdns.clone();
+        *self = Self {
+            enabled,
+            listen,
+            workers,
+            tls_listen,
+            forward,
+            forward_ca,
+            dnssec,
+            lists,
+            allow,
+            rate_limit,
+            ttl,
+            records,
+            views,
+            reverse_zones,
+            query_log,
+            peers,
+            mdns,
+        };
+    }
+}
+
 /// Validation of others' answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dnssec {

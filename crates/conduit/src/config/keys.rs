@@ -95,6 +95,13 @@ impl Config {
         changes
     }
 
+    /// What a reload applies.
+    #[cfg(test)]
+    pub(super) fn dynamic_keys(&self) -> Vec<&'static str> {
+        let dynamic = self.entries().into_iter().filter(|entry| entry.kind == Kind::Dynamic);
+        dynamic.map(|entry| entry.key).collect()
+    }
+
     fn entries(&self) -> Vec<Entry> {
         let mut all = self.head_entries();
         all.extend(dns::entries(&self.dns));

@@ -238,6 +238,37 @@ fn a_change_says_what_it_takes() {
     assert!(!hook("a-long-word").show().contains("a-long-word"));
 }
 
+/// What was applied is in force: it is not told as changed again, and its return to what it was is a change.
+#[test]
+fn what_a_reload_applies_is_in_force() {
+    let old = parsed("");
+    let new = parsed(
+        "[dns]\nforwarders = [\"10.0.0.1\"]\nforward_ca = \"/etc/conduit/forward.pem\"\nfastest_first = true\n\
+         forward = [{ domains = [\"corp.example\"], to = [\"10.0.0.53\"] }]\nmixed_case = false\n\
+         rebind_protection = false\nrebind_allow = [\"plex.direct\"]\ndoh_canary = false\ndnssec = true\n\
+         trust_anchors = [\"/etc/conduit/root.ds\"]\ninsecure_domains = [\"old.example\"]\n\
+         hosts_files = [\"/etc/hosts\"]\nlists = [{ name = \"ads\", lines = [\"ads.example\"] }]\n\
+         allow = [\"10.0.0.0/8\"]\nrate_limit = 7\nquery_log = \"all\"\nquery_log_sample = 0.5\n\
+         query_log_clients = \"hidden\"\ntransfer_to = [\"10.0.0.9\"]\nnotify = [\"10.0.0.9\"]\n\
+         keys = [{ name = \"k\", algorithm = \"hmac-sha256\", secret_env = \"K\", transfer = true }]\n\
+         [dns.cache]\nsize = \"1MB\"\nmin_ttl = \"1s\"\nmax_ttl = \"1h\"\nnegative_ttl = \"1s\"\n\
+         serve_stale = 0\nprefetch = false\n\
+         [health]\ninterval = \"7s\"\ntimeout = \"1s\"\npath = \"/up\"\nunhealthy_after = 3\nhealthy_after = 2\n\
+         [monitor]\nrules = [{ name = \"gpu-hot\", threshold = 80, for = \"2m\" }]\n\
+         quiet_hours = [{ from = \"22:00\", to = \"07:00\" }]\n\
+         channels = [{ name = \"log\", kind = \"syslog\", url = \"udp://127.0.0.1:514\" }]\n\
+         [log]\nlevel = \"debug\"\n",
+    );
+    let every = old.dynamic_keys();
+    assert_eq!(old.diff(&new).dynamic, every, "the test changes every such key");
+    let mut in_force = old.clone();
+    in_force.adopt_dynamic(&new);
+    assert_eq!(in_force.diff(&new).dynamic, [""; 0]);
+    assert_eq!(in_force.diff(&old).dynamic, every);
+    in_force.adopt_dynamic(&old);
+    assert_eq!(in_force, old);
+}
+
 #[test]
 fn files_are_looked_for_in_order() {
     let directory = tempfile::tempdir().expect("directory");
