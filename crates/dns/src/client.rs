@@ -14,6 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout};
 
+use crate::presentation::shown;
+
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -74,15 +76,27 @@ pub async fn ask(
     Ok(describe(&reply, started.elapsed()))
 }
 
+/// Whether a question can be asked at all.
+///
+/// # Errors
+/// Says what is wrong with the name or the type.
+pub fn check_question(name: &str, record_type: &str) -> Result<(), AskError> {
+    question(name, record_type).map(|_| ())
+}
+
 /// Reads what is to be asked for.
 pub(crate) fn question(name: &str, record_type: &str) -> Result<(Name, RecordType), AskError> {
     let kind: RecordType = record_type
         .to_ascii_uppercase()
         .parse()
         .map_err(|_| AskError::RecordType(record_type.chars().take(40).collect()))?;
+    let no_name = || AskError::Name(name.chars().take(80).collect());
+    // A variable that is empty is seldom meant to be the root.
+    if name.is_empty() {
+        return Err(no_name());
+    }
     let fully_qualified = format!("{}.", name.trim_end_matches('.'));
-    let owner = Name::from_ascii(&fully_qualified)
-        .map_err(|_| AskError::Name(name.chars().take(80).collect()))?;
+    let owner = Name::from_ascii(&fully_qualified).map_err(|_| no_name())?;
     Ok((owner, kind))
 }
 
@@ -150,7 +164,7 @@ fn describe(reply: &Message, elapsed: Duration) -> Reply {
         name: record.name.to_string(),
         record_type: record.record_type().to_string(),
         ttl_s: record.ttl,
-        value: record.data.to_string(),
+        value: shown(&record.data),
     });
     let addresses = reply.answers.iter().filter_map(|record| match &record.data {
         RData::A(a) => Some(IpAddr::V4(a.0)),

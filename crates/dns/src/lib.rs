@@ -39,6 +39,7 @@ mod options;
 mod padding;
 pub mod peers;
 mod pointers;
+mod presentation;
 pub mod publication;
 pub mod query_log;
 pub mod records;

@@ -8,6 +8,7 @@ use super::said::What;
 use super::settings::Kind;
 use super::table::{Hit, Judged, Table, sets_of};
 use crate::key::AskedKey;
+use crate::presentation::shown;
 
 /// The entry that has the say about a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Table {
             Judged::Hosts(all) => {
                 let sets = sets_of(&all, rtype);
                 let data: Vec<String> =
-                    sets.flat_map(|set| set.data()).map(|data| data.to_string()).collect();
+                    sets.flat_map(|set| set.data()).map(|data| shown(&data)).collect();
                 let said = if data.is_empty() { Said::NoData } else { Said::Records(data) };
                 all.first().map(|hit| Trace::of(hit, said))
             }

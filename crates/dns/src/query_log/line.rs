@@ -14,6 +14,7 @@ use super::Query;
 use super::noted::End;
 use crate::forward::Known;
 use crate::lists::{By, ListNote};
+use crate::presentation::shown;
 use crate::reply::{HEADER_BYTES, Outcome};
 use crate::why::Origin;
 
@@ -245,7 +246,7 @@ fn answers(reply: &[u8]) -> Option<(Vec<String>, usize)> {
 }
 
 fn shortened(record: &Record) -> String {
-    let text = format!("{} {}", record.record_type(), record.data);
+    let text = format!("{} {}", record.record_type(), shown(&record.data));
     match text.char_indices().nth(ANSWER_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

@@ -10,6 +10,7 @@ use super::Asking;
 use crate::access::Policy;
 use crate::handler::{Asker, Transport, respond};
 use crate::lists::ListNote;
+use crate::presentation::line;
 use crate::reply::{Encoded, Reply};
 use crate::zone::Zone;
 
@@ -89,7 +90,7 @@ fn answered(encoded: &Encoded) -> Verdict {
         rcode: encoded.outcome.rcode(),
         outcome: encoded.outcome.as_str(),
         authoritative: message.as_ref().is_some_and(|m| m.metadata.authoritative),
-        records: records.take(RECORDS_MAX).map(ToString::to_string).collect(),
+        records: records.take(RECORDS_MAX).map(line).collect(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::interfaces::Local;
 use crate::key::{AskedKey, NameKey, ancestry};
 use crate::nodes::Node;
 use crate::pointers::{Pointers, Source};
+use crate::presentation::shown;
 use crate::query_log::line::told;
 use crate::records::{RecordSet, Records};
 use crate::reverse::{self, Reversed};
@@ -326,7 +327,7 @@ fn records_step(name: &str, set: RecordSet<'_>, places: Vec<String>) -> Step {
     Step::Records {
         name: name.to_owned(),
         rtype: set.rtype().to_string(),
-        data: set.data().take(RECORDS_MAX).map(|data| data.to_string()).collect(),
+        data: set.data().take(RECORDS_MAX).map(|data| shown(&data)).collect(),
         ttl_s: set.ttl_s(),
         places,
     }

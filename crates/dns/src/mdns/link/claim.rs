@@ -13,6 +13,7 @@ use crate::mdns::heard::Told;
 use crate::mdns::names::Owned;
 use crate::mdns::packet::{Part, Set, data_of, packets, proposal};
 use crate::mdns::status::Sent;
+use crate::presentation::shown;
 
 impl Link {
     /// Takes the names and addresses that the link is to have from now on.
@@ -100,7 +101,7 @@ impl Link {
                 }
                 continue;
             }
-            let says = format!("{} {}", record.record_type(), record.data);
+            let says = format!("{} {}", record.record_type(), shown(&record.data));
             self.is_changed = true;
             let rival = Rival { from, says: says.chars().take(SAYS_CHARS_MAX).collect() };
             match entry.phase {
