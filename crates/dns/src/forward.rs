@@ -275,6 +275,19 @@ impl std::fmt::Debug for Forwarder {
     }
 }
 
+/// What is said of a name that is nobody's here when there is nobody to ask: `localhost` is there all the same.
+pub(crate) fn nowhere(pending: Pending) -> Encoded {
+    match is_loopback(pending.asked().name()) {
+        true => here(Special::Loopback, pending),
+        false => pending.absent(),
+    }
+}
+
+/// Whether a name is whichever machine asks for it.
+pub(crate) fn is_loopback(name: &Name) -> bool {
+    special::of(AskedKey::of(name).as_slice(), false) == Some(Special::Loopback)
+}
+
 fn here(special: Special, pending: Pending) -> Encoded {
     match (special, pending.asked().query_type()) {
         (Special::Nothing, _) => pending.absent(),

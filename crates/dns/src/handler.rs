@@ -17,6 +17,7 @@ use crate::access::Policy;
 use crate::answer::{Answer, RrSet};
 use crate::cookie::{BadLength, Shown};
 use crate::discovery;
+use crate::forward::nowhere;
 use crate::guard::Verdict;
 use crate::interfaces::Local;
 use crate::key::AskedKey;
@@ -224,7 +225,7 @@ fn elsewhere(pending: Pending, asker: &Asker, zone: &Zone, policy: &Policy) -> R
         Listed::Open(pending) => pending,
     };
     if policy.forwarder.is_none() {
-        return Reply::Send(pending.absent());
+        return Reply::Send(nowhere(pending));
     }
     // Who does not want us to ask others only wants to know what we know: nothing.
     match pending.metadata.recursion_desired {

@@ -24,6 +24,7 @@ use crate::access::Policy;
 use crate::answer::Answer;
 use crate::client::{self, AskError};
 use crate::discovery;
+use crate::forward::is_loopback;
 use crate::interfaces::Local;
 use crate::key::AskedKey;
 use crate::lists::Said;
@@ -166,6 +167,7 @@ fn elsewhere(
     }
     steps.extend(match &policy.forwarder {
         Some(forwarder) => forwarder.steps(name, *rtype),
+        None if is_loopback(name) => vec![Step::Special { is_loopback: true }],
         None => vec![Step::NoForwarder],
     });
     said.is_none()

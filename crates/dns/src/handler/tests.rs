@@ -84,6 +84,24 @@ fn others_names_are_for_allowed_clients_only() {
     assert_eq!(reply.answers.len(), 1, "ours are answered to everybody");
 }
 
+/// RFC 6761 §6.3: also where nobody else is asked.
+#[test]
+fn localhost_is_whoever_asks() {
+    for (name, rtype, answer) in [
+        ("localhost.", RecordType::A, Some("127.0.0.1")),
+        ("x.LocalHost.", RecordType::AAAA, Some("::1")),
+        ("localhost.", RecordType::MX, None),
+    ] {
+        let request = query(name, rtype).to_vec().expect("encodes");
+        let (reply, _) = reply_to(&request, &asker(Transport::Udp, "10.0.0.9:4000"));
+        assert_eq!(reply.metadata.response_code, ResponseCode::NoError, "{name}");
+        let said = reply.answers.first().map(|record| record.data.to_string());
+        assert_eq!(said.as_deref(), answer, "{name}");
+        let (reply, _) = reply_to(&request, &asker(Transport::Udp, "203.0.113.9:4000"));
+        assert_eq!(reply.metadata.response_code, ResponseCode::Refused, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn only_others_names_are_forwarded() {
     let settings = ForwardSettings {

@@ -291,6 +291,17 @@ const OTHERS: &[(&str, &str, Asked, &[&str])] = &[
         ],
     ),
     (
+        "localhost",
+        INSIDE,
+        Asked::Nobody,
+        &[
+            NOT_OURS,
+            ALLOWED,
+            "it is localhost, which is whoever asks (RFC 6761)",
+            "NOERROR localhost. 30 IN A 127.0.0.1",
+        ],
+    ),
+    (
         "www.example.com",
         INSIDE,
         Asked::Forwarders,
