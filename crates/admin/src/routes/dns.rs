@@ -7,6 +7,7 @@ use conduit_api::v1::dns as wire;
 use conduit_api::v1::error::ErrorBody;
 use conduit_audit::action::Action;
 use conduit_core::service::{DnsMode, Service};
+use conduit_dns::client::check_question;
 use conduit_dns::forward::status::ForwarderStatus;
 use conduit_dns::mdns::status::{Conflict, Status};
 use serde::Deserialize;
@@ -142,7 +143,7 @@ pub(crate) struct Flushed {
     params(Flushed),
     responses(
         (status = 200, body = wire::FlushReply, description = "whose were dropped"),
-        (status = 422, body = ErrorBody, description = "`invalid_query`"),
+        (status = 422, body = ErrorBody, description = "`invalid_query`, or `invalid`: that is no name"),
     ),
 )]
 pub(crate) async fn flush(
@@ -150,9 +151,12 @@ pub(crate) async fn flush(
     caller: By,
     Options(Flushed { name }): Options<Flushed>,
 ) -> Answer<wire::FlushReply> {
-    let name: Option<String> = name.map(|name| name.chars().take(NAME_CHARS_MAX).collect());
     let message = match &name {
-        Some(name) => format!("Flushed {name:?} from the DNS cache"),
+        Some(name) => {
+            // Nobody was ever asked about what is no name.
+            check_question(name, "A").map_err(|error| ApiError::invalid(error.to_string()))?;
+            format!("Flushed {name:?} from the DNS cache")
+        }
         None => "Flushed the DNS cache".to_owned(),
     };
     decision(&state, caller.0.actor, Action::DnsFlush, &message).await?;
@@ -258,6 +262,3 @@ fn own_addresses(service: &Service) -> Vec<String> {
 fn address() -> String {
     "A".into()
 }
-
-/// The longest name in presentation form, with every octet escaped.
-const NAME_CHARS_MAX: usize = 1_020;

@@ -39,7 +39,8 @@ pub(super) fn entries(state: &AdminState) -> Vec<wire::DnsEntry> {
     let passed_over: Vec<&str> = zone.hosts_passed_over().map(|name| name.as_str()).collect();
     let is_told = |record: &&Record| passed_over.binary_search(&record.name.as_str()).is_err();
     let told = zone.hosts().records().iter().filter(is_told);
-    let read_at = state.control.lists().into_iter().filter_map(|list| list.loaded_at).max();
+    let hosts_files = state.control.lists().into_iter().filter(|list| list.kind == "hosts");
+    let read_at = hosts_files.filter_map(|list| list.loaded_at).max();
     let entry = |record: &Record| {
         let added_at = read_at.unwrap_or(record.added_at);
         super::dns_records::entry(&Record { added_at, ..record.clone() }, "hosts")

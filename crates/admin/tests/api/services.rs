@@ -203,6 +203,10 @@ async fn every_decision_is_on_a_record_that_verifies() {
     client.register(&wish("web", &dead().await)).await.expect("registered");
     let flushed = client.flush_dns(Some("example.com")).await.expect("flushed").value;
     assert_eq!(flushed.forwarders, ["192.0.2.1:53"]);
+    for name in ["", "a..b", &"a".repeat(64)] {
+        let error = client.flush_dns(Some(name)).await.expect_err("no name");
+        assert!(matches!(error, ClientError::Api { status: 422, .. }), "{name}: {error:?}");
+    }
     assert_eq!(client.dns_cache().await.expect("told").value.hits, 7);
     assert!(client.reload().await.is_err());
     let copy = gateway.dir.path().join("copy.db");

@@ -49,7 +49,7 @@ pub struct DnsEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u32>,
     /// When its service was registered or its record added; for one of the configuration, when the
-    /// gateway started.
+    /// gateway started; for one of a hosts file, when such files were read last.
     #[schema(format = DateTime)]
     pub created_at: String,
     /// Links on which another machine has the name on multicast DNS, and it is not answered there.

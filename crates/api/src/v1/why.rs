@@ -29,8 +29,8 @@ pub struct WhyReply {
 pub struct WhyStep {
     /// What it is: `name`, `domain`, `not_ours`, `zone`, `service`, `passed_over`, `record`, `alias`,
     /// `alias_ends`, `wildcard`, `automatic`, `reverse`, `no_data`, `missing`, `access`, `hosts` (a hosts file has the
-    /// name), `list` (a list does), `no_forwarder`, `special`, `route`, `rebind`, `cache` or `screened` (a list knows what
-    /// the answer leads to).
+    /// name), `list` (a list does), `discovery`, `no_forwarder`, `special`, `route`, `rebind`, `dnssec`, `cache` or
+    /// `screened` (a list knows what the answer leads to).
     pub step: String,
     /// What was found, in a sentence.
     pub text: String,
@@ -65,7 +65,8 @@ pub struct WhyStep {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub servers: Vec<WhyServer>,
-    /// Of the cache: `none`, `fresh`, `negative` (a fresh absence or failure) or `stale`.
+    /// Of the cache: `none`, `fresh`, `negative` (a fresh absence or failure) or `stale`. Of `dnssec`: `secure`,
+    /// `insecure`, `bogus`, `unknown` (nothing is kept yet) or `exempt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// For how many seconds more that holds; of a record, how long it may be kept.

@@ -1943,7 +1943,7 @@ export interface components {
             /**
              * Format: date-time
              * @description When its service was registered or its record added; for one of the configuration, when the
-             *     gateway started.
+             *     gateway started; for one of a hosts file, when such files were read last.
              */
             created_at: string;
             /** @description Of a record, as a zone file has it. */
@@ -4424,13 +4424,16 @@ export interface components {
             service?: string | null;
             /** @description Where a record comes from: `record` (added by hand), `config` or `hosts` (a hosts file). */
             source?: string | null;
-            /** @description Of the cache: `none`, `fresh`, `negative` (a fresh absence or failure) or `stale`. */
+            /**
+             * @description Of the cache: `none`, `fresh`, `negative` (a fresh absence or failure) or `stale`. Of `dnssec`: `secure`,
+             *     `insecure`, `bogus`, `unknown` (nothing is kept yet) or `exempt`.
+             */
             state?: string | null;
             /**
              * @description What it is: `name`, `domain`, `not_ours`, `zone`, `service`, `passed_over`, `record`, `alias`,
              *     `alias_ends`, `wildcard`, `automatic`, `reverse`, `no_data`, `missing`, `access`, `hosts` (a hosts file has the
-             *     name), `list` (a list does), `no_forwarder`, `special`, `route`, `rebind`, `cache` or `screened` (a list knows what
-             *     the answer leads to).
+             *     name), `list` (a list does), `discovery`, `no_forwarder`, `special`, `route`, `rebind`, `dnssec`, `cache` or
+             *     `screened` (a list knows what the answer leads to).
              */
             step: string;
             /** @description What an alias leads to. */
@@ -5208,7 +5211,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["UnderWay"];
-            /** @description `invalid_query` */
+            /** @description `invalid_query`, or `invalid`: that is no name */
             422: {
                 headers: {
                     [name: string]: unknown;
