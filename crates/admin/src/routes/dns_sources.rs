@@ -1,5 +1,7 @@
 //! DNS: where answers come from before anybody else is asked.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use conduit_api::v1::sources as wire;
@@ -49,38 +51,44 @@ fn zones(state: &AdminState, zone: &Zone) -> Vec<wire::DnsZone> {
             hosts: 0,
         })
         .collect();
+    let places: HashMap<String, usize> =
+        zones.iter().enumerate().map(|(place, zone)| (zone.name.clone(), place)).collect();
+    let mut count = |name: &str, figure: fn(&mut wire::DnsZone) -> &mut u64| {
+        if let Some(place) = innermost(&places, name) {
+            *figure(&mut zones[place]) += 1;
+        }
+    };
     let catalog = state.registry.catalog().load_full();
     for host in catalog.iter().flat_map(|service| &service.hosts) {
-        count(&mut zones, host.as_str(), |zone| &mut zone.services);
+        count(host.as_str(), |zone| &mut zone.services);
     }
     for record in catalog.records().filter_map(|records| records.first()) {
-        count(&mut zones, record.name.as_str(), |zone| &mut zone.records);
+        count(record.name.as_str(), |zone| &mut zone.records);
     }
     let fixed = state.control.fixed_records();
     let mut names: Vec<&str> = fixed.iter().map(|record: &Record| record.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     for name in names {
-        count(&mut zones, name, |zone| &mut zone.config);
+        count(name, |zone| &mut zone.config);
     }
     let passed_over: Vec<&str> = zone.hosts_passed_over().map(|name| name.as_str()).collect();
     for name in zone.hosts().records().names().map(|name| name.as_str()) {
         if passed_over.binary_search(&name).is_err() {
-            count(&mut zones, name, |zone| &mut zone.hosts);
+            count(name, |zone| &mut zone.hosts);
         }
     }
     zones
 }
 
-/// Counts a name in the innermost zone that it is in.
-fn count(zones: &mut [wire::DnsZone], name: &str, figure: impl Fn(&mut wire::DnsZone) -> &mut u64) {
-    let is_in = |zone: &&mut wire::DnsZone| {
-        name.strip_suffix(zone.name.as_str())
-            .is_some_and(|head| head.is_empty() || head.ends_with('.'))
-    };
-    let innermost = zones.iter_mut().filter(is_in).max_by_key(|zone| zone.name.len());
-    if let Some(zone) = innermost {
-        *figure(zone) += 1;
+/// The place of the innermost zone that a name is in.
+fn innermost(places: &HashMap<String, usize>, name: &str) -> Option<usize> {
+    let mut rest = name;
+    loop {
+        if let Some(place) = places.get(rest) {
+            return Some(*place);
+        }
+        (_, rest) = rest.split_once('.')?;
     }
 }
 
