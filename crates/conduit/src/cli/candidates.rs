@@ -44,6 +44,21 @@ pub(crate) fn record_types() -> Vec<CompletionCandidate> {
     RecordType::ALL.iter().map(|kind| CompletionCandidate::new(kind.as_str())).collect()
 }
 
+/// The types that can be asked for: also those that no operator gives.
+pub(crate) fn asked_types() -> Vec<CompletionCandidate> {
+    let ours = ["NS", "SOA", "ANY"].map(CompletionCandidate::new);
+    record_types().into_iter().chain(ours).collect()
+}
+
+/// The names that are answered now, wildcards aside.
+pub(crate) fn names() -> Vec<CompletionCandidate> {
+    let entries = asked(async |client| Some(client.dns().await.ok()?.value.entries));
+    let mut names: Vec<String> = entries.into_iter().map(|entry| entry.domain).collect();
+    names.dedup();
+    let is_whole = |name: &String| !name.starts_with('*');
+    names.into_iter().filter(is_whole).map(CompletionCandidate::new).collect()
+}
+
 /// The names of the records that were added by hand.
 pub(crate) fn record_names() -> Vec<CompletionCandidate> {
     let entries = asked(async |client| Some(client.dns().await.ok()?.value.entries));

@@ -68,5 +68,7 @@ mod tests {
         assert_eq!(offered("conduit register --preset a"), ["auto"]);
         assert_eq!(offered("conduit register --balance pe"), ["peak-ewma"]);
         assert_eq!(offered("conduit register --protocol h2"), ["h2c"]);
+        assert_eq!(offered("conduit dns resolve x.internal --type SV"), ["SVCB"]);
+        assert_eq!(offered("conduit dns why x.internal SO"), ["SOA"]);
     }
 }

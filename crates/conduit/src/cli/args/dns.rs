@@ -58,10 +58,11 @@ pub(crate) struct FlushArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ResolveArgs {
     /// The name to ask for
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(candidates::names))]
     pub(crate) name: String,
     /// The type of record
-    #[arg(long = "type", value_name = "TYPE", default_value = "A")]
+    #[arg(long = "type", value_name = "TYPE", default_value = "A",
+        add = ArgValueCandidates::new(candidates::asked_types))]
     pub(crate) record_type: String,
     /// Output
     #[command(flatten)]
@@ -72,10 +73,11 @@ pub(crate) struct ResolveArgs {
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
     /// The name to explain
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(candidates::names))]
     pub(crate) name: String,
     /// The type of record
-    #[arg(value_name = "TYPE", default_value = "A")]
+    #[arg(value_name = "TYPE", default_value = "A",
+        add = ArgValueCandidates::new(candidates::asked_types))]
     pub(crate) record_type: String,
     /// For a client with this address; this machine without it
     #[arg(long, value_name = "IP")]
