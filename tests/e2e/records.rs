@@ -72,6 +72,11 @@ async fn wrong_usage_exits_2_before_anybody_is_asked() {
         (&["dns", "add", "a b", "A", "10.0.0.7"], "is not a DNS name"),
         (&["dns", "add", "nas.internal", "A", "10.0.0.7", "--ttl", "8d"], "is not a TTL"),
         (&["dns", "remove"], "NAME"),
+        (&["dns", "resolve", ""], "\"\" is not a DNS name"),
+        (&["dns", "resolve", "a..b"], "\"a..b\" is not a DNS name"),
+        (&["dns", "resolve", "nas.internal", "--type", "ADDRESS"], "is not a record type"),
+        (&["dns", "why", "nas.internal", "ADDRESS"], "is not a record type"),
+        (&["dns", "flush", "a..b"], "is not a DNS name"),
     ] {
         let (code, said) = run(&daemon, args).await;
         assert_eq!(code, Some(2), "{args:?}: {said}");

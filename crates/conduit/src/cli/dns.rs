@@ -5,13 +5,14 @@ mod sources;
 mod why;
 
 use conduit_api::v1::dns::{
-    AddRecord, AddRecordReply, DnsCacheReply, DnsEntry, DnsList, DnsRecord, FlushReply,
-    MdnsConflict, RemoveRecordsReply, ResolveReply,
+    AddRecord, AddRecordReply, DnsCacheReply, DnsEntry, DnsList, DnsListStatus, DnsRecord,
+    FlushReply, MdnsConflict, RemoveRecordsReply, ResolveReply,
 };
 use conduit_core::record::RecordTtl;
 use conduit_core::record::data::RecordData;
 use conduit_core::record::kind::RecordType;
 use conduit_core::record::name::RecordName;
+use conduit_dns::client::check_question;
 
 use super::args::{AddRecordArgs, DnsAction, DnsArgs, Json, RemoveRecordArgs};
 use super::exit::Failure;
@@ -37,11 +38,13 @@ pub(crate) async fn run(session: &Session, args: DnsArgs) -> Result<(), Failure>
             session.print(json, &reply, list)
         }
         DnsAction::Resolve(args) => {
+            check_question(&args.name, &args.record_type).map_err(usage)?;
             let client = session.client().await?;
             let reply = client.resolve(&args.name, &args.record_type).await?;
             session.print(args.output.json, &reply, resolved)
         }
         DnsAction::Why(args) => {
+            check_question(&args.name, &args.record_type).map_err(usage)?;
             let client = session.client().await?;
             let whom = args.client.map(|ip| ip.to_string());
             let asked =
@@ -50,14 +53,18 @@ pub(crate) async fn run(session: &Session, args: DnsArgs) -> Result<(), Failure>
         }
         DnsAction::Flush(args) => {
             let name = args.name.as_deref();
+            name.map_or(Ok(()), |name| check_question(name, "A")).map_err(usage)?;
             let reply = session.client().await?.flush_dns(name).await?;
             session.print(args.output.json, &reply, |reply| flushed(reply, name))
         }
         DnsAction::Stats(Json { json }) => {
             let client = session.client().await?;
             let reply = client.dns_cache().await?;
-            let all = client.dns_lists().await?.value.lists;
-            session.print(json, &reply, |reply| stats(reply) + &lists::table_of(&all))
+            let all = match json {
+                true => Vec::new(),
+                false => client.dns_lists().await?.value.lists,
+            };
+            session.print(json, &reply, |reply| stats(reply, &all))
         }
         DnsAction::Sources(Json { json }) => {
             let reply = session.client().await?.dns_sources().await?;
@@ -148,10 +155,19 @@ fn flushed(reply: &FlushReply, name: Option<&str>) -> String {
     }
 }
 
-fn stats(reply: &DnsCacheReply) -> String {
-    if reply.forwarders.is_empty() {
-        return "Nothing is forwarded, so nothing is kept.\n".to_owned();
+/// The cache and the forwarders, and the lists behind them.
+fn stats(reply: &DnsCacheReply, all: &[DnsListStatus]) -> String {
+    let cache = match reply.forwarders.is_empty() {
+        true => "Nothing is forwarded, so nothing is kept.\n".to_owned(),
+        false => cache(reply),
+    };
+    match all.is_empty() {
+        true => cache,
+        false => format!("{cache}\n{}", lists::table_of(all)),
     }
+}
+
+fn cache(reply: &DnsCacheReply) -> String {
     let DnsCacheReply { entries, hits, misses, stale, prefetches, evicted, overflows, .. } = reply;
     let asked = hits + misses;
     let share = if asked == 0 { 0.0 } else { *hits as f64 / asked as f64 * 100.0 };
@@ -243,7 +259,7 @@ fn resolved(reply: &ResolveReply) -> String {
     let own = match &reply.list {
         _ if reply.authoritative => "own zone".to_owned(),
         Some(list) => format!("list {list}"),
-        None => "forwarded".to_owned(),
+        None => "not our zone".to_owned(),
     };
     let mut text = format!(
         "{} {}: {} from {} in {:.1} ms ({own})\n",

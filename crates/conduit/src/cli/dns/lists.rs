@@ -32,11 +32,8 @@ pub(super) fn told(reply: &DnsListsReply) -> String {
     text
 }
 
-/// The lists with their figures; nothing when there are none.
+/// The lists with their figures.
 pub(super) fn table_of(lists: &[DnsListStatus]) -> String {
-    if lists.is_empty() {
-        return String::new();
-    }
     let row = |list: &DnsListStatus| {
         let read = match (&list.loaded_at, &list.error) {
             (_, Some(_)) => "cannot be read".to_owned(),
@@ -49,7 +46,7 @@ pub(super) fn table_of(lists: &[DnsListStatus]) -> String {
         vec![list.name.clone(), list.kind.clone(), entries, hits, skipped, read]
     };
     let rows: Vec<Vec<String>> = lists.iter().map(row).collect();
-    format!("\n{}", table(&["LIST", "KIND", "ENTRIES", "HITS", "SKIPPED", "READ"], &rows))
+    table(&["LIST", "KIND", "ENTRIES", "HITS", "SKIPPED", "READ"], &rows)
 }
 
 #[cfg(test)]
@@ -86,7 +83,7 @@ mod tests {
         };
         assert_eq!(
             told(&reply),
-            "\nLIST        KIND   ENTRIES  HITS  SKIPPED  READ\n\
+            "LIST        KIND   ENTRIES  HITS  SKIPPED  READ\n\
              /etc/hosts  hosts  8        4     2        2026-04-04T12:00:00Z\n\
              ads         block  8        4     2        cannot be read\n\
              /etc/hosts:3: there is more than a name: a b\n\

@@ -14,11 +14,10 @@ pub(super) fn told(reply: &DnsSourcesReply) -> String {
     let mut text =
         table(&["ZONE", "HOSTS", "BY HAND", "CONFIGURED", "HOSTS FILES", "SERIAL"], &zones);
     text.push('\n');
-    text += lists::told(&DnsListsReply {
+    text += &lists::told(&DnsListsReply {
         lists: reply.lists.clone(),
         passed_over: reply.passed_over.clone(),
-    })
-    .trim_start_matches('\n');
+    });
     text.push('\n');
     text += &mdns(&reply.mdns);
     text += &secondaries(&reply.secondaries);

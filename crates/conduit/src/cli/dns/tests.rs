@@ -83,7 +83,7 @@ fn the_cache_and_the_forwarders_are_told() {
         ],
     };
     assert_eq!(
-        stats(&reply),
+        stats(&reply, &[]),
         "3 answers in 1.2 of 16.0 MB; 90 of 100 questions answered from them (90 %)\n\
          2 answered past their time, 4 asked ahead, 0 pushed out, 1 led inside, 0 too many\n\n\
          FORWARDER     STATE      QUERIES  FAILURES  TAKES   NAMES\n\
@@ -93,9 +93,25 @@ fn the_cache_and_the_forwarders_are_told() {
     reply.dnssec =
         DnssecCounts { enabled: true, secure: 5, insecure: 4, bogus: 3, overworked: 2, zones: 1 };
     let line = "0 too many\nDNSSEC: 5 secure, 4 insecure, 3 not believed (2 for too much work), 1 zones known\n\nFORWARDER";
-    assert!(stats(&reply).contains(line));
+    assert!(stats(&reply, &[]).contains(line));
     reply.forwarders.clear();
-    assert_eq!(stats(&reply), "Nothing is forwarded, so nothing is kept.\n");
+    assert_eq!(stats(&reply, &[]), "Nothing is forwarded, so nothing is kept.\n");
+    let list = DnsListStatus {
+        name: "ads".into(),
+        kind: "block".into(),
+        file: None,
+        format: "auto".into(),
+        entries: 7,
+        own: 0,
+        bytes: 300,
+        hits: 4,
+        skipped: 0,
+        skipped_lines: Vec::new(),
+        loaded_at: None,
+        error: None,
+    };
+    let behind = "kept.\n\nLIST  KIND   ENTRIES  HITS  SKIPPED  READ\nads   block  7        4     0        -\n";
+    assert!(stats(&reply, &[list]).ends_with(behind));
     let flush = FlushReply { forwarders: vec!["192.0.2.1:53".into()] };
     assert_eq!(flushed(&flush, None), "Dropped every answer of 192.0.2.1:53.\n");
     let one = "Dropped every answer of 192.0.2.1:53 about a.example.\n";
@@ -124,7 +140,7 @@ fn data_is_read_from_words_as_a_shell_leaves_them() {
 
 #[test]
 fn a_query_is_told_with_its_answer() {
-    let reply = ResolveReply {
+    let mut reply = ResolveReply {
         name: "grafana.internal".into(),
         record_type: "A".into(),
         status: "NOERROR".into(),
@@ -144,4 +160,9 @@ fn a_query_is_told_with_its_answer() {
         "grafana.internal A: NOERROR from 127.0.0.1:1053 in 0.4 ms (own zone)\n\
          grafana.internal. 30 A 127.0.0.1\n"
     );
+    // Forwarded or, without forwarders, answered here: the reply does not say.
+    (reply.authoritative, reply.status, reply.answers) = (false, "NXDOMAIN".into(), Vec::new());
+    assert!(resolved(&reply).ends_with("in 0.4 ms (not our zone)\n"));
+    reply.list = Some("ads, line 3: ads.example".into());
+    assert!(resolved(&reply).ends_with("(list ads, line 3: ads.example)\n"));
 }
