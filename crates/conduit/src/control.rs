@@ -87,6 +87,7 @@ impl GatewayControl {
             reloader: parts.reloader.clone(),
             monitor: parts.monitor.clone(),
             mdns: parts.metrics.mdns_status().cloned(),
+            policy: parts.policy.clone(),
             registry: parts.registry.clone(),
         });
         let started_at = Timestamp::now();

@@ -17,6 +17,7 @@ mod containers;
 mod descriptors;
 pub(crate) mod disk;
 mod forwarders;
+mod lists;
 mod machines;
 mod mdns;
 mod ports;
@@ -34,6 +35,7 @@ use conduit_admin::finding::{Check, Diagnosis, Finding};
 use conduit_admin::limits::DOCTOR_TIMEOUT;
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
+use conduit_dns::access::Policy;
 use conduit_dns::mdns::status::Status as MdnsStatus;
 use conduit_proxy::health::board::HealthBoard;
 use conduit_proxy::table::RouteTable;
@@ -63,6 +65,7 @@ pub(crate) struct Given {
     pub(crate) monitor: Option<Arc<SiteMonitor>>,
     /// `None` when multicast DNS is off.
     pub(crate) mdns: Option<live::Reader<MdnsStatus>>,
+    pub(crate) policy: live::Reader<Policy>,
     pub(crate) registry: Registry,
 }
 
@@ -125,6 +128,7 @@ impl Given {
         let mut findings = answers::dns(&self.config, &self.addresses).await;
         let status = self.mdns.as_ref().map(live::Reader::load_full);
         findings.extend(status.iter().flat_map(|status| mdns::judge(status)));
+        findings.extend(lists::judge(&self.policy.load_full().lists.status()));
         findings
     }
 
