@@ -126,7 +126,7 @@ export const words = {
     added: (name: string, type: string) => `${name} ${type} is answered now.`, same: (name: string, type: string) => `${name} ${type} was there already.`,
     removeOf: (record: string) => `Remove ${record}`, removeTitle: "Remove this record?", removeText: (record: string) => `${record} is answered no more. Clients may keep it until its time is over.`, remove: "Remove", removed: (record: string) => `${record} is removed.`,
     resolver: "Ask the running server", question: "Name", type: "Type", ask: "Resolve", nothing: "No record fits", empty: "No records yet", emptyText: "Each host of each registered service gets records. Register a service, and it is here.",
-    authoritative: "from our zone", forwarded: "from a forwarder", noAnswers: "no records", listen: "Listens on", domains: "Domains", version: "Zone", off: "DNS is off.",
+    authoritative: "from our zone", elsewhere: "not from our zone", byList: (list: string) => `by ${list}`, noAnswers: "no records", listen: "Listens on", domains: "Domains", version: "Zone", off: "DNS is off.",
     by: (server: string, ms: string) => `${server}, ${ms}`,
     tabs: { label: "Views of DNS", records: "Records", sources: "Sources", queries: "Query log", forwarders: "Forwarders and cache" },
     why: "Why this answer", whyOf: (name: string, type: string) => `Why ${name} ${type} is answered so`, whyShort: "Why", result: "What a client gets now", whyFor: (client: string) => `For a client at ${client}. Nobody was asked for it.`,
@@ -155,6 +155,7 @@ export const words = {
     forwarders: "Forwarders", address: "Forwarder", state: "State", names: "Names", queries: "Queries", failures: "Failures", takes: "Takes", up: "up", aside: "put aside", others: "all other names",
     none: "No name leaves this network", noneText: "There are no forwarders, so other names do not exist for clients. Set dns.forwarders, or a [[dns.forward]] table for some names.",
     cache: "Cache", memory: "Memory", of: (used: string, size: string) => `${used} of ${size}`, entries: "Answers kept", rate: "Answered from it", stale: "Told past their time", prefetches: "Asked ahead", joined: "Joined a question", evicted: "Pushed out", rebind: "Led inside, left out", overflows: "Too many at once", inFlight: "Being asked now",
+    dnssec: "DNSSEC", secure: "Signed by their owners", insecure: "Signed by nobody", bogus: "Not believed", overworked: "Too much work to judge", keys: "Names with known keys",
     flush: "Flush all", flushTitle: "Flush the whole cache?", flushText: "Every answer is asked for again when somebody wants it. Clients keep what they have.", one: "Forget one name", forget: "Forget", oneNeeded: "Say which name.", forgot: (name: string) => `What was kept about ${name} is dropped.`,
   },
   tls: {

@@ -6,6 +6,7 @@
 // resolved by the daemon, and a HOME that may be written to; see conformance/dashboard/run.
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { promisify } from "node:util";
@@ -317,6 +318,53 @@ try {
     assert.match(page.url(), /tab=forwarders$/);
     await page.keyboard.press("ArrowLeft");
     await page.getByRole("tab", { name: "Query log", selected: true }).waitFor();
+  });
+  await step("forwarders and the cache are told, one name is forgotten, and all of it is flushed", async () => {
+    const config = `${process.env.CONDUIT_CONFIG_DIR}/conduit.toml`;
+    const before = await readFile(config, "utf8");
+    // Somebody who says 198.18.0.1 of every name.
+    const elsewhere = createSocket("udp4");
+    let questions = 0;
+    elsewhere.on("message", (query, peer) => {
+      questions += 1;
+      const end = query.indexOf(0, 12) + 5;
+      const isAddress = query.readUInt16BE(end - 4) === 1;
+      const head = Buffer.from([query[0], query[1], 0x81, 0x80, 0, 1, 0, Number(isAddress), 0, 0, 0, 0]);
+      const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 198, 18, 0, 1]);
+      elsewhere.send(Buffer.concat([head, query.subarray(12, end), ...(isAddress ? [answer] : [])]), peer.port, peer.address);
+    });
+    await new Promise((resolve) => elsewhere.bind(0, "127.0.0.1", resolve));
+    const forwarder = `127.0.0.1:${elsewhere.address().port}`;
+    const lines = `[dns]\nforwarders = ["${forwarder}"]\n`;
+    await writeFile(config, /^\[dns\]$/m.test(before) ? before.replace(/^\[dns\]$/m, lines) : `${before}\n${lines}`);
+    run("conduit", "config", "reload");
+    await page.goto(`${url}/dns`);
+    await page.locator("#question").fill("www.example.com");
+    for (let turn = 0; turn < 2; turn += 1) {
+      await page.getByRole("button", { name: "Resolve" }).click();
+      await page.getByRole("status").getByText("198.18.0.1").waitFor();
+    }
+    await seen("not from our zone");
+    assert.equal(questions, 1, "the second answer is kept");
+    await page.getByRole("tab", { name: "Forwarders and cache" }).click();
+    await page.getByRole("table", { name: "Forwarders" }).getByRole("row", { name: new RegExp(`^${forwarder} up all other names 1 0 `) }).waitFor();
+    const figure = (label) => page.locator("dt", { hasText: label }).locator("xpath=following-sibling::dd");
+    await figure("Answers kept").getByText("1", { exact: true }).waitFor();
+    await page.getByRole("meter", { name: "Answered from it" }).waitFor();
+    await page.locator("#flush-name").fill("a..b");
+    await page.getByRole("button", { name: "Forget" }).click();
+    await seen("is not a DNS name");
+    faults.length = 0; // The console tells of the 422.
+    await page.locator("#flush-name").fill("www.example.com");
+    await page.getByRole("button", { name: "Forget" }).click();
+    await seen("What was kept about www.example.com is dropped.");
+    await figure("Answers kept").getByText("0", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Flush all" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Flush all" }).click();
+    await seen(`Dropped every answer of ${forwarder}.`);
+    await writeFile(config, before);
+    run("conduit", "config", "reload");
+    elsewhere.close();
   });
   await step("on a phone nothing is cut off", async () => {
     await page.setViewportSize({ width: 390, height: 844 });

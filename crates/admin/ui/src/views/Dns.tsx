@@ -127,7 +127,7 @@ function Resolver({ suggestion }: { suggestion: string }) {
         {ask.error && <Failure error={ask.error} />}
         {found && (
           <div className="flex flex-col gap-2">
-            <p className="flex flex-wrap items-center gap-2"><Badge tone={found.status === "NOERROR" ? "ok" : "warn"}>{found.status}</Badge><span>{found.authoritative ? say.authoritative : say.forwarded}</span><span className="text-xs text-t3">{say.by(found.server, millis(found.elapsed_ms))}</span></p>
+            <p className="flex flex-wrap items-center gap-2"><Badge tone={found.status === "NOERROR" ? "ok" : "warn"}>{found.status}</Badge><span className="min-w-0 break-words">{found.authoritative ? say.authoritative : found.list ? say.byList(found.list) : say.elsewhere}</span><span className="text-xs text-t3">{say.by(found.server, millis(found.elapsed_ms))}</span></p>
             {found.answers.length === 0 ? <p className="text-t2">{say.noAnswers}</p> : (
               <ul className="flex flex-col gap-1 rounded-md border border-s4 bg-s2 p-2 font-mono text-xs">
                 {found.answers.map((answer) => <li key={`${answer.name} ${answer.type} ${answer.value}`} className="break-all"><span className="text-t3">{answer.name} {answer.ttl} {answer.type}</span> {answer.value}</li>)}

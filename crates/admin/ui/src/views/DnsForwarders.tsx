@@ -37,6 +37,12 @@ export default function DnsForwarders() {
             <Meter label={say.rate} share={rate} tone="ok" />
           </div>
           <Facts facts={[[say.entries, count(cache.entries)], [say.inFlight, count(cache.in_flight)], [say.stale, count(cache.stale)], [say.prefetches, count(cache.prefetches)], [say.joined, count(cache.joined)], [say.evicted, count(cache.evicted)], [say.rebind, count(cache.rebind_dropped)], [say.overflows, count(cache.overflows)]]} />
+          {cache.dnssec.enabled && (
+            <section aria-label={say.dnssec} className="border-t border-s4 pt-4">
+              <h3 className="mb-2 font-medium">{say.dnssec}</h3>
+              <Facts facts={[[say.secure, count(cache.dnssec.secure)], [say.insecure, count(cache.dnssec.insecure)], [say.bogus, <span className={cache.dnssec.bogus > 0 ? "text-warn" : undefined}>{count(cache.dnssec.bogus)}</span>], [say.overworked, count(cache.dnssec.overworked)], [say.keys, count(cache.dnssec.zones)]]} />
+            </section>
+          )}
           {isOperator && <Flush />}
         </div>
       </Card>

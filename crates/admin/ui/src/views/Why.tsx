@@ -41,5 +41,11 @@ export function WhyCard({ name, type, client }: { name: string; type: string; cl
   ));
 }
 
-const toneOf = (step: Why["steps"][number]): Tone | undefined =>
-  step.step === "cache" ? (step.state === "fresh" ? "ok" : step.state === "none" ? undefined : "warn") : step.step === "access" ? (step.allowed ? undefined : "bad") : MARKS[step.step];
+/** What is kept of others' answers, and what came of judging them. */
+const STATES: Record<string, Tone> = { fresh: "ok", negative: "warn", stale: "warn", secure: "ok", bogus: "bad" };
+
+const toneOf = ({ step, state, allowed }: Why["steps"][number]): Tone | undefined => {
+  if (step === "access") return allowed ? undefined : "bad";
+  if (step === "cache" || step === "dnssec") return STATES[state ?? ""];
+  return MARKS[step];
+};
