@@ -121,7 +121,7 @@ export const words = {
     entries: "Records", search: "Search records", flush: "Flush cache", flushed: (forwarders: string[]) => forwarders.length === 0 ? "Nothing is forwarded, so nothing was kept." : `Dropped every answer of ${forwarders.join(", ")}.`,
     host: "Host", answers: "Answers with", mode: "Mode", service: "Service", created: "Since", asked: "the address asked on", gateway: "gateway", direct: "direct",
     source: "Source", sources: { service: "service", record: "by hand", config: "configuration", hosts: "hosts file" } as Record<string, string>,
-    add: "Add a record", data: "Data", ttl: "Seconds to keep", ttlHint: "The zone’s own time, when empty.", nameHint: "Under one of the domains. A star in front, as in *.apps.internal, stands for all names that are not there.",
+    add: "Add a record", data: "Data", ttl: "Seconds to keep", ttlHint: "The zone’s own time, when empty.", ttlWrong: "Whole seconds, up to a week (604800).", nameHint: "Under one of the domains. A star in front, as in *.apps.internal, stands for all names that are not there.",
     dataHint: "As in a zone file; texts of TXT in quotes.", nameNeeded: "Say which name.", dataNeeded: "Say what it holds.",
     added: (name: string, type: string) => `${name} ${type} is answered now.`, same: (name: string, type: string) => `${name} ${type} was there already.`,
     removeOf: (record: string) => `Remove ${record}`, removeTitle: "Remove this record?", removeText: (record: string) => `${record} is answered no more. Clients may keep it until its time is over.`, remove: "Remove", removed: (record: string) => `${record} is removed.`,

@@ -245,6 +245,10 @@ try {
     await page.keyboard.press("Enter");
     await seen("is not an IPv4 address");
     await page.locator("#record-data").fill("10.0.0.7");
+    await page.locator("#record-ttl").fill("1.5");
+    await page.keyboard.press("Enter");
+    await seen("Whole seconds, up to a week");
+    await page.locator("#record-ttl").fill("");
     await page.keyboard.press("Enter");
     await seen("nas.internal A is answered now.");
     await page.locator("#question").fill("nas.internal");

@@ -82,7 +82,7 @@ function Records() {
         )}
       </div>
       <div className="flex min-w-0 flex-col gap-4">
-        <Resolver suggestion={all?.find((entry) => !entry.domain.startsWith("*"))?.domain ?? "grafana.internal"} />
+        <Resolver suggestion={all?.find((entry) => /^[a-z0-9]/.test(entry.domain) && !entry.domain.endsWith(".arpa"))?.domain ?? "grafana.internal"} />
         {query.data && <Card title={words.status.dns}><Facts facts={[[say.listen, query.data.listen.join(", ") || say.off], [say.domains, query.data.domains.join(", ")], [say.version, query.data.version]]} /></Card>}
       </div>
       {leaving && <Confirm danger title={say.removeTitle} text={say.removeText(nameOf(leaving))} action={say.remove} isBusy={leave.isPending} onConfirm={() => leave.mutate(leaving)} onClose={() => setLeaving(undefined)} />}

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { dnsSourcesQuery } from "../api/queries";
 import type { DnsListStatus as List, DnsSources as Sources, DnsZone } from "../api/types";
-import { dateTime } from "../lib/format";
+import { dateTime, relative } from "../lib/format";
 import { Badge, Card, Dot, Empty, Facts, pendingPart, type Tone } from "../parts/basics";
 import { type Column, Rows } from "../parts/Rows";
 import { words } from "../strings";
@@ -108,7 +108,7 @@ const LISTS: Column<List>[] = [
   { key: "format", label: say.format, width: "5.5rem", hide: "md", cell: (list) => <span className="text-t2">{list.format}</span> },
   { key: "entries", label: say.entries, width: "6rem", end: true, cell: (list) => count(list.entries + list.own) },
   { key: "hits", label: say.hits, width: "5.5rem", end: true, hide: "sm", cell: (list) => figure(list.hits) },
-  { key: "read", label: say.read, width: "11rem", end: true, hide: "lg", cell: (list) => <span className="whitespace-nowrap text-t3">{list.loaded_at ? dateTime(list.loaded_at) : say.never}</span> },
+  { key: "read", label: say.read, width: "6.5rem", end: true, hide: "lg", cell: (list) => <span className="whitespace-nowrap text-t3" title={list.loaded_at ? dateTime(list.loaded_at) : undefined}>{list.loaded_at ? relative(list.loaded_at) : say.never}</span> },
 ];
 
 /** Lines that were skipped, of each list; `conduit dns lists` has more. */

@@ -1,1 +1,0 @@
-import{t as e}from"./useRouter-3t-0RhFP.js";import{_ as t,b as n}from"./strings-CQ-a0pEI.js";var r=n(t(),1);function i(t){let n=e();return r.useCallback(e=>n.navigate({...e,from:e.from??t?.from}),[t?.from,n])}export{i as t};

@@ -1,0 +1,1 @@
+import{t as e}from"./useRouter-BnDjfsh9.js";import{_ as t,b as n}from"./strings-DSMBMWTq.js";var r=n(t(),1);function i(t){let n=e();return r.useCallback(e=>n.navigate({...e,from:e.from??t?.from}),[t?.from,n])}export{i as t};

@@ -1,1 +1,0 @@
-import{_ as e,b as t}from"./strings-CQ-a0pEI.js";var n=t(e(),1),r=n.createContext(null);function i(e){return n.useContext(r)}export{r as n,i as t};
