@@ -120,8 +120,8 @@ const OWN: &[(&str, RecordType, &[&str])] = &[
         &[
             OURS,
             "web.internal is a host of a service, and answers with the address that it is asked at, here 10.0.0.1",
-            "web.internal has TXT w for 30 s",
-            "NOERROR ours | web.internal. 30 IN TXT w",
+            "web.internal has TXT \"w\" for 30 s",
+            "NOERROR ours | web.internal. 30 IN TXT \"w\"",
         ],
     ),
     (
@@ -142,7 +142,7 @@ const OWN: &[(&str, RecordType, &[&str])] = &[
             OURS,
             "web.internal is a host of a service, and answers with the address that it is asked at, here 10.0.0.1",
             "it has HTTPS by itself, since the gateway serves web.internal",
-            "NOERROR ours | web.internal. 30 IN HTTPS 1 web.internal. alpn=h2,",
+            "NOERROR ours | web.internal. 30 IN HTTPS 1 web.internal. alpn=h2",
         ],
     ),
     (
@@ -298,7 +298,7 @@ const OTHERS: &[(&str, &str, Asked, &[&str])] = &[
             NOT_OURS,
             ALLOWED,
             "it is localhost, which is whoever asks (RFC 6761)",
-            "NOERROR localhost. 30 IN A 127.0.0.1",
+            "NOERROR ours | localhost. 86400 IN A 127.0.0.1",
         ],
     ),
     (
