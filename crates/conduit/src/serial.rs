@@ -156,6 +156,7 @@ mod tests {
     use conduit_core::name::Host;
     use conduit_core::record::Record;
     use conduit_core::record::data::RecordData;
+    use conduit_core::record::fixed::Builder;
     use conduit_core::record::kind::RecordType;
     use conduit_core::record::name::RecordName;
 
