@@ -217,6 +217,22 @@ async fn nothing_has_to_be_proven() {
 }
 
 #[tokio::test]
+async fn signatures_alone_say_nothing_but_to_who_asks_for_them() {
+    let world = World::new();
+    let alone = || {
+        let signature = world.example.signed(&[a("www.example.", 1)]).split_off(1);
+        Said { answers: signature, authorities: Vec::new() }
+    };
+    for outcome in [Outcome::NoData, Outcome::NxDomain] {
+        let judged = world.judge(outcome, "www.example.", 1, alone()).await;
+        let none = "bogus www.example.: nothing proves that it does not exist";
+        assert_eq!(words(judged), none, "{outcome:?}");
+    }
+    let asked_for = world.judge(Outcome::Records, "www.example.", rdata::RRSIG, alone()).await;
+    assert_eq!(words(asked_for), "insecure www.example.: signatures themselves are not signed");
+}
+
+#[tokio::test]
 async fn nobody_above_an_anchor_speaks_for_what_is_below_it() {
     let mut world = World::new();
     let island = Signer::new("corp.plain.");
