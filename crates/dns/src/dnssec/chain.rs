@@ -135,11 +135,7 @@ impl<'a, A: Ask> Chain<'a, A> {
             return Err(self.unsigned_above(name).await);
         };
         let keys = self.keys_above(zone, name).await?;
-        let mut ttl = FOREVER_S;
-        for set in &proofs {
-            let verified = verify(set, zone, &keys, self.now_s, &mut self.work);
-            ttl = ttl.min(verified.map_err(|kind| State::Bogus(kind.of(&set.owner)))?.ttl);
-        }
+        let ttl = self.proofs(&proofs, zone, &keys).map_err(State::Bogus)?;
         let cut = Denial::new(zone, proofs.iter().copied()).no_ds(name, &mut self.work);
         let state = match cut {
             Ok(Cut::None) => State::NoCut,
@@ -149,6 +145,27 @@ impl<'a, A: Ask> Chain<'a, A> {
             Err(kind) => State::Bogus(kind.of(name)),
         };
         Ok(Delegation::Other(state, ttl))
+    }
+
+    /// Verifies what proves that something is not there; for how many seconds all of it may be kept.
+    pub(super) fn proofs(
+        &mut self,
+        proofs: &[&Set],
+        zone: &[u8],
+        keys: &[Key],
+    ) -> Result<u32, Why> {
+        let mut ttl = FOREVER_S;
+        for set in proofs {
+            let verified = verify(set, zone, keys, self.now_s, &mut self.work)
+                .map_err(|kind| kind.of(&set.owner))?;
+            // What a wildcard's own record says of its place is not true of the names that the wildcard stands
+            // for: under one of them it would deny what is there (CVE-2017-15105).
+            if verified.expanded_from.is_some() {
+                return Err(Kind::BadProof.of(&set.owner));
+            }
+            ttl = ttl.min(verified.ttl);
+        }
+        Ok(ttl)
     }
 
     /// Verifies a set at a name that a zone above has signed.

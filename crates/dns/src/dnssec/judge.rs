@@ -157,10 +157,7 @@ impl<A: Ask> Chain<'_, A> {
             Ok(keys) => keys,
             Err(state) => return parts.note(state),
         };
-        for set in &proofs {
-            let verified = verify(set, zone, &keys, self.now_s, &mut self.work);
-            parts.ttl = parts.ttl.min(verified.map_err(|kind| kind.of(&set.owner))?.ttl);
-        }
+        parts.ttl = parts.ttl.min(self.proofs(&proofs, zone, &keys)?);
         match denied(&mut Denial::new(zone, proofs.iter().copied()), &mut self.work) {
             Ok(Denied::Proven) => Ok(()),
             Ok(Denied::OptOut) => parts.note(State::Insecure(Kind::OptOut.of(name))),

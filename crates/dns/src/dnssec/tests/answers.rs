@@ -2,7 +2,7 @@
 
 use hickory_proto::rr::Record;
 
-use super::tree::{NOW_S, Signer, TTL_S, World, a, alias, ns, raw, record, soa, words};
+use super::tree::{NOW_S, Signer, TTL_S, World, a, alias, ns, nsec, raw, record, soa, words};
 use crate::dnssec::judge::Said;
 use crate::dnssec::rdata;
 use crate::reply::Outcome;
@@ -214,6 +214,24 @@ async fn nothing_has_to_be_proven() {
     let mut unsigned = negative(vec![there()]);
     unsigned.authorities.retain(|record| u16::from(record.record_type()) != rdata::RRSIG);
     assert!(words(judge(Outcome::NoData, unsigned).await).starts_with("bogus"));
+}
+
+#[tokio::test]
+async fn a_wildcards_own_proof_is_none_under_another_name() {
+    // `*.example. NSEC` as it would come for `nope.example.`: signed with one label less than its owner has.
+    let expanded = |world: &World, types: &[u16]| {
+        world.example.signed_at(&[nsec("nope.example.", "z.example.", types)], NOW_S, Some(1))
+    };
+    let world = World::new();
+    let authorities = [world.example.signed(&[soa("example.")]), expanded(&world, &[16])].concat();
+    let said = Said { answers: Vec::new(), authorities };
+    let judged = world.judge(Outcome::NoData, "nope.example.", 1, said).await;
+    let bad = "bogus nope.example.: what should prove that it does not exist does not";
+    assert_eq!(words(judged), bad, "it may have that type");
+    // Nor does it say that a zone begins there which nobody signs.
+    let world = World::new();
+    world.tree.says("nope.example.", rdata::DS, Vec::new(), expanded(&world, &[rdata::NS]));
+    assert_eq!(world.told("nope.example.", vec![a("nope.example.", 1)]).await, bad);
 }
 
 #[tokio::test]
