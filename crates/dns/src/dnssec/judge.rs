@@ -128,8 +128,10 @@ impl<A: Ask> Chain<'_, A> {
             rdata::DS => name.is_empty() || is_below(name, zone),
             _ => is_within(name, zone),
         };
-        let signer = authorities.iter().filter(is_proof).find_map(|set| set.signer());
-        self.denied(name, authorities, signer.filter(|zone| may_deny(zone)), parts, denied).await
+        // Proofs of wildcards on the way come along; the innermost zone is the one that knows of this name.
+        let signers = authorities.iter().filter(is_proof).filter_map(|set| set.signer());
+        let zone = signers.filter(|zone| may_deny(zone)).max_by_key(|zone| zone.len());
+        self.denied(name, authorities, zone, parts, denied).await
     }
 
     /// A proof by the NSEC or NSEC3 records of `zone`.

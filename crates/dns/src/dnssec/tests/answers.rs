@@ -217,6 +217,36 @@ async fn nothing_has_to_be_proven() {
 }
 
 #[tokio::test]
+async fn each_zone_proves_its_own_part_of_an_answer() {
+    let world = World::new();
+    let (root, example) = (&world.root, &world.example);
+    let wild = |zone: &Signer, owner: &str, target: &str, labels| {
+        zone.signed_at(&[alias(owner, target)], NOW_S, Some(labels))
+    };
+    let below = [
+        example.signed(&[soa("example.")]),
+        example.nsec("example.", "b.example.", &[rdata::SOA, rdata::NS]),
+        example.nsec("n.example.", "z.example.", &[1]),
+    ];
+    let above = [
+        root.signed(&[soa(".")]),
+        root.nsec(".", "example.", &[rdata::SOA, rdata::NS]),
+        root.nsec("n.", "z.", &[rdata::NS]),
+    ];
+    let from_above = root.nsec("*.wild.", "x.", &[rdata::CNAME]);
+    let from_below = example.nsec("*.wild.example.", "x.example.", &[rdata::CNAME]);
+    for (name, answers, wildcard, rest) in [
+        ("any.wild.", wild(root, "any.wild.", "nope.example.", 1), from_above, below),
+        ("any.wild.example.", wild(example, "any.wild.example.", "nope.", 2), from_below, above),
+    ] {
+        // What is proven first is said first.
+        let authorities = [vec![wildcard], rest.to_vec()].concat().concat();
+        let said = Said { answers, authorities };
+        assert_eq!(words(world.judge(Outcome::NxDomain, name, 1, said).await), SECURE, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_wildcards_own_proof_is_none_under_another_name() {
     // `*.example. NSEC` as it would come for `nope.example.`: signed with one label less than its owner has.
     let expanded = |world: &World, types: &[u16]| {
