@@ -72,9 +72,10 @@ pub(super) fn sets(records: &[Record]) -> Vec<Set> {
     let of_class = || records.iter().filter(|record| record.dns_class == DNSClass::IN);
     for record in of_class() {
         let rtype = u16::from(record.record_type());
-        let Some(data) = (rtype != rdata::RRSIG).then(|| canonical(record)).flatten() else {
+        if rtype == rdata::RRSIG {
             continue;
-        };
+        }
+        let data = canonical(record);
         let key = AskedKey::of(&record.name);
         let owner = key.as_slice();
         match sets.iter_mut().find(|set| set.rtype == rtype && *set.owner == *owner) {
@@ -120,27 +121,32 @@ pub(super) fn data_of(record: &Record, rtype: u16) -> Option<&[u8]> {
     }
 }
 
-/// A record's data with the names in it folded that are (RFC 4034 §6.2, RFC 6840 §5.1).
-fn canonical(record: &Record) -> Option<Vec<u8>> {
+/// A record's data with the names in it folded that are (RFC 4034 §6.2, RFC 6840 §5.1). What has no such form is
+/// what nobody signed, and stays in its set for that.
+fn canonical(record: &Record) -> Vec<u8> {
     if let RData::Unknown { code, rdata } = &record.data {
         let mut data = rdata.anything.clone();
         let names = match u16::from(*code) {
-            // Names alone: DNAME, RP, MINFO.
-            rdata::DNAME | 17 | 14 => 0,
+            // Names alone: DNAME, RP, MINFO, and MD, MF, MB, MG, MR.
+            rdata::DNAME | 17 | 14 | 3 | 4 | 7 | 8 | 9 => 0,
             // Behind a number: AFSDB, RT, PX, KX.
             18 | 21 | 26 | 36 => 2,
-            _ => return Some(data),
+            _ => return data,
         };
         // Lengths and the number's octets, except of silly ones, are below the letters.
-        data.get_mut(names..)?.make_ascii_lowercase();
-        return Some(data);
+        if let Some(names) = data.get_mut(names..) {
+            names.make_ascii_lowercase();
+        }
+        return data;
     }
     let mut data = Vec::new();
     let mut encoder = BinEncoder::new(&mut data);
     encoder.set_canonical_form(true);
     encoder.set_name_encoding(NameEncoding::Uncompressed);
-    record.data.emit(&mut encoder).ok()?;
-    Some(data)
+    match record.data.emit(&mut encoder) {
+        Ok(()) => data,
+        Err(_) => Vec::new(),
+    }
 }
 
 const CLASS_IN: [u8; 2] = [0, 1];
@@ -183,6 +189,14 @@ mod tests {
         assert_eq!(sets[0].data, [[10, 0, 0, 1], [10, 0, 0, 2]]);
         assert_eq!(sets[1].data, [b"\0\x01\x04mail\x07example\0"]);
         assert_eq!(sets[2].data, [b"\x03new\x07example\0"]);
+    }
+
+    #[test]
+    fn what_has_no_canonical_form_is_judged_all_the_same() {
+        // A KX without its number.
+        let kx = Record::from_rdata(name("www.example."), 60, unknown(36, b"\0"));
+        let sets = sets(&[kx]);
+        assert_eq!((sets[0].rtype, &*sets[0].data), (36, &[vec![0]][..]));
     }
 
     #[test]
