@@ -116,6 +116,12 @@ impl Answer {
         self.judgement.security == Security::Bogus
     }
 
+    /// Whether it does for more than that keys could not be asked for just now.
+    pub(crate) fn is_refuted(&self) -> bool {
+        let is_passing = self.judgement.why.as_ref().is_some_and(|why| why.kind.is_passing());
+        self.is_bogus() && !is_passing
+    }
+
     /// What it says.
     pub(crate) fn outcome(&self) -> Outcome {
         self.outcome

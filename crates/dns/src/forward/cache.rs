@@ -176,11 +176,15 @@ impl Cache {
         };
         if let Some(entry) = shard.entries.get_mut(key) {
             let is_good = |entry: &Entry| entry.answer.outcome() != Outcome::Failed;
-            let is_stale = now < entry.since + entry.answer.lifetime() + self.stale;
-            // What is not believed is not made good by what was.
-            if !is_good(&fresh) && !fresh.answer.is_bogus() && is_good(entry) && is_stale {
+            let end = entry.since + entry.answer.lifetime();
+            // What is not believed is not made good by what was, nor is what still is made bad by it.
+            let (end, pause) = match fresh.answer.is_refuted() {
+                true => (end, Duration::ZERO),
+                false => (end + self.stale, HOLD_OFF),
+            };
+            if !is_good(&fresh) && is_good(entry) && now < end {
                 // What was good once is better than nothing.
-                entry.ask_again_at = now + HOLD_OFF;
+                entry.ask_again_at = now + pause;
                 return 0;
             }
             shard.bytes = shard.bytes + cost - cost_of(key, &entry.answer);

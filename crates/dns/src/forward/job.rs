@@ -106,7 +106,7 @@ impl Waiting {
         let patience = if self.stale.is_some() { STALE_PATIENCE } else { PATIENCE };
         let landed = timeout(patience, self.wait.landed()).await.ok().flatten();
         match (landed, self.stale) {
-            (Some(answer), _) if answer.outcome() != Outcome::Failed || answer.is_bogus() => {
+            (Some(answer), _) if answer.outcome() != Outcome::Failed || answer.is_refuted() => {
                 (answer.reply(&self.pending, Ttl::Aged(0)), Known::Forwarder(answer.from()))
             }
             (_, Some(stale)) => {
@@ -117,7 +117,11 @@ impl Waiting {
                 let reply = stale.reply(&self.pending, Ttl::Stale(STALE_TTL_S));
                 (reply, Known::Stale(stale.from()))
             }
-            (Some(failed), None) => (failed.reply(&self.pending, Ttl::Aged(0)), Known::Nobody),
+            (Some(failed), None) => {
+                let known =
+                    failed.from().map_or(Known::Nobody, |from| Known::Forwarder(Some(from)));
+                (failed.reply(&self.pending, Ttl::Aged(0)), known)
+            }
             (None, None) => {
                 (self.pending.because(Reason::Unreachable, Outcome::Failed), Known::Nobody)
             }

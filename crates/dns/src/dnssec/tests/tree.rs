@@ -124,6 +124,11 @@ impl Tree {
         self.said.lock().expect("whole").insert((key(name), rtype), said);
     }
 
+    /// From now on nobody answers this.
+    pub(crate) fn forgets(&self, name: &str, rtype: u16) {
+        self.said.lock().expect("whole").remove(&(key(name), rtype));
+    }
+
     pub(crate) fn said(&self, name: &[u8], rtype: u16) -> Option<Said> {
         self.said.lock().expect("whole").get(&(name.into(), rtype)).cloned()
     }

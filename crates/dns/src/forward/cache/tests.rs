@@ -1,6 +1,9 @@
 //! The cache, by a clock of its own.
 
+use hickory_proto::rr::Name;
+
 use super::*;
+use crate::dnssec::{Judgement, Kind, Why};
 use crate::forward::sanitise::Finding;
 use crate::forward::tests::{asked, folded, query_of, question};
 
@@ -12,17 +15,26 @@ fn cache(size: usize) -> Cache {
     Cache::new(&settings)
 }
 
-fn answer(outcome: Outcome, seconds: u64) -> Arc<Answer> {
-    let pending = asked("www.example.", "A");
-    let finding = Finding {
+fn finding(outcome: Outcome, seconds: u64) -> Finding {
+    Finding {
         outcome,
-        name: pending.question.name().clone(),
+        name: Name::from_ascii("www.example.").expect("valid"),
         answers: Vec::new(),
         authorities: Vec::new(),
         lifetime: Duration::from_secs(seconds),
         kept_out: 0,
-    };
-    Arc::new(Answer::new(finding, query_of(&pending)).expect("fits"))
+    }
+}
+
+fn answer(outcome: Outcome, seconds: u64) -> Arc<Answer> {
+    let query = query_of(&asked("www.example.", "A"));
+    Arc::new(Answer::new(finding(outcome, seconds), query).expect("fits"))
+}
+
+fn bogus(kind: Kind) -> Arc<Answer> {
+    let query = query_of(&asked("www.example.", "A"));
+    let judgement = Judgement::bogus(Why { kind, name: Box::default() });
+    Arc::new(Answer::judged(finding(Outcome::Records, 50), &query, judgement).expect("fits"))
 }
 
 fn word(found: &Found) -> String {
@@ -58,6 +70,25 @@ fn an_answer_is_good_then_stale_then_gone() {
     assert_eq!((at(201), at(205)), ("fresh 1 false".into(), "nothing".into()));
     cache.put(key.key(), &answer(Outcome::Records, 0), start);
     assert_eq!(at(204), "fresh 4 false", "what may not be kept is not");
+}
+
+#[test]
+fn what_is_not_believed_pushes_out_nothing_that_is_good() {
+    let (cache, start) = (cache(1 << 20), Instant::now());
+    let key = question("www.example.", "A");
+    let at = |seconds: u64| word(&cache.get(key.key(), start + Duration::from_secs(seconds)));
+    let put = |answer: Arc<Answer>, seconds: u64| {
+        cache.put(key.key(), &answer, start + Duration::from_secs(seconds));
+    };
+    put(answer(Outcome::Records, 50), 0);
+    // Asked for before it ended.
+    put(bogus(Kind::BadSignature), 45);
+    assert_eq!((at(46), at(50)), ("fresh 46 false".into(), "stale true".into()));
+    // Keys could not be asked for, which says nothing about it.
+    put(bogus(Kind::NoAnswer), 60);
+    assert_eq!((at(61), at(90)), ("stale false".into(), "stale true".into()));
+    put(bogus(Kind::BadSignature), 95);
+    assert_eq!((at(96), at(155)), ("fresh 1 false".into(), "nothing".into()));
 }
 
 #[test]

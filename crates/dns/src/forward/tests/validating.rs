@@ -108,6 +108,9 @@ async fn serve(socket: UdpSocket, tree: Arc<Tree>) {
         let mut reply =
             Message::new(request.metadata.id, MessageType::Response, request.metadata.op_code);
         reply.metadata.recursion_available = true;
+        if said.is_none() && u16::from(query.query_type()) == DNSKEY {
+            reply.metadata.response_code = ResponseCode::Refused;
+        }
         let said = said.unwrap_or_default();
         if query.name().to_lowercase() == name("nope.example.") {
             reply.metadata.response_code = ResponseCode::NXDomain;
@@ -190,6 +193,19 @@ async fn what_was_good_once_does_not_stand_in_for_what_is_not_believed() {
         let (bogus, _) = signed.ask("www.example.", PLAIN).await;
         assert_eq!(bogus.metadata.response_code, ResponseCode::ServFail);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_good_once_stands_in_while_keys_cannot_be_asked_for() {
+    let signed = Signed::start(|settings| settings.cache.prefetch = false).await;
+    let (good, _) = signed.ask("www.example.", SIGNED).await;
+    assert!(good.metadata.authentic_data);
+    signed.tree.forgets(".", DNSKEY);
+    tokio::time::advance(std::time::Duration::from_secs(301)).await;
+    let (stale, code) = signed.ask("www.example.", SIGNED).await;
+    assert_eq!((types(&stale.answers), code), (vec![A, 46], Some(3)));
+    let (unknown, code) = signed.ask("nope.example.", SIGNED).await;
+    assert_eq!((unknown.metadata.response_code, code), (ResponseCode::ServFail, Some(22)));
 }
 
 #[tokio::test]
