@@ -208,7 +208,8 @@ impl Answer {
             id: metadata.id.to_be_bytes(),
             recursion_desired: metadata.recursion_desired,
             checking_disabled: metadata.checking_disabled,
-            wants_authentic: pending.wants_authentic,
+            // What is past its time was verified once: its signatures may have ended since.
+            wants_authentic: pending.wants_authentic && matches!(ttl, Ttl::Aged(_)),
         };
         self.write_head(&mut bytes, asked, !fits);
         write_name(&mut bytes, pending.question.name());

@@ -204,6 +204,7 @@ async fn what_was_good_once_stands_in_while_keys_cannot_be_asked_for() {
     tokio::time::advance(std::time::Duration::from_secs(301)).await;
     let (stale, code) = signed.ask("www.example.", SIGNED).await;
     assert_eq!((types(&stale.answers), code), (vec![A, 46], Some(3)));
+    assert!(!stale.metadata.authentic_data, "nobody verifies it now");
     let (unknown, code) = signed.ask("nope.example.", SIGNED).await;
     assert_eq!((unknown.metadata.response_code, code), (ResponseCode::ServFail, Some(22)));
 }
