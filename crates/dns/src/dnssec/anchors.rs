@@ -171,7 +171,7 @@ fn key_of<'w>(zone: &[u8], mut words: impl Iterator<Item = &'w str>) -> Option<D
     let public = STANDARD.decode(words.collect::<String>()).ok()?;
     let data = [&flags.to_be_bytes()[..], &[protocol, algorithm], &public].concat();
     let key = Key::read(&data)?;
-    let digest = crypto::digest_of(DIGEST_SHA256, zone, &key.data)?;
+    let digest = crypto::digest_of(DIGEST_SHA256, zone, &data)?;
     Some(Ds { tag: key.tag, algorithm, digest_type: DIGEST_SHA256, digest: digest.as_ref().into() })
 }
 

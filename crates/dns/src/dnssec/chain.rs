@@ -235,13 +235,14 @@ impl<'a, A: Ask> Chain<'a, A> {
         if set.data.len() > KEYS_MAX {
             return Err(Kind::TooManyKeys);
         }
-        let keys: Vec<Key> = set.data.iter().filter_map(|data| Key::read(data)).collect();
+        let keys: Vec<(Key, &[u8])> =
+            set.data.iter().filter_map(|data| Key::read(data).zip(Some(&**data))).collect();
         let mut vouched = Vec::new();
         for ds in ds {
-            let fits = |key: &&Key| key.tag == ds.tag && key.algorithm == ds.algorithm;
-            for key in keys.iter().filter(fits).take(KEYS_PER_TAG_MAX) {
+            let fits = |(key, _): &&(Key, _)| key.tag == ds.tag && key.algorithm == ds.algorithm;
+            for (key, data) in keys.iter().filter(fits).take(KEYS_PER_TAG_MAX) {
                 self.work.digest()?;
-                let digest = crypto::digest_of(ds.digest_type, zone, &key.data);
+                let digest = crypto::digest_of(ds.digest_type, zone, data);
                 if digest.is_some_and(|digest| digest.as_ref() == &*ds.digest) {
                     vouched.push(key.clone());
                 }
@@ -252,7 +253,10 @@ impl<'a, A: Ask> Chain<'a, A> {
             return Err(Kind::NoKey);
         }
         let verified = verify(set, zone, &vouched, self.now_s, &mut self.work)?;
-        Ok((keys.into(), verified.ttl))
+        // What verifies nothing is not kept.
+        let keys = keys.into_iter().map(|(key, _)| key);
+        let keys = keys.filter(|key| crypto::is_key(key.algorithm, &key.public)).collect();
+        Ok((keys, verified.ttl))
     }
 
     async fn ask(&mut self, name: &[u8], rtype: u16) -> Result<Said, Kind> {

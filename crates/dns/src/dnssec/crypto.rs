@@ -17,6 +17,11 @@ pub(super) fn is_algorithm(algorithm: u8) -> bool {
     matches!(algorithm, RSA_SHA256 | RSA_SHA512 | ECDSA_P256 | ECDSA_P384 | ED25519_SIGNS)
 }
 
+/// Whether a key may verify anything: none that is longer does.
+pub(super) fn is_key(algorithm: u8, public: &[u8]) -> bool {
+    is_algorithm(algorithm) && public.len() <= KEY_BYTES_MAX
+}
+
 /// Whether digests of keys of this type can be computed.
 pub(super) fn is_digest(digest_type: u8) -> bool {
     matches!(digest_type, DIGEST_SHA256 | DIGEST_SHA384)
@@ -94,6 +99,8 @@ const DIGEST_SHA384: u8 = 4;
 const UNCOMPRESSED: u8 = 4;
 /// Long exponents make verifying dear; 65537 takes three octets.
 const EXPONENT_BYTES_MAX: usize = 8;
+/// RSA's with a modulus of 8,192 bits, behind an exponent with its length in three octets.
+const KEY_BYTES_MAX: usize = 3 + EXPONENT_BYTES_MAX + 1024;
 
 #[cfg(test)]
 mod tests {

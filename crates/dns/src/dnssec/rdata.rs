@@ -51,8 +51,6 @@ pub(super) struct Key {
     pub(super) algorithm: u8,
     pub(super) tag: u16,
     pub(super) public: Box<[u8]>,
-    /// Everything, for digests.
-    pub(super) data: Box<[u8]>,
 }
 
 impl Key {
@@ -63,7 +61,7 @@ impl Key {
         if flags & ZONE_KEY == 0 || flags & REVOKED != 0 || protocol != PROTOCOL_DNSSEC {
             return None;
         }
-        Some(Self { algorithm, tag: tag_of(data), public: public.into(), data: data.into() })
+        Some(Self { algorithm, tag: tag_of(data), public: public.into() })
     }
 }
 

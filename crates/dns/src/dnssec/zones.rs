@@ -1,7 +1,6 @@
 //! What is known of zones: their keys, or why they have none.
 //!
-//! **Invariant:** bounded in number, and each entry in size by what a zone's keys may be; what ended is not
-//! told. One walk at a time finds out about one zone, so that a burst of questions asks once.
+//! **Invariant:** bounded in number and in octets, whatever keys owners choose; what ended is not told. One walk at a time finds out about one zone, so that a burst of questions asks once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +27,12 @@ pub(super) enum State {
 }
 
 /// Each with when it ends.
-type Known = HashMap<Box<[u8]>, (State, Instant), RandomState>;
+#[derive(Debug, Default)]
+struct Known {
+    states: HashMap<Box<[u8]>, (State, Instant), RandomState>,
+    bytes: usize,
+}
+
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// All of them.
@@ -42,7 +46,7 @@ impl Zones {
     /// What is known of a name now.
     pub(super) fn get(&self, name: &[u8], now: Instant) -> Option<State> {
         let known = lock(&self.known);
-        known.get(name).filter(|(_, until)| now < *until).map(|(state, _)| state.clone())
+        known.states.get(name).filter(|(_, until)| now < *until).map(|(state, _)| state.clone())
     }
 
     /// Keeps what was found out, for so long at most.
@@ -51,20 +55,15 @@ impl Zones {
         if lifetime.is_zero() {
             return;
         }
+        let cost = cost_of(name, state);
         let mut known = lock(&self.known);
-        if known.len() >= ZONES_MAX && !known.contains_key(name) {
-            known.retain(|_, (_, until)| now < *until);
-            if known.len() >= ZONES_MAX {
-                // Any that is not above many others; the table's order is as good as chance.
-                let gone = known.keys().find(|key| key.len() > TOP_BYTES).cloned();
-                if let Some(gone) = gone {
-                    known.remove(&gone);
-                }
-            }
+        known.remove(name);
+        if known.lacks_room_for(cost) {
+            known.forget_ended(now);
         }
-        if known.len() < ZONES_MAX || known.contains_key(name) {
-            known.insert(name.into(), (state.clone(), now + lifetime));
-        }
+        while known.lacks_room_for(cost) && known.forget_one() {}
+        known.bytes += cost;
+        known.states.insert(name.into(), (state.clone(), now + lifetime));
     }
 
     /// Waits until nobody else finds out about this name.
@@ -80,13 +79,47 @@ impl Zones {
 
     /// Forgets everything.
     pub(crate) fn clear(&self) {
-        lock(&self.known).clear();
+        *lock(&self.known) = Known::default();
     }
 
     /// How many names something is known of.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.known).len()
+        lock(&self.known).states.len()
     }
+}
+
+impl Known {
+    fn lacks_room_for(&self, cost: usize) -> bool {
+        self.states.len() >= ZONES_MAX || self.bytes + cost > BYTES_MAX
+    }
+
+    fn remove(&mut self, name: &[u8]) {
+        if let Some((state, _)) = self.states.remove(name) {
+            self.bytes -= cost_of(name, &state);
+        }
+    }
+
+    fn forget_ended(&mut self, now: Instant) {
+        self.states.retain(|_, (_, until)| now < *until);
+        self.bytes = self.states.iter().map(|(name, (state, _))| cost_of(name, state)).sum();
+    }
+
+    /// Any that is not above many others, when there is one; the table's order is as good as chance.
+    fn forget_one(&mut self) -> bool {
+        let names = || self.states.keys();
+        let gone = names().find(|name| name.len() > TOP_BYTES).or_else(|| names().next()).cloned();
+        gone.map(|name| self.remove(&name)).is_some()
+    }
+}
+
+/// What an entry costs in memory, near enough.
+fn cost_of(name: &[u8], state: &State) -> usize {
+    let more = match state {
+        State::Signed(keys) => keys.iter().map(|key| key.public.len() + size_of::<Key>()).sum(),
+        State::NoCut => 0,
+        State::Insecure(why) | State::Bogus(why) => why.name.len(),
+    };
+    name.len() + more + ENTRY_BYTES
 }
 
 fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -95,6 +128,10 @@ fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Names something is known of.
 const ZONES_MAX: usize = 4096;
+/// With their keys; those of one zone take up to 26 KB, and some 600 bytes where nobody means ill.
+const BYTES_MAX: usize = 8 << 20;
+/// The table's place, the state and two allocations.
+const ENTRY_BYTES: usize = 128;
 /// Whatever the owner's TTL: the same as answers.
 const LIFETIME_MAX: Duration = Duration::from_secs(86_400);
 /// The root and the domains below it.
@@ -120,6 +157,35 @@ mod tests {
         assert!(zones.get(b"\x01a", now).is_some(), "what others need stays");
         zones.clear();
         assert_eq!(zones.len(), 0);
+    }
+
+    #[test]
+    fn keys_are_bounded_in_octets() {
+        let (zones, now) = (Zones::default(), Instant::now());
+        let lifetime = Duration::from_secs(60);
+        let key = Key { algorithm: 8, tag: 1, public: [0; 1000].into() };
+        let large = State::Signed(vec![key; 24].into());
+        zones.put(b"", &State::NoCut, lifetime, now);
+        for number in 0..ZONES_MAX {
+            let name = format!("\x0anumber{number:04}");
+            zones.put(name.as_bytes(), &large, lifetime, now);
+            zones.put(name.as_bytes(), &large, lifetime, now);
+        }
+        let bytes = lock(&zones.known).bytes;
+        assert!(bytes <= BYTES_MAX && zones.len() > 300, "{bytes} {}", zones.len());
+        assert!(zones.get(b"", now).is_some(), "what others need stays");
+        // All of what is left is needed by others; one of them goes all the same.
+        let later = now + lifetime;
+        for number in 0..=ZONES_MAX {
+            let name = format!("\x04{number:04x}");
+            zones.put(name.as_bytes(), &State::NoCut, lifetime, later);
+        }
+        let last = format!("\x04{ZONES_MAX:04x}");
+        assert_eq!(
+            (zones.len(), lock(&zones.known).bytes),
+            (ZONES_MAX, ZONES_MAX * (5 + ENTRY_BYTES))
+        );
+        assert!(zones.get(last.as_bytes(), later).is_some());
     }
 
     #[tokio::test]
