@@ -8,7 +8,7 @@ use std::time::Duration;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 
 use crate::cookie::Cookie;
-use crate::reply::HEADER_BYTES;
+use crate::wire;
 
 /// What a reply's OPT record carries.
 #[derive(Debug, Clone, Default)]
@@ -110,25 +110,9 @@ pub(crate) struct Opt<'a> {
 
 /// The OPT record of a message; `None` without one, or when it cannot be found.
 pub(crate) fn opt_of(message: &[u8]) -> Option<Opt<'_>> {
-    let count = |at: usize| {
-        let pair = message.get(at..at + 2)?;
-        Some(usize::from(pair[0]) << 8 | usize::from(pair[1]))
-    };
-    let mut at = HEADER_BYTES;
-    for _ in 0..count(4)? {
-        at = name_end(message, at)? + 4;
-    }
-    for _ in 0..count(6)? + count(8)? + count(10)? {
-        let head = name_end(message, at)?;
-        let data = head + RECORD_HEAD_BYTES;
-        let end = data + count(head + 8)?;
-        if count(head)? == usize::from(OPT) && message.get(at) == Some(&0) {
-            let code_high = *message.get(head + 4)?;
-            return Some(Opt { code_high, data: message.get(data..end)? });
-        }
-        at = end;
-    }
-    None
+    let found = wire::opt_of(message)?;
+    // They stand where others have their TTL (RFC 6891 §6.1.3).
+    Some(Opt { code_high: *message.get(found.ttl.start)?, data: message.get(found.data)? })
 }
 
 /// The first option of this kind in an OPT record's data.
@@ -154,30 +138,14 @@ pub(crate) fn find(data: &[u8], wanted: u16) -> Result<Option<&[u8]>, Overrun> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Overrun;
 
-/// Where a name ends that stands here.
-pub(crate) fn name_end(wire: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
-    loop {
-        match *wire.get(at)? {
-            0 => return Some(at + 1),
-            pointer if pointer >= POINTER => return Some(at + 2),
-            length => at += 1 + usize::from(length),
-        }
-    }
-}
-
 /// The option of cookies.
 pub(crate) const COOKIE: u16 = 10;
 /// The option of connections that are kept.
 pub(crate) const KEEPALIVE: u16 = 11;
 /// The option of extended errors.
 const EXTENDED_ERROR: u16 = 15;
-const OPT: u16 = 41;
 /// Code and length.
 const OPTION_HEAD_BYTES: usize = 4;
-/// Type, class, TTL and length.
-const RECORD_HEAD_BYTES: usize = 10;
-const POINTER: u8 = 0xc0;
 
 #[cfg(test)]
 mod tests {

@@ -20,6 +20,8 @@ pub(crate) struct Records<'a> {
 pub(crate) struct Found {
     pub(crate) section: Section,
     pub(crate) rtype: u16,
+    /// Whether it is the root's.
+    pub(crate) is_root: bool,
     /// Where its TTL stands.
     pub(crate) ttl: Range<usize>,
     pub(crate) data: Range<usize>,
@@ -57,7 +59,9 @@ impl<'a> Records<'a> {
         let data = ttl + TTL_BYTES + LENGTH_BYTES;
         let length = usize::from(number(self.wire, ttl + TTL_BYTES)?);
         self.wire.get(data..data + length)?;
-        Some(Found { section, rtype, ttl: ttl..ttl + TTL_BYTES, data: data..data + length })
+        let is_root = head == self.at + 1;
+        let (ttl, data) = (ttl..ttl + TTL_BYTES, data..data + length);
+        Some(Found { section, rtype, is_root, ttl, data })
     }
 }
 
@@ -74,9 +78,10 @@ impl Iterator for Records<'_> {
     }
 }
 
-/// The OPT record of a message that is well formed.
+/// The OPT record of a message that is well formed (RFC 6891 §6.1.2).
 pub(crate) fn opt_of(wire: &[u8]) -> Option<Found> {
-    let is_opt = |found: &Found| found.section == Section::Additional && found.rtype == OPT;
+    let is_opt =
+        |found: &Found| found.section == Section::Additional && found.rtype == OPT && found.is_root;
     Records::of(wire)?.find(is_opt)
 }
 
@@ -106,7 +111,7 @@ pub(crate) fn lifetime_s(wire: &[u8]) -> u32 {
 }
 
 /// Where a name that begins at `start` ends.
-pub(crate) fn name_end(wire: &[u8], start: usize) -> Option<usize> {
+fn name_end(wire: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
         match *wire.get(at)? {
@@ -177,6 +182,10 @@ mod tests {
         assert_eq!(records.by_ref().count(), 2);
         assert!(records.is_at_end());
         assert!(opt_of(&wire).is_some_and(|opt| opt.data.end == wire.len()));
+        let mut elsewhere = wire.clone();
+        let owner = wire.len() - 11;
+        elsewhere.splice(owner..=owner, *b"\x01a\0");
+        assert_eq!(opt_of(&elsewhere), None, "not the root's");
         for length in 0..wire.len() {
             assert_eq!(opt_of(&wire[..length]), None, "{length}");
             let ended = Records::of(&wire[..length]).is_none_or(|mut all| {
