@@ -33,4 +33,4 @@ pub(crate) mod work;
 pub(crate) mod zones;
 
 pub(crate) use self::fault::{Judgement, Kind, Security, Why};
-pub(crate) use self::judge::{Asked, Said};
+pub(crate) use self::judge::{Asked, Proof, Said};

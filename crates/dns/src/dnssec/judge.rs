@@ -31,13 +31,18 @@ pub(crate) struct Asked<'q> {
     pub(crate) said: &'q Said,
 }
 
-/// What became of it, and for how many seconds it may be kept at most.
-pub(crate) type Judged = (Judgement, u32);
+/// What became of it, for how many seconds it may be kept at most, and what of its authority section was verified
+/// because something depends on it.
+pub(crate) type Judged = (Judgement, u32, Vec<Proof>);
+
+/// A set that proves that something is not there: its owner and type.
+pub(crate) type Proof = (Box<[u8]>, u16);
 
 /// A part that is not secure ends the judging when it is bogus, and is noted when it is insecure.
 struct Parts {
     insecure: Option<Why>,
     ttl: u32,
+    proofs: Vec<Proof>,
 }
 
 impl Parts {
@@ -57,9 +62,9 @@ impl<A: Ask> Chain<'_, A> {
     /// Judges an answer.
     pub(crate) async fn judge(&mut self, asked: &Asked<'_>) -> Judged {
         if self.settings.is_exempt(asked.name) {
-            return (Judgement::insecure(Kind::Exempt.of(asked.name)), u32::MAX);
+            return (Judgement::insecure(Kind::Exempt.of(asked.name)), u32::MAX, Vec::new());
         }
-        let mut parts = Parts { insecure: None, ttl: u32::MAX };
+        let mut parts = Parts { insecure: None, ttl: u32::MAX, proofs: Vec::new() };
         let judgement = match (self.parts(asked, &mut parts).await, parts.insecure.take()) {
             (Err(why), _) => Judgement::bogus(why),
             (Ok(()), Some(why)) => Judgement::insecure(why),
@@ -67,7 +72,7 @@ impl<A: Ask> Chain<'_, A> {
         };
         // What is not signed has no time of its own.
         let ttl = if judgement.security == Security::Insecure { u32::MAX } else { parts.ttl };
-        (judgement, ttl)
+        (judgement, ttl, parts.proofs)
     }
 
     async fn parts(&mut self, asked: &Asked<'_>, parts: &mut Parts) -> Result<(), Why> {
@@ -160,6 +165,7 @@ impl<A: Ask> Chain<'_, A> {
             Err(state) => return parts.note(state),
         };
         parts.ttl = parts.ttl.min(self.proofs(&proofs, zone, &keys)?);
+        parts.proofs.extend(proofs.iter().map(|set| (set.owner.clone(), set.rtype)));
         match denied(&mut Denial::new(zone, proofs.iter().copied()), &mut self.work) {
             Ok(Denied::Proven) => Ok(()),
             Ok(Denied::OptOut) => parts.note(State::Insecure(Kind::OptOut.of(name))),

@@ -13,6 +13,7 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use super::question::Question;
 use super::rebind;
 use super::suffix::Suffix;
+use crate::dnssec::Proof;
 use crate::key::AskedKey;
 use crate::reply::Outcome;
 
@@ -90,16 +91,21 @@ pub(crate) fn read(
 
 /// Proofs that come with records: that nothing is closer to the name than the wildcard they are from.
 fn proofs_of(message: &Message) -> Vec<Record> {
-    let is_signature = |record: &Record| match &record.data {
-        RData::Unknown { code: RecordType::RRSIG, rdata } => {
-            let covered = rdata.anything.first_chunk().map(|octets| u16::from_be_bytes(*octets));
-            covered.is_some_and(|of| PROOFS[..2].iter().any(|proof| u16::from(*proof) == of))
-        }
-        _ => false,
-    };
+    let denies = |of: RecordType| PROOFS[..2].contains(&of);
     let is_proof =
-        |record: &&Record| PROOFS[..2].contains(&record.record_type()) || is_signature(record);
+        |record: &&Record| denies(record.record_type()) || covered(record).is_some_and(denies);
     message.authorities.iter().filter(is_in).filter(is_proof).map(folded).collect()
+}
+
+/// What a signature is of.
+fn covered(record: &Record) -> Option<RecordType> {
+    match &record.data {
+        RData::Unknown { code: RecordType::RRSIG, rdata } => {
+            let of = rdata.anything.first_chunk()?;
+            Some(RecordType::from(u16::from_be_bytes(*of)))
+        }
+        _ => None,
+    }
 }
 
 impl Finding {
@@ -122,6 +128,17 @@ impl Finding {
         self.lifetime = self.lifetime.min(Duration::from_secs(ttl.into()));
         let records = self.answers.iter_mut().chain(&mut self.authorities);
         records.for_each(|record| record.ttl = record.ttl.min(ttl));
+    }
+
+    /// Leaves out proofs beside these, which nobody has verified: what is told as secure is so in all of its parts
+    /// (RFC 4035 §3.2.3).
+    pub(crate) fn keep_proofs(&mut self, verified: &[Proof]) {
+        self.authorities.retain(|record| {
+            let rtype = covered(record).unwrap_or_else(|| record.record_type());
+            let owner = AskedKey::of(&record.name);
+            let is_it = |(name, of): &Proof| **name == *owner.as_slice() && *of == u16::from(rtype);
+            rtype == RecordType::SOA || verified.iter().any(is_it)
+        });
     }
 
     /// Leaves out what only those understand that ask for it.

@@ -87,13 +87,14 @@ impl Inner {
         let lookups = Lookups(self);
         let mut chain = Chain::new(&lookups, &validator.settings, &validator.zones, now_s());
         let judged = timeout(JUDGING_TIMEOUT, chain.judge(&asked)).await;
-        let (judgement, ttl) = judged.unwrap_or_else(|_elapsed| {
+        let (judgement, ttl, proofs) = judged.unwrap_or_else(|_elapsed| {
             let why = Why { kind: Kind::NoAnswer, name: question.name().into() };
-            (Judgement::bogus(why), 0)
+            (Judgement::bogus(why), 0, Vec::new())
         });
         match (judgement.security, &judgement.why) {
             (Security::Secure, _) => {
                 finding.cap(ttl);
+                finding.keep_proofs(&proofs);
                 self.counts.secure.add(1);
             }
             (Security::Bogus, Some(why)) => {

@@ -14,7 +14,7 @@ async fn what_is_signed_is_secure_and_keys_are_asked_for_once() {
     let world = World::new();
     let answer = || world.example.signed(&[a("www.example.", 1), a("www.example.", 2)]);
     let said = Said { answers: answer(), authorities: Vec::new() };
-    let (judgement, ttl) = world.judge(Outcome::Records, "www.example.", 1, said).await;
+    let (judgement, ttl, _) = world.judge(Outcome::Records, "www.example.", 1, said).await;
     assert_eq!((judgement.security.as_str(), ttl), (SECURE, TTL_S));
     assert_eq!(world.tree.asked(), 3, "two sets of keys and what vouches for one");
     assert_eq!(world.told("www.example.", answer()).await, SECURE);
@@ -64,7 +64,7 @@ async fn a_signature_that_ends_soon_ends_the_answer() {
     let world = World::new();
     let answers = world.example.signed_at(&[a("www.example.", 1)], NOW_S - 3_593, None);
     let said = Said { answers, authorities: Vec::new() };
-    let (_, ttl) = world.judge(Outcome::Records, "www.example.", 1, said).await;
+    let (_, ttl, _) = world.judge(Outcome::Records, "www.example.", 1, said).await;
     assert_eq!(ttl, 7);
 }
 

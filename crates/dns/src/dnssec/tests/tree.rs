@@ -203,7 +203,7 @@ impl World {
     }
 }
 
-pub(crate) fn words((judgement, _): Judged) -> String {
+pub(crate) fn words((judgement, ..): Judged) -> String {
     let why = judgement.why.map(|why| format!(" {why}")).unwrap_or_default();
     format!("{}{why}", judgement.security.as_str())
 }

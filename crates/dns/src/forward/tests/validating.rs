@@ -154,6 +154,22 @@ async fn clients_get_what_they_ask_for() {
 }
 
 #[tokio::test]
+async fn what_nobody_has_verified_is_not_told_beside_what_is_secure() {
+    let signed = Signed::start(|_| {}).await;
+    let www = signed.tree.said(&folded("www.example."), A).expect("there").answers;
+    let forged = vec![nsec("a.example.", "z.example.", &[6])];
+    signed.tree.says("www.example.", A, www, forged);
+    let mut nope = signed.tree.said(&folded("nope.example."), A).expect("there").authorities;
+    nope.push(nsec("elsewhere.", "z.", &[2]));
+    signed.tree.says("nope.example.", A, Vec::new(), nope);
+    let (www, _) = signed.ask("www.example.", SIGNED).await;
+    assert!(www.metadata.authentic_data && www.authorities.is_empty(), "{www}");
+    let (nope, _) = signed.ask("nope.example.", SIGNED).await;
+    assert!(nope.metadata.authentic_data);
+    assert_eq!(types(&nope.authorities), [6, 46, 47, 46, 47, 46]);
+}
+
+#[tokio::test]
 async fn what_is_not_believed_is_told_to_nobody_but_who_checks_itself() {
     let signed = Signed::start(|_| {}).await;
     let step = || {
