@@ -43,6 +43,11 @@ pub(crate) fn nothing(owner: &str, rtype: &str) -> Answer {
     Answer::new(finding, query_of(&asked(owner, rtype))).expect("fits")
 }
 
+/// The same, signed by its owner.
+pub(crate) fn secure(answer: Answer) -> Answer {
+    Answer { judgement: Judgement { security: Security::Secure, why: None }, ..answer }
+}
+
 #[test]
 fn a_reply_is_the_clients_own() {
     let kept = answer(2);

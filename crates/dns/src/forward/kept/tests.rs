@@ -16,8 +16,8 @@ use crate::reply::Outcome;
 use crate::short::Scene;
 use crate::short::tests::frugal;
 
-/// A forwarder with answers for `www.example.`: an alias and so many addresses for A, nothing for AAAA, and
-/// that nobody answered for MX; the same for every kind of client.
+/// A forwarder with answers for `www.example.`: an alias and so many addresses for A, the owner's word that there
+/// is none for AAAA, and that nobody answered for MX; the same for every kind of client.
 fn forwarder(addresses: u8) -> Forwarder {
     let settings = ForwardSettings {
         forwarders: vec!["192.0.2.1:53".parse().expect("valid")],
@@ -32,7 +32,8 @@ fn forwarder(addresses: u8) -> Forwarder {
             forwarder.0.cache.put(question.key(), &answer.into(), Instant::now());
         };
         keep(RecordType::A, answer::tests::answer(addresses));
-        keep(RecordType::AAAA, answer::tests::nothing("www.example.", "AAAA"));
+        let nothing = answer::tests::nothing("www.example.", "AAAA");
+        keep(RecordType::AAAA, answer::tests::secure(nothing));
         let query = Query::query(Name::from_ascii("www.example.").expect("valid"), RecordType::MX);
         let failed = Answer::failed(&query, std::time::Duration::from_secs(5));
         keep(RecordType::MX, failed.expect("fits"));
