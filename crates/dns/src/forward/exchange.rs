@@ -48,7 +48,8 @@ pub(crate) async fn ask(
 ) -> Result<Finding, Failure> {
     let now = Instant::now();
     let is_mixed = mixed_case && server.keeps_case(now);
-    let mut with_edns = server.knows_edns(now);
+    // Signatures come with EDNS alone: one message that was not understood must not cost them for an hour.
+    let mut with_edns = question.is_to_judge() || server.knows_edns(now);
     loop {
         let reply = match server.line() {
             Some(line) => encrypted(line, question, with_edns).await?,

@@ -48,6 +48,11 @@ impl Question {
         Self::new(DNSSEC_OK | CHECKING_DISABLED, rtype, name)
     }
 
+    /// Whether what is said will be judged, here or by the client.
+    pub(crate) fn is_to_judge(&self) -> bool {
+        self.dnssec_ok() && self.checking_disabled()
+    }
+
     fn new(flags: u8, rtype: RecordType, name: &[u8]) -> Self {
         let mut question = Self { bytes: [0; KEY_BYTES_MAX], len: HEAD_BYTES + name.len() };
         let [high, low] = u16::from(rtype).to_be_bytes();

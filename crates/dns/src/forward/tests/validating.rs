@@ -111,7 +111,10 @@ async fn serve(socket: UdpSocket, tree: Arc<Tree>) {
         if said.is_none() && u16::from(query.query_type()) == DNSKEY {
             reply.metadata.response_code = ResponseCode::Refused;
         }
-        let said = said.unwrap_or_default();
+        let mut said = said.unwrap_or_default();
+        if !request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok) {
+            said.answers.retain(|record| record.record_type() != RecordType::RRSIG);
+        }
         if query.name().to_lowercase() == name("nope.example.") {
             reply.metadata.response_code = ResponseCode::NXDomain;
         }
@@ -232,6 +235,14 @@ async fn what_is_left_out_is_judged_and_not_vouched_for() {
     assert_eq!((types(&inside.answers), code), (vec![46], Some(15)));
     assert!(!inside.metadata.authentic_data);
     assert_eq!(signed.forwarder.status().dnssec.secure, 1);
+}
+
+#[tokio::test]
+async fn what_is_judged_is_asked_for_with_signatures_whatever_was_learned() {
+    let signed = Signed::start(|_| {}).await;
+    signed.forwarder.0.servers[0].is_plain(Instant::now());
+    let (www, _) = signed.ask("www.example.", SIGNED).await;
+    assert!(www.metadata.authentic_data, "{www}");
 }
 
 #[tokio::test]
