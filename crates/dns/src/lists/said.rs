@@ -43,7 +43,6 @@ pub(crate) struct Renamed {
 /// What an entry comes to.
 pub(super) enum What {
     Nothing(Outcome),
-    Addresses(Vec<IpAddr>),
     Alias(Name, u32),
     Records(Vec<RData>, u32),
     Drop,
@@ -169,7 +168,7 @@ impl Table {
             BLOCK => block(hit.source(), rtype),
             NXDOMAIN => What::Nothing(Outcome::NxDomain),
             NODATA => What::Nothing(Outcome::NoData),
-            NULL => null(),
+            NULL => null(rtype),
             DROP => What::Drop,
             TCP_ONLY if is_stream => What::Pass,
             TCP_ONLY => What::Truncated,
@@ -187,24 +186,14 @@ impl Table {
     fn told(&self, pending: Pending, what: What, hit: &Hit<'_>) -> Encoded {
         let note = note(hit);
         let name = pending.of_client().name().clone();
-        let rtype = pending.question.query_type();
-        let (data, ttl_s): (Vec<RData>, u32) = match what {
+        let (data, ttl_s) = match what {
             What::Truncated => return pending.cut(),
-            What::Nothing(outcome) => return self.nothing(pending, outcome, Some(note)),
             What::Records(data, ttl_s) => (data, ttl_s),
-            What::Addresses(all) => {
-                let is_wanted = |address: &&IpAddr| match rtype {
-                    RecordType::A => address.is_ipv4(),
-                    RecordType::AAAA => address.is_ipv6(),
-                    other => other == RecordType::ANY,
-                };
-                (all.iter().filter(is_wanted).map(rdata).collect(), LIST_TTL_S)
+            What::Nothing(outcome) => return self.nothing(pending, outcome, Some(note)),
+            What::Alias(..) | What::Drop | What::Pass => {
+                return self.nothing(pending, Outcome::NoData, Some(note));
             }
-            What::Alias(..) | What::Drop | What::Pass => (Vec::new(), LIST_TTL_S),
         };
-        if data.is_empty() {
-            return self.nothing(pending, Outcome::NoData, Some(note));
-        }
         let records = data.into_iter().map(|data| Record::from_rdata(name.clone(), ttl_s, data));
         pending.told(Outcome::Records, records.collect(), None, Some(note))
     }
@@ -220,15 +209,27 @@ fn block(source: &ListSource, rtype: RecordType) -> What {
     match &source.answer {
         BlockAnswer::NxDomain => What::Nothing(Outcome::NxDomain),
         BlockAnswer::NoData => What::Nothing(Outcome::NoData),
-        BlockAnswer::Null => null(),
-        BlockAnswer::Addresses(all) => What::Addresses(all.clone()),
+        BlockAnswer::Null => null(rtype),
+        BlockAnswer::Addresses(all) => addresses(all, rtype),
         BlockAnswer::Alias(name) => alias(name_of_record(name), LIST_TTL_S, rtype),
     }
 }
 
-fn null() -> What {
-    let unspecified = [IpAddr::from([0; 4]), IpAddr::from([0; 16])];
-    What::Addresses(unspecified.to_vec())
+fn null(rtype: RecordType) -> What {
+    addresses(&[IpAddr::from([0; 4]), IpAddr::from([0; 16])], rtype)
+}
+
+fn addresses(all: &[IpAddr], rtype: RecordType) -> What {
+    let is_wanted = |address: &&IpAddr| match rtype {
+        RecordType::A => address.is_ipv4(),
+        RecordType::AAAA => address.is_ipv6(),
+        other => other == RecordType::ANY,
+    };
+    let data: Vec<RData> = all.iter().filter(is_wanted).map(rdata).collect();
+    match data.is_empty() {
+        true => What::Nothing(Outcome::NoData),
+        false => What::Records(data, LIST_TTL_S),
+    }
 }
 
 fn data(records: &Records, rtype: RecordType) -> What {

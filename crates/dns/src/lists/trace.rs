@@ -81,7 +81,7 @@ impl Table {
                 all.first().map(|hit| Trace::of(hit, said))
             }
             Judged::Hit(hit) => {
-                let said = said(self.what(&hit, rtype, false), rtype);
+                let said = said(self.what(&hit, rtype, false));
                 Some(Trace::of(&hit, said))
             }
         }
@@ -106,24 +106,12 @@ impl Trace {
     }
 }
 
-fn said(what: What, rtype: RecordType) -> Said {
-    let told = |data: Vec<String>| match data.is_empty() {
-        true => Said::NoData,
-        false => Said::Records(data),
-    };
+fn said(what: What) -> Said {
     match what {
         What::Nothing(crate::reply::Outcome::NxDomain) => Said::NxDomain,
         What::Nothing(_) => Said::NoData,
-        What::Addresses(all) => {
-            let is_wanted = |a: &&std::net::IpAddr| match rtype {
-                RecordType::A => a.is_ipv4(),
-                RecordType::AAAA => a.is_ipv6(),
-                other => other == RecordType::ANY,
-            };
-            told(all.iter().filter(is_wanted).map(ToString::to_string).collect())
-        }
         What::Alias(target, _) => Said::Alias(target),
-        What::Records(data, _) => told(data.iter().map(ToString::to_string).collect()),
+        What::Records(data, _) => Said::Records(data.iter().map(ToString::to_string).collect()),
         What::Drop => Said::Silence,
         What::Truncated => Said::Truncated,
         What::Pass => Said::Pass,
