@@ -19,25 +19,37 @@ pub(crate) fn read(
     kind: Kind,
     give: &mut impl FnMut(Wish),
 ) -> Result<(), &'static str> {
-    let line = match line.split_once('#') {
-        // `address=/ads.example/#` has no comment.
-        Some((before, _)) if !before.ends_with('/') => before,
-        _ => line,
-    };
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('!') {
+    let line = without_comment(line)?.trim();
+    // Filters begin their comments with one of these, policy zones with the other.
+    if line.is_empty() || line.starts_with(['!', ';']) {
         return Ok(());
     }
     let is_dnsmasq = || DNSMASQ.iter().any(|option| line.starts_with(option));
     match format {
         Format::Hosts => hosts(line, kind, give),
-        Format::Domains => domains(line, give),
+        Format::Domains => domains(line, kind, give),
         Format::Dnsmasq => dnsmasq(line, give),
         Format::Auto | Format::Rpz if is_dnsmasq() => dnsmasq(line, give),
         Format::Auto | Format::Rpz => match first_address(line) {
             Some(_) => hosts(line, kind, give),
-            None => domains(line, give),
+            None => domains(line, kind, give),
         },
+    }
+}
+
+/// What stands before the comment.
+fn without_comment(line: &str) -> Result<&str, &'static str> {
+    let mut each =
+        line.match_indices('#').map(|(at, sign)| (&line[..at], &line[at + sign.len()..]));
+    // `address=/ads.example/#` has no comment there.
+    let Some((before, comment)) = each.find(|(before, _)| !before.ends_with('/')) else {
+        return Ok(line);
+    };
+    // `news.example##.banner`, `#@#` and their kin: the name is where it applies, not what is blocked.
+    let is_filter = comment.trim_start_matches(['@', '?', '$', '%']).starts_with('#');
+    match is_filter && !before.is_empty() && !before.contains(char::is_whitespace) {
+        true => Err("a filter of what pages show is about no name"),
+        false => Ok(before),
     }
 }
 
@@ -81,12 +93,19 @@ fn hosts(line: &str, kind: Kind, give: &mut impl FnMut(Wish)) -> Result<(), &'st
     wrong
 }
 
-fn domains(line: &str, give: &mut impl FnMut(Wish)) -> Result<(), &'static str> {
-    if line.starts_with("@@") {
-        return Err("an exception belongs in a list with kind = \"allow\"");
-    }
+fn domains(line: &str, kind: Kind, give: &mut impl FnMut(Wish)) -> Result<(), &'static str> {
+    let line = match (line.strip_prefix("@@"), kind) {
+        (Some(exception), Kind::Allow) => exception,
+        (Some(_), _) => return Err("an exception belongs in a list with kind = \"allow\""),
+        (None, _) => line,
+    };
     let text = match line.strip_prefix("||") {
-        Some(rest) => rest.strip_suffix('^').ok_or("of such filters only ||NAME^ is understood")?,
+        // `^|` is the same where there is nothing but a name.
+        Some(rest) => rest
+            .strip_suffix('|')
+            .unwrap_or(rest)
+            .strip_suffix('^')
+            .ok_or("of such filters only ||NAME^ is understood")?,
         None => line.strip_prefix("*.").or_else(|| line.strip_prefix('.')).unwrap_or(line),
     };
     let mut words = text.split_whitespace();
@@ -181,6 +200,18 @@ mod tests {
             ("", ""),
             ("  # nothing", ""),
             ("! a filter's comment", ""),
+            ("; a policy zone's", ""),
+            ("news.example##.banner", "! a filter of what pages show is about no name"),
+            ("news.example#@#.banner", "! a filter of what pages show is about no name"),
+            (
+                "news.example#$?#.banner { remove: true; }",
+                "! a filter of what pages show is about no name",
+            ),
+            ("##.banner", ""),
+            ("ads.example#theirs", "ads.example Tree Block"),
+            ("ads.example ## theirs", "ads.example Tree Block"),
+            ("address=/a.example/# # theirs", "a.example Tree Null"),
+            ("||ads.example^|", "ads.example Tree Block"),
             ("0.0.0.0 ads.Example # theirs", "ads.example Itself Block"),
             ("127.0.0.1\tlocalhost", ""),
             (":: a.example b.example", "a.example Itself Block; b.example Itself Block"),
@@ -210,6 +241,15 @@ mod tests {
         ] {
             assert_eq!(told(line, Kind::Block), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn an_exception_is_understood_where_it_belongs() {
+        for line in ["@@||ok.example^", "@@||ok.example^|", "||ok.example^", "ok.example"] {
+            assert_eq!(told(line, Kind::Allow), "ok.example Tree Block", "{line}");
+        }
+        let refused = "! of such filters only ||NAME^ is understood";
+        assert_eq!(told("@@||ok.example^$client=10.0.0.1", Kind::Allow), refused);
     }
 
     #[test]

@@ -339,14 +339,24 @@ impl<'a> Building<'a> {
 
 /// Whether a line is one that only zone files have.
 fn is_zone_file(line: &str) -> bool {
-    let mut words = line.split_whitespace();
-    let is_directive =
-        |word: &str| word.eq_ignore_ascii_case("$ttl") || word.eq_ignore_ascii_case("$origin");
-    line.starts_with(|c: char| !c.is_whitespace() && c != '#' && c != ';')
-        && (words.clone().next().is_some_and(is_directive)
-            || words.clone().any(|word| word.eq_ignore_ascii_case("soa"))
-            || (words.any(|word| word.eq_ignore_ascii_case("cname"))
-                && line.split_whitespace().count() > 2))
+    let line = line.split(['#', ';']).next().unwrap_or_default();
+    if line.starts_with(|c: char| c.is_whitespace() || c == '!') {
+        return false;
+    }
+    let is = |word: &str, other: &str| word.eq_ignore_ascii_case(other);
+    let words: Vec<&str> = line.split_whitespace().take(ZONE_WORDS_MAX).collect();
+    let is_directive = words.first().is_some_and(|word| is(word, "$ttl") || is(word, "$origin"));
+    is_directive
+        || words.iter().any(|word| is(word, "soa"))
+        || (words.len() > 2 && words.iter().any(|word| is(word, "cname")))
+}
+
+fn is_nowhere(data: &RecordData) -> bool {
+    match data {
+        RecordData::A(address) => address.is_unspecified(),
+        RecordData::Aaaa(address) => address.is_unspecified(),
+        _ => false,
+    }
 }
 
 fn record(data: RecordData, ttl: Option<u32>) -> Result<Record, &'static str> {
@@ -394,3 +404,5 @@ const RECORDS_OF_NAME_MAX: usize = 64;
 const LINE_BYTES_MAX: u64 = 65_536;
 const READ_BYTES: usize = 65_536;
 const NOBODY: &str = "nobody.invalid";
+/// An owner, a TTL, a class, a type and data.
+const ZONE_WORDS_MAX: usize = 5;

@@ -91,6 +91,24 @@ fn lines_that_are_no_text_or_too_long_are_skipped() {
 }
 
 #[test]
+fn what_comments_say_makes_no_list_a_policy_zone() {
+    let domains = settings(Vec::new()).domains;
+    let entries = |text: &str| {
+        let list = load::List::of(&block(""), &domains, text.as_bytes());
+        (list.entries.len(), list.skipped.count)
+    };
+    for text in [
+        "! Title: AdGuard CNAME original trackers list\n||a.example^\n||b.example^\n",
+        "0.0.0.0 a.example # a CNAME of b.example\n0.0.0.0 b.example\n",
+        "# SOA\na.example # seen as CNAME\nb.example\n",
+        "; a policy zone, downloaded today\n; SOA\n\n$TTL 60\n@ SOA a. b. 1 2 3 4 5\n\
+         a.example CNAME .\nb.example IN CNAME . ; both\n",
+    ] {
+        assert_eq!(entries(text), (2, 0), "{text}");
+    }
+}
+
+#[test]
 fn names_of_ours_in_hosts_files_are_the_zones_and_never_over_a_service() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("hosts");
