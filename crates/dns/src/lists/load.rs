@@ -22,7 +22,7 @@ use super::entries::{Added, Entries, Scope};
 use super::hosts::{HostsFile, Lines};
 use super::line;
 use super::nets::Nets;
-use super::rpz::Reader;
+use super::rpz::{self, Reader};
 use super::settings::{Format, Kind, ListSource, Place};
 use super::status::Skipped;
 use super::wish::{Deed, NameBuffer, Wish, text_of};
@@ -150,6 +150,9 @@ impl<'a> Building<'a> {
             buffer.clear();
             let length = from.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut buffer)?;
             if length == 0 {
+                if let Some((since, text)) = self.reader.as_ref().and_then(Reader::unfinished) {
+                    self.list.skipped.add(since, text.as_bytes(), rpz::UNFINISHED);
+                }
                 return Ok(());
             }
             number = number.saturating_add(1);

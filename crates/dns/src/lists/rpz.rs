@@ -49,7 +49,7 @@ impl Reader {
         let depth = strip(line, depth_of(&text), &mut text)?;
         if depth > 0 {
             if text.len() > RECORD_BYTES_MAX {
-                return Err("the record between parentheses does not end");
+                return Err(UNFINISHED);
             }
             self.open = Some(text);
             return Ok(());
@@ -59,6 +59,11 @@ impl Reader {
             true => Ok(()),
             false => self.record(&text, give),
         }
+    }
+
+    /// Where a record began that did not end, and what of it was read.
+    pub(crate) fn unfinished(&self) -> Option<(u32, String)> {
+        self.open.as_ref().map(|text| (self.since, text.replace(OPEN, "(")))
     }
 
     fn record(&mut self, text: &str, give: &mut impl FnMut(u32, Wish)) -> Result<(), &'static str> {
@@ -266,6 +271,8 @@ fn seconds(text: &str) -> Option<u32> {
     }
 }
 
+/// Why such a record is left out.
+pub(crate) const UNFINISHED: &str = "the record between parentheses does not end";
 /// Stands for a parenthesis outside of texts.
 const OPEN: char = '\u{1}';
 /// A record between parentheses.

@@ -109,6 +109,17 @@ fn what_comments_say_makes_no_list_a_policy_zone() {
 }
 
 #[test]
+fn a_policy_zone_that_breaks_off_is_told() {
+    let domains = settings(Vec::new()).domains;
+    let text =
+        "@ SOA a. b. 1 2 3 4 5\na.example CNAME .\nb.example TXT ( \"x\"\nc.example CNAME .\n";
+    let list = load::List::of(&block(""), &domains, text.as_bytes());
+    assert_eq!((list.entries.len(), list.skipped.count), (1, 1));
+    let line = &list.skipped.first[0];
+    assert_eq!((line.line, line.reason), (3, "the record between parentheses does not end"));
+}
+
+#[test]
 fn names_of_ours_in_hosts_files_are_the_zones_and_never_over_a_service() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("hosts");
