@@ -195,10 +195,8 @@ fn answer(
             let beside = zone.beside(&set, &local);
             pending.records(&set, zone.ttl_s(), beside)
         }
-        Answer::Aliased(chain)
-            if matches!(chain.end, Some(Answer::NotOurs)) && pending.may_forward() =>
-        {
-            return Reply::Forward(pending.led_by(*chain));
+        Answer::Aliased(chain) if matches!(chain.end, Some(Answer::NotOurs)) && allowed => {
+            return led_away(pending.led_by(*chain), policy);
         }
         Answer::Aliased(chain) => {
             let beside = match &chain.end {
@@ -215,6 +213,16 @@ fn answer(
         }
         Answer::NotOurs => return elsewhere(pending, asker, zone, policy),
     })
+}
+
+/// An alias of ours of a name that is nobody's here: what hosts files and lists have for it comes first, but
+/// nothing that is ours is blocked.
+fn led_away(pending: Pending, policy: &Policy) -> Reply {
+    match policy.lists.given(pending.asked()) {
+        Some(records) => Reply::Send(pending.ending_in(records)),
+        None if pending.may_forward() => Reply::Forward(pending),
+        None => Reply::Send(pending.plain(Outcome::Records)),
+    }
 }
 
 /// A name that is nobody's here: lists come first, then whoever knows it.

@@ -28,7 +28,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use conduit_core::live;
-use hickory_proto::rr::Name;
+use hickory_proto::op::Query;
+use hickory_proto::rr::{Name, Record};
 use tokio::time::MissedTickBehavior;
 
 use self::loader::Loader;
@@ -129,6 +130,11 @@ impl Lists {
             (None, Some(shared)) => answer(&shared.table.load(), pending),
             (None, None) => Listed::Open(pending),
         }
+    }
+
+    /// What hosts files, or lists with data, have for the name at the end of an alias.
+    pub(crate) fn given(&self, asked: &Query) -> Option<Vec<Record>> {
+        self.table()?.given(asked.name(), asked.query_type())
     }
 
     /// Does what waits for disks on a thread that may.

@@ -6,6 +6,7 @@
 //! **Invariant:** the reply is to what the client asked, and its code tells of the last name (RFC 6604 §3).
 
 use hickory_proto::op::{Message, Query};
+use hickory_proto::rr::Record;
 
 use crate::answer::{Alias, Chain};
 use crate::reply::{Encoded, Outcome, Pending};
@@ -48,6 +49,14 @@ impl Pending {
             limit: usize::from(u16::MAX),
             ..self.clone()
         }
+    }
+
+    /// These records of the name at the end, behind the aliases that led there.
+    pub(crate) fn ending_in(self, records: Vec<Record>) -> Encoded {
+        let outcome = if records.is_empty() { Outcome::NoData } else { Outcome::Records };
+        let mut message = self.message(outcome);
+        message.add_answers(records);
+        self.encode(&mut message, outcome)
     }
 
     /// What was said about the name at the end, behind the aliases that led there.

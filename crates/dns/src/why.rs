@@ -116,13 +116,20 @@ impl Origin {
 pub fn why(asking: &Asking, zone: &Zone, policy: &Policy) -> Explained {
     let Asking { name, rtype, client, local } = asking;
     let local = &zone.facing(*client, *local);
-    let is_ours = !matches!(zone.answer(name, *rtype, local), Answer::NotOurs);
+    let answer = zone.answer(name, *rtype, local);
+    let is_ours = !matches!(answer, Answer::NotOurs);
     let allowed = policy.access.allows(*client);
     // Looking counts nothing.
     let policy = &Policy { lists: policy.lists.quiet(), ..policy.clone() };
     let mut steps = vec![Step::Name { name: told(name) }];
     steps.extend(zone.steps(name, *rtype, local));
     let mut screens = false;
+    if let Answer::Aliased(chain) = &answer
+        && let (Some(Answer::NotOurs), Some(last)) = (&chain.end, chain.aliases.last())
+        && allowed
+    {
+        steps.extend(given(&last.target, *rtype, policy));
+    }
     if !is_ours {
         steps.push(Step::Access { client: *client, allowed });
         if allowed {
@@ -165,12 +172,25 @@ fn elsewhere(
         steps.extend(zone.steps(name, *rtype, local));
         return false;
     }
+    if matches!(said, Some(Said::Alias(_)))
+        && let Some(step) = given(name, *rtype, policy)
+    {
+        steps.push(step);
+        return false;
+    }
     steps.extend(match &policy.forwarder {
         Some(forwarder) => forwarder.steps(name, *rtype),
         None if is_loopback(name) => vec![Step::Special { is_loopback: true }],
         None => vec![Step::NoForwarder],
     });
     said.is_none()
+}
+
+/// What hosts files, or lists with data, have for the name at the end of an alias.
+fn given(name: &Name, rtype: RecordType, policy: &Policy) -> Option<Step> {
+    let table = policy.lists.table()?;
+    table.given(name, rtype)?;
+    table.trace(name, rtype).map(Step::listed)
 }
 
 /// The address that a client asks at when it is known where we listen: the first.

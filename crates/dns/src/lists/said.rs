@@ -74,12 +74,8 @@ impl Table {
     }
 
     fn hosts(&self, pending: Pending, all: &[Hit<'_>]) -> Encoded {
-        let name = pending.question.name().clone();
-        let mut answers = Vec::new();
-        for set in sets_of(all, pending.question.query_type()) {
-            let record = |data| Record::from_rdata(name.clone(), set.ttl_s(), data);
-            answers.extend(set.data().map(record));
-        }
+        let question = &pending.question;
+        let answers = records_in_hosts(question.name(), all, question.query_type());
         let told = match answers.is_empty() {
             true => self.nothing(pending, Outcome::NoData, None),
             false => pending.told(Outcome::Records, answers, None, None),
@@ -107,15 +103,20 @@ impl Table {
         let owner = pending.question.name().clone();
         let mut answers =
             vec![Record::from_rdata(owner, ttl_s, RData::CNAME(CNAME(target.clone())))];
-        match zone.answer(&target, pending.question.query_type(), local) {
-            Answer::NotOurs if pending.metadata.recursion_available => {
-                let mut pending = pending;
-                let asked = pending.question.clone();
-                pending.question.set_name(target);
-                let note = Box::new(hit.noted(By::Alias));
-                pending.renamed = Some(Box::new(Renamed { asked, ttl_s, note }));
-                return Listed::Renamed(pending);
-            }
+        let rtype = pending.question.query_type();
+        match zone.answer(&target, rtype, local) {
+            Answer::NotOurs => match self.given(&target, rtype) {
+                Some(records) => answers.extend(records),
+                None if pending.may_forward() => {
+                    let mut pending = pending;
+                    let asked = pending.question.clone();
+                    pending.question.set_name(target);
+                    let note = Box::new(hit.noted(By::Alias));
+                    pending.renamed = Some(Box::new(Renamed { asked, ttl_s, note }));
+                    return Listed::Renamed(pending);
+                }
+                None => {}
+            },
             Answer::Records(set) => answers.extend(records_of(&target, &set, zone.ttl_s())),
             Answer::Aliased(chain) => {
                 for alias in &chain.aliases {
@@ -127,10 +128,28 @@ impl Table {
                     answers.extend(records_of(&last.target, set, zone.ttl_s()));
                 }
             }
-            Answer::NoData(_) | Answer::NxDomain(_) | Answer::NotOurs => {}
+            Answer::NoData(_) | Answer::NxDomain(_) => {}
         }
         let told = pending.told(Outcome::Records, answers, None, Some(note(hit)));
         Listed::Reply(Reply::Send(told.listed(hit.noted(By::List))))
+    }
+
+    /// What hosts files, or lists with data, have for a name that an alias leads to; `None` when it is for others
+    /// to say.
+    pub(crate) fn given(&self, name: &Name, rtype: RecordType) -> Option<Vec<Record>> {
+        match self.judge(AskedKey::of(name).as_slice()) {
+            Judged::Hosts(all) => Some(records_in_hosts(name, &all, rtype)),
+            Judged::Hit(hit) => match data(hit.records()?, rtype) {
+                What::Records(all, ttl_s) => {
+                    let record = |data| Record::from_rdata(name.clone(), ttl_s, data);
+                    Some(all.into_iter().map(record).collect())
+                }
+                What::Nothing(_) => Some(Vec::new()),
+                // One alias after another is followed by those who are asked.
+                _ => None,
+            },
+            Judged::Nothing | Judged::Pass(_) => None,
+        }
     }
 
     /// The reply in place of a forwarder's answer that leads to what a list knows; `None` when it may
@@ -203,6 +222,15 @@ impl Table {
         let soa = Record::from_rdata(owner, LIST_TTL_S, RData::SOA(self.soa()));
         pending.told(outcome, Vec::new(), Some(soa), note)
     }
+}
+
+fn records_in_hosts(name: &Name, all: &[Hit<'_>], rtype: RecordType) -> Vec<Record> {
+    let mut records = Vec::new();
+    for set in sets_of(all, rtype) {
+        let record = |data| Record::from_rdata(name.clone(), set.ttl_s(), data);
+        records.extend(set.data().map(record));
+    }
+    records
 }
 
 fn block(source: &ListSource, rtype: RecordType) -> What {

@@ -263,6 +263,57 @@ fn addresses_of_hosts_files_are_answered_both_ways() {
 fn a_stored_answer_is_judged_when_it_is_told() {
     let message = crate::forward::tests::screened(
         |pending, table| pending.screen = Some(table),
+#[test]
+fn an_alias_ends_in_what_hosts_files_and_lists_have() {
+    use RecordType::{A, AAAA, MX};
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("hosts");
+    std::fs::write(&path, "10.0.0.5 nas.lan\n").expect("written");
+    let rpz = "www.lan CNAME nas.lan.\nfar.lan CNAME site.test.\nsite.test A 10.0.0.6\n\
+               bad.lan CNAME bad.test.\nbad.test CNAME .";
+    let rpz = ListSource { format: Format::Rpz, ..list("rpz", Kind::Block, rpz) };
+    let settings = ListSettings { hosts_files: vec![path], ..settings(vec![rpz]) };
+    let forwarders = vec!["192.0.2.1:53".parse().expect("valid")];
+    let forwarding = ForwardSettings { forwarders, ..ForwardSettings::default() };
+    let forwarder = Forwarder::new(forwarding, &[], &Interfaces::default(), None).expect("set up");
+    let lists = Lists::new(settings);
+    let policy = Policy { forwarder: Some(forwarder), lists, ..Policy::default() };
+    for (name, rtype, expected) in [
+        ("www.lan.", A, "NoError CNAME nas.lan. A 10.0.0.5"),
+        ("www.lan.", AAAA, "NoError CNAME nas.lan."),
+        ("far.lan.", A, "NoError CNAME site.test. A 10.0.0.6"),
+        ("far.lan.", MX, "NoError CNAME site.test."),
+    ] {
+        assert_eq!(told(&policy, name, rtype), expected, "{name} {rtype}");
+    }
+    let asked = reply(&policy, "bad.lan.", A, Transport::Udp);
+    assert!(matches!(asked, Reply::Forward(_)), "what is blocked is no data: {asked:?}");
+}
+
+#[test]
+fn an_alias_of_ours_ends_there_too_and_is_never_blocked() {
+    let with = |lines: &str| lists(vec![block(lines)]);
+    let ours = "NoError CNAME www.example.";
+    let rtype = RecordType::A;
+    let known = with("10.0.0.7 www.example");
+    assert_eq!(told(&known, "to.internal.", rtype), format!("{ours} A 10.0.0.7"));
+    assert_eq!(told(&known, "to.internal.", RecordType::TXT), ours);
+    assert_eq!(told(&with("www.example"), "to.internal.", rtype), ours);
+    let question = Name::from_ascii("to.internal.").expect("valid");
+    let asking = |client: &str| crate::why::Asking {
+        name: question.clone(),
+        rtype,
+        client: client.parse().expect("valid"),
+        local: Local::of([10, 0, 0, 1].into()),
+    };
+    let entries = |client| {
+        let why = crate::why::why(&asking(client), sample_zone(), &known);
+        let entry = |step: &crate::why::Step| matches!(step, crate::why::Step::Listed { .. });
+        why.steps.iter().filter(|step| entry(step)).count()
+    };
+    assert_eq!((entries("10.0.0.9"), entries("203.0.113.9")), (1, 0), "others get the alias alone");
+}
+
         &lists_table(vec![block("real.example")]),
     );
     assert_eq!(message.metadata.response_code, ResponseCode::NXDomain);
