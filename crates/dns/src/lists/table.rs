@@ -170,10 +170,14 @@ impl Table {
         }
     }
 
-    /// What a list says about an address that an answer leads to: the first list that knows it.
+    /// What a list says about an address that an answer leads to: the first list that knows it, after those of
+    /// what is allowed.
     pub(crate) fn judge_address(&self, address: IpAddr) -> Option<Hit<'_>> {
         let lists = self.slots.iter().map(|slot| &*slot.list);
-        let mut found = lists.filter_map(|list| {
+        let is_allowing = |list: &&List| list.source.kind == Kind::Allow;
+        let allowing = lists.clone().filter(is_allowing);
+        let others = lists.filter(|list| !is_allowing(list));
+        let mut found = allowing.chain(others).filter_map(|list| {
             let (net, deed, line) = list.nets.find(address)?;
             Some(Hit { list, deed, line, stem: Stem::Net(net) })
         });

@@ -343,3 +343,19 @@ fn lists_table(all: Vec<ListSource>) -> Arc<Table> {
     let lists = Lists::new(settings(all));
     lists.table().expect("some")
 }
+#[test]
+fn a_network_that_is_allowed_wins_as_a_name_does() {
+    let rpz = |name: &str, kind, lines: &str| ListSource {
+        format: Format::Rpz,
+        ..list(name, kind, lines)
+    };
+    let message = crate::forward::tests::screened(
+        |pending, table| pending.screen = Some(table),
+        &lists_table(vec![
+            rpz("policy", Kind::Block, "24.0.0.18.198.rpz-ip CNAME ."),
+            rpz("good", Kind::Allow, "15.0.0.18.198.rpz-ip CNAME rpz-passthru."),
+        ]),
+    );
+    assert!(matches!(message.answers.last().map(|r| &r.data), Some(RData::A(_))), "{message:?}");
+}
+
