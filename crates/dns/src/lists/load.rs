@@ -208,6 +208,12 @@ impl<'a> Building<'a> {
             Wish::Name { key, .. } if self.is_ours(key.as_slice()) => {
                 Err("the name is ours, and never in a list")
             }
+            // Large lists of names that are nowhere come as hosts files too, and take no more room then.
+            Wish::Name { key, scope, deed: Deed::Record(data, _) }
+                if is_hosts && is_nowhere(&data) =>
+            {
+                self.name(key.as_slice(), scope, Deed::Null, line)
+            }
             Wish::Name { key, scope, deed } => self.name(key.as_slice(), scope, deed, line),
             // The zone knows the way back itself.
             Wish::Pointer { name, .. } if self.is_ours(name.as_slice()) => Ok(()),
@@ -340,7 +346,8 @@ impl<'a> Building<'a> {
     }
 }
 
-/// Whether a line is one that only zone files have.
+/// Whether a line is one that only zone files have. Comments of any form say nothing about it: many lists
+/// tell in theirs of CNAME records.
 fn is_zone_file(line: &str) -> bool {
     let line = line.split(['#', ';']).next().unwrap_or_default();
     if line.starts_with(|c: char| c.is_whitespace() || c == '!') {

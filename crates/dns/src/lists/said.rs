@@ -11,7 +11,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::load::{BLOCK, DROP, LIST_TTL_S, NODATA, NULL, NXDOMAIN, TCP_ONLY};
 use super::settings::{BlockAnswer, ListSource};
-use super::table::{Hit, Judged, Table, sets_of};
+use super::table::{Hit, Judged, Table};
 use super::trace::{By, ListNote};
 use crate::answer::Answer;
 use crate::interfaces::Local;
@@ -224,13 +224,22 @@ impl Table {
     }
 }
 
+/// What a name has in hosts files, and for how long that may be kept.
+pub(super) fn in_hosts(all: &[Hit<'_>], rtype: RecordType) -> Vec<(RData, u32)> {
+    let each = all.iter().map(|hit| match hit.records() {
+        Some(records) => data(records, rtype),
+        None => null(rtype),
+    });
+    let of = |what| match what {
+        What::Records(data, ttl_s) => data.into_iter().map(|data| (data, ttl_s)).collect(),
+        _ => Vec::new(),
+    };
+    each.flat_map(of).collect()
+}
+
 fn records_in_hosts(name: &Name, all: &[Hit<'_>], rtype: RecordType) -> Vec<Record> {
-    let mut records = Vec::new();
-    for set in sets_of(all, rtype) {
-        let record = |data| Record::from_rdata(name.clone(), set.ttl_s(), data);
-        records.extend(set.data().map(record));
-    }
-    records
+    let record = |(data, ttl_s)| Record::from_rdata(name.clone(), ttl_s, data);
+    in_hosts(all, rtype).into_iter().map(record).collect()
 }
 
 fn block(source: &ListSource, rtype: RecordType) -> What {

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use hickory_proto::rr::Name;
 use hickory_proto::rr::rdata::SOA;
-use hickory_proto::rr::{Name, RecordType};
 use ipnet::IpNet;
 
 use super::entries::{Asked, Entry};
@@ -19,7 +19,7 @@ use super::load::{FIRST_DATA, LIST_TTL_S, List, PASS};
 use super::settings::{Kind, ListSource};
 use super::wish::text_of;
 use crate::key::{NameKey, ancestry};
-use crate::records::{RecordSet, Records, name_of};
+use crate::records::{Records, name_of};
 
 /// The lists in force.
 #[derive(Debug)]
@@ -229,15 +229,4 @@ impl List {
     fn records(&self, deed: u32) -> Option<&Records> {
         self.data.get(usize::try_from(deed.checked_sub(FIRST_DATA)?).ok()?)
     }
-}
-
-/// The sets of a type that a name has in hosts files.
-pub(crate) fn sets_of<'a>(
-    all: &'a [Hit<'a>],
-    rtype: RecordType,
-) -> impl Iterator<Item = RecordSet<'a>> {
-    all.iter().filter_map(Hit::records).filter_map(move |records| match rtype {
-        RecordType::ANY => records.any(true, LIST_TTL_S),
-        _ => records.get(rtype, LIST_TTL_S),
-    })
 }

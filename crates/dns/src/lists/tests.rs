@@ -224,7 +224,7 @@ fn addresses_of_hosts_files_are_answered_both_ways() {
         std::fs::write(&path, text).expect("written");
         path
     };
-    let one = write("one", "10.0.0.5 nas.lan nas\nfd00::5 nas.lan\n10.0.0.9\n");
+    let one = write("one", "10.0.0.5 nas.lan nas\nfd00::5 nas.lan\n10.0.0.9\n0.0.0.0 ads.lan\n");
     let two = write("two", "10.0.0.6 nas.lan other.lan\n10.0.0.5 late.lan\n");
     let hosts_files: Vec<PathBuf> = vec![one, two];
     let blocked = vec![block("nas.lan")];
@@ -236,6 +236,10 @@ fn addresses_of_hosts_files_are_answered_both_ways() {
         ("nas.lan.", MX, "NoError"),
         ("nas.", A, "NoError A 10.0.0.5"),
         ("x.nas.lan.", A, "NXDomain"),
+        ("ads.lan.", A, "NoError A 0.0.0.0"),
+        ("ads.lan.", AAAA, "NoError AAAA ::"),
+        ("ads.lan.", MX, "NoError"),
+        ("0.0.0.0.in-addr.arpa.", PTR, "NXDomain"),
         ("5.0.0.10.in-addr.arpa.", PTR, "NoError PTR nas.lan. PTR late.lan."),
         ("6.0.0.10.in-addr.arpa.", PTR, "NoError PTR nas.lan."),
     ] {
@@ -259,10 +263,6 @@ fn addresses_of_hosts_files_are_answered_both_ways() {
     assert_eq!(refused.metadata.response_code, ResponseCode::Refused);
 }
 
-#[test]
-fn a_stored_answer_is_judged_when_it_is_told() {
-    let message = crate::forward::tests::screened(
-        |pending, table| pending.screen = Some(table),
 #[test]
 fn an_alias_ends_in_what_hosts_files_and_lists_have() {
     use RecordType::{A, AAAA, MX};
@@ -314,6 +314,10 @@ fn an_alias_of_ours_ends_there_too_and_is_never_blocked() {
     assert_eq!((entries("10.0.0.9"), entries("203.0.113.9")), (1, 0), "others get the alias alone");
 }
 
+#[test]
+fn a_stored_answer_is_judged_when_it_is_told() {
+    let message = crate::forward::tests::screened(
+        |pending, table| pending.screen = Some(table),
         &lists_table(vec![block("real.example")]),
     );
     assert_eq!(message.metadata.response_code, ResponseCode::NXDomain);
@@ -339,10 +343,6 @@ fn an_alias_of_ours_ends_there_too_and_is_never_blocked() {
     assert!(matches!(message.answers.last().map(|r| &r.data), Some(RData::A(_))), "{message:?}");
 }
 
-fn lists_table(all: Vec<ListSource>) -> Arc<Table> {
-    let lists = Lists::new(settings(all));
-    lists.table().expect("some")
-}
 #[test]
 fn a_network_that_is_allowed_wins_as_a_name_does() {
     let rpz = |name: &str, kind, lines: &str| ListSource {
@@ -359,3 +359,7 @@ fn a_network_that_is_allowed_wins_as_a_name_does() {
     assert!(matches!(message.answers.last().map(|r| &r.data), Some(RData::A(_))), "{message:?}");
 }
 
+fn lists_table(all: Vec<ListSource>) -> Arc<Table> {
+    let lists = Lists::new(settings(all));
+    lists.table().expect("some")
+}

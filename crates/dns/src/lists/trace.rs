@@ -4,9 +4,9 @@
 
 use hickory_proto::rr::{Name, RecordType};
 
-use super::said::What;
+use super::said::{What, in_hosts};
 use super::settings::Kind;
-use super::table::{Hit, Judged, Table, sets_of};
+use super::table::{Hit, Judged, Table};
 use crate::key::AskedKey;
 use crate::presentation::shown;
 
@@ -74,9 +74,8 @@ impl Table {
             Judged::Nothing => None,
             Judged::Pass(hit) => Some(Trace::of(&hit, Said::Pass)),
             Judged::Hosts(all) => {
-                let sets = sets_of(&all, rtype);
                 let data: Vec<String> =
-                    sets.flat_map(|set| set.data()).map(|data| shown(&data)).collect();
+                    in_hosts(&all, rtype).iter().map(|(data, _)| shown(data)).collect();
                 let said = if data.is_empty() { Said::NoData } else { Said::Records(data) };
                 all.first().map(|hit| Trace::of(hit, said))
             }

@@ -109,6 +109,16 @@ fn what_comments_say_makes_no_list_a_policy_zone() {
 }
 
 #[test]
+fn a_hosts_file_that_blocks_may_be_as_large_as_a_list() {
+    let domains = settings(Vec::new()).domains;
+    let count = 200_001;
+    let text: String = (0..count).map(|number| format!("0.0.0.0 ads{number}.example\n")).collect();
+    let source = ListSource { format: Format::Hosts, ..list("hosts", Kind::Hosts, "") };
+    let list = load::List::of(&source, &domains, text.as_bytes());
+    assert_eq!((list.entries.len(), list.skipped.count, list.data.len()), (count, 0, 0));
+}
+
+#[test]
 fn a_policy_zone_that_breaks_off_is_told() {
     let domains = settings(Vec::new()).domains;
     let text =
