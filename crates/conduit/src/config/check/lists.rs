@@ -6,14 +6,21 @@ use conduit_core::domains::Domains;
 use conduit_core::record::name::RecordName;
 use conduit_dns::lists::settings::{BlockAnswer, Kind, ListSettings, ListSource, Place};
 
-use super::super::file;
 use super::super::value::{Origin, Sourced, Text};
+use super::super::{Surroundings, file};
+use super::gateway::path;
 use super::judge::Judge;
 use super::parse;
 
-pub(super) fn lists(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> ListSettings {
-    let hosts_files =
-        judge.list("dns.hosts_files", &given.hosts_files, Vec::new(), HOSTS_FILES_MAX, path);
+pub(super) fn lists(
+    judge: &mut Judge,
+    given: &file::Dns,
+    domains: &Domains,
+    surroundings: &Surroundings,
+) -> ListSettings {
+    let hosts_files = hosts_files(judge, given, surroundings);
+    // Each is told apart by its name, also in metrics.
+    let is_hosts_file = |name: &str| hosts_files.iter().any(|path| path.as_os_str() == name);
     let mut lists: Vec<ListSource> = Vec::new();
     if let Some(given) = &given.lists {
         if given.value.len() > LISTS_MAX {
@@ -22,8 +29,11 @@ pub(super) fn lists(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> 
             return ListSettings { hosts_files, lists, domains: domains.clone() };
         }
         for element in &given.value {
-            match list(element) {
-                Ok(list) if lists.iter().any(|other| other.name == list.name) => {
+            match list(element, surroundings) {
+                Ok(list)
+                    if lists.iter().any(|other| other.name == list.name)
+                        || is_hosts_file(&list.name) =>
+                {
                     let reason =
                         format!("{:?} is a list already; name one of them otherwise", list.name);
                     judge.refuse(KEY, &element.origin, reason);
@@ -36,10 +46,25 @@ pub(super) fn lists(judge: &mut Judge, given: &file::Dns, domains: &Domains) -> 
     ListSettings { hosts_files, lists, domains: domains.clone() }
 }
 
-fn list(given: &Sourced<file::DnsListTable>) -> Result<ListSource, (Origin, String)> {
+fn hosts_files(judge: &mut Judge, given: &file::Dns, surroundings: &Surroundings) -> Vec<PathBuf> {
+    let all = judge.list(HOSTS_KEY, &given.hosts_files, Vec::new(), HOSTS_FILES_MAX, |text| {
+        path(text, surroundings)
+    });
+    let twice = all.iter().enumerate().find(|(index, path)| all[..*index].contains(path));
+    if let (Some((_, path)), Some(given)) = (twice, &given.hosts_files) {
+        let reason = format!("{} is named twice; leave one of the two out", path.display());
+        judge.refuse(HOSTS_KEY, &given.origin, reason);
+    }
+    all
+}
+
+fn list(
+    given: &Sourced<file::DnsListTable>,
+    surroundings: &Surroundings,
+) -> Result<ListSource, (Origin, String)> {
     let table = &given.value;
     let place = match (&table.file, &table.lines) {
-        (Some(file), None) => Place::File(parsed(file, path)?),
+        (Some(file), None) => Place::File(parsed(file, |text| path(text, surroundings))?),
         (None, Some(lines)) if lines.value.len() > LINES_MAX => {
             let reason = format!("{} lines are too many here; use a file", lines.value.len());
             return Err((lines.origin.clone(), reason));
@@ -106,13 +131,6 @@ fn answer(text: &str) -> Result<BlockAnswer, String> {
     }
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
-    match text.trim().is_empty() || text.contains('\0') {
-        true => Err("is no path of a file".to_owned()),
-        false => Ok(PathBuf::from(text)),
-    }
-}
-
 fn parsed<T>(
     given: &Sourced<Text>,
     parse: impl FnOnce(&str) -> Result<T, String>,
@@ -121,6 +139,7 @@ fn parsed<T>(
 }
 
 const KEY: &str = "dns.lists";
+const HOSTS_KEY: &str = "dns.hosts_files";
 const HOSTS_FILES_MAX: usize = 64;
 /// Each costs every question that is not ours a look-up.
 const LISTS_MAX: usize = 64;

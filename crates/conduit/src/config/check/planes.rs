@@ -50,7 +50,7 @@ pub(super) fn dns(
         forward,
         forward_ca: encrypted::forward_ca(judge, given, surroundings),
         dnssec: dnssec::dnssec(judge, given),
-        lists: lists::lists(judge, given, domains),
+        lists: lists::lists(judge, given, domains, surroundings),
         allow: judge.list("dns.allow", &given.allow, private(), NETWORKS_MAX, parse::network),
         rate_limit: strangers::rate_limit(judge, &given.rate_limit),
         ttl: judge.take("dns.ttl", &given.ttl, TTL, |text| {

@@ -57,6 +57,14 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ),
     ("[dns]\ntrust_anchors = [\"\"]\n", "dns.trust_anchors: is empty"),
     ("[dns]\ninsecure_domains = [\"a b\"]\n", "dns.insecure_domains: \"a b\" is neither a domain"),
+    (
+        "[dns]\nhosts_files = [\"/etc/hosts\", \"/etc/./hosts\"]\n",
+        "conduit.toml:2:15: dns.hosts_files: /etc/hosts is named twice; leave one of the two out",
+    ),
+    (
+        "[dns]\nhosts_files = [\"/etc/hosts\"]\n[[dns.lists]]\nname = \"/etc/hosts\"\nlines = []\n",
+        "dns.lists: \"/etc/hosts\" is a list already; name one of them otherwise",
+    ),
     ("[dns]\nrebind_allow = [\"a b\"]\n", "dns.rebind_allow: \"a b\" is neither a domain"),
     (
         "[dns.cache]\nmin_ttl = \"10m\"\nmax_ttl = \"5m\"\n",
