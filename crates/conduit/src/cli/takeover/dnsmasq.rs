@@ -36,21 +36,20 @@ struct Gathered {
 /// Takes a file over.
 pub(crate) fn read(lines: &Lines, path: &Path, found: &mut Found) {
     let mut gathered = Gathered { files: vec![path.to_owned()], ..Gathered::default() };
-    // The domain stands behind names wherever in the files it is.
-    gathered.domain = lines.iter().find_map(|(_, text)| {
-        let (option, value) = option_of(text)?;
-        let value = value?;
-        let domain = value.split(',').next().filter(|domain| *domain != "#")?;
-        (option == "domain").then(|| domain.to_ascii_lowercase())
+    // The domain stands behind names wherever in the file it is.
+    let domains = lines.iter().filter_map(|(_, text)| match option_of(text)? {
+        (option, Some(value)) if option == "domain" => domain(&value),
+        _ => None,
     });
     file(lines, found, &mut gathered);
+    gathered.domain = domains.last();
     finish(&lines.place(1), found, &gathered);
 }
 
 fn file(lines: &Lines, found: &mut Found, gathered: &mut Gathered) {
     for (place, text) in lines.iter() {
         if let Some((option, value)) = option_of(text)
-            && let Err(reason) = line(&place, option, value.as_deref(), found, gathered)
+            && let Err(reason) = line(&place, &option, value.as_deref(), found, gathered)
         {
             found.leave(&place, text.trim(), reason);
         }
@@ -69,11 +68,11 @@ fn line(
             include(place, Path::new(path), found, gathered)
         }
         ("conf-dir", Some(value)) => directory(place, value, found, gathered),
-        ("addn-hosts", Some(path)) => {
+        ("addn-hosts", Some(path)) if !Path::new(path).is_dir() => {
             found.settings.push("dns.hosts_files", path);
             Ok(())
         }
-        ("hostsdir", Some(path)) => {
+        ("addn-hosts" | "hostsdir", Some(path)) => {
             let files = entries(Path::new(path)).map_err(|error| format!("{path}: {error}"))?;
             for file in files {
                 found.settings.push("dns.hosts_files", file.display().to_string());
@@ -192,25 +191,27 @@ fn finish(place: &Place, found: &mut Found, gathered: &Gathered) {
 }
 
 /// The option of a line and its value; `None` for comments.
-fn option_of(line: &str) -> Option<(&str, Option<String>)> {
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
-        return None;
-    }
+fn option_of(line: &str) -> Option<(String, Option<String>)> {
+    let line = bare(line);
     let (option, value) = match line.split_once('=') {
-        Some((option, value)) => (option, Some(value)),
-        None => (line.split_whitespace().next().unwrap_or(line), None),
+        Some((option, value)) => (option, Some(value.trim().to_owned())),
+        None => (line.split_whitespace().next()?, None),
     };
-    let option = option.trim().trim_start_matches("--");
-    Some((option, value.map(unquoted)))
+/// The domain that stands behind names, unless it is that of a part of the network, or of resolv.conf.
+fn domain(value: &str) -> Option<String> {
+    let is_one = !value.is_empty() && value != "#" && !value.contains(',');
+    is_one.then(|| value.to_ascii_lowercase())
 }
 
-/// A value without its comment and quotes.
-fn unquoted(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
+    Some((option.trim().trim_start_matches("--").to_owned(), value))
+}
+
+/// A line without its comment and quotes.
+fn bare(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
     let mut is_quoted = false;
     let mut before = ' ';
-    let mut characters = value.trim().chars();
+    let mut characters = line.trim().chars();
     while let Some(c) = characters.next() {
         match c {
             '"' => is_quoted = !is_quoted,

@@ -49,7 +49,7 @@ fn by_content(text: &str) -> Option<KindArg> {
         return Some(KindArg::Caddyfile);
     }
     let is_option = |line: &str| {
-        let option = line.split('=').next().unwrap_or_default().trim();
+        let option = line.split(['=', '#']).next().unwrap_or_default().trim();
         !option.is_empty() && option.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
     lines.all(is_option).then_some(KindArg::Dnsmasq)
@@ -75,6 +75,7 @@ mod tests {
             ("x", "a.internal {\n\treverse_proxy :80\n}", Some(Caddyfile)),
             ("x", "CONDUIT_DOMAIN=internal\nexport CONDUIT_LOG=info", Some(Env)),
             ("x", "no-resolv\nserver=1.1.1.1", Some(Dnsmasq)),
+            ("x", "no-resolv # none\n--domain=lan", Some(Dnsmasq)),
             ("x", "what is this?", None),
             ("x", "", None),
         ] {

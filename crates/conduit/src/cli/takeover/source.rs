@@ -37,14 +37,17 @@ impl Lines {
     }
 
     /// A text as if it were a file.
-    pub(crate) fn of(name: &str, text: String) -> Self {
+    pub(crate) fn of(name: &str, mut text: String) -> Self {
+        // What some editors of another system put in front.
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.remove(0);
+        }
         Self { file: name.into(), text }
     }
 
     /// Each line with its place.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Place, &str)> {
-        let text = self.text.trim_start_matches('\u{feff}');
-        (1..).zip(text.lines()).map(|(line, text)| (self.place(line), text))
+        (1..).zip(self.text.lines()).map(|(line, text)| (self.place(line), text))
     }
 
     /// The place of a line.
@@ -53,6 +56,7 @@ impl Lines {
     }
 }
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Of one file.
 pub(crate) const FILE_BYTES_MAX: usize = 16 << 20;
 /// That one file may name, directly or not.

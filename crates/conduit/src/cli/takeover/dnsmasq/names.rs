@@ -39,7 +39,8 @@ fn address(place: &Place, value: &str, found: &mut Found) -> Result<(), String> 
         "#" => vec![IpAddr::from([0; 4]), IpAddr::from([0; 16])],
         address => vec![address.parse().map_err(|_| format!("{address:?} is no address"))?],
     };
-    for name in names.split('/') {
+    // A dot in front says nothing more.
+    for name in names.split('/').map(|name| name.trim_start_matches('.')) {
         if name == "#" || name.is_empty() {
             return Err("an answer for every name there is cannot be carried over".to_owned());
         }

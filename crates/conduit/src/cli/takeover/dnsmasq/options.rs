@@ -6,7 +6,7 @@ use conduit_dns::dnssec::anchors::AnchorPlace;
 use toml::Value;
 
 use super::super::found::{Found, Settings};
-use super::{Gathered, parts};
+use super::{Gathered, domain, parts};
 
 /// Takes an option over.
 pub(super) fn take(
@@ -33,18 +33,19 @@ pub(super) fn take(
         ("domain", "#") => {
             return Err("the domain of resolv.conf is not read; write it out".to_owned());
         }
-        // Told at the end, when it is not ours.
-        ("domain", _) => {}
-        ("cache-size", count) => {
-            let count: u64 = count.parse().map_err(|_| format!("{count:?} is no number"))?;
-            let bytes = (count * BYTES_PER_ANSWER).clamp(CACHE_BYTES_MIN, CACHE_BYTES_MAX);
-            settings.set("dns.cache.size", format!("{}KB", bytes / 1_000));
+        // Told at the end, when it is not ours; in files that are named it is found only now.
+        ("domain", name) => {
+            gathered.domain = gathered.domain.take().or_else(|| domain(name));
         }
+        ("cache-size", count) => settings.set("dns.cache.size", cache_size(count)?),
         ("neg-ttl", ttl) => settings.set("dns.cache.negative_ttl", seconds(ttl, NEGATIVE_MAX_S)?),
         ("no-negcache", _) => settings.set("dns.cache.negative_ttl", "0s"),
         ("max-cache-ttl", ttl) => settings.set("dns.cache.max_ttl", seconds(ttl, MAX_MAX_S)?),
         ("min-cache-ttl", ttl) => settings.set("dns.cache.min_ttl", seconds(ttl, MIN_MAX_S)?),
-        ("local-ttl", ttl) => settings.set("dns.ttl", seconds(ttl, MIN_MAX_S)?),
+        ("local-ttl", ttl) => settings.set("dns.ttl", seconds(ttl, TTL_MAX_S)?),
+        ("no-0x20-encode", _) => settings.set("dns.mixed_case", false),
+        // However long past its time.
+        ("use-stale-cache", "0") => settings.set("dns.cache.serve_stale", format!("{MAX_MAX_S}s")),
         ("use-stale-cache", "") => settings.set("dns.cache.serve_stale", "1d"),
         ("use-stale-cache", ttl) => settings.set("dns.cache.serve_stale", seconds(ttl, MAX_MAX_S)?),
         ("stop-dns-rebind", _) => gathered.stops_rebind = true,
@@ -69,14 +70,12 @@ pub(super) fn take(
             | "bind-dynamic"
             | "no-poll"
             | "clear-on-reload"
-            | "localise-queries"
             | "local-service"
             | "no-daemon"
             | "keep-in-foreground"
             | "dns-loop-detect"
             | "no-dhcp-interface"
             | "no-round-robin"
-            | "no-0x20-encode"
             | "dnssec-check-unsigned",
             _,
         ) => {}
@@ -94,6 +93,15 @@ fn why(option: &str) -> String {
         })
     });
     found.map_or("this option is not known here", |(_, reason)| reason).to_owned()
+}
+
+fn cache_size(count: &str) -> Result<String, String> {
+    let count: u64 = count.parse().map_err(|_| format!("{count:?} is no number"))?;
+    if count == 0 {
+        return Err("answers are always kept; dns.cache.max_ttl says for how long".to_owned());
+    }
+    let bytes = count.saturating_mul(BYTES_PER_ANSWER).clamp(CACHE_BYTES_MIN, CACHE_BYTES_MAX);
+    Ok(format!("{}KB", bytes / 1_000))
 }
 
 fn seconds(text: &str, max: u32) -> Result<String, String> {
@@ -144,7 +152,15 @@ fn reversed(text: &str) -> Option<String> {
     Some(format!("{}.{}", net.prefix_len(), parts.join(".")))
 }
 
-const REASONS: [(&str, &str); 14] = [
+const REASONS: [(&str, &str); 16] = [
+    (
+        "dhcp-host",
+        "Conduit hands out no addresses; if others ask for its name, give it a record with `conduit dns add`",
+    ),
+    (
+        "localise-queries",
+        "a name has all its addresses wherever it is asked; only the gateway's own depend on that",
+    ),
     (
         "dhcp-* enable-ra ra-param pxe-* no-ping read-ethers leasefile-ro script-arp bootp-dynamic",
         "Conduit hands out no addresses; keep a DHCP server for that, and let it name Conduit as the DNS server",
@@ -194,4 +210,5 @@ const CACHE_BYTES_MAX: u64 = 1_000_000_000;
 const NEGATIVE_MAX_S: u32 = 3 * 3_600;
 const MAX_MAX_S: u32 = 7 * 86_400;
 const MIN_MAX_S: u32 = 3_600;
+const TTL_MAX_S: u32 = 86_400;
 const BOGUS: &str = "imported-bogus";

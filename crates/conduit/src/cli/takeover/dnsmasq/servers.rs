@@ -43,7 +43,16 @@ fn server(place: &Place, value: &str, found: &mut Found) -> Result<(), String> {
     let mut domains = Vec::new();
     for name in names.split('/') {
         let name = name.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
-        if name.is_empty() {
+        if name == "#" && !to.is_empty() {
+            // Every name there is.
+            to.iter().for_each(|to| found.settings.push("dns.forwarders", to.as_str()));
+        } else if name == "#" {
+            found.leave(
+                place,
+                value,
+                "without forwarders nobody is asked: leave dns.forwarders empty",
+            );
+        } else if name.is_empty() {
             found.leave(place, value, "names without a dot have no servers of their own");
         } else if !found.is_ours(&name) {
             domains.push(name);

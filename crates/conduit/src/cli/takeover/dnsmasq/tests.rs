@@ -156,3 +156,24 @@ fn validation_is_taken_over_with_its_anchors() {
     let toml = found.settings.toml();
     assert_eq!(toml::from_str::<toml::Table>(&toml).expect("valid"), expected, "{toml}");
 }
+
+#[test]
+fn comments_and_values_are_told_apart() {
+    let text = "no-resolv   # a = b\nno-hosts # c\nstop-dns-rebind\ndomain=#\n\
+        domain=part.lan,192.168.0.0/24\naddress=/.app.internal/10.0.0.1\nserver=/#/10.0.0.53\n\
+        no-0x20-encode\nuse-stale-cache=0\nlocal-ttl=86400\ncache-size=18446744073709551615\n\
+        cache-size=0\nlocalise-queries\ndhcp-host=00:11:22:33:44:55,nas,10.0.0.5\nserver=/#/\n";
+    let found = found(text);
+    let lines: Vec<usize> = found.left.iter().map(|left| left.place.line).collect();
+    assert_eq!(lines, [4, 5, 12, 13, 14, 15], "{:#?}", found.left);
+    let names: Vec<&str> = found.records.iter().map(|(_, record)| record.name.as_str()).collect();
+    assert_eq!(names, ["app.internal", "*.app.internal"]);
+    let expected: toml::Table = toml::from_str(
+        "[dns]\nforwarders = [\"10.0.0.53\"]\nmixed_case = false\nttl = \"86400s\"\n\
+         [dns.cache]\nserve_stale = \"604800s\"\nsize = \"1000000KB\"\n",
+    )
+    .expect("valid");
+    let toml = found.settings.toml();
+    assert_eq!(toml::from_str::<toml::Table>(&toml).expect("valid"), expected, "{toml}");
+}
+
