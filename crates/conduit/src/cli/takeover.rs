@@ -10,6 +10,7 @@ mod found;
 mod hosts;
 mod kind;
 mod report;
+mod settings;
 mod source;
 
 use std::path::Path;

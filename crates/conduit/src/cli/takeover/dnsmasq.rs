@@ -3,6 +3,7 @@
 //! **Invariant:** every line that is no comment ends in a record, in a key of the configuration, or in the
 //! list of what is not carried over; none is lost in silence, but for those that ask for what is so anyway.
 
+mod listed;
 mod names;
 mod options;
 mod servers;
@@ -41,8 +42,8 @@ pub(crate) fn read(lines: &Lines, path: &Path, found: &mut Found) {
         (option, Some(value)) if option == "domain" => domain(&value),
         _ => None,
     });
-    file(lines, found, &mut gathered);
     gathered.domain = domains.last();
+    file(lines, found, &mut gathered);
     finish(&lines.place(1), found, &gathered);
 }
 
@@ -109,6 +110,10 @@ fn include(
         _ => path.to_owned(),
     };
     let lines = Lines::read(&path).map_err(|failure| failure.message)?;
+    if listed::is_list(&lines, found) {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        return found.settings.list_file(&path.display().to_string(), "dnsmasq");
+    }
     file(&lines, found, gathered);
     Ok(())
 }
@@ -175,6 +180,11 @@ fn finish(place: &Place, found: &mut Found, gathered: &Gathered) {
     if gathered.validates {
         found.settings.unjudged_forwards(&gathered.anchored);
     }
+    let left = found.settings.forwards_left();
+    if left > 0 {
+        let reason = "the configuration has no room for so many names with servers of their own";
+        found.leave(place, &format!("{left} names of server= or local="), reason);
+    }
     if !gathered.stops_rebind {
         found.settings.set("dns.rebind_protection", false);
     }
@@ -190,6 +200,12 @@ fn finish(place: &Place, found: &mut Found, gathered: &Gathered) {
     }
 }
 
+/// The domain that stands behind names, unless it is that of a part of the network, or of resolv.conf.
+fn domain(value: &str) -> Option<String> {
+    let is_one = !value.is_empty() && value != "#" && !value.contains(',');
+    is_one.then(|| value.to_ascii_lowercase())
+}
+
 /// The option of a line and its value; `None` for comments.
 fn option_of(line: &str) -> Option<(String, Option<String>)> {
     let line = bare(line);
@@ -197,12 +213,6 @@ fn option_of(line: &str) -> Option<(String, Option<String>)> {
         Some((option, value)) => (option, Some(value.trim().to_owned())),
         None => (line.split_whitespace().next()?, None),
     };
-/// The domain that stands behind names, unless it is that of a part of the network, or of resolv.conf.
-fn domain(value: &str) -> Option<String> {
-    let is_one = !value.is_empty() && value != "#" && !value.contains(',');
-    is_one.then(|| value.to_ascii_lowercase())
-}
-
     Some((option.trim().trim_start_matches("--").to_owned(), value))
 }
 

@@ -1,5 +1,6 @@
 //! What a file asks for, sorted by who can hold it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use conduit_core::record::RecordTtl;
 use conduit_core::record::data::RecordData;
 use conduit_core::record::kind::RecordType;
 use conduit_core::record::name::RecordName;
-use toml::{Table, Value};
+
+use super::settings::Settings;
 
 /// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub(crate) struct Found {
     pub(crate) domains: Vec<String>,
     /// For the registry.
     pub(crate) records: Vec<(Place, AddRecord)>,
+    /// What those are, to find them again.
+    known: HashSet<String>,
     pub(crate) services: Vec<(Place, RegisterService)>,
     /// For the configuration.
     pub(crate) settings: Settings,
@@ -89,7 +93,7 @@ impl Found {
                 data: data.to_string(),
                 ttl,
             };
-            if !self.records.iter().any(|(_, other)| *other == record) {
+            if self.known.insert(format!("{parsed} {ttl:?} {kind} {data}")) {
                 self.records.push((place.clone(), record));
             }
             return Ok(());
@@ -100,8 +104,7 @@ impl Found {
             RecordData::Cname(target) | RecordData::Ptr(target) => format!("{target}."),
             data => data.to_string(),
         };
-        self.settings.line(RECORDS_LIST, "rpz", format!("{parsed}.{ttl} {kind} {data}"));
-        Ok(())
+        self.settings.line(RECORDS_LIST, "rpz", format!("{parsed}.{ttl} {kind} {data}"))
     }
 
     /// The same for an address.
@@ -115,114 +118,6 @@ impl Found {
         let address = address.to_canonical();
         let kind = if address.is_ipv4() { RecordType::A } else { RecordType::Aaaa };
         self.record(place, name, kind, &address.to_string(), ttl)
-    }
-}
-
-/// Keys of the configuration.
-#[derive(Debug, Default)]
-pub(crate) struct Settings(Table);
-
-impl Settings {
-    /// Sets a key, such as `dns.cache.size`.
-    pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
-        let (table, key) = self.table(key);
-        table.insert(key.to_owned(), value.into());
-    }
-
-    /// Adds to a list, unless it is there.
-    pub(crate) fn push(&mut self, key: &str, value: impl Into<Value>) {
-        let (table, key) = self.table(key);
-        let list = table.entry(key).or_insert_with(|| Value::Array(Vec::new()));
-        let value = value.into();
-        if let Value::Array(list) = list
-            && !list.contains(&value)
-        {
-            list.push(value);
-        }
-    }
-
-    /// Has names asked elsewhere; those that are asked of the same servers share a table.
-    pub(crate) fn forward(&mut self, domains: &[String], to: &[String]) {
-        if domains.is_empty() {
-            return;
-        }
-        let as_values = |all: &[String]| all.iter().cloned().map(Value::from).collect::<Vec<_>>();
-        let (table, key) = self.table("dns.forward");
-        let all = table.entry(key).or_insert_with(|| Value::Array(Vec::new()));
-        let Value::Array(all) = all else { return };
-        for domain in domains {
-            let known = all.iter_mut().filter_map(Value::as_table_mut).find(|forward| {
-                let domains = forward.get("domains").and_then(Value::as_array);
-                domains.is_some_and(|domains| domains.contains(&Value::from(domain.clone())))
-            });
-            if let Some(Value::Array(servers)) = known.and_then(|forward| forward.get_mut("to")) {
-                servers.extend(as_values(to));
-                continue;
-            }
-            let mut forward = Table::new();
-            forward.insert("domains".into(), vec![Value::from(domain.clone())].into());
-            forward.insert("to".into(), as_values(to).into());
-            all.push(forward.into());
-        }
-    }
-
-    /// Has the answers of those that are asked about certain names not judged, unless one of them has an
-    /// anchor of its own, as dnsmasq has it.
-    pub(crate) fn unjudged_forwards(&mut self, anchored: &[String]) {
-        let (table, key) = self.table("dns.forward");
-        let Some(Value::Array(all)) = table.get_mut(key) else { return };
-        for forward in all.iter_mut().filter_map(Value::as_table_mut) {
-            let is_anchored = forward.get("domains").and_then(Value::as_array).is_some_and(|all| {
-                let mut domains = all.iter().filter_map(Value::as_str);
-                domains.any(|domain| anchored.iter().any(|anchor| anchor == domain))
-            });
-            if !is_anchored {
-                forward.insert("dnssec".into(), false.into());
-            }
-        }
-    }
-
-    /// Adds a line to a list of names.
-    pub(crate) fn line(&mut self, name: &str, format: &str, line: String) {
-        let (table, key) = self.table("dns.lists");
-        let all = table.entry(key).or_insert_with(|| Value::Array(Vec::new()));
-        let Value::Array(all) = all else { return };
-        let is_it = |list: &&mut Table| list.get("name").and_then(Value::as_str) == Some(name);
-        let known = all.iter_mut().filter_map(Value::as_table_mut).find(is_it);
-        if let Some(Value::Array(lines)) = known.and_then(|list| list.get_mut("lines")) {
-            if !lines.contains(&Value::from(line.as_str())) {
-                lines.push(line.into());
-            }
-            return;
-        }
-        let mut list = Table::new();
-        list.insert("name".into(), name.into());
-        list.insert("format".into(), format.into());
-        list.insert("lines".into(), vec![Value::from(line)].into());
-        all.push(list.into());
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What is to be added to the configuration.
-    pub(crate) fn toml(&self) -> String {
-        toml::to_string_pretty(&self.0).unwrap_or_default()
-    }
-
-    fn table<'a>(&mut self, key: &'a str) -> (&mut Table, &'a str) {
-        let (path, last) = key.rsplit_once('.').unwrap_or(("", key));
-        let mut table = &mut self.0;
-        for part in path.split('.').filter(|part| !part.is_empty()) {
-            let next = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
-            // Invariant: no key is also the table of others.
-            table = match next {
-                Value::Table(next) => next,
-                _ => unreachable!("{part} is a table"),
-            };
-        }
-        (table, last)
     }
 }
 

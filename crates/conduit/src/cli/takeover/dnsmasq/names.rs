@@ -45,7 +45,7 @@ fn address(place: &Place, value: &str, found: &mut Found) -> Result<(), String> 
             return Err("an answer for every name there is cannot be carried over".to_owned());
         }
         if !found.is_ours(name) {
-            found.settings.line(LIST, "dnsmasq", format!("address=/{name}/{answer}"));
+            found.settings.line(LIST, "dnsmasq", format!("address=/{name}/{answer}"))?;
             continue;
         }
         if addresses.is_empty() {

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use conduit_dns::dnssec::anchors::AnchorPlace;
 use toml::Value;
 
-use super::super::found::{Found, Settings};
+use super::super::found::Found;
+use super::super::settings::Settings;
 use super::{Gathered, domain, parts};
 
 /// Takes an option over.
@@ -56,7 +57,7 @@ pub(super) fn take(
         }
         ("bogus-nxdomain", value) => {
             let net = reversed(value).ok_or("it needs an address or a network")?;
-            settings.line(BOGUS, "rpz", format!("{net}.rpz-ip CNAME ."));
+            settings.line(BOGUS, "rpz", format!("{net}.rpz-ip CNAME ."))?;
         }
         ("dnssec" | "trust-anchor", value) => dnssec(option, value, settings, gathered)?,
         ("no-hosts", _) => gathered.no_hosts = true,

@@ -1,6 +1,9 @@
 //! dnsmasq's configuration, line by line.
 
+use conduit_dns::lists::settings::Place;
+
 use super::*;
+use crate::config::{Config, Surroundings};
 
 fn found(text: &str) -> Found {
     let mut found = Found::new(vec!["internal".into(), "lab.internal".into()]);
@@ -81,9 +84,8 @@ fn what_is_the_configurations_is_written_as_it_is_there() {
         "[dns]\nforwarders = [\"9.9.9.9\", \"10.0.0.53:5353\"]\nhosts_files = [\"/etc/extra\"]\n\
          rebind_allow = [\"plex.direct\", \"example\"]\nlisten = [\"127.0.0.1:5300\", \"[::1]:5300\"]\n\
          [[dns.forward]]\ndomains = [\"corp.example\"]\nto = [\"10.0.0.2\", \"10.0.0.3\"]\n\
-         [[dns.forward]]\ndomains = [\"sub.corp.example\"]\nto = [\"10.0.0.2\"]\n\
+         [[dns.forward]]\ndomains = [\"sub.corp.example\", \"10.1.0.0/16\"]\nto = [\"10.0.0.2\"]\n\
          [[dns.forward]]\ndomains = [\"lan\"]\nto = []\n\
-         [[dns.forward]]\ndomains = [\"10.1.0.0/16\"]\nto = [\"10.0.0.2\"]\n\
          [dns.cache]\nsize = \"4000KB\"\nnegative_ttl = \"60s\"\nmin_ttl = \"5s\"\nmax_ttl = \"604800s\"\n\
          [[dns.lists]]\nname = \"imported-bogus\"\nformat = \"rpz\"\n\
          lines = [\"32.1.2.0.192.rpz-ip CNAME .\"]\n\
@@ -177,3 +179,60 @@ fn comments_and_values_are_told_apart() {
     assert_eq!(toml::from_str::<toml::Table>(&toml).expect("valid"), expected, "{toml}");
 }
 
+#[test]
+fn a_file_that_is_named_has_the_domain_or_is_a_list_as_a_whole() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let blocked = |count: usize| {
+        let line = |number| format!("local=/a{number}.example/\naddress=/b{number}.example/#\n");
+        (0..count).map(line).collect::<String>()
+    };
+    let domain = write("domain.conf", "domain=lan\n");
+    let many = write("ads.conf", &(blocked(20_000) + "# the end\n"));
+    let hosts = write("extra", "");
+    let own = write("own.conf", &(blocked(100) + "address=/x.internal/0.0.0.0\n"));
+    let few = write("few.conf", &blocked(1));
+    let text = format!(
+        "no-resolv\nno-hosts\nstop-dns-rebind\nconf-file={domain}\nconf-file={many}\nconf-file={own}\n\
+         conf-file={few}\naddn-hosts={hosts}\naddn-hosts={}\n",
+        directory.path().display()
+    );
+    let found = found(&text);
+    let told: Vec<&str> = found.left.iter().map(|left| left.text.as_str()).collect();
+    assert_eq!(told[1..], ["domain=lan"], "{:#?}", found.left);
+    assert!(told[0].starts_with("addn-hosts="));
+    let config: toml::Table = toml::from_str(&found.settings.toml()).expect("valid");
+    let dns = config["dns"].as_table().expect("a table");
+    assert_eq!(dns["hosts_files"].as_array().map(Vec::len), Some(5), "each once");
+    let lists = dns["lists"].as_array().expect("lists");
+    let expected = format!("name = \"ads\"\nformat = \"dnsmasq\"\nfile = {many:?}");
+    assert_eq!(lists[0], Value::Table(toml::from_str(&expected).expect("valid")));
+    // Of those where not every line is one of a list, line by line.
+    assert_eq!(lists[1]["lines"].as_array().map(Vec::len), Some(100));
+    let forwards = dns["forward"].as_array().expect("tables");
+    let counts: Vec<Option<usize>> =
+        forwards.iter().map(|table| table["domains"].as_array().map(Vec::len)).collect();
+    assert_eq!(counts, [Some(64), Some(36)], "those of the same servers share a table");
+}
+
+#[test]
+fn what_is_printed_keeps_to_the_limits_of_the_configuration() {
+    let mut text = "no-resolv\nno-hosts\nstop-dns-rebind\n".to_owned();
+    for number in 0..20_000 {
+        text += &format!("server=/cn{number}.example/10.0.0.53\naddress=/b{number}.example/\n");
+    }
+    let found = found(&text);
+    let config = Config::parse(&found.settings.toml(), &Surroundings::of_this_process());
+    let dns = config.expect("a configuration").dns;
+    assert_eq!(dns.forward.conditional.len(), 256);
+    let Place::Lines(lines) = &dns.lists.lists[0].place else { panic!("lines") };
+    assert_eq!(lines.len(), 10_000);
+    let left = found.left.iter().filter(|left| left.text.starts_with("address=")).count();
+    assert_eq!((left, found.left.len()), (10_000, 10_001));
+    let names = found.left.last().expect("told");
+    assert_eq!(names.text, "3616 names of server= or local=", "20,000 less 256 times 64");
+}
