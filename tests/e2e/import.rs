@@ -10,16 +10,6 @@ use hickory_proto::rr::{Name, RecordType};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_conduit-under-test");
 
-/// Runs a command against a daemon: the exit code, and what it wrote to both.
-async fn run(daemon: &Daemon, args: &[&str]) -> (Option<i32>, String) {
-    let mut command = tokio::process::Command::new(BINARY);
-    command.arg("--socket").arg(daemon.state().join("conduit.sock")).args(args);
-    command.env("NO_COLOR", "1").kill_on_drop(true);
-    let output = command.output().await.expect("ran");
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8(text).expect("text"))
-}
-
 /// The code and the answers, sorted.
 async fn asked(server: SocketAddr, name: &str, kind: RecordType) -> String {
     let reply = recursively(server, name, kind).await;
@@ -82,7 +72,7 @@ async fn an_imported_dnsmasq_answers_as_dnsmasq_does() {
 
     // What it prints for the configuration is a configuration.
     let first = Daemon::start(BINARY).await;
-    let (code, said) = run(&first, &["import", &file, "--dry-run", "--json"]).await;
+    let (code, said) = first.run(BINARY, &["import", &file, "--dry-run", "--json"]).await;
     assert_eq!(code, Some(0), "{said}");
     let told: serde_json::Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(told["not_carried"].as_array().map(Vec::len), Some(1), "{said}");
@@ -95,12 +85,12 @@ async fn an_imported_dnsmasq_answers_as_dnsmasq_does() {
     let configuration = configuration.replace(&listen, "\"127.0.0.1:0\"");
 
     let daemon = Daemon::start_with(BINARY, &configuration).await;
-    let (code, said) = run(&daemon, &["import", &file]).await;
+    let (code, said) = daemon.run(BINARY, &["import", &file]).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with("Imported 0 services and 11 records (dnsmasq).\n"), "{said}");
-    let (_, again) = run(&daemon, &["import", &file]).await;
+    let (_, again) = daemon.run(BINARY, &["import", &file]).await;
     assert!(again.starts_with("Nothing changed: "), "{again}");
-    let (_, audit) = run(&daemon, &["audit", "tail", "--json"]).await;
+    let (_, audit) = daemon.run(BINARY, &["audit", "tail", "--json"]).await;
     assert_eq!(audit.matches("\"import\"").count(), 1, "{audit}");
 
     let listen = daemon.api.dns().await.expect("a list").value.listen;
@@ -163,7 +153,7 @@ async fn a_hosts_file_and_a_caddyfile_are_taken_over_and_told() {
         "Caddyfile",
         "web.internal {\n\treverse_proxy 127.0.0.1:9\n\tencode gzip\n}\nfiles.internal {\n\tfile_server\n}\n",
     );
-    let (code, said) = run(&daemon, &["import", &caddyfile]).await;
+    let (code, said) = daemon.run(BINARY, &["import", &caddyfile]).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(
         said.starts_with("Imported 1 service and 0 records (caddyfile).\n  web created\n"),
@@ -175,7 +165,7 @@ async fn a_hosts_file_and_a_caddyfile_are_taken_over_and_told() {
         "hosts",
         "127.0.0.1 localhost\n10.0.0.5 nas.internal far.example\n10.0.0.6 web.internal\n",
     );
-    let (code, said) = run(&daemon, &["import", &hosts, "--dry-run"]).await;
+    let (code, said) = daemon.run(BINARY, &["import", &hosts, "--dry-run"]).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(
         said.starts_with(
@@ -188,7 +178,7 @@ async fn a_hosts_file_and_a_caddyfile_are_taken_over_and_told() {
     let listen = daemon.api.dns().await.expect("a list").value.listen;
     let ours: SocketAddr = listen[0].parse().expect("an address");
     assert!(asked(ours, "nas.internal", RecordType::A).await.starts_with("Non-Existent"));
-    let (code, said) = run(&daemon, &["import", &hosts]).await;
+    let (code, said) = daemon.run(BINARY, &["import", &hosts]).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(asked(ours, "nas.internal", RecordType::A).await.ends_with("A 10.0.0.5"));
 }

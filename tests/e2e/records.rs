@@ -7,16 +7,6 @@ use hickory_proto::rr::RecordType;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_conduit-under-test");
 
-/// Runs a command against a daemon: the exit code, and what it wrote to both.
-async fn run(daemon: &Daemon, args: &[&str]) -> (Option<i32>, String) {
-    let mut command = tokio::process::Command::new(BINARY);
-    command.arg("--socket").arg(daemon.state().join("conduit.sock")).args(args);
-    command.env("NO_COLOR", "1").kill_on_drop(true);
-    let output = command.output().await.expect("ran");
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8(text).expect("text"))
-}
-
 /// The answers as `TYPE DATA`, sorted; the code when it is an error.
 async fn asked(daemon: &Daemon, name: &str, kind: RecordType) -> Vec<String> {
     let listen = daemon.api.dns().await.expect("a list").value.listen;
@@ -33,30 +23,30 @@ async fn asked(daemon: &Daemon, name: &str, kind: RecordType) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_is_answered_when_its_command_returns_and_after_a_kill() {
     let daemon = Daemon::start(BINARY).await;
-    let (code, said) = run(&daemon, &["dns", "add", "nas.internal", "A", "10.0.0.7"]).await;
+    let (code, said) = daemon.run(BINARY, &["dns", "add", "nas.internal", "A", "10.0.0.7"]).await;
     assert_eq!((code, said.as_str()), (Some(0), "Added nas.internal A 10.0.0.7\n"));
     assert_eq!(asked(&daemon, "nas.internal", RecordType::A).await, ["A 10.0.0.7"]);
-    let (code, said) = run(&daemon, &["dns", "add", "nas.internal", "A", "10.0.0.7"]).await;
+    let (code, said) = daemon.run(BINARY, &["dns", "add", "nas.internal", "A", "10.0.0.7"]).await;
     assert_eq!(code, Some(0));
     assert!(said.contains("is there already"), "{said}");
     let star = ["dns", "add", "*.apps.internal", "CNAME", "nas.internal", "--ttl", "5m"];
-    assert_eq!(run(&daemon, &star).await.0, Some(0));
+    assert_eq!(daemon.run(BINARY, &star).await.0, Some(0));
     let both = ["A 10.0.0.7", "CNAME nas.internal."];
     assert_eq!(asked(&daemon, "any.apps.internal", RecordType::A).await, both);
 
     let daemon = daemon.kill_and_restart(BINARY).await;
     assert_eq!(asked(&daemon, "any.apps.internal", RecordType::A).await, both);
-    let (code, said) = run(&daemon, &["dns"]).await;
+    let (code, said) = daemon.run(BINARY, &["dns"]).await;
     assert_eq!(code, Some(0));
     assert!(said.contains("nas.internal") && said.contains("CNAME nas.internal"), "{said}");
-    let (code, said) = run(&daemon, &["dns", "remove", "*.apps.internal"]).await;
+    let (code, said) = daemon.run(BINARY, &["dns", "remove", "*.apps.internal"]).await;
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(said, "Removed *.apps.internal 300 CNAME nas.internal\n");
     assert_eq!(
         asked(&daemon, "any.apps.internal", RecordType::A).await,
         [ResponseCode::NXDomain.to_string()]
     );
-    let (code, said) = run(&daemon, &["dns", "remove", "nas.internal", "TXT"]).await;
+    let (code, said) = daemon.run(BINARY, &["dns", "remove", "nas.internal", "TXT"]).await;
     assert_eq!(code, Some(1));
     assert!(said.contains("nas.internal has no TXT record to remove"), "{said}");
     assert!(daemon.api.verify_audit().await.expect("verified").value.valid);
@@ -78,11 +68,11 @@ async fn wrong_usage_exits_2_before_anybody_is_asked() {
         (&["dns", "why", "nas.internal", "ADDRESS"], "is not a record type"),
         (&["dns", "flush", "a..b"], "is not a DNS name"),
     ] {
-        let (code, said) = run(&daemon, args).await;
+        let (code, said) = daemon.run(BINARY, args).await;
         assert_eq!(code, Some(2), "{args:?}: {said}");
         assert!(said.contains(part), "{args:?}: {said}");
     }
-    let (code, said) = run(&daemon, &["dns", "add", "nas.example", "A", "10.0.0.7"]).await;
+    let (code, said) = daemon.run(BINARY, &["dns", "add", "nas.example", "A", "10.0.0.7"]).await;
     assert_eq!(code, Some(1));
     assert!(said.contains("not under a configured domain"), "{said}");
     assert_eq!(daemon.api.status().await.expect("a status").value.generation, 0);

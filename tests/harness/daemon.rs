@@ -55,6 +55,16 @@ impl Daemon {
         self.directory.path().join("state")
     }
 
+    /// Runs a command against it: the exit code, and what it wrote to both.
+    pub async fn run(&self, binary: &str, args: &[&str]) -> (Option<i32>, String) {
+        let mut command = Command::new(binary);
+        command.arg("--socket").arg(self.state().join("conduit.sock")).args(args);
+        command.env("NO_COLOR", "1").kill_on_drop(true);
+        let output = command.output().await.expect("ran");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).expect("text"))
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let raw = i32::try_from(self.child.id().expect("alive")).unwrap();
