@@ -61,7 +61,8 @@ async fn an_imported_dnsmasq_answers_as_dnsmasq_does() {
          srv-host=_pg._tcp.internal,db.internal,5432,1,2\ntxt-record=txt.internal,\"v=spf1, a\",b\n\
          ptr-record=9.0.0.10.in-addr.arpa,nine.internal\ncaa-record=caa.internal,0,issue,ca.internal\n\
          address=/ads.example/\naddress=/null.example/#\naddress=/far.example/10.0.0.9\n\
-         host-record=one.example,10.0.0.8\nlocal=/lan.example/\nlocal=/internal/\ndhcp-range=10.0.0.50,10.0.0.60\n",
+         host-record=one.example,10.0.0.8\nlocal=/lan.example/\nlocal=/internal/\ndhcp-range=10.0.0.50,10.0.0.60\n\
+         cname=paper.internal,scanner.example\ncname=old.example,one.example\n",
         free.port(),
         hosts.display()
     );
@@ -87,7 +88,7 @@ async fn an_imported_dnsmasq_answers_as_dnsmasq_does() {
     let daemon = Daemon::start_with(BINARY, &configuration).await;
     let (code, said) = daemon.run(BINARY, &["import", &file]).await;
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.starts_with("Imported 0 services and 11 records (dnsmasq).\n"), "{said}");
+    assert!(said.starts_with("Imported 0 services and 12 records (dnsmasq).\n"), "{said}");
     let (_, again) = daemon.run(BINARY, &["import", &file]).await;
     assert!(again.starts_with("Nothing changed: "), "{again}");
     let (_, audit) = daemon.run(BINARY, &["audit", "tail", "--json"]).await;
@@ -120,6 +121,8 @@ async fn an_imported_dnsmasq_answers_as_dnsmasq_does() {
         ("21.0.0.10.in-addr.arpa", RecordType::PTR),
         ("scan.example", RecordType::A),
         ("22.0.0.10.in-addr.arpa", RecordType::PTR),
+        ("paper.internal", RecordType::A),
+        ("old.example", RecordType::A),
     ] {
         let theirs = asked(free, name, kind).await;
         assert_eq!(asked(ours, name, kind).await, theirs, "{name} {kind}");
