@@ -43,6 +43,8 @@ pub(crate) struct List {
     pub(crate) hits: Arc<AtomicU64>,
     /// Of our own names: hosts files alone have such.
     pub(crate) own: Arc<FixedRecords>,
+    /// How many records those are.
+    pub(crate) own_count: usize,
     /// The lines that name each of them.
     pub(crate) own_lines: Arc<Lines>,
 }
@@ -59,6 +61,7 @@ impl List {
             loaded_at: None,
             hits: Arc::default(),
             own: Arc::default(),
+            own_count: 0,
             own_lines: Arc::default(),
         }
     }
@@ -259,9 +262,11 @@ impl<'a> Building<'a> {
         if self.own_count >= OWN_MAX {
             return Err("there are too many addresses of names of ours");
         }
+        let name = record.name.clone();
+        self.own.add(record).map_err(|_| "the name has too many addresses")?;
         self.own_count += 1;
-        self.own_lines.add(record.name.as_str(), line);
-        self.own.add(record).map_err(|_| "the name has too many addresses")
+        self.own_lines.add(name.as_str(), line);
+        Ok(())
     }
 
     fn name(
@@ -333,13 +338,14 @@ impl<'a> Building<'a> {
     }
 
     fn finish(self, hits: Arc<AtomicU64>) -> List {
-        let Self { mut list, records, own, mut own_lines, .. } = self;
+        let Self { mut list, records, own, own_count, mut own_lines, .. } = self;
         own_lines.finish();
         list.own_lines = Arc::new(own_lines);
         list.entries.shrink();
         let compiled = records.into_iter().map(|records| Records::of(&[records.into()]));
         list.data = compiled.flatten().collect();
         list.own = Arc::new(own.build());
+        list.own_count = own_count;
         list.loaded_at = Some(Timestamp::now());
         list.hits = hits;
         list

@@ -85,7 +85,7 @@ impl ListStatus {
             },
             format: list.source.format.as_str(),
             entries: list.entries.len() + list.nets.len(),
-            own: list.own.iter().count(),
+            own: list.own_count,
             bytes: list.entries.bytes(),
             hits: list.hits.load(Ordering::Relaxed),
             skipped: list.skipped.clone(),

@@ -143,6 +143,7 @@ fn names_of_ours_in_hosts_files_are_the_zones_and_never_over_a_service() {
     let (writer, zone) = ZoneWriter::start(Zone::compile(&catalog, version(1), &zone_settings));
     loader.attach(writer.clone());
     assert_eq!(table.load().slots[0].list.skipped.count, 1, "conduit.internal is a route of ours");
+    assert_eq!(ListStatus::of(&table.load().slots[0]).own, 2);
 
     let local = Local::of([10, 0, 0, 1].into());
     let at = |name: &str, rtype| {
