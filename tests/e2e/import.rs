@@ -129,14 +129,21 @@ async fn an_imported_dnsmasq_answers_as_dnsmasq_does() {
     }
 }
 
-/// Starts it, and waits until it has its port.
+/// Starts it, and waits until it answers. Trying to take its port would be in its way.
 fn started(file: &str, port: u16) -> Child {
     let mut command = Command::new("dnsmasq");
     command.arg("--keep-in-foreground").arg(format!("--conf-file={file}"));
     command.arg("--pid-file").stdout(Stdio::null()).stderr(Stdio::null());
-    let child = command.spawn().expect("started");
+    let mut child = command.spawn().expect("started");
+    let mut query = Message::query();
+    query.add_query(Query::query(Name::from_ascii("internal.").expect("a name"), RecordType::MX));
+    let query = query.to_vec().expect("encodes");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.connect(("127.0.0.1", port)).expect("connected");
+    socket.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
     let since = std::time::SystemTime::now();
-    while UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+    while socket.send(&query).and_then(|_| socket.recv(&mut [0; 512])).is_err() {
+        assert_eq!(child.try_wait().expect("asked"), None, "dnsmasq ended");
         assert!(since.elapsed().expect("a clock") < Duration::from_secs(20), "no dnsmasq");
         std::thread::yield_now();
     }
