@@ -3,10 +3,15 @@
 
 mdns.py INTERFACE OWN-ADDRESS RESPONDER          asks for web.local in each way there is, and judges the replies
 mdns.py --goodbye INTERFACE OWN-ADDRESS NAME     waits until NAME is taken back
+mdns.py --stopped INTERFACE OWN-ADDRESS RESPONDER NAME PID
+                                                 says that it has NAME while the responder, process PID, which has
+                                                 probed for it three times, is stopped, and judges what it does then
 mdns.py --plain INTERFACE GROUP NAME TYPE        asks the group as plain DNS (dig takes no answer that comes from
                                                  another address than the one it asked) and prints what comes
 """
 
+import os
+import signal
 import socket
 import struct
 import sys
@@ -195,6 +200,26 @@ def goodbye(interface, own, name):
     sys.exit("no goodbye")
 
 
+def stopped(interface, own, responder, name, pid):
+    sock, probes = opened(interface, own), 0
+    sock.settimeout(20)
+    print("listening", flush=True)
+    while probes < 3:
+        data, source = sock.recvfrom(9000)
+        probes += source[0] == responder and not data[2] & 0x80 and wire(name)[:-1] in data
+    os.kill(int(pid), signal.SIGSTOP)
+    early = heard(sock, responder, 0.1, name)
+    mine = record(name, A, 120, socket.inet_aton(own), True)
+    sock.sendto(struct.pack("!6H", 0, 0x8400, 0, 1, 0, 0) + mine, (GROUP, 5353))
+    time.sleep(1)
+    os.kill(int(pid), signal.SIGCONT)
+    claims = heard(sock, responder, 3, name)
+    if early:
+        print("SKIPPED: §8.1: an answer while we stand still (this machine was too slow for it)")
+    else:
+        judge("§8.1: an answer that came while we stood still is read before the claim", not claims, claims)
+
+
 def plain(interface, group, name, kind):
     family = socket.AF_INET6 if ":" in group else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
@@ -212,6 +237,8 @@ if sys.argv[1] == "--plain":
     plain(*sys.argv[2:])
 elif sys.argv[1] == "--goodbye":
     goodbye(*sys.argv[2:])
+elif sys.argv[1] == "--stopped":
+    stopped(*sys.argv[2:])
 else:
     asked(*sys.argv[1:])
 sys.exit(failed)

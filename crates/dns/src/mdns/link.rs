@@ -64,6 +64,8 @@ struct Entry {
     phase: Phase,
     /// When it goes on by itself.
     due: Option<Instant>,
+    /// When something was last said of it without being asked.
+    said: Option<Instant>,
     /// When each set was last sent to the group of each family.
     told: [[Option<Instant>; 3]; 2],
     /// Who has the name, from when that was found until it is ours.
@@ -156,6 +158,14 @@ impl Link {
     /// What is to be sent, in order.
     pub(crate) fn sends(&mut self) -> Vec<(To, Vec<u8>)> {
         std::mem::take(&mut self.sends)
+    }
+
+    /// What was to be said at `said` is sent only now: whatever follows it waits from now on (RFC 6762 §8.1).
+    pub(crate) fn sent(&mut self, said: Instant, now: Instant) {
+        let late = now.saturating_duration_since(said);
+        for entry in self.names.values_mut().filter(|entry| entry.said == Some(said)) {
+            entry.due = entry.due.map(|due| due + late);
+        }
     }
 
     /// Whether what is told of the link may have changed since this was asked.

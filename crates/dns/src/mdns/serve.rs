@@ -1,24 +1,26 @@
 //! The loop that moves bytes between links and their sockets.
 //!
-//! **Invariant:** what comes in waits in one bounded queue; an interface that goes takes its sockets along,
-//! and one that fails is tried again. The end takes every name back, unless another process goes on.
+//! **Invariant:** whatever has come is judged before anything that is due is done, however late that is: a name
+//! is never claimed while the word of who has it waits to be read (RFC 6762 §8.1). Packets wait in the sockets
+//! alone. An interface that goes takes its sockets along, and one that fails is tried again. The end takes
+//! every name back, unless another process goes on.
 
 use std::collections::{BTreeMap, HashSet};
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use conduit_core::live;
 use conduit_core::tasks::Tasks;
-use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use super::heard::MESSAGE_BYTES_MAX;
 use super::link::{Family, Given, Link, To};
 use super::names::Names;
-use super::socket;
+use super::socket::{self, Joined};
 use super::status::{Conflict, Counts, LinkStatus, Status};
 use super::wires::{Chosen, Wire, choose};
 use crate::leaving::Leaving;
@@ -42,7 +44,6 @@ pub struct Service {
 impl Service {
     /// Serves until the process stops; call it on the runtime that is to do the work.
     pub fn start(self, tasks: &Tasks) {
-        let (heard, queue) = mpsc::channel(HEARD_MAX);
         let serving = Serving {
             zone: self.zone,
             interfaces: self.interfaces,
@@ -51,10 +52,9 @@ impl Service {
             links: BTreeMap::new(),
             missing: Vec::new(),
             is_changed: true,
-            heard,
-            tasks: tasks.clone(),
+            buffer: vec![0; MESSAGE_BYTES_MAX + 1],
         };
-        tasks.service("mdns", serving.run(queue, self.leaving));
+        tasks.service("mdns", serving.run(tasks.stop().clone(), self.leaving));
     }
 }
 
@@ -66,8 +66,8 @@ struct Serving {
     links: BTreeMap<u32, Served>,
     missing: Vec<(String, String)>,
     is_changed: bool,
-    heard: mpsc::Sender<Packet>,
-    tasks: Tasks,
+    /// For one packet, and an octet that tells of a longer one.
+    buffer: Vec<u8>,
 }
 
 /// A link with its sockets, by family.
@@ -75,21 +75,13 @@ struct Served {
     wire: Wire,
     link: Link,
     left_out: usize,
-    sockets: [Option<(Arc<UdpSocket>, DropGuard)>; 2],
+    sockets: [Option<Joined>; 2],
     /// Why one of them is missing.
     problem: Option<String>,
 }
 
-struct Packet {
-    index: u32,
-    family: Family,
-    source: SocketAddr,
-    bytes: Vec<u8>,
-}
-
 impl Serving {
-    async fn run(mut self, mut queue: mpsc::Receiver<Packet>, leaving: Leaving) {
-        let stop = self.tasks.stop().clone();
+    async fn run(mut self, stop: CancellationToken, leaving: Leaving) {
         let mut zone = self.zone.clone();
         let mut look = interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -107,9 +99,11 @@ impl Serving {
                     renew = Some(Instant::now() + RENEW_PAUSE);
                 }
                 () = sleep_until(next) => {}
-                Some(packet) = queue.recv() => self.take(&packet),
+                () = self.heard() => {}
             }
+            // What is due by now waited until now: answers that came in that time are all read first.
             let now = Instant::now();
+            self.receive(now);
             if renew.is_some_and(|at| at <= now) {
                 renew = None;
                 self.renew(now);
@@ -174,19 +168,8 @@ impl Serving {
             if !is_there {
                 *place = None;
             } else if place.is_none() {
-                match socket::join(&served.wire, family) {
-                    Ok(Some(socket)) => {
-                        let socket = Arc::new(socket);
-                        let gone = CancellationToken::new();
-                        let listening =
-                            listen((index, family), Arc::clone(&socket), self.heard.clone());
-                        let until = gone.clone();
-                        self.tasks.job("mdns-listen", async move {
-                            until.run_until_cancelled(listening).await;
-                        });
-                        *place = Some((socket, gone.drop_guard()));
-                    }
-                    Ok(None) => {}
+                match Joined::new(&served.wire, family) {
+                    Ok(joined) => *place = joined,
                     Err(error) => {
                         let words = if family == Family::V4 { "IPv4" } else { "IPv6" };
                         served.problem = Some(format!("cannot be joined over {words}: {error}"));
@@ -217,10 +200,20 @@ impl Serving {
         }
     }
 
-    fn take(&mut self, packet: &Packet) {
-        if let Some(served) = self.links.get_mut(&packet.index) {
-            let from = (packet.source, packet.family);
-            served.link.receive(&packet.bytes, from, Instant::now());
+    /// Waits until something is heard on any link.
+    async fn heard(&self) {
+        poll_fn(|context| {
+            // Each of them is asked, so that each wakes this up.
+            let heard = self.links.values().filter(|served| served.poll_heard(context).is_ready());
+            if heard.count() > 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// Takes in everything that has come.
+    fn receive(&mut self, now: Instant) {
+        for served in self.links.values_mut() {
+            served.receive(&mut self.buffer, now);
         }
     }
 
@@ -229,6 +222,7 @@ impl Serving {
         for served in self.links.values_mut() {
             served.link.tick(now);
             served.send();
+            served.link.sent(now, Instant::now());
             is_changed |= served.link.has_changed();
         }
         if is_changed {
@@ -280,6 +274,31 @@ impl Served {
         Self { wire, link, left_out: 0, sockets: [None, None], problem: None }
     }
 
+    fn poll_heard(&self, context: &mut Context<'_>) -> Poll<()> {
+        let heard = self.sockets.iter().flatten().filter(|s| s.poll_heard(context).is_ready());
+        if heard.count() > 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Takes in what has come on its sockets.
+    fn receive(&mut self, buffer: &mut [u8], now: Instant) {
+        for family in [Family::V4, Family::V6] {
+            let Some(socket) = &self.sockets[family as usize] else { continue };
+            for _ in 0..READ_MAX {
+                match socket.receive(buffer) {
+                    Ok(None) => break,
+                    Ok(Some((length, source))) => {
+                        let bytes = buffer.get(..length).unwrap_or_default();
+                        self.link.receive(bytes, (source, family), now);
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, interface = %self.wire.name, "mDNS not heard");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
     fn lacks_socket(&self) -> bool {
         let [v4, v6] = &self.sockets;
         (v4.is_none() && self.wire.v4().is_some()) || (v6.is_none() && self.wire.has_v6())
@@ -296,12 +315,12 @@ impl Served {
                 To::Peer(SocketAddr::V6(_)) => &[Family::V6],
             };
             for family in families {
-                let Some((socket, _)) = &self.sockets[*family as usize] else { continue };
+                let Some(socket) = &self.sockets[*family as usize] else { continue };
                 let target = match to {
                     To::Peer(peer) => peer,
                     To::Both | To::Group(_) => socket::group(*family, self.wire.index),
                 };
-                if let Err(error) = socket.try_send_to(&bytes, target) {
+                if let Err(error) = socket.send(&bytes, target) {
                     tracing::debug!(%error, interface = %self.wire.name, %target, "mDNS not sent");
                 }
             }
@@ -323,30 +342,9 @@ impl Served {
     }
 }
 
-/// Passes on what is heard; what the loop cannot take is left to the system to drop.
-async fn listen(
-    (index, family): (u32, Family),
-    socket: Arc<UdpSocket>,
-    heard: mpsc::Sender<Packet>,
-) {
-    let mut buffer = vec![0; MESSAGE_BYTES_MAX + 1];
-    loop {
-        let Ok((length, source)) = socket.recv_from(&mut buffer).await else {
-            tokio::time::sleep(ERROR_PAUSE).await;
-            continue;
-        };
-        let bytes = buffer.get(..length).unwrap_or_default().to_vec();
-        if heard.send(Packet { index, family, source, bytes }).await.is_err() {
-            return;
-        }
-    }
-}
-
 /// Between two looks at the interfaces.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// From a change of the zone to the links.
 const RENEW_PAUSE: Duration = Duration::from_millis(100);
-/// After a failed receive.
-const ERROR_PAUSE: Duration = Duration::from_millis(100);
-/// Packets that wait for the loop.
-const HEARD_MAX: usize = 256;
+/// Packets read from one socket in a row: more than the system keeps for one.
+const READ_MAX: usize = 1_024;

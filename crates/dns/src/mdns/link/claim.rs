@@ -63,16 +63,14 @@ impl Link {
     pub(super) fn go_on(&mut self, now: Instant) {
         let (mut probes, mut announcements) = (Vec::new(), Vec::new());
         for entry in self.names.values_mut() {
-            if entry.due.is_none_or(|due| due > now) {
-                continue;
-            }
+            let Some(due) = entry.due.filter(|due| *due <= now) else { continue };
             self.is_changed = true;
             match entry.phase {
-                Phase::Probing(sent) if sent < PROBES => {
-                    probes.push(Part::probe(&entry.owned));
-                    entry.phase = Phase::Probing(sent + 1);
-                    entry.due = Some(now + PROBE_INTERVAL);
+                // Who had no time to listen does not know what was answered: this one does not count.
+                Phase::Probing(sent @ 1..) if now - due > LATE_MAX => {
+                    probes.push(entry.probe(sent, now));
                 }
+                Phase::Probing(sent) if sent < PROBES => probes.push(entry.probe(sent + 1, now)),
                 Phase::Probing(_) => announcements.push(entry.announce(0, now)),
                 Phase::Announcing(sent) => announcements.push(entry.announce(sent, now)),
                 Phase::Taken => {
@@ -157,6 +155,7 @@ impl Entry {
             owned,
             phase: Phase::Probing(0),
             due: Some(due),
+            said: None,
             told: [[None; 3]; 2],
             rival: None,
             conflicts: (None, 0),
@@ -183,8 +182,17 @@ impl Entry {
         }
     }
 
+    /// Asks for it; so many times by now.
+    fn probe(&mut self, sent: u8, now: Instant) -> Part {
+        self.phase = Phase::Probing(sent);
+        self.said = Some(now);
+        self.due = Some(now + PROBE_INTERVAL);
+        Part::probe(&self.owned)
+    }
+
     fn announce(&mut self, sent: u8, now: Instant) -> Part {
         self.phase = Phase::Announcing(sent + 1);
+        self.said = Some(now);
         self.due = Some(now + SECOND);
         if sent + 1 == ANNOUNCEMENTS {
             self.phase = Phase::Ours;
@@ -224,6 +232,9 @@ const HOST_SETS: [Set; 2] = [Set::V4, Set::V6];
 /// RFC 6762 §8.1.
 const PROBES: u8 = 3;
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
+/// A probe that is due for longer than this finds a process that was stopped or starved, and with it perhaps the
+/// others of this machine.
+const LATE_MAX: Duration = Duration::from_millis(100);
 /// RFC 6762 §8.3.
 const ANNOUNCEMENTS: u8 = 2;
 /// Names that are probed at once; more follow an interval later.

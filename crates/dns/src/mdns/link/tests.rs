@@ -63,6 +63,13 @@ impl Desk {
         self.now = end;
     }
 
+    /// Does nothing for this many milliseconds, and then what is due.
+    fn stall(&mut self, millis: u64) {
+        self.now += Duration::from_millis(millis);
+        self.link.tick(self.now);
+        self.collect();
+    }
+
     fn hear(&mut self, message: &Message, source: &str) {
         let bytes = message.to_vec().expect("encodes");
         let source = source.parse().expect("an address with a port");

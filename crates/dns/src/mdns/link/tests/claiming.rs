@@ -19,6 +19,38 @@ fn section_8_1_three_probes_a_quarter_of_a_second_apart_then_two_announcements()
 }
 
 #[test]
+fn section_8_1_an_interval_counts_from_the_sending() {
+    let mut desk = Desk::new(1, WEB);
+    let due = desk.link.next().expect("a probe");
+    desk.link.tick(due);
+    // Between making a packet and sending it, this machine did something else.
+    let sent = due + Duration::from_millis(240);
+    desk.link.sent(due, sent);
+    assert_eq!(desk.link.next(), Some(sent + Duration::from_millis(250)));
+    // What says nothing is not put off by that.
+    desk.link.sent(sent, sent + SECOND);
+    assert_eq!(desk.link.next(), Some(sent + Duration::from_millis(250)));
+}
+
+#[test]
+fn section_8_1_an_interval_without_time_to_listen_does_not_count() {
+    let mut desk = Desk::new(1, WEB);
+    desk.pass(249);
+    for _ in 0..3 {
+        desk.stall(3_000);
+    }
+    assert_eq!(desk.said(), [PROBE; 4], "none of the three intervals counts");
+    desk.pass(499);
+    assert_eq!(desk.said(), [PROBE]);
+    desk.stall(600);
+    assert_eq!(desk.said(), [PROBE]);
+    desk.pass(250);
+    assert_eq!(desk.said(), [PROBE]);
+    desk.stall(251);
+    assert_eq!(desk.said(), [CLAIM], "a little late is in time");
+}
+
+#[test]
 fn section_8_1_a_name_that_is_answered_for_is_left_alone_and_told() {
     let mut desk = Desk::new(1, &[WEB[0], ("nas.local.", &["10.0.0.1"])]);
     desk.pass(300);
