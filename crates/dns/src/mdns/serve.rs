@@ -139,6 +139,10 @@ impl Serving {
             let (is_new, is_other) = match self.links.get_mut(&index) {
                 Some(served) => {
                     let is_other = served.wire != wire;
+                    // It would send from the address it was opened with, which the system refuses.
+                    if served.wire.v4() != wire.v4() {
+                        served.sockets[Family::V4 as usize] = None;
+                    }
                     served.wire = wire;
                     (false, is_other)
                 }
@@ -189,7 +193,11 @@ impl Serving {
         let every = self.links.values().flat_map(|served| &served.wire.nets);
         let ours: HashSet<IpAddr> = every.map(ipnet::IpNet::addr).collect();
         for served in self.links.values_mut() {
-            let Names { names, left_out } = Names::of(&zone, &served.wire.nets);
+            // What cannot be asked for on a link is not claimed there.
+            let Names { names, left_out } = match served.sockets.iter().any(Option::is_some) {
+                true => Names::of(&zone, &served.wire.nets),
+                false => Names::default(),
+            };
             if left_out > 0 && served.left_out == 0 {
                 let interface = &served.wire.name;
                 tracing::warn!(%interface, left_out, "too many names for multicast DNS");
