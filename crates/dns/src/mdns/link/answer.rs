@@ -39,7 +39,7 @@ impl Link {
             self.answer_legacy(asked, source, now);
             return;
         }
-        self.forget_known(&asked.known, source);
+        self.forget_known(&asked, source, now);
         let mut sets: BTreeSet<(NameKey, Set)> = BTreeSet::new();
         for question in &asked.questions {
             if let Some(entry) = self.names.get(&question.key).filter(|entry| entry.is_ours()) {
@@ -190,14 +190,18 @@ impl Link {
         self.pending.push(pending);
     }
 
-    /// What an asker told in a further packet that it knows is not said to it (RFC 6762 §7.2).
-    fn forget_known(&mut self, known: &[Told], source: SocketAddr) {
-        if known.is_empty() {
+    /// What an asker told in a further packet that it knows is not said to it; if still more follows, that is
+    /// waited for (RFC 6762 §7.2).
+    fn forget_known(&mut self, asked: &Asked, source: SocketAddr, now: Instant) {
+        if asked.known.is_empty() {
             return;
         }
         let mut waiting = std::mem::take(&mut self.pending);
         for pending in waiting.iter_mut().filter(|pending| pending.asker == Some(source)) {
-            pending.sets.retain(|(key, set)| !self.is_known(key, *set, known));
+            pending.sets.retain(|(key, set)| !self.is_known(key, *set, &asked.known));
+            if asked.is_truncated {
+                pending.due = now + TRUNCATED_WAIT + self.chance_below(TRUNCATED_CHANCE);
+            }
         }
         waiting.retain(|pending| !pending.sets.is_empty());
         self.pending = waiting;

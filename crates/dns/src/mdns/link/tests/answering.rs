@@ -85,6 +85,25 @@ fn section_7_2_more_that_is_known_is_waited_for() {
 }
 
 #[test]
+fn section_7_2_still_more_that_is_known_is_waited_for_anew() {
+    let mut desk = Desk::settled(1, NAMES);
+    let mut asked = query("web.local.", RecordType::A);
+    asked.metadata.truncation = true;
+    desk.hear(&asked, PEER);
+    let mut more = Message::new(0, MessageType::Query, OpCode::Query);
+    more.metadata.truncation = true;
+    more.add_answer(record("other.local.", "10.0.0.7", 120));
+    for _ in 0..3 {
+        desk.pass(399);
+        desk.hear(&more, PEER);
+    }
+    desk.pass(399);
+    assert!(desk.said().is_empty());
+    desk.pass(102);
+    assert_eq!(desk.said().len(), 1);
+}
+
+#[test]
 fn section_5_4_unicast_that_is_asked_for_when_all_were_told_lately() {
     let mut desk = Desk::settled(1, NAMES);
     let mut asked = Message::new(0, MessageType::Query, OpCode::Query);
