@@ -134,7 +134,9 @@ impl Link {
             }
         }
         for bytes in packet::packets(parts, MessageType::Response) {
-            self.send_single(to, bytes, now);
+            if self.may_reply(now) {
+                self.reply(to, bytes);
+            }
         }
     }
 
@@ -144,30 +146,35 @@ impl Link {
             self.counts.dropped(Dropped::Source);
             return;
         }
-        let mut given: Vec<(&Owned, Set)> = Vec::new();
-        let mut is_any_ours = false;
+        let mut sets: BTreeSet<(&NameKey, Set)> = BTreeSet::new();
         for Question { key, rtype, .. } in &asked.questions {
-            let Some(entry) = self.names.get(key).filter(|entry| entry.is_ours()) else {
-                continue;
-            };
-            is_any_ours = true;
-            let sets = asked_sets(entry, *rtype).filter(|set| *set != Set::Absent);
-            given.extend(sets.map(|set| (&entry.owned, set)));
+            if let Some(entry) = self.names.get(key).filter(|entry| entry.is_ours()) {
+                sets.extend(asked_sets(entry, *rtype).map(|set| (key, set)));
+            }
         }
-        if !is_any_ours {
+        // What it costs to make a reply is part of what the budget is for.
+        if sets.is_empty() || !self.may_reply(now) {
             return;
         }
+        let here = sets.iter().filter(|(_, set)| *set != Set::Absent);
+        let given: Vec<(&Owned, Set)> =
+            here.filter_map(|(key, set)| Some((&self.names.get(*key)?.owned, *set))).collect();
         let questions = asked.questions.into_iter().map(|question| question.query).collect();
         if let Some(bytes) = packet::legacy(asked.id, questions, &given) {
-            self.send_single(source, bytes, now);
+            self.reply(source, bytes);
         }
     }
 
-    fn send_single(&mut self, to: SocketAddr, bytes: Vec<u8>, now: Instant) {
-        if !self.unicast.take(now) {
+    /// Whether one more reply to a single machine is in the budget.
+    fn may_reply(&mut self, now: Instant) -> bool {
+        let may = self.unicast.take(now);
+        if !may {
             self.counts.dropped(Dropped::Flood);
-            return;
         }
+        may
+    }
+
+    fn reply(&mut self, to: SocketAddr, bytes: Vec<u8>) {
         self.counts.sent(Sent::Single);
         self.sends.push((To::Peer(to), bytes));
     }

@@ -138,6 +138,10 @@ fn section_6_7_plain_dns_gets_a_plain_reply_on_the_link_alone() {
     desk.hear(&asked, "192.0.2.9:40000");
     desk.hear(&query("nobody.local.", RecordType::A), "10.0.0.9:40000");
     assert!(desk.said().is_empty());
+    // What is asked twice in one message is said once.
+    asked.add_query(question("web.local.", RecordType::A, false));
+    desk.hear(&asked, "10.0.0.9:40000");
+    assert_eq!(desk.sent.pop().expect("one").2.answers.len(), 1);
 }
 
 #[test]
