@@ -163,9 +163,9 @@ impl Update {
     }
 
     /// What the program is told.
-    pub(crate) fn reply(mut self, outcome: Outcome) -> Encoded {
+    pub(crate) fn reply(&self, outcome: Outcome) -> Encoded {
         let mut encoded = bare(self.message.metadata.id, self.bits, outcome);
-        self.exchange.sign(&mut encoded.bytes, now_s());
+        Exchange::clone(&self.exchange).sign(&mut encoded.bytes, now_s());
         encoded
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use conduit_core::live::{self, Guard};
 use conduit_core::tasks::Tasks;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::access::Policy;
 use crate::forward::{Begun, Waiting};
@@ -95,7 +95,7 @@ pub(crate) enum Later {
     /// Forwarders are asked.
     Forwarded(Waiting, Option<Box<Exchange>>),
     /// The registry is.
-    Updated(Box<Update>, OwnedSemaphorePermit),
+    Updated(Arc<Update>, oneshot::Receiver<Outcome>),
 }
 
 /// A zone that is on its way, as one of at most [`TRANSFERS_MAX`].
@@ -223,10 +223,9 @@ impl Responder {
                 self.metrics.count_forwarded(encoded.outcome);
                 self.counted(sign(encoded, &mut signed), transport)
             }
-            Later::Updated(update, permit) => {
-                let outcome = update.make(|| self.zone.load_full()).await;
-                drop(permit);
-                self.seen.end(update.exchange(), outcome);
+            Later::Updated(update, outcome) => {
+                // The gateway stops.
+                let outcome = outcome.await.unwrap_or(Outcome::Failed);
                 self.counted(update.reply(outcome), transport)
             }
         }
@@ -238,7 +237,7 @@ impl Responder {
             return Next::Send(self.counted(update.reply(Outcome::Failed), transport));
         };
         match self.seen.begin(update.exchange(), now_s()) {
-            replay::Begun::New => Next::Forward(Box::new(Later::Updated(update, permit))),
+            replay::Begun::New => Next::Forward(Box::new(self.begin_update(update, permit))),
             replay::Begun::Done(outcome) => {
                 Next::Send(self.counted(update.reply(outcome), transport))
             }
@@ -250,6 +249,27 @@ impl Responder {
                 Next::Nothing
             }
         }
+    }
+
+    /// Makes an update beside the loop: its client may hang up, and what became of it is told to whoever sends it
+    /// again.
+    fn begin_update(&self, update: Box<Update>, permit: OwnedSemaphorePermit) -> Later {
+        let update: Arc<Update> = Arc::from(update);
+        let (tell, outcome) = oneshot::channel();
+        let (zone, seen, made) = (self.zone.clone(), self.seen.clone(), Arc::clone(&update));
+        let making = async move {
+            let outcome = made.make(|| zone.load_full()).await;
+            seen.end(made.exchange(), outcome);
+            drop(permit);
+            // Who asked may have gone away.
+            tell.send(outcome).ok();
+        };
+        let stop = self.jobs.stop().clone();
+        let _entered = self.runtime.enter();
+        self.jobs.job("dns-update", async move {
+            stop.run_until_cancelled(making).await;
+        });
+        Later::Updated(update, outcome)
     }
 
     pub(super) fn count_one(&self, transport: Transport, outcome: Outcome) {

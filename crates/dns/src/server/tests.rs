@@ -2,6 +2,7 @@
 
 mod encrypted;
 mod pipelining;
+mod updates;
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
