@@ -259,13 +259,29 @@ fn svcb_data(svcb: &Svcb) -> SVCB {
 const CRITICAL: u8 = 128;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use conduit_core::clock::Timestamp;
     use hickory_proto::op::Message;
     use hickory_proto::rr::Record as Sent;
 
-    fn record(kind: Kind, text: &str) -> Record {
+    /// Data of every type, as people write it.
+    pub(crate) const EVERY_KIND: [(Kind, &str); 12] = [
+        (Kind::A, "10.0.0.7"),
+        (Kind::Aaaa, "fd00::7"),
+        (Kind::Caa, "128 contactemail \"ops@internal\""),
+        (Kind::Cname, "y.internal"),
+        (Kind::Https, "1 . alpn=h3,h2 port=8443 ipv4hint=10.0.0.7 ipv6hint=fd00::7"),
+        (Kind::Mx, "10 mail.internal"),
+        (Kind::Mx, "0 ."),
+        (Kind::Ptr, "y.internal"),
+        (Kind::Srv, "0 5 5060 sip.internal"),
+        (Kind::Svcb, "1 y.internal mandatory=alpn alpn=h2 no-default-alpn"),
+        (Kind::Svcb, "0 y.internal"),
+        (Kind::Txt, "\"\" \"a\\255\\000b\""),
+    ];
+
+    pub(crate) fn record(kind: Kind, text: &str) -> Record {
         Record {
             name: RecordName::parse("x.internal").expect("valid"),
             data: RecordData::parse(kind, text).expect("valid"),
@@ -276,20 +292,7 @@ mod tests {
 
     #[test]
     fn every_type_goes_through_a_message() {
-        for (kind, text) in [
-            (Kind::A, "10.0.0.7"),
-            (Kind::Aaaa, "fd00::7"),
-            (Kind::Caa, "128 contactemail \"ops@internal\""),
-            (Kind::Cname, "y.internal"),
-            (Kind::Https, "1 . alpn=h3,h2 port=8443 ipv4hint=10.0.0.7 ipv6hint=fd00::7"),
-            (Kind::Mx, "10 mail.internal"),
-            (Kind::Mx, "0 ."),
-            (Kind::Ptr, "y.internal"),
-            (Kind::Srv, "0 5 5060 sip.internal"),
-            (Kind::Svcb, "1 y.internal mandatory=alpn alpn=h2 no-default-alpn"),
-            (Kind::Svcb, "0 y.internal"),
-            (Kind::Txt, "\"\" \"a\\255\\000b\""),
-        ] {
+        for (kind, text) in EVERY_KIND {
             let given = record(kind, text);
             let records = Records::of(&[Arc::new([given.clone()])]).expect("one");
             let set = records.get(rtype(kind), 30).expect("there");

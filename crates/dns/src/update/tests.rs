@@ -10,6 +10,7 @@ use super::*;
 use crate::fuzzing::{sample_zone, version};
 use crate::peers::Keyholder;
 use crate::records::Records;
+use crate::records::tests::{EVERY_KIND, record as kept};
 use crate::tsig::{Algorithm, Checked, Key, check, sign_request};
 
 fn name(text: &str) -> Name {
@@ -162,25 +163,8 @@ fn a_key_changes_only_what_it_may() {
 
 #[test]
 fn every_type_comes_back_as_people_write_it() {
-    for (kind, text) in [
-        (Kind::A, "10.0.0.7"),
-        (Kind::Aaaa, "fd00::7"),
-        (Kind::Caa, "128 contactemail \"ops@internal\""),
-        (Kind::Cname, "y.internal"),
-        (Kind::Https, "1 . alpn=h3,h2 port=8443 ipv4hint=10.0.0.7 ipv6hint=fd00::7"),
-        (Kind::Mx, "10 mail.internal"),
-        (Kind::Mx, "0 ."),
-        (Kind::Ptr, "y.internal"),
-        (Kind::Srv, "0 5 5060 sip.internal"),
-        (Kind::Svcb, "1 y.internal mandatory=alpn alpn=h2 no-default-alpn"),
-        (Kind::Txt, "\"\" \"a\\255\\000b\""),
-    ] {
-        let record = Record {
-            name: RecordName::parse("x.internal").expect("valid"),
-            data: RecordData::parse(kind, text).expect("valid"),
-            ttl: None,
-            added_at: Timestamp::from_seconds(0),
-        };
+    for (kind, text) in EVERY_KIND {
+        let record = kept(kind, text);
         let records = Records::of(&[Arc::new([record.clone()])]).expect("one");
         let set = records.sets(30).next().expect("one");
         let read = sent("x.internal.", DNSClass::IN, 30, set.data().next().expect("one"));
