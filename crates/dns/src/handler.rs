@@ -315,6 +315,7 @@ impl Head {
             wants_authentic: message.metadata.authentic_data
                 || dnssec_ok.is_some_and(|dnssec_ok| dnssec_ok.0),
             limit: limit_of(asker.transport, edns.map(|edns| edns.max_payload())),
+            is_stream: asker.transport != Transport::Udp,
             client: asker.peer.ip(),
             is_above_ours: false,
             signed: None,

@@ -158,6 +158,8 @@ pub struct Pending {
     /// Whether the client wants to know that the owner signed it (RFC 6840 §5.7).
     pub(crate) wants_authentic: bool,
     pub(crate) limit: usize,
+    /// Whether the reply goes over a stream.
+    pub(crate) is_stream: bool,
     /// Who asked.
     pub(crate) client: IpAddr,
     /// Whether the name is above something of ours.
@@ -187,11 +189,6 @@ impl Pending {
     /// What the client asked.
     pub(crate) fn of_client(&self) -> &Query {
         self.renamed.as_ref().map_or(&self.question, |renamed| &renamed.asked)
-    }
-
-    /// Whether the reply goes over a stream.
-    pub(crate) fn is_stream(&self) -> bool {
-        self.limit >= usize::from(u16::MAX)
     }
 
     /// A reply that is not the zone's: with records or an SOA, and why, for clients that understand it.

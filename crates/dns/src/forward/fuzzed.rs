@@ -37,6 +37,7 @@ pub(crate) fn answer(data: &[u8]) {
         edns: Some(DnssecOk(choice & 8 != 0)),
         wants_authentic: true,
         limit,
+        is_stream: choice & 4 != 0,
         client: std::net::Ipv4Addr::LOCALHOST.into(),
         is_above_ours: false,
         signed: None,

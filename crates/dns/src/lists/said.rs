@@ -93,7 +93,7 @@ impl Table {
         zone: &Zone,
         local: &Local,
     ) -> Listed {
-        let what = self.what(hit, pending.question.query_type(), pending.is_stream());
+        let what = self.what(hit, pending.question.query_type(), pending.is_stream);
         let (target, ttl_s) = match what {
             What::Drop => return Listed::Reply(Reply::Silence(Drop::Listed)),
             What::Pass => return Listed::Open(pending),
@@ -167,7 +167,7 @@ impl Table {
             .or_else(|| addresses.find_map(|address| self.judge_address(address)))?;
         let mut pending = pending.clone();
         pending.screen = None;
-        match self.what(&hit, pending.question.query_type(), pending.is_stream()) {
+        match self.what(&hit, pending.question.query_type(), pending.is_stream) {
             What::Pass => None,
             // It was asked for already, so that silence would only make the client ask again.
             What::Drop => Some(self.reply(pending, What::Nothing(Outcome::NxDomain), &hit)),

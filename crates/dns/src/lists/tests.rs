@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use conduit_core::domains::Domains;
+use conduit_core::record::name::RecordName;
 use hickory_proto::op::{Edns, Message, Query, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{RData, RecordType};
@@ -19,7 +20,10 @@ use crate::forward::settings::ForwardSettings;
 use crate::fuzzing::{host, sample_zone};
 use crate::handler::{Asker, Transport, respond};
 use crate::interfaces::Interfaces;
+use crate::peers::{Keyholder, Peers};
 use crate::reply::{Drop, Reply};
+use crate::transfer::now_s;
+use crate::tsig::{Algorithm, Key, sign_request};
 
 pub(super) fn settings(lists: Vec<ListSource>) -> ListSettings {
     let domains = Domains::new(vec![host("internal"), host("lab.internal")]).expect("some");
@@ -46,16 +50,24 @@ pub(super) fn lists(all: Vec<ListSource>) -> Policy {
 }
 
 fn reply(policy: &Policy, name: &str, rtype: RecordType, transport: Transport) -> Reply {
+    let request = question(name, rtype).to_vec().expect("encodes");
+    respond(&request, &asker(transport), sample_zone(), policy)
+}
+
+fn question(name: &str, rtype: RecordType) -> Message {
     let mut message = Message::query();
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(Name::from_ascii(name).expect("valid"), rtype));
     message.set_edns(Edns::new());
-    let asker = Asker {
+    message
+}
+
+fn asker(transport: Transport) -> Asker {
+    Asker {
         peer: "10.0.0.9:4000".parse().expect("valid"),
         local: Local::of([10, 0, 0, 1].into()),
         transport,
-    };
-    respond(&message.to_vec().expect("encodes"), &asker, sample_zone(), policy)
+    }
 }
 
 pub(super) fn ask(policy: &Policy, name: &str, rtype: RecordType) -> Message {
@@ -186,6 +198,26 @@ fn a_policy_zone_does_what_it_says() {
         status[0].skipped.first[0].reason,
         "names of name servers trigger nothing here (rpz-nsdname)"
     );
+}
+
+#[test]
+fn a_signed_question_over_a_stream_is_over_a_stream() {
+    let name = RecordName::parse("k").expect("valid");
+    let key = Arc::new(Key::new(name, Algorithm::HmacSha256, b"0123456789abcdef"));
+    let holder = Keyholder { key: Arc::clone(&key), transfer: false, update: Vec::new() };
+    let peers = Arc::new(Peers { keys: vec![holder], ..Peers::default() });
+    let zone = "$ORIGIN rpz.\n@ SOA a. b. 1 2 3 4 5\ntcp.test CNAME rpz-tcp-only.";
+    let policy = Policy { peers, ..lists(vec![list("rpz", Kind::Block, zone)]) };
+    for (transport, is_cut) in [(Transport::Udp, true), (Transport::Tcp, false)] {
+        let mut request = question("tcp.test.", RecordType::A).to_vec().expect("encodes");
+        sign_request(&key, &mut request, now_s());
+        let Reply::Send(encoded) = respond(&request, &asker(transport), sample_zone(), &policy)
+        else {
+            panic!("no reply");
+        };
+        let reply = Message::from_vec(&encoded.bytes).expect("parses");
+        assert_eq!(reply.metadata.truncation, is_cut, "{transport:?}");
+    }
 }
 
 #[test]
