@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout};
 
+use crate::options::EXTENDED_ERROR;
 use crate::presentation::shown;
 
 /// What a server answered.
@@ -205,8 +206,7 @@ pub(crate) fn status_word(reply: &Message) -> String {
     }
 }
 
-/// The option of extended errors, and the length of the code in it.
-const EXTENDED_ERROR: u16 = 15;
+/// In front of an extended error's text.
 const CODE_BYTES: usize = 2;
 /// The largest UDP answer that is read.
 const REPLY_BYTES_MAX: usize = 4096;

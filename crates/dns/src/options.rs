@@ -142,10 +142,10 @@ pub(crate) struct Overrun;
 pub(crate) const COOKIE: u16 = 10;
 /// The option of connections that are kept.
 pub(crate) const KEEPALIVE: u16 = 11;
-/// The option of extended errors.
-const EXTENDED_ERROR: u16 = 15;
+/// The option of extended errors (RFC 8914).
+pub(crate) const EXTENDED_ERROR: u16 = 15;
 /// Code and length.
-const OPTION_HEAD_BYTES: usize = 4;
+pub(crate) const OPTION_HEAD_BYTES: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -4,33 +4,23 @@
 //! **Invariant:** a message is padded whole or stays as it was; it never grows past what a stream can
 //! carry.
 
-use crate::wire::{LENGTH_BYTES, opt_of};
+use crate::options::{OPTION_HEAD_BYTES, find, opt_of};
+use crate::wire::{self, LENGTH_BYTES};
 
 /// Whether a request asks for a padded reply, by being padded itself (RFC 7830 §4).
 pub(crate) fn is_asked_for(request: &[u8]) -> bool {
-    let options = opt_of(request).and_then(|opt| request.get(opt.data));
-    options.and_then(has_padding).unwrap_or_default()
-}
-
-/// Whether there is padding among options; `None` when they are not well formed.
-fn has_padding(options: &[u8]) -> Option<bool> {
-    let mut options = options;
-    let mut found = false;
-    while let [code0, code1, length0, length1, rest @ ..] = options {
-        found |= u16::from_be_bytes([*code0, *code1]) == PADDING;
-        options = rest.get(usize::from(u16::from_be_bytes([*length0, *length1]))..)?;
-    }
-    options.is_empty().then_some(found)
+    opt_of(request).is_some_and(|opt| matches!(find(opt.data, PADDING), Ok(Some(_))))
 }
 
 /// Makes a message as long as the next multiple of `step`; one without EDNS, or padded already, stays
 /// as it is.
 pub(crate) fn pad(message: &mut Vec<u8>, step: usize) {
     // Whatever is written here puts OPT last; a signature would have to follow the padding.
-    let Some(opt) = opt_of(message).filter(|opt| opt.data.end == message.len()) else {
+    let Some(opt) = wire::opt_of(message).filter(|opt| opt.data.end == message.len()) else {
         return;
     };
-    if message.get(opt.data.clone()).and_then(has_padding) != Some(false) {
+    let is_bare = |options| find(options, PADDING) == Ok(None);
+    if !message.get(opt.data.clone()).is_some_and(is_bare) {
         return;
     }
     let bare = message.len() + OPTION_HEAD_BYTES;
@@ -50,8 +40,6 @@ pub(crate) fn pad(message: &mut Vec<u8>, step: usize) {
 
 /// RFC 7830 §6.
 const PADDING: u16 = 12;
-/// Code and length.
-const OPTION_HEAD_BYTES: usize = 4;
 /// Of replies (RFC 8467 §4.1).
 pub(crate) const REPLY_STEP_BYTES: usize = 468;
 /// Of queries.

@@ -18,7 +18,7 @@ pub use self::outcome::{Drop, Outcome};
 use crate::answer::{Alias, Answer, Authority, Chain, NEGATIVE_TTL_S, RrSet};
 use crate::handler::Transport;
 use crate::lists::{ListNote, Renamed, Table};
-use crate::options::{Options, Reason};
+use crate::options::{EXTENDED_ERROR, Options, Reason};
 use crate::tail::Tail;
 use crate::transfer::Transfer;
 use crate::tsig::Exchange;
@@ -315,8 +315,6 @@ pub(crate) const HEADER_BYTES: usize = 12;
 const PLAIN_REPLY_BYTES_MAX: usize = 512;
 /// What never needs fragments on any path that matters (RFC 9715).
 pub(crate) const UDP_REPLY_BYTES_MAX: u16 = 1232;
-/// The option that says why (RFC 8914).
-const EXTENDED_ERROR: u16 = 15;
 /// The bit that marks a response.
 const QR: u8 = 0x80;
 /// What a reply repeats of the third octet.
