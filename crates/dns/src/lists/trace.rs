@@ -110,7 +110,7 @@ fn said(what: What) -> Said {
         What::Nothing(crate::reply::Outcome::NxDomain) => Said::NxDomain,
         What::Nothing(_) => Said::NoData,
         What::Alias(target, _) => Said::Alias(target),
-        What::Records(data, _) => Said::Records(data.iter().map(ToString::to_string).collect()),
+        What::Records(data, _) => Said::Records(data.iter().map(shown).collect()),
         What::Drop => Said::Silence,
         What::Truncated => Said::Truncated,
         What::Pass => Said::Pass,
