@@ -326,16 +326,16 @@ try {
   await step("forwarders and the cache are told, one name is forgotten, and all of it is flushed", async () => {
     const config = `${process.env.CONDUIT_CONFIG_DIR}/conduit.toml`;
     const before = await readFile(config, "utf8");
-    // Somebody who says 198.18.0.1 of every name.
-    const elsewhere = createSocket("udp4");
+    // Somebody who knows one name; what the browser asks for by itself does not exist, and is not kept.
+    const elsewhere = createSocket("udp4").unref();
     let questions = 0;
     elsewhere.on("message", (query, peer) => {
-      questions += 1;
       const end = query.indexOf(0, 12) + 5;
-      const isAddress = query.readUInt16BE(end - 4) === 1;
-      const head = Buffer.from([query[0], query[1], 0x81, 0x80, 0, 1, 0, Number(isAddress), 0, 0, 0, 0]);
+      const isKnown = query.toString("latin1", 12, end).toLowerCase() === "\x03www\x07example\x03com\0\0\x01\0\x01";
+      questions += Number(isKnown);
+      const head = Buffer.from([query[0], query[1], 0x81, isKnown ? 0x80 : 0x83, 0, 1, 0, Number(isKnown), 0, 0, 0, 0]);
       const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 198, 18, 0, 1]);
-      elsewhere.send(Buffer.concat([head, query.subarray(12, end), ...(isAddress ? [answer] : [])]), peer.port, peer.address);
+      elsewhere.send(Buffer.concat([head, query.subarray(12, end), ...(isKnown ? [answer] : [])]), peer.port, peer.address);
     });
     await new Promise((resolve) => elsewhere.bind(0, "127.0.0.1", resolve));
     const forwarder = `127.0.0.1:${elsewhere.address().port}`;
@@ -351,7 +351,7 @@ try {
     await seen("not from our zone");
     assert.equal(questions, 1, "the second answer is kept");
     await page.getByRole("tab", { name: "Forwarders and cache" }).click();
-    await page.getByRole("table", { name: "Forwarders" }).getByRole("row", { name: new RegExp(`^${forwarder} up all other names 1 0 `) }).waitFor();
+    await page.getByRole("table", { name: "Forwarders" }).getByRole("row", { name: new RegExp(`^${forwarder} up all other names \\d+ 0 `) }).waitFor();
     const figure = (label) => page.locator("dt", { hasText: label }).locator("xpath=following-sibling::dd");
     await figure("Answers kept").getByText("1", { exact: true }).waitFor();
     await page.getByRole("meter", { name: "Answered from it" }).waitFor();
