@@ -122,7 +122,8 @@ pub fn dns_handler(data: &[u8]) {
 }
 
 /// What is answered without a decoder is what the handler answers, name for name; and octet for octet but
-/// for the case of names in an SOA record, which the short way takes from the question.
+/// for the case of names in an SOA record, which the short way takes from the question, and for what follows
+/// a name of very many labels, which the short way still compresses.
 pub(crate) fn check_short_way(
     request: &[u8],
     asker: &Asker,
@@ -156,7 +157,10 @@ pub(crate) fn check_short_way(
     if short != long {
         let decoded = |bytes| Message::from_vec(bytes).expect("a reply can be parsed");
         assert_eq!(decoded(short), decoded(long), "{request:?}");
-        assert!(request.iter().any(u8::is_ascii_uppercase), "{request:?}: {short:?} {long:?}");
+        // Each label has two octets at least.
+        let is_cut_short = request.len() > 2 * LABELS_POINTED_TO && short.len() < long.len();
+        let is_excused = is_cut_short || request.iter().any(u8::is_ascii_uppercase);
+        assert!(is_excused, "{request:?}: {short:?} {long:?}");
     }
 }
 
@@ -305,6 +309,8 @@ pub(crate) fn version(generation: u64) -> Version {
 
 /// More than any reply that is written without an encoder.
 const ROOM_BYTES: usize = 1232;
+/// Of how many labels of a message the library remembers the places, to point to.
+const LABELS_POINTED_TO: usize = 64;
 
 #[cfg(test)]
 #[path = "../../../fuzz/replay.rs"]
