@@ -53,9 +53,10 @@ async fn an_imported_dnsmasq_answers_as_dnsmasq_does() {
     let hosts = directory.path().join("extra");
     std::fs::write(&hosts, "10.0.0.21 printer.internal\n10.0.0.22 scanner.example scan.example\n")
         .expect("written");
-    let free = UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    // Where no other test is: a port of 127.0.0.1 may be taken again before dnsmasq has it.
+    let free = UdpSocket::bind("127.66.9.1:0").expect("a port").local_addr().expect("bound");
     let text = format!(
-        "port={}\nlisten-address=127.0.0.1\nbind-interfaces\nno-resolv\nno-hosts\nstop-dns-rebind\n\
+        "port={}\nlisten-address=127.66.9.1\nbind-interfaces\nno-resolv\nno-hosts\nstop-dns-rebind\n\
          addn-hosts={}\naddress=/app.internal/10.0.0.1\nhost-record=nas.internal,10.0.0.5,fd00::5\n\
          cname=www.internal,nas.internal\nmx-host=internal,mail.internal,50\n\
          srv-host=_pg._tcp.internal,db.internal,5432,1,2\ntxt-record=txt.internal,\"v=spf1, a\",b\n\
@@ -69,7 +70,7 @@ async fn an_imported_dnsmasq_answers_as_dnsmasq_does() {
     let file = directory.path().join("dnsmasq.conf");
     std::fs::write(&file, text).expect("written");
     let file = file.display().to_string();
-    let _dnsmasq = Dnsmasq(started(&file, free.port()));
+    let _dnsmasq = Dnsmasq(started(&file, free));
 
     // What it prints for the configuration is a configuration.
     let first = Daemon::start(BINARY).await;
@@ -82,7 +83,7 @@ async fn an_imported_dnsmasq_answers_as_dnsmasq_does() {
         (&22.into(), &false.into())
     );
     let configuration = told["configuration"].as_str().expect("text");
-    let listen = format!("\"127.0.0.1:{}\"", free.port());
+    let listen = format!("\"{free}\"");
     let configuration = configuration.replace(&listen, "\"127.0.0.1:0\"");
 
     let daemon = Daemon::start_with(BINARY, &configuration).await;
@@ -130,7 +131,7 @@ async fn an_imported_dnsmasq_answers_as_dnsmasq_does() {
 }
 
 /// Starts it, and waits until it answers. Trying to take its port would be in its way.
-fn started(file: &str, port: u16) -> Child {
+fn started(file: &str, at: SocketAddr) -> Child {
     let mut command = Command::new("dnsmasq");
     command.arg("--keep-in-foreground").arg(format!("--conf-file={file}"));
     command.arg("--pid-file").stdout(Stdio::null()).stderr(Stdio::null());
@@ -139,7 +140,7 @@ fn started(file: &str, port: u16) -> Child {
     query.add_query(Query::query(Name::from_ascii("internal.").expect("a name"), RecordType::MX));
     let query = query.to_vec().expect("encodes");
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    socket.connect(("127.0.0.1", port)).expect("connected");
+    socket.connect(at).expect("connected");
     socket.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
     let since = std::time::SystemTime::now();
     while socket.send(&query).and_then(|_| socket.recv(&mut [0; 512])).is_err() {

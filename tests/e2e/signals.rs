@@ -26,8 +26,16 @@ async fn sighup_applies_what_is_dynamic_and_names_what_is_not() {
     };
     assert_eq!(entry.details["applied"], serde_json::json!(["health.interval"]));
     assert_eq!(entry.details["needs_restart"], serde_json::json!(["dns.listen"]));
-    let shown = daemon.api.config().await.expect("config").value.toml;
-    assert!(shown.contains("interval = \"7s\"") && shown.contains("127.0.0.1:0"), "{shown}");
+    // It is on record first, and done then.
+    let shown = loop {
+        let shown = daemon.api.config().await.expect("config").value.toml;
+        if shown.contains("interval = \"7s\"") {
+            break shown;
+        }
+        assert!(tokio::time::Instant::now() < end, "the reload is not in force: {shown}");
+        tokio::task::yield_now().await;
+    };
+    assert!(shown.contains("127.0.0.1:0"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
