@@ -125,10 +125,15 @@ fn unknown_key(message: &str) -> Option<String> {
         return Some(format!("unknown key `{given}`; did you mean `{near}`?"));
     }
     let elsewhere = keys::sections_with(&given);
-    if let Some(section) = elsewhere.first() {
-        return Some(format!("unknown key `{given}` here; it belongs in [{section}]"));
-    }
-    Some(format!("unknown key `{given}`; known here: {}", known.join(", ")))
+    let here = known.join(", ");
+    Some(match elsewhere.first() {
+        // Another word for one of these few is as likely.
+        Some(section) if known.len() <= FEW_KEYS => {
+            format!("unknown key `{given}` here; it belongs in [{section}]; known here: {here}")
+        }
+        Some(section) => format!("unknown key `{given}` here; it belongs in [{section}]"),
+        None => format!("unknown key `{given}`; known here: {here}"),
+    })
 }
 
 /// The known word closest to `given`, when it is close enough to be a slip.
@@ -161,6 +166,9 @@ fn distance(a: &str, b: &str) -> usize {
     }
     last[b.len()]
 }
+
+/// So many can be read through.
+const FEW_KEYS: usize = 10;
 
 #[cfg(test)]
 mod tests {
