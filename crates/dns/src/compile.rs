@@ -123,20 +123,20 @@ impl Zone {
         let rrsets = frame.rrsets_of(service);
         let mut hosts = Vec::with_capacity(service.hosts.len());
         for host in &service.hosts {
-            let key = NameKey::of(host);
+            let key = AskedKey::of_text(host.as_str());
             if frame.apex_of(key.as_slice()).is_none() {
                 continue;
             }
             self.count_above(key.as_slice(), &frame, 1);
             self.nodes.change(key.as_slice(), |node| node.rrsets = Some(Arc::clone(&rrsets)));
-            hosts.push((host.clone(), key));
+            hosts.push(host.clone());
         }
         if !hosts.is_empty() {
             for address in addresses_of(&rrsets) {
                 self.pointers.add(address, &Source::Service(service.name.clone()));
             }
         }
-        let published = Published { hosts, rrsets };
+        let published = Published { hosts: hosts.into(), rrsets };
         self.published.insert(service.name.clone(), Arc::new(published));
     }
 
@@ -145,7 +145,8 @@ impl Zone {
             return;
         };
         let frame = Arc::clone(&self.frame);
-        for (_, key) in &published.hosts {
+        for host in &published.hosts {
+            let key = AskedKey::of_text(host.as_str());
             self.nodes.change(key.as_slice(), |node| node.rrsets = None);
             self.count_above(key.as_slice(), &frame, -1);
         }

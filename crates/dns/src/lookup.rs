@@ -218,8 +218,8 @@ impl Zone {
         }
         match self.pointers.get(address)?.first()? {
             Source::Service(service) => {
-                let (host, _) = self.published.get(service)?.hosts.first()?;
-                Some(name_of(host))
+                let published = self.published.get(service)?;
+                published.hosts.first().map(name_of)
             }
             Source::Record(name) => Some(name_of_record(name)),
         }

@@ -171,7 +171,7 @@ impl Zone {
                 RrSets::Gateway { .. } => (Target::Gateway, self.frame.addresses()),
                 RrSets::Direct { v4, v6 } => (Target::Direct, both(v4, v6)),
             };
-            all.extend(published.hosts.iter().map(|(host, _)| Listed {
+            all.extend(published.hosts.iter().map(|host| Listed {
                 host: host.clone(),
                 service: service.clone(),
                 target,
@@ -318,7 +318,7 @@ pub(crate) enum RrSets {
 /// What a service has in the table, to take it out again.
 #[derive(Debug)]
 pub(crate) struct Published {
-    pub(crate) hosts: Vec<(Host, NameKey)>,
+    pub(crate) hosts: Box<[Host]>,
     pub(crate) rrsets: Arc<RrSets>,
 }
 
