@@ -5,6 +5,39 @@ use std::time::Duration;
 use conduit_tests::{Gateway, Upstream};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_of_hosts_files_are_listed_in_parts_as_they_are_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hosts");
+    let names = ["a", "a-b", "a.b", "a0", "b", "web", "z"];
+    let lines: Vec<String> = (1..4)
+        .flat_map(|last| names.map(|name| format!("10.0.0.{last} {name}.internal\n")))
+        .collect();
+    std::fs::write(&path, lines.concat()).unwrap();
+    let record = "records = [{ name = \"a.internal\", type = \"MX\", data = \"10 b.internal\" }]";
+    let gateway =
+        Gateway::start_with(&format!("[dns]\nhosts_files = [{:?}]\n{record}", path.display()))
+            .await;
+    let upstream = Upstream::start("web").await;
+    gateway.register("web", &[&upstream.host()]).await.expect("registered");
+    let whole = gateway.api.dns().await.expect("a list").value;
+    assert_eq!(whole.hosts_left_out, 0);
+    assert_eq!(whole.entries.iter().filter(|entry| entry.source == "hosts").count(), 18);
+    for limit in [1, 2, 5, 100] {
+        let (mut entries, mut after) = (Vec::new(), None);
+        loop {
+            let part = gateway.api.dns_part(limit, after.as_deref()).await.expect("a part").value;
+            assert!(part.entries.len() <= limit as usize);
+            entries.extend(part.entries);
+            after = part.next_after;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(entries, whole.entries, "{limit}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_and_hosts_files_answer_and_follow_their_files() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {

@@ -50,6 +50,8 @@ pub const ANSWERS_MAX: usize = 1_000;
 pub const ANSWERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Elements of a list in one answer, when a limit is given.
 pub const PAGE_MAX: u32 = 1_000;
+/// Records of hosts files in a list of names; more are told in parts, since there may be a million.
+pub const HOSTS_LISTED_MAX: usize = 100_000;
 /// Lines of the query log in one answer: all that are kept.
 pub const QUERIES_MAX: u32 = 1_000;
 /// The same when no number is given.

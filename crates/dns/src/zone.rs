@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use crate::automatic::Sites;
 use crate::discovery::Encrypted;
 use crate::interfaces::Local;
-use crate::key::{NameKey, ancestry};
+use crate::key::{AskedKey, NameKey, ancestry};
 use crate::lists::hosts::HostsNames;
 use crate::nodes::{Node, Nodes};
 use crate::pointers::Addressed;
@@ -99,10 +99,13 @@ impl Zone {
 
     /// Those of them that something else stands in place of: a service, or a record of operators.
     pub fn hosts_passed_over(&self) -> impl Iterator<Item = &RecordName> {
-        self.hosts.records().names().filter(|name| {
-            let node = self.nodes.get(NameKey::of_record(name).as_slice());
-            node.is_some_and(|node| node.rrsets.is_some() || self.is_given(name, node))
-        })
+        self.hosts.records().names().filter(|name| self.passes_over(name))
+    }
+
+    /// Whether something else stands in place of a name of hosts files.
+    pub fn passes_over(&self, name: &RecordName) -> bool {
+        let node = self.nodes.get(AskedKey::of_text(name.as_str()).as_slice());
+        node.is_some_and(|node| node.rrsets.is_some() || self.is_given(name, node))
     }
 
     /// Whether operators gave a name what its addresses in hosts files could not stand beside.

@@ -52,7 +52,8 @@ pub(crate) async fn list(
     let gateway = state.control.gateway();
     let catalog = state.registry.catalog().load_full();
     let services = catalog.iter().flat_map(|service| entries_of(service, &gateway.addresses));
-    let entries = services.chain(dns_records::entries(&state)).chain(dns_lists::entries(&state));
+    let (hosts, hosts_left_out) = dns_lists::entries(&state, &paging);
+    let entries = services.chain(dns_records::entries(&state)).chain(hosts);
     let mut entries: Vec<(String, wire::DnsEntry)> =
         entries.map(|entry| (key(&entry), entry)).collect();
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -66,6 +67,7 @@ pub(crate) async fn list(
         listen: gateway.dns.iter().map(ToString::to_string).collect(),
         entries,
         next_after,
+        hosts_left_out,
     }))
 }
 

@@ -3,10 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use conduit_api::v1::dns as wire;
-use conduit_core::record::Record;
+use conduit_core::record::{RECORDS_OF_NAME_MAX, Record};
 use conduit_dns::lists::status::ListStatus;
 
 use super::Admin;
+use crate::limits::HOSTS_LISTED_MAX;
+use crate::paging::Paging;
 use crate::state::AdminState;
 
 /// Tells what hosts files and lists hold, what they had a say in, and which lines were skipped.
@@ -33,19 +35,29 @@ pub(super) fn told(state: &AdminState) -> wire::DnsListsReply {
     }
 }
 
-/// The names of ours in hosts files, as the list of names has them.
-pub(super) fn entries(state: &AdminState) -> Vec<wire::DnsEntry> {
+/// The names of ours in hosts files, as the list of names has them: those that the page may have, by name. Beside
+/// them, how many are left out since nobody asked for a page.
+pub(super) fn entries(state: &AdminState, paging: &Paging) -> (Vec<wire::DnsEntry>, u64) {
     let zone = state.zone.load_full();
-    let passed_over: Vec<&str> = zone.hosts_passed_over().map(|name| name.as_str()).collect();
-    let is_told = |record: &&Record| passed_over.binary_search(&record.name.as_str()).is_err();
-    let told = zone.hosts().records().iter().filter(is_told);
+    let records = zone.hosts().records();
+    let most = match paging.limit {
+        // Of the name that the page before ended in, all may be before it.
+        Some(limit) => limit as usize + RECORDS_OF_NAME_MAX + 1,
+        None => HOSTS_LISTED_MAX,
+    };
+    if paging.limit.is_none() && records.iter().nth(most).is_some() {
+        return (Vec::new(), u64::try_from(records.iter().count()).unwrap_or(u64::MAX));
+    }
+    let first = paging.after.as_deref().and_then(|after| after.split(' ').next()).unwrap_or("");
     let hosts_files = state.control.lists().into_iter().filter(|list| list.kind == "hosts");
     let read_at = hosts_files.filter_map(|list| list.loaded_at).max();
     let entry = |record: &Record| {
         let added_at = read_at.unwrap_or(record.added_at);
         super::dns_records::entry(&Record { added_at, ..record.clone() }, "hosts")
     };
-    told.map(entry).collect()
+    let rest = records.iter().skip_while(|record| record.name.as_str() < first);
+    let told = rest.filter(|record| !zone.passes_over(&record.name)).take(most);
+    (told.map(entry).collect(), 0)
 }
 
 fn shown(list: ListStatus) -> wire::DnsListStatus {

@@ -158,6 +158,23 @@ impl Client {
         self.get(&format!("{ROOT}/dns")).await
     }
 
+    /// `GET /api/v1/dns` in parts: at most so many entries, behind `next_after` of the part before.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn dns_part(
+        &self,
+        limit: u32,
+        after: Option<&str>,
+    ) -> Result<Reply<DnsList>, ClientError> {
+        let query = Query::new().with("limit", &limit.to_string());
+        let query = match after {
+            Some(after) => query.with("after", after),
+            None => query,
+        };
+        self.get(&format!("{ROOT}/dns{query}")).await
+    }
+
     /// `GET /api/v1/dns/resolve`: a real query against the running server.
     ///
     /// # Errors

@@ -17,6 +17,14 @@ pub struct DnsList {
     /// What `after` takes to go on; absent at the end, and when no limit was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_after: Option<String>,
+    /// How many records of hosts files are not among the entries: more than 100,000 are told in parts alone, with a
+    /// limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hosts_left_out: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What one host resolves to, or one record.

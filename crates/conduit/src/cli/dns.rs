@@ -214,7 +214,7 @@ fn megabytes(bytes: u64) -> String {
 }
 
 fn list(reply: &DnsList) -> String {
-    if reply.entries.is_empty() {
+    if reply.entries.is_empty() && reply.hosts_left_out == 0 {
         return "No names yet; registering a service makes one.\n".to_owned();
     }
     let rows: Vec<Vec<String>> = reply.entries.iter().map(row).collect();
@@ -232,6 +232,12 @@ fn list(reply: &DnsList) -> String {
     // A name may have several records.
     lines.dedup();
     text.extend(lines);
+    if reply.hosts_left_out > 0 {
+        let count = reply.hosts_left_out;
+        text += &format!(
+            "\n{count} records of hosts files are not listed; `conduit dns why NAME` tells of one.\n"
+        );
+    }
     text
 }
 

@@ -2007,6 +2007,12 @@ export interface components {
             domains: string[];
             /** @description One entry for each host of each service and one for each record, by name. */
             entries: components["schemas"]["DnsEntry"][];
+            /**
+             * Format: u-int64
+             * @description How many records of hosts files are not among the entries: more than 100,000 are told in parts alone, with a
+             *     limit.
+             */
+            hosts_left_out?: number;
             /** @description Where the server listens; empty when DNS is off. */
             listen: string[];
             /** @description What `after` takes to go on; absent at the end, and when no limit was given. */
