@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use conduit_admin::server::{Admin, Bound as AdminBound};
 use conduit_admin::settings::{AdminSettings, SOCKET_MODE_GROUP, SOCKET_MODE_PRIVATE};
 use conduit_core::catalog::{Catalog, Change, Generation};
+use conduit_core::certificate::{Issuance, Signed};
 use conduit_core::clock::Timestamp;
 use conduit_core::domains::Domains;
 use conduit_core::event::{EventSink, EventStream};
@@ -308,6 +309,10 @@ impl conduit_registry::Publisher for NoTables {
 
     fn prepare(&mut self, _: &Work<'_>) -> Result<Preparation<()>, PublishError> {
         Ok(Preparation { prepared: (), leaves: Vec::new() })
+    }
+
+    fn sign(&mut self, _: &Issuance, _: Timestamp) -> Result<Signed, PublishError> {
+        Err(PublishError::new("there is no authority yet"))
     }
 
     fn publish(&mut self, (): ()) {}

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::catalog::{Catalog, Change, Version};
+use conduit_core::certificate::{Issuance, Signed};
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::LeafPair;
 use conduit_core::live;
@@ -188,6 +189,19 @@ impl conduit_registry::Publisher for Publisher {
             issued,
         };
         Ok(Preparation { prepared, leaves: pairs })
+    }
+
+    fn sign(&mut self, issuance: &Issuance, now: Timestamp) -> Result<Signed, PublishError> {
+        let Some(authority) = self.authority.as_ref().map(live::Reader::load_full) else {
+            let message = "this gateway has no certificate authority";
+            let rejection = Rejection::new("tls_off", message);
+            return Err(PublishError::new(rejection.hint("set [tls] enabled = true and restart")));
+        };
+        let signed = authority.sign(issuance, self.settings.leaf_validity, now);
+        signed.map_err(|error| match error.is_the_callers() {
+            Some(code) => PublishError::new(Rejection::new(code, error.to_string())),
+            None => PublishError::new(error),
+        })
     }
 
     fn publish(&mut self, prepared: Prepared) {

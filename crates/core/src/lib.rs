@@ -12,6 +12,7 @@
 pub mod actor;
 pub mod buckets;
 pub mod catalog;
+pub mod certificate;
 pub mod clock;
 pub mod destination;
 pub mod domains;

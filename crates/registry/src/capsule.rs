@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use conduit_audit::{Action, Draft, Status};
 use conduit_core::actor::Actor;
 use conduit_core::catalog::Generation;
+use conduit_core::certificate::{Issuance, KeySource};
 use conduit_core::clock::Timestamp;
 use conduit_core::hold::HoldKind;
 use conduit_core::leaf::LeafPair;
@@ -14,9 +15,10 @@ use conduit_core::service::{ProbeSpec, Service, TlsMode};
 use conduit_core::upstream::UpstreamAddr;
 use serde_json::{Map, Value, json};
 
-use crate::mutation::Cause;
+use crate::mutation::{Cause, Revoking};
 use crate::rules::{Act, NodeStep, PasskeyStep, Plan, RecordStep, TokenStep, UserStep};
 use crate::token::Token;
+use crate::writer::Certificates;
 
 /// What the drafts of one plan have in common.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub(crate) struct Context<'a> {
     pub(crate) leaves: &'a [(ServiceName, LeafPair)],
     /// The token that the plan makes.
     pub(crate) token: Option<&'a Token>,
+    pub(crate) certificates: &'a Certificates,
 }
 
 /// Drafts one entry for each act of a plan, one after the other: each is several times as large as
@@ -46,10 +49,13 @@ pub(crate) fn drafts<'a>(
     let node = plan.node.iter().map(move |step| of_node(step, context));
     let user = plan.user.iter().filter_map(move |step| of_user(step, context));
     let records = plan.records.iter().map(move |step| of_record(step, context));
+    let issue = plan.issue.iter().filter_map(move |wish| of_issue(wish, context));
+    let revoke = plan.revoke.iter().map(move |wish| of_revoke(wish, context));
     // Who asked is known better here than by whoever wrote the draft.
     let own = |draft: &Draft| Draft { actor: context.actor.clone(), ..draft.clone() };
     let record = plan.record.iter().map(move |draft| own(draft));
-    services.chain(token).chain(node).chain(user).chain(records).chain(record)
+    let others = token.chain(node).chain(user).chain(records).chain(issue).chain(revoke);
+    services.chain(others).chain(record)
 }
 
 impl Context<'_> {
@@ -195,6 +201,38 @@ fn of_record(step: &RecordStep, context: &Context<'_>) -> Draft {
         put("previous_ttl", json!(replaced.ttl.map(RecordTtl::seconds)));
     }
     context.draft(action, format!("{verb} {record}"), details)
+}
+
+fn of_issue(wish: &Issuance, context: &Context<'_>) -> Option<Draft> {
+    let signed = context.certificates.signed.as_ref()?;
+    let mut details = Map::new();
+    let mut put = |key: &str, value: Value| details.insert(key.to_owned(), value);
+    put("name", json!(wish.holder.as_str()));
+    put("kind", json!(wish.kind.as_str()));
+    put("purpose", json!(wish.purpose.as_str()));
+    put("hosts", json!(texts(&wish.hosts)));
+    put("addresses", json!(texts(&wish.addresses)));
+    put("key", json!(matches!(wish.key, KeySource::Generate(_)).then_some("generated")));
+    put("fingerprint", json!(signed.fingerprint.to_string()));
+    put("issuer", json!(signed.issuer.to_string()));
+    put("not_after", json!(signed.not_after.to_string()));
+    let message = format!("Issued a certificate ({}) to {}", wish.purpose, wish.holder);
+    Some(context.draft(Action::TlsIssue, message, details))
+}
+
+fn of_revoke(wish: &Revoking, context: &Context<'_>) -> Draft {
+    let which = &context.certificates.revoked;
+    let mut holders: Vec<&str> = wish.certificates.iter().map(|c| c.holder.as_str()).collect();
+    holders.extend(wish.service.as_ref().map(ServiceName::as_str));
+    holders.sort_unstable();
+    holders.dedup();
+    let mut details = Map::new();
+    let mut put = |key: &str, value: Value| details.insert(key.to_owned(), value);
+    put("name", json!(holders.join(" ")));
+    put("reason", json!(wish.reason.as_str()));
+    put("fingerprints", json!(texts(which)));
+    let message = format!("Revoked {} certificates of {}", which.len(), holders.join(", "));
+    context.draft(Action::CertRevoke, message, details)
 }
 
 fn of_user(step: &UserStep, context: &Context<'_>) -> Option<Draft> {

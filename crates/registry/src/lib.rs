@@ -40,7 +40,7 @@ pub use handover::Paused;
 pub use lock::StateLock;
 pub use mutation::{
     Cause, Committed, Importing, Mutation, NewToken, OutcomeKind, RecordWish, RecordsToChange,
-    RecordsToRemove, RegisterOptions, Registration, ServiceOutcome,
+    RecordsToRemove, RegisterOptions, Registration, Revoking, ServiceOutcome,
 };
 pub use nodes::NodeTable;
 pub use policy::UpstreamPolicy;
@@ -49,7 +49,7 @@ pub use registry::Registry;
 pub use rejection::{ApplyError, Rejection};
 pub use row::{LeafSummary, RowStatus, ServiceRow, TokenRow};
 pub use settings::{Limits, Settings};
-pub use store::Store;
+pub use store::{CERTIFICATES_MAX, CertificateQuery, Store};
 pub use token::{Grant, TokenHolder};
 pub use users::UserTable;
 pub use writer::start;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use conduit_audit::Draft;
 use conduit_core::actor::Role;
 use conduit_core::catalog::{Generation, Version};
+use conduit_core::certificate::{Issuance, IssuedCertificate, RevocationReason, Signed};
 use conduit_core::clock::Timestamp;
 use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
@@ -80,6 +81,8 @@ pub enum Mutation {
     },
     /// Take over what somebody else's file asks for.
     Import(Box<Importing>),
+    /// Issue a certificate for somebody else to use.
+    Issue(Box<Issuance>),
     /// Put a decision on record that changes nothing else, such as `dns_flush`.
     Record(Box<Draft>),
     /// Register services: all of them, or none.
@@ -115,6 +118,8 @@ pub enum Mutation {
         /// Who.
         name: UserName,
     },
+    /// Declare certificates not to be believed any more, for good.
+    Revoke(Box<Revoking>),
     /// Make a token worthless; its row stays.
     RevokeToken {
         /// The token's id, never its secret.
@@ -248,6 +253,17 @@ pub struct Importing {
     pub dry_run: bool,
 }
 
+/// What is to be revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoking {
+    /// Certificates of the inventory, as they were seen there.
+    pub certificates: Vec<Arc<IssuedCertificate>>,
+    /// A service: it gets new leaves, and those that it has and had are revoked.
+    pub service: Option<ServiceName>,
+    /// Why.
+    pub reason: RevocationReason,
+}
+
 /// How a registration treats what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RegisterOptions {
@@ -285,6 +301,8 @@ pub struct Committed {
     pub records: Vec<Record>,
     /// Records of an import that cannot be, by their places in the wish, and why.
     pub refused: Vec<(usize, Rejection)>,
+    /// The certificate that was issued: the only time its key is seen.
+    pub issued: Option<Box<Signed>>,
     /// The token that was made: the only time its secret is seen.
     pub token: Option<NewToken>,
     /// The sequence number of the last capsule that was written.

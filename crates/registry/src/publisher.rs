@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use conduit_core::catalog::{Catalog, Change, Version};
+use conduit_core::certificate::{Issuance, Signed};
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
@@ -23,6 +24,13 @@ pub trait Publisher: Send + 'static {
     /// # Errors
     /// Refuses the mutation; nothing has changed.
     fn prepare(&mut self, work: &Work<'_>) -> Result<Preparation<Self::Prepared>, PublishError>;
+
+    /// Signs a certificate for somebody else to use. It is nothing until it is committed: a
+    /// signature that is dropped must leave no trace.
+    ///
+    /// # Errors
+    /// Refuses the mutation; nothing has changed.
+    fn sign(&mut self, issuance: &Issuance, now: Timestamp) -> Result<Signed, PublishError>;
 
     /// Makes a preparation live. The commit is durable by now, so this cannot refuse; a panic here
     /// ends the writer, and with it the process.

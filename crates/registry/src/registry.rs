@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use conduit_audit::{Draft, Entry, Head};
 use conduit_core::actor::Actor;
 use conduit_core::catalog::Catalog;
+use conduit_core::certificate::{IssuedCertificate, Revoked};
 use conduit_core::clock::Timestamp;
 use conduit_core::live;
 use conduit_core::name::ServiceName;
@@ -22,7 +23,7 @@ use crate::nodes::NodeTable;
 use crate::reader::{Reader, blocking};
 use crate::rejection::ApplyError;
 use crate::row::{ServiceRow, TokenRow};
-use crate::store;
+use crate::store::{self, CertificateQuery};
 use crate::token::{Grant, TokenHolder, TokenTable};
 use crate::users::UserTable;
 use crate::view::{self, AuditLog, RowHealth};
@@ -37,6 +38,7 @@ pub struct Registry {
     pub(crate) tokens: live::Reader<TokenTable>,
     pub(crate) nodes: live::Reader<NodeTable>,
     pub(crate) users: live::Reader<UserTable>,
+    pub(crate) revoked: live::Reader<Revoked>,
     pub(crate) head: live::Reader<Head>,
     pub(crate) reader: Reader,
 }
@@ -128,6 +130,23 @@ impl Registry {
     /// The people who may log in.
     pub fn users(&self) -> live::Reader<UserTable> {
         self.users.clone()
+    }
+
+    /// The certificates that are revoked.
+    pub fn revoked(&self) -> live::Reader<Revoked> {
+        self.revoked.clone()
+    }
+
+    /// Reads certificates of the inventory, newest first: those that others use, and leaves that
+    /// were replaced.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn certificates(
+        &self,
+        query: CertificateQuery,
+    ) -> Result<Vec<IssuedCertificate>, RegistryError> {
+        self.reader.read(move |connection| store::certificates(connection, &query)).await
     }
 
     /// The tip of the record; it changes with every commit, so whoever writes views waits for it.

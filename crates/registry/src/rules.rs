@@ -4,6 +4,7 @@
 //! else is looked at or touched.
 //! **Invariant:** a plan's changes keep the catalog's invariant: no host has two services.
 
+mod certificate;
 mod hold;
 mod import;
 mod listen;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use conduit_audit::Draft;
 use conduit_core::actor::Role;
 use conduit_core::catalog::{Catalog, Change};
+use conduit_core::certificate::Issuance;
 use conduit_core::clock::Timestamp;
 use conduit_core::hold::HoldKind;
 use conduit_core::name::ServiceName;
@@ -34,7 +36,7 @@ use conduit_core::upstream::UpstreamAddr;
 use conduit_core::user::User;
 
 pub use self::record::RecordStep;
-use crate::mutation::{Cause, Mutation, OutcomeKind, ServiceOutcome};
+use crate::mutation::{Cause, Mutation, OutcomeKind, Revoking, ServiceOutcome};
 use crate::nodes::NodeTable;
 use crate::rejection::Rejection;
 use crate::settings::Settings;
@@ -79,6 +81,7 @@ pub fn apply(
         }
         Mutation::Import(asked) => import::apply(catalog, asked, settings, now),
         Mutation::Record(draft) => Ok(Plan { record: Some(draft.clone()), ..Plan::default() }),
+        Mutation::Issue(wish) => certificate::issue(catalog, wish, settings),
         Mutation::Register { services, options } => {
             register::apply(catalog, services, *options, settings, now)
         }
@@ -87,6 +90,7 @@ pub fn apply(
         Mutation::RemovePasskey { name, id } => passkey::remove(users, name, id),
         Mutation::RemoveRecords(asked) => record::remove(catalog, asked, settings),
         Mutation::RemoveUser { name } => user::remove(users, name, now),
+        Mutation::Revoke(wish) => certificate::revoke(catalog, wish, settings),
         Mutation::RevokeToken { id } => {
             let name = tokens.may_revoke(id)?;
             Ok(Plan::of_token(TokenStep::Revoke { id: id.clone(), name }))
@@ -134,6 +138,10 @@ pub struct Plan {
     pub records_kept: Vec<Record>,
     /// Records of an import that cannot be, by their places in the wish, and why.
     pub refused: Vec<(usize, Rejection)>,
+    /// A certificate to sign.
+    pub issue: Option<Box<Issuance>>,
+    /// What is to be revoked.
+    pub revoke: Option<Box<Revoking>>,
     /// A decision to put on record.
     pub record: Option<Box<Draft>>,
     /// Whether this is only to be told, not done.
@@ -159,6 +167,8 @@ impl Plan {
             && self.node.is_none()
             && self.user.is_none()
             && self.records.is_empty()
+            && self.issue.is_none()
+            && self.revoke.is_none()
             && self.record.is_none()
             && self.steps.iter().all(|step| matches!(step.act, Act::Keep))
     }

@@ -5,6 +5,7 @@
 //! **Invariant:** every connection that writes has `synchronous = FULL` and WAL: what was
 //! committed survives a power cut.
 
+mod certificates;
 mod commit;
 mod handover;
 mod inspect;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use conduit_audit::{Anchor, Head, SealKey};
 use conduit_core::catalog::{Catalog, Change, Generation};
+use conduit_core::certificate::Revoked;
 use conduit_core::leaf::LeafPair;
 use conduit_core::name::ServiceName;
 use rusqlite::{Connection, OpenFlags};
@@ -31,7 +33,9 @@ use crate::nodes::NodeTable;
 use crate::token::TokenTable;
 use crate::users::UserTable;
 
-pub(crate) use commit::{CommitError, Drafts, TokenWrite, Writes};
+pub(crate) use certificates::certificates;
+pub use certificates::{CERTIFICATES_MAX, CertificateQuery};
+pub(crate) use commit::{CertificateWrite, CommitError, Drafts, TokenWrite, Writes};
 pub(crate) use nodes::nodes;
 pub(crate) use read::{entries_from, generation, newest_entries, rows, tokens};
 pub(crate) use rows::{ServiceRows, select_rows};
@@ -50,6 +54,7 @@ pub struct Store {
     tokens: Arc<TokenTable>,
     nodes: Arc<NodeTable>,
     users: Arc<UserTable>,
+    revoked: Arc<Revoked>,
     is_new: bool,
 }
 
@@ -80,6 +85,7 @@ impl Store {
         let tokens = TokenTable::new(read::valid_tokens(&connection)?);
         let nodes = NodeTable::new(nodes(&connection, false)?);
         let users = UserTable::new(users(&connection, false)?);
+        let revoked = Self::read_revoked(&connection)?;
         let head = conduit_audit::store::head(&connection).map_err(RegistryError::Record)?;
         Ok(Self {
             connection,
@@ -91,6 +97,7 @@ impl Store {
             tokens: Arc::new(tokens),
             nodes: Arc::new(nodes),
             users: Arc::new(users),
+            revoked: Arc::new(revoked),
             is_new,
         })
     }
@@ -113,6 +120,11 @@ impl Store {
     /// The users that were added and not removed.
     pub fn users(&self) -> &Arc<UserTable> {
         &self.users
+    }
+
+    /// The certificates that were revoked.
+    pub fn revoked(&self) -> &Arc<Revoked> {
+        &self.revoked
     }
 
     /// The catalog's generation.

@@ -1,6 +1,7 @@
 //! The whole room, from wish to disk and back.
 
 mod atomic;
+mod certificates;
 mod dns_records;
 mod fake;
 mod handover;

@@ -14,10 +14,12 @@ use std::thread::JoinHandle;
 
 use conduit_audit::{Draft, Head};
 use conduit_core::catalog::{Catalog, Version};
+use conduit_core::certificate::Revoked;
 use conduit_core::live;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+pub(crate) use self::decide::Certificates;
 use self::pause::refuse;
 use crate::error::RegistryError;
 use crate::nodes::NodeTable;
@@ -69,6 +71,7 @@ pub(crate) fn start_with<P: Publisher>(
     let (tokens, tokens_reader) = live::channel(Arc::clone(store.tokens()));
     let (nodes, nodes_reader) = live::channel(Arc::clone(store.nodes()));
     let (users, users_reader) = live::channel(Arc::clone(store.users()));
+    let (revoked, revoked_reader) = live::channel(Arc::clone(store.revoked()));
     let (head, head_reader) = live::channel(Arc::new(store.head().clone()));
     let lost = Arc::new(Lost::default());
     let registry = Registry {
@@ -79,6 +82,7 @@ pub(crate) fn start_with<P: Publisher>(
         tokens: tokens_reader,
         nodes: nodes_reader,
         users: users_reader,
+        revoked: revoked_reader,
         head: head_reader,
         reader: Reader::new(store.open_reader()?, store.path().to_owned()),
     };
@@ -91,6 +95,7 @@ pub(crate) fn start_with<P: Publisher>(
         tokens,
         nodes,
         users,
+        revoked,
         head,
         version,
         lost,
@@ -117,6 +122,7 @@ struct Writer<P: Publisher> {
     tokens: live::Writer<TokenTable>,
     nodes: live::Writer<NodeTable>,
     users: live::Writer<UserTable>,
+    revoked: live::Writer<Revoked>,
     head: live::Writer<Head>,
     version: Version,
     lost: Arc<Lost>,
@@ -139,6 +145,7 @@ struct Effect<T> {
     tokens: Option<Arc<TokenTable>>,
     nodes: Option<Arc<NodeTable>>,
     users: Option<Arc<UserTable>>,
+    revoked: Option<Arc<Revoked>>,
     version: Version,
 }
 

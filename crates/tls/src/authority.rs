@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use conduit_core::certificate::{Issuance, KeySource, Signed};
 use conduit_core::clock::Timestamp;
 use conduit_core::domains::Domains;
 use conduit_core::leaf::{Algorithm, Fingerprint, LeafPair};
@@ -21,7 +22,7 @@ use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 pub use self::info::{IntermediateInfo, RootInfo};
-use crate::constraints::Permitted;
+use crate::constraints::{self, Permitted};
 use crate::create::{self, Intermediate, Standing};
 use crate::error::TlsError;
 use crate::files;
@@ -126,7 +127,44 @@ impl Authority {
                 return Err(TlsError::TooManyHosts { asked: hosts.len(), max: HOSTS_MAX });
             }
         }
-        for host in &unique {
+        self.check_permitted(&unique)?;
+        Ok(LeafPair {
+            ed25519: self.ed25519.issue(&unique, validity, now)?,
+            ecdsa_p256: self.p256.issue(&unique, validity, now)?,
+        })
+    }
+
+    /// Signs a certificate for somebody else to use, with what follows it in a handshake.
+    ///
+    /// What is made here for Ed25519 is signed with Ed25519; everything else with P-256, which every
+    /// program can verify. The validity is cut where the intermediate's ends.
+    ///
+    /// # Errors
+    /// As [`Self::issue`]; when an address is not permitted, or the request is a bad one.
+    pub fn sign(
+        &self,
+        wish: &Issuance,
+        default_validity: Duration,
+        now: Timestamp,
+    ) -> Result<Signed, TlsError> {
+        self.check_permitted(&wish.hosts)?;
+        for address in &wish.addresses {
+            if !constraints::allows_address(*address) {
+                return Err(TlsError::AddressNotPermitted { address: *address });
+            }
+        }
+        let issuer = match wish.key {
+            KeySource::Generate(Algorithm::Ed25519) => &self.ed25519,
+            _ => &self.p256,
+        };
+        let mut signed = issuer.sign(wish, wish.validity.unwrap_or(default_validity), now)?;
+        let chain = self.chain(&signed.issuer).unwrap_or_default();
+        signed.chain = chain.iter().map(|der| Arc::from(der.as_ref())).collect();
+        Ok(signed)
+    }
+
+    fn check_permitted(&self, hosts: &[Host]) -> Result<(), TlsError> {
+        for host in hosts {
             if let Some(limit) = self.permitted.iter().find(|limit| !limit.allows(host)) {
                 return Err(TlsError::HostNotPermitted {
                     host: host.clone(),
@@ -134,10 +172,7 @@ impl Authority {
                 });
             }
         }
-        Ok(LeafPair {
-            ed25519: self.ed25519.issue(&unique, validity, now)?,
-            ecdsa_p256: self.p256.issue(&unique, validity, now)?,
-        })
+        Ok(())
     }
 
     /// What follows a leaf in the handshake, by the intermediate that signed it; nothing when this

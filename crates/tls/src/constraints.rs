@@ -3,6 +3,8 @@
 //! **Invariant:** roots made here can vouch for the configured domains and private addresses, and
 //! for nothing on the internet, whoever holds their keys.
 
+use std::net::IpAddr;
+
 use conduit_core::domains::Domains;
 use conduit_core::name::Host;
 use ipnet::IpNet;
@@ -65,15 +67,22 @@ impl Permitted {
     }
 }
 
+/// Whether a certificate may carry this address.
+pub(crate) fn allows_address(address: IpAddr) -> bool {
+    private_networks().any(|network| network.contains(&address.to_canonical()))
+}
+
+fn private_networks() -> impl Iterator<Item = IpNet> {
+    PRIVATE_NETWORKS.iter().filter_map(|network| network.parse().ok())
+}
+
 /// The constraints of new CA certificates.
 pub(crate) fn of(domains: &Domains) -> NameConstraints {
     let names = domains.iter().map(|domain| GeneralSubtree::DnsName(domain.as_str().into()));
-    let networks = PRIVATE_NETWORKS.iter().filter_map(|network| network.parse::<IpNet>().ok()).map(
-        |network| {
-            let subnet = CidrSubnet::from_addr_prefix(network.network(), network.prefix_len());
-            GeneralSubtree::IpAddress(subnet)
-        },
-    );
+    let networks = private_networks().map(|network| {
+        let subnet = CidrSubnet::from_addr_prefix(network.network(), network.prefix_len());
+        GeneralSubtree::IpAddress(subnet)
+    });
     NameConstraints {
         permitted_subtrees: names.chain(networks).collect(),
         excluded_subtrees: Vec::new(),

@@ -1,6 +1,7 @@
 //! What can go wrong with the authority, and the mend.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use conduit_core::clock::Timestamp;
@@ -108,6 +109,15 @@ pub enum TlsError {
     /// A leaf for nobody.
     #[error("cannot issue a leaf without a host")]
     NoHosts,
+    /// An address that the roots must not sign for.
+    #[error("cannot issue for {address}: the CA is limited to private addresses")]
+    AddressNotPermitted {
+        /// The address.
+        address: IpAddr,
+    },
+    /// A request for a certificate that cannot be granted.
+    #[error("the certificate request {0}")]
+    Request(&'static str),
     /// There is no authority in the directory.
     #[error(
         "there is no CA in {path}: restore it from a backup, or make a new CA: {}",
@@ -194,6 +204,18 @@ pub enum TlsError {
         #[source]
         source: io::Error,
     },
+}
+
+impl TlsError {
+    /// A stable word for programs, when whoever asked for a certificate asked for the wrong thing.
+    pub fn is_the_callers(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::AddressNotPermitted { .. } | Self::HostNotPermitted { .. } => "not_permitted",
+            Self::Request(_) => "bad_request",
+            Self::ValidityTooShort { .. } => "validity_too_short",
+            _ => return None,
+        })
+    }
 }
 
 /// How an operator gets new roots on purpose.

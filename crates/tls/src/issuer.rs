@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use conduit_core::certificate::{Issuance, IssuedKind, KeySource, Signed};
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::{Algorithm, Fingerprint, Leaf, PrivateKey};
 use conduit_core::name::Host;
@@ -15,6 +16,7 @@ use rustls_pki_types::CertificateDer;
 use crate::error::TlsError;
 use crate::inspect;
 use crate::profile::{self, Validity};
+use crate::request::CertificateRequest;
 
 /// An intermediate that signs; it may be used from several threads at once.
 pub(crate) struct Issuer {
@@ -55,6 +57,45 @@ impl Issuer {
             fingerprint: inspect::fingerprint(&der),
             certificate_der: der,
             key: PrivateKey::from_pkcs8(key.serialized_der().to_vec()),
+            issuer: self.fingerprint,
+            not_before: validity.not_before,
+            not_after: validity.not_after,
+        })
+    }
+
+    /// Signs a certificate for somebody else to use. Whether its names are permitted is the
+    /// caller's to ask.
+    pub(crate) fn sign(
+        &self,
+        wish: &Issuance,
+        length: Duration,
+        now: Timestamp,
+    ) -> Result<Signed, TlsError> {
+        let validity = self.validity_of(length, now)?;
+        // What a program asks for has no holder beside its names.
+        let name = match wish.kind {
+            IssuedKind::Acme => wish.hosts.first().map(Host::as_str),
+            IssuedKind::Holder | IssuedKind::Service => Some(wish.holder.as_str()),
+        };
+        let params = profile::issued(wish, name, validity)?;
+        let (certificate, key) = match &wish.key {
+            KeySource::Generate(algorithm) => {
+                let key = profile::generate(*algorithm)?;
+                let der = PrivateKey::from_pkcs8(key.serialized_der().to_vec());
+                (params.signed_by(&*key, &self.signer), Some(der))
+            }
+            KeySource::Request(der) => {
+                let request = CertificateRequest::parse(der)?;
+                (params.signed_by(request.key(), &self.signer), None)
+            }
+        };
+        let certificate = certificate.map_err(TlsError::Sign)?;
+        let der: Arc<[u8]> = certificate.der().as_ref().into();
+        Ok(Signed {
+            fingerprint: inspect::fingerprint(&der),
+            certificate_der: der,
+            chain: Vec::new(),
+            key,
             issuer: self.fingerprint,
             not_before: validity.not_before,
             not_after: validity.not_after,

@@ -25,4 +25,5 @@ mod layout;
 mod load;
 mod profile;
 pub mod renew;
+pub mod request;
 pub mod trust;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use conduit_core::certificate::{Issuance, Purpose};
 use conduit_core::clock::Timestamp;
 use conduit_core::leaf::Algorithm;
 use conduit_core::name::Host;
@@ -131,6 +132,40 @@ pub(crate) fn leaf(hosts: &[Host], validity: Validity) -> Result<CertificatePara
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+/// A certificate for somebody else to use.
+pub(crate) fn issued(
+    wish: &Issuance,
+    subject: Option<&str>,
+    validity: Validity,
+) -> Result<CertificateParams, TlsError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    if let Some(name) = subject.filter(|name| name.len() <= COMMON_NAME_CHARS_MAX) {
+        params.distinguished_name.push(DnType::CommonName, name);
+    }
+    let hosts = wish.hosts.iter().map(|host| host.as_str().try_into().map(SanType::DnsName));
+    let addresses = wish.addresses.iter().map(|address| Ok(SanType::IpAddress(*address)));
+    // Mail programs and directories look for people under their addresses.
+    let person = (wish.purpose == Purpose::Client && wish.holder.as_str().contains('@'))
+        .then(|| wish.holder.as_str().try_into().map(SanType::Rfc822Name));
+    params.subject_alt_names =
+        hosts.chain(addresses).chain(person).collect::<Result<_, _>>().map_err(TlsError::Sign)?;
+    params.serial_number = Some(serial()?);
+    params.not_before = validity.not_before.date_time();
+    params.not_after = validity.not_after.date_time();
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = match wish.purpose {
+        Purpose::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
+        Purpose::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+        Purpose::Both => {
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth]
+        }
+    };
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }

@@ -22,6 +22,7 @@ use conduit_api::v1::queries::DnsQuery;
 use conduit_api::v1::tokens::{CreateToken, NewToken, Role};
 use conduit_audit::seal::SealKey;
 use conduit_core::catalog::{Catalog, Change, Version};
+use conduit_core::certificate::{Issuance, Signed};
 use conduit_core::clock::Timestamp;
 use conduit_core::domains::Domains;
 use conduit_core::event::{self, EventStream};
@@ -415,6 +416,11 @@ impl Publisher for Hand {
         let zone = self.zone.current().with(work.changes, work.version);
         let zone = zone.with_records(work.records, work.version);
         Ok(Preparation { prepared: (table, zone), leaves: issued })
+    }
+
+    fn sign(&mut self, issuance: &Issuance, now: Timestamp) -> Result<Signed, PublishError> {
+        let day = Duration::from_secs(86_400);
+        self.whole.authority.sign(issuance, day, now).map_err(PublishError::new)
     }
 
     fn publish(&mut self, (table, zone): Self::Prepared) {

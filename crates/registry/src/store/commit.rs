@@ -5,14 +5,15 @@
 use conduit_audit::{Draft, Head};
 use conduit_core::actor::Actor;
 use conduit_core::catalog::Generation;
+use conduit_core::certificate::{Issuance, RevocationReason, Signed};
 use conduit_core::clock::Timestamp;
-use conduit_core::leaf::LeafPair;
+use conduit_core::leaf::{Fingerprint, LeafPair};
 use conduit_core::name::ServiceName;
 use conduit_core::service::{Service, TlsMode};
 use conduit_core::title::Title;
 use rusqlite::{Transaction, TransactionBehavior, named_params, params};
 
-use super::Store;
+use super::{Store, certificates};
 use crate::capsule::{self, Context};
 use crate::error::RegistryError;
 use crate::row::ServiceColumns;
@@ -30,6 +31,8 @@ pub(crate) struct Writes<'a> {
     pub(crate) user: Option<(&'a UserStep, &'a Actor)>,
     /// With who asked for them.
     pub(crate) records: Option<(&'a [RecordStep], &'a Actor)>,
+    /// With who asked for it.
+    pub(crate) certificates: Option<(CertificateWrite<'a>, &'a Actor)>,
     pub(crate) drafts: Drafts<'a>,
     /// The catalog's next generation, when it changes.
     pub(crate) generation: Option<Generation>,
@@ -47,6 +50,7 @@ impl<'a> Writes<'a> {
             node: None,
             user: None,
             records: None,
+            certificates: None,
             drafts,
             generation: None,
             now,
@@ -72,6 +76,13 @@ impl Drafts<'_> {
             }
         }
     }
+}
+
+/// What becomes of the inventory of certificates.
+#[derive(Debug)]
+pub(crate) enum CertificateWrite<'a> {
+    Insert { wish: &'a Issuance, signed: &'a Signed },
+    Revoke { which: &'a [Fingerprint], reason: RevocationReason },
 }
 
 /// What becomes of a token's row.
@@ -156,7 +167,7 @@ fn write(
     // The built-in service is no row: it gets new leaves at every start.
     let ours = ServiceName::conduit();
     for (name, pair) in writes.leaves.iter().filter(|(name, _)| *name != ours) {
-        write_leaves(transaction, name, pair).map_err(RegistryError::Write)?;
+        write_leaves(transaction, name, pair, writes.now).map_err(RegistryError::Write)?;
     }
     if let Some(token) = &writes.token {
         write_token(transaction, token, writes.now).map_err(RegistryError::Write)?;
@@ -171,6 +182,9 @@ fn write(
         let generation = writes.generation.unwrap_or_default();
         super::records::write(transaction, steps, by, generation, writes.now)
             .map_err(RegistryError::Write)?;
+    }
+    if let Some((write, by)) = &writes.certificates {
+        write_certificates(transaction, write, by, writes.now).map_err(RegistryError::Write)?;
     }
     if let Some(generation) = writes.generation {
         transaction
@@ -199,12 +213,12 @@ fn write_step(
         Act::Hold { next, .. } => update_holds(transaction, next),
         Act::Deregister { .. } => {
             deactivate(transaction, &step.name, writes.now)?;
-            forget_leaves(transaction, &step.name)
+            forget_leaves(transaction, &step.name, writes.now)
         }
         Act::Replace { next, .. } => {
             deactivate(transaction, &step.name, writes.now)?;
             if next.tls == TlsMode::Off {
-                forget_leaves(transaction, &step.name)?;
+                forget_leaves(transaction, &step.name, writes.now)?;
             }
             insert_service(transaction, next, generation)
         }
@@ -255,7 +269,12 @@ fn update_holds(transaction: &Transaction<'_>, service: &Service) -> rusqlite::R
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
-fn forget_leaves(transaction: &Transaction<'_>, name: &ServiceName) -> rusqlite::Result<()> {
+fn forget_leaves(
+    transaction: &Transaction<'_>,
+    name: &ServiceName,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    certificates::keep_leaves(transaction, name, now)?;
     transaction
         .prepare_cached("DELETE FROM leaves WHERE service = ?1")?
         .execute([name.as_str()])?;
@@ -266,7 +285,9 @@ fn write_leaves(
     transaction: &Transaction<'_>,
     name: &ServiceName,
     pair: &LeafPair,
+    now: Timestamp,
 ) -> rusqlite::Result<()> {
+    certificates::keep_leaves(transaction, name, now)?;
     for leaf in pair.iter() {
         transaction.prepare_cached(REPLACE_LEAF)?.execute(params![
             name.as_str(),
@@ -280,6 +301,23 @@ fn write_leaves(
         ])?;
     }
     Ok(())
+}
+
+fn write_certificates(
+    transaction: &Transaction<'_>,
+    write: &CertificateWrite<'_>,
+    by: &Actor,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    certificates::forget_expired(transaction, now)?;
+    match write {
+        CertificateWrite::Insert { wish, signed } => {
+            certificates::insert(transaction, wish, signed, by, now)
+        }
+        CertificateWrite::Revoke { which, reason } => {
+            certificates::revoke(transaction, (which, *reason), by, now)
+        }
+    }
 }
 
 fn write_token(

@@ -59,6 +59,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0007_token_scopes.sql"),
     include_str!("../../migrations/0008_service_titles.sql"),
     include_str!("../../migrations/0009_records.sql"),
+    include_str!("../../migrations/0010_certificates.sql"),
 ];
 /// The newest version of the tables.
 #[expect(clippy::cast_possible_truncation, reason = "a handful of migrations")]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use conduit_audit::Head;
 use conduit_core::actor::Actor;
 use conduit_core::catalog::{Catalog, Generation, Version};
+use conduit_core::certificate::{Revoked, Signed};
 use conduit_core::clock::Timestamp;
+use conduit_core::leaf::Fingerprint;
 
 use super::{Doubt, Effect, Writer};
 use crate::capsule::Context;
@@ -15,9 +17,9 @@ use crate::error::RegistryError;
 use crate::mutation::{Committed, Mutation, NewToken};
 use crate::publisher::{Preparation, PublishError, Publisher, Work};
 use crate::registry::Wish;
-use crate::rejection::ApplyError;
+use crate::rejection::{ApplyError, Rejection};
 use crate::rules::{self, Plan, TokenStep};
-use crate::store::{CommitError, Drafts, TokenWrite, Writes};
+use crate::store::{CERTIFICATES_MAX, CertificateWrite, CommitError, Drafts, TokenWrite, Writes};
 use crate::token::{self, Token, TokenTable};
 
 impl<P: Publisher> Writer<P> {
@@ -49,6 +51,7 @@ impl<P: Publisher> Writer<P> {
             planned: if plan.dry_run { plan.services() } else { Vec::new() },
             records: plan.records(),
             refused: plan.refused.clone(),
+            issued: None,
             token: None,
             sequence: None,
         };
@@ -57,6 +60,7 @@ impl<P: Publisher> Writer<P> {
         }
         let minted = mint(&plan).map_err(ApplyError::Unavailable)?;
         let minted_token = minted.as_ref().map(|(token, _)| token);
+        let certificates = self.certificates(&plan, now)?;
         let (preparation, catalog, version) = self.prepare(&plan, &previous, now)?;
         let (prepared, leaves) = preparation.map_or((None, Vec::new()), |preparation| {
             (Some(preparation.prepared), preparation.leaves)
@@ -68,6 +72,7 @@ impl<P: Publisher> Writer<P> {
             next: version.generation,
             leaves: &leaves,
             token: minted_token,
+            certificates: &certificates,
         };
         let writes = Writes {
             steps: &plan.steps,
@@ -76,6 +81,7 @@ impl<P: Publisher> Writer<P> {
             node: plan.node.as_ref(),
             user: plan.user.as_ref().map(|step| (step, actor)),
             records: (!plan.records.is_empty()).then_some((&plan.records[..], actor)),
+            certificates: certificates.write(&plan).map(|write| (write, actor)),
             drafts: Drafts::OfPlan(&plan, &context),
             generation: catalog.as_ref().map(|catalog| catalog.generation()),
             now,
@@ -86,15 +92,38 @@ impl<P: Publisher> Writer<P> {
             tokens: next_tokens(&plan, minted_token, &tokens),
             nodes: plan.node.as_ref().map(|step| Arc::new(nodes.with(step))),
             users: plan.user.as_ref().map(|step| Arc::new(users.with(step))),
+            revoked: certificates.next(&self.revoked.current()),
             version,
         };
         self.commit(&writes, effect)?;
         committed.generation = version.generation;
         committed.version = version;
         committed.changed = true;
+        committed.issued = certificates.signed.map(Box::new);
         committed.token = minted.map(|(_, new)| new);
         committed.sequence = self.store.head().count.checked_sub(1);
         Ok(committed)
+    }
+
+    /// Signs and looks up what the plan says of certificates.
+    fn certificates(&mut self, plan: &Plan, now: Timestamp) -> Result<Certificates, ApplyError> {
+        let mut certificates = Certificates::default();
+        if let Some(wish) = &plan.issue {
+            let count = self.store.certificate_count().map_err(ApplyError::Unavailable)?;
+            if count >= CERTIFICATES_MAX {
+                let message = format!("there are {count} certificates, as many as there may be");
+                return Err(Rejection::new("too_many_certificates", message).into());
+            }
+            let publisher = &mut self.publisher;
+            let signed = catch_unwind(AssertUnwindSafe(|| publisher.sign(wish, now)))
+                .unwrap_or_else(|panic| Err(PublishError::new(text_of(&*panic))));
+            certificates.signed = Some(signed?);
+        }
+        if let Some(wish) = &plan.revoke {
+            let revoked = self.store.to_revoke(wish).map_err(ApplyError::Unavailable)?;
+            certificates.revoked = revoked;
+        }
+        Ok(certificates)
     }
 
     /// Lets the publisher prepare; without a change of services or leaves there is nothing to.
@@ -177,8 +206,8 @@ impl<P: Publisher> Writer<P> {
     /// A commit of entries alone is in doubt; nothing becomes live either way.
     pub(super) fn doubt_entries(&mut self, next: Head) {
         let version = self.version;
-        let (catalog, tokens, nodes, users) = (None, None, None, None);
-        let effect = Effect { prepared: None, catalog, tokens, nodes, users, version };
+        let (catalog, tokens, nodes, users, revoked) = (None, None, None, None, None);
+        let effect = Effect { prepared: None, catalog, tokens, nodes, users, revoked, version };
         self.doubt = Some(Doubt { next, effect });
     }
 
@@ -199,7 +228,37 @@ impl<P: Publisher> Writer<P> {
         if let Some(users) = effect.users {
             self.users.publish(users);
         }
+        if let Some(revoked) = effect.revoked {
+            self.revoked.publish(revoked);
+        }
         self.note_commit();
+    }
+}
+
+/// What a decision does to the inventory of certificates.
+#[derive(Debug, Default)]
+pub(crate) struct Certificates {
+    /// The one that was signed.
+    pub(crate) signed: Option<Signed>,
+    /// Those that are to be revoked.
+    pub(crate) revoked: Vec<Fingerprint>,
+}
+
+impl Certificates {
+    fn write<'a>(&'a self, plan: &'a Plan) -> Option<CertificateWrite<'a>> {
+        match (&plan.issue, &self.signed, &plan.revoke) {
+            (Some(wish), Some(signed), _) => Some(CertificateWrite::Insert { wish, signed }),
+            (_, _, Some(wish)) => {
+                Some(CertificateWrite::Revoke { which: &self.revoked, reason: wish.reason })
+            }
+            _ => None,
+        }
+    }
+
+    /// What is revoked from now on, when that changes.
+    fn next(&self, before: &Revoked) -> Option<Arc<Revoked>> {
+        let is_some = !self.revoked.is_empty();
+        is_some.then(|| Arc::new(before.with(self.revoked.iter().copied())))
     }
 }
 

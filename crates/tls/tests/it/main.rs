@@ -4,4 +4,5 @@ mod disk;
 mod handshake;
 mod issue;
 mod openssl;
+mod request;
 mod site;
